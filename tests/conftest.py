@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.support.postgresql import PASSWORD, PostgreSQL, postgresql_directory
+from tests.support.store_cases import StoreCase
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs so, and the programs that the tests interrupt would inherit it.
@@ -31,3 +36,22 @@ def reactor():
     from twisted.internet import reactor
 
     return reactor
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for all tests, which create databases of their own."""
+    if postgresql_directory() is None:
+        pytest.skip("postgresql is not installed")
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(params=["passwd", "sqlite", "postgresql"])
+def store_case(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> StoreCase:
+    """Each kind of account store that can be changed, empty and ready for use."""
+    server = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    return StoreCase(request.param, tmp_path, server)

@@ -92,7 +92,7 @@ class IAccountLookup(Interface):
     """A store of accounts as logins use it, by `ftpservice.accounts.stores.store_checker`.
 
     Its methods block, and are called in several threads at a time. They raise `StoreUnavailable` if
-    the store is down or cannot be used; they need not end in time, but must end.
+    the store is down or cannot be used. Without an answer for a long time they end by `interrupt`.
     """
 
     place = Attribute("Where the accounts are, a str for messages, without passwords.")
@@ -110,6 +110,12 @@ class IAccountLookup(Interface):
 
     def current(names: Collection[str]) -> Mapping[str, AccountRecord]:
         """Return the records in force of these names, as `IWatchedAccounts.current`."""
+
+    def interrupt(seconds: float) -> None:
+        """Make the calls end that have run for longer than this; does not block.
+
+        A store whose calls end by a time-out of their own does nothing.
+        """
 
     def close() -> None:
         """Close connections, while no other call runs; a later call opens them again."""
@@ -141,6 +147,9 @@ class IWatchedAccounts(Interface):
         second, by one thread at a time, so it should cost little if nothing has changed. Raises
         `StoreUnavailable`.
         """
+
+    def interrupt() -> None:
+        """Make a call of `current` end, because the service stops; does not block."""
 
 
 class IAccountStore(Interface):

@@ -269,6 +269,9 @@ class PasswordFileChecker(RecordChecker):
         found = ((name, contents.lookup(name)) for name in names)
         return {name: record for name, record in found if record is not None}
 
+    def interrupt(self) -> None:
+        """Do nothing: reading a file ends by itself."""
+
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
         """Check a name and password; fails with `UnauthorizedLogin` or `LoginBusy`.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from ftpservice.accounts.stores.store_strings import without_password
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.service.settings.setting import FLAG, TEXTS
 
@@ -104,7 +105,12 @@ def effective_settings(words: Sequence[str]) -> list[tuple[str, Any, str]]:
             found.append((name, value, f"{path}, line {key_line(name, text)}"))
         else:
             found.append((name, setting.default, DEFAULT))
-    return found
+    return [(name, _shown(name, value), source) for name, value, source in found]
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Return a value without the passwords of account stores."""
+    return [without_password(text) for text in value] if name == "auth" else value
 
 
 def _toml(value: Any) -> str:

@@ -126,6 +126,8 @@ def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
     for checker in checkers:
         if isinstance(checker, StoreChecker) and IExternalAccounts.providedBy(checker.lookup):
             yield _external_finding(checker.lookup)
+        elif isinstance(checker, StoreChecker):
+            yield from _store_findings(checker)
         if not isinstance(checker, PasswordFileChecker):
             continue
         store = PasswordFileStore(checker.file.path)
@@ -134,6 +136,14 @@ def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
             yield warning("accounts", line, "ftpservice user check")
         if not problems:
             yield good("accounts", f"{store.place}: {len(store.accounts())} accounts")
+
+
+def _store_findings(checker: Any) -> Iterator[Finding]:
+    problems = checker.problems()
+    for line in problems:
+        yield warning("accounts", line, "see docs/account-stores.md")
+    if not problems:
+        yield good("accounts", f"{checker.place}: can be used")
 
 
 def _external_finding(accounts: Any) -> Finding:

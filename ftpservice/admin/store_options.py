@@ -17,6 +17,11 @@ from ftpservice.accounts.account_store import (
     IReadOnlyStoreFactory,
     StoreUnavailable,
 )
+from ftpservice.accounts.stores.store_strings import (
+    IN_COMMAND_LINE_TEXT,
+    has_password,
+    without_password,
+)
 from ftpservice.admin.password_input import WeakPassword
 
 __all__ = ["FAILED_STATUS", "UNAVAILABLE_STATUS", "account_command"]
@@ -36,7 +41,7 @@ def account_command(function: Command) -> Command:
     """
 
     @click.option(
-        "--store", metavar="STORE", help="Account store, as --auth names it: passwd:FILE."
+        "--store", metavar="STORE", help="Account store as in --auth: passwd:FILE, sql:URL."
     )
     @click.option(
         "--config",
@@ -63,13 +68,19 @@ def account_command(function: Command) -> Command:
 def open_store(store: str | None, config: str | None) -> IAccountStore:
     """Return the store of ``--store``, of ``--config`` or the default; raises `UsageError`."""
     if store is not None:
+        if has_password(store):
+            raise click.UsageError(f"--store: {IN_COMMAND_LINE_TEXT}")
         return _opened(store)
     descriptions = _configured(config) if config is not None else [DEFAULT_STORE]
     stores = [text for text in descriptions if _factory(text) is not None]
     changeable = [text for text in stores if not IReadOnlyStoreFactory.providedBy(_factory(text))]
     writable = changeable or stores
     if len(writable) != 1:
-        found = "no account store" if not writable else f"the stores {', '.join(writable)}"
+        found = (
+            "no account store"
+            if not writable
+            else f"the stores {', '.join(map(without_password, writable))}"
+        )
         raise click.UsageError(f"{config} has {found}; choose one with --store")
     return _opened(writable[0])
 
@@ -105,4 +116,4 @@ def _factory(description: str) -> IAccountStoreFactory | None:
     for factory in strcred.findCheckerFactories():
         if factory.authType == kind:
             return IAccountStoreFactory(factory, None)
-    raise click.UsageError(f"unknown kind of accounts: {kind!r}; use passwd:FILE")
+    raise click.UsageError(f"unknown kind of accounts: {kind!r}; use passwd:FILE or sql:URL")

@@ -85,6 +85,9 @@ class AccountWatch(Service):
         super().stopService()
         if self._poll.running:
             self._poll.stop()
+        for store in self._stores:
+            if store.is_busy:
+                store.checker.interrupt()
         pool, self._pool = self._pool, None
         return succeed(None) if pool is None else pool.stop()
 

@@ -6,7 +6,7 @@ It does not check whether the ports are free: the running service may hold them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -44,6 +44,10 @@ def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
         yield from filter(None, map(key_exposure_warning, keys))
     if not settings.own_directories or os.path.isdir(settings.own_directories[-1]):
         storage_source_for(settings, reactor)
+    yield from _account_warnings(checkers)
+
+
+def _account_warnings(checkers: Iterable[object]) -> Iterator[str]:
     for checker in checkers:
         yield from _account_problems(checker)
 
@@ -55,6 +59,8 @@ def _account_problems(checker: object) -> Iterator[str]:
             yield f"{checker.file.path}: no usable account"
     elif isinstance(checker, StoreChecker) and IExternalAccounts.providedBy(checker.lookup):
         yield from _external_problems(checker.lookup)
+    elif isinstance(checker, StoreChecker):
+        yield from checker.problems()
 
 
 def _external_problems(accounts: IExternalAccounts) -> Iterator[str]:

@@ -95,6 +95,7 @@ class Accounts:
         self.unusable = ""
         self.asked = []
         self.closed = 0
+        self.interrupted = []
 
     def look_up(self, name, password):
         self.asked.append((name, password))
@@ -109,6 +110,10 @@ class Accounts:
         if self.problem is not None:
             raise self.problem
         return {name: self.records[name] for name in names if name in self.records}
+
+    def interrupt(self, seconds):
+        assert seconds >= 0
+        self.interrupted.append(seconds)
 
     def close(self):
         self.closed += 1

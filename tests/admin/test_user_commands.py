@@ -13,6 +13,7 @@ from ftpservice.accounts.passwd_store import PasswordFileStore
 from ftpservice.accounts.password_hash import verify
 from ftpservice.admin.cli import ftpservice
 from ftpservice.admin.user_commands import OPTION_HELP
+from tests.support.postgresql import PASSWORD
 
 STRONG = "correct horse 9 battery"
 COMMAND = ["-c", "from ftpservice.admin.cli import main; main()"]
@@ -21,12 +22,13 @@ COMMAND = ["-c", "from ftpservice.admin.cli import main; main()"]
 class Admin:
     """Runs commands on one store."""
 
-    def __init__(self, path):
+    def __init__(self, path, description=None, store=None):
         self.path = path
-        self.store = PasswordFileStore(str(path))
+        self.description = description or f"passwd:{path}"
+        self.store = store or PasswordFileStore(str(path))
 
     def run(self, *words, given=None, store=True):
-        option = ["--store", f"passwd:{self.path}"] if store else []
+        option = ["--store", self.description] if store else []
         return CliRunner().invoke(ftpservice, ["user", *words, *option], input=given)
 
     def do(self, *words, given=None):
@@ -43,17 +45,24 @@ class Admin:
 
 @pytest.fixture
 def admin(tmp_path):
+    """An administrator of a file of accounts that does not exist yet."""
     return Admin(tmp_path / "passwd.db")
+
+
+@pytest.fixture
+def any_admin(store_case):
+    """An administrator of each kind of store."""
+    return Admin(store_case.path, store_case.description, store_case.store)
 
 
 def test_every_option_of_an_account_has_an_option_of_the_command():
     assert set(OPTION_HELP) == set(OPTIONS) - {"disabled"}
 
 
-def test_an_account_lives_through_all_commands(admin):
-    admin.add("ann", "--root", "/ann", "--rights", "read", "--max-sessions", "2")
-    assert verify(admin.store.find("ann").password_hash, STRONG.encode())
-    admin.do(
+def test_an_account_lives_through_all_commands(any_admin):
+    any_admin.add("ann", "--root", "/ann", "--rights", "read", "--max-sessions", "2")
+    assert verify(any_admin.store.find("ann").password_hash, STRONG.encode())
+    any_admin.do(
         "set",
         "ann",
         "--rights",
@@ -65,7 +74,7 @@ def test_an_account_lives_through_all_commands(admin):
         "--quota",
         "10M",
     )
-    assert admin.json("show", "ann") == {
+    assert any_admin.json("show", "ann") == {
         "name": "ann",
         "root": "/ann",
         "mounts": [],
@@ -82,22 +91,23 @@ def test_an_account_lives_through_all_commands(admin):
         "tls_required": False,
         "certificate": None,
     }
-    admin.do("set", "ann", "--max-sessions", "none", "--from", "none", "--tls", "required")
-    assert admin.json("lock", "ann")["locked"] is True
-    assert "locked" in admin.do("list")
-    assert admin.json("unlock", "ann")["locked"] is False
-    admin.do("passwd", "ann", "--password-stdin", given="another 8 staple\n")
+    any_admin.do("set", "ann", "--max-sessions", "none", "--from", "none", "--tls", "required")
+    assert any_admin.json("lock", "ann")["locked"] is True
+    assert "locked" in any_admin.do("list")
+    assert any_admin.json("unlock", "ann")["locked"] is False
+    any_admin.do("passwd", "ann", "--password-stdin", given="another 8 staple\n")
     assert (
-        admin.do("check", "ann", "--password-stdin", given="another 8 staple\n") == "no problems\n"
+        any_admin.do("check", "ann", "--password-stdin", given="another 8 staple\n")
+        == "no problems\n"
     )
-    admin.do("rename", "ann", "anna")
-    shown = admin.do("show", "anna")
+    any_admin.do("rename", "ann", "anna")
+    shown = any_admin.do("show", "anna")
     assert "tls required:" in shown
     assert "networks" not in shown
     assert "argon2" not in shown
-    assert [account["name"] for account in admin.json("list")] == ["anna"]
-    assert admin.json("remove", "anna") == {"removed": "anna"}
-    assert admin.json("list") == []
+    assert [account["name"] for account in any_admin.json("list")] == ["anna"]
+    assert any_admin.json("remove", "anna") == {"removed": "anna"}
+    assert any_admin.json("list") == []
 
 
 @pytest.mark.parametrize(
@@ -130,17 +140,17 @@ def test_an_account_lives_through_all_commands(admin):
         (("show",), None, 2, "Missing argument 'NAME'"),
     ],
 )
-def test_what_is_refused_says_why_and_changes_nothing(admin, words, given, status, text):
-    admin.add("ann")
-    before = admin.path.read_bytes()
-    done = admin.run(*words, given=given)
+def test_what_is_refused_says_why_and_changes_nothing(any_admin, words, given, status, text):
+    any_admin.add("ann")
+    before = list(any_admin.store.accounts())
+    done = any_admin.run(*words, given=given)
     assert (done.exit_code, text in done.stderr + done.stdout) == (status, True), done.output
-    assert admin.path.read_bytes() == before
+    assert list(any_admin.store.accounts()) == before
 
 
-def test_a_weak_password_can_be_forced(admin):
-    admin.do("add", "bob", "--password-stdin", "--force", given="demo\n")
-    assert verify(admin.store.find("bob").password_hash, b"demo")
+def test_a_weak_password_can_be_forced(any_admin):
+    any_admin.do("add", "bob", "--password-stdin", "--force", given="demo\n")
+    assert verify(any_admin.store.find("bob").password_hash, b"demo")
 
 
 def test_a_password_of_72_characters_and_more_is_estimated(admin):
@@ -193,7 +203,9 @@ def test_the_default_store(admin, monkeypatch):
     assert "ann" in admin.run("list", store=False).stdout
 
 
-@pytest.mark.parametrize("store", ["memory:a:b", "unix:", "nonsense:x", "passwd:"])
+@pytest.mark.parametrize(
+    "store", ["memory:a:b", "unix:", "nonsense:x", "passwd:", "sql:", "sql:mysql://db/x"]
+)
 def test_a_store_that_cannot_be_changed_is_refused(admin, store):
     done = admin.run("list", "--store", store, store=False)
     assert done.exit_code == 2
@@ -244,3 +256,29 @@ def test_mounts_are_set_shown_and_removed(admin):
     assert admin.json("show", "ann")["mounts"] == [inbox]
     admin.do("set", "ann", "--mount", "none")
     assert admin.json("show", "ann")["mounts"] == []
+
+
+def test_a_password_in_the_command_line_is_refused_and_not_shown(admin):
+    store = "sql:postgresql://ann:hidden@127.0.0.1:1/none"
+    done = admin.run("list", "--store", store, store=False)
+    assert done.exit_code == 2
+    assert "visible to other users" in done.stderr
+    assert "hidden" not in done.output
+
+
+def test_a_password_in_the_settings_file_is_used_and_not_shown(admin, tmp_path, postgresql):
+    config = tmp_path / "ftpservice.toml"
+    url = postgresql.url(postgresql.new_database())
+    config.write_text(f'auth = ["sql:{url}"]\n')
+    done = admin.run("list", "--config", str(config), store=False)
+    assert (done.exit_code, "its schema is none" in done.stderr) == (3, True)
+    config.write_text(f'auth = ["sql:{url}", "passwd:{admin.path}"]\n')
+    ambiguous = admin.run("list", "--config", str(config), store=False)
+    assert "choose one with --store" in ambiguous.stderr
+    assert PASSWORD not in done.output + ambiguous.output
+
+
+def test_a_store_that_is_down_has_its_status(admin):
+    done = admin.run("list", "--store", "sql:postgresql://ann@127.0.0.1:1/none", store=False)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "Connection refused" in done.stderr

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.service_process import CHECKOUT
 
-EXTRAS = ("ldap", "pam", "shell")
+EXTRAS = ("ldap", "pam", "shell", "sql")
 """Those whose packages are pinned."""
 PINS = {
     canonicalize_name(pin.name): pin
@@ -21,7 +21,7 @@ PINS = {
 
 
 def declared() -> list[Requirement]:
-    """What ``setup.cfg`` says that the service and the shell need."""
+    """What ``setup.cfg`` says that the service, the shell and databases need."""
     parser = configparser.ConfigParser()
     parser.read(CHECKOUT / "setup.cfg")
     texts = parser["options"]["install_requires"].splitlines() + [

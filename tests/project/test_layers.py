@@ -30,6 +30,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"accounts"},
         {"accounts.stores"},
         {"accounts.external"},
+        {"accounts.sql"},
         {"data"},
         {"session"},
         {"commands"},
@@ -270,6 +271,7 @@ def test_the_plugin_file_imports_nothing_heavy() -> None:
         "ftpservice.accounts.external.factories.HTTPFactory",
         "ftpservice.accounts.external.factories.LDAPFactory",
         "ftpservice.accounts.external.factories.PAMFactory",
+        "ftpservice.accounts.sql.sql_plugin.SQLFactory",
         "ftpservice.accounts.strcred.PasswdFactory",
     }
 

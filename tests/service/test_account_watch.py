@@ -165,3 +165,12 @@ def test_a_login_during_a_slow_look_is_left_to_the_next_one(remote):
     remote._pool.release()
     remote.clock.advance(WATCH_SECONDS)
     assert session.ended == []
+
+
+def test_a_look_that_runs_is_interrupted_when_the_service_stops(remote):
+    remote._pool.held = True
+    remote.clock.advance(WATCH_SECONDS)
+    remote.stopService()
+    assert remote.accounts.interrupted == [0.0]
+    remote.startService()
+    remote._pool = InlineRunner()

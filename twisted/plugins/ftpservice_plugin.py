@@ -3,9 +3,10 @@
 from twisted.application.service import ServiceMaker
 
 from ftpservice.accounts.external.factories import HTTPFactory, LDAPFactory, PAMFactory
+from ftpservice.accounts.sql.sql_plugin import SQLFactory
 from ftpservice.accounts.strcred import PasswdFactory
 
-__all__ = ["ftpservice", "http", "ldap", "pam", "passwd"]
+__all__ = ["ftpservice", "http", "ldap", "pam", "passwd", "sql"]
 
 ftpservice = ServiceMaker(
     "ftpservice", "ftpservice.service.tap", "FTP and FTPS server.", "ftpservice"
@@ -14,3 +15,4 @@ passwd = PasswdFactory()
 ldap = LDAPFactory()
 pam = PAMFactory()
 http = HTTPFactory()
+sql = SQLFactory()

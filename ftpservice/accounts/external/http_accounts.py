@@ -68,6 +68,9 @@ class HTTPAccounts:
         """Ask for the accounts, or return them as of the last login if that is switched off."""
         return self._recent.current(names)
 
+    def interrupt(self, seconds: float) -> None:
+        """Do nothing: its calls end by time-outs of their own."""
+
     def close(self) -> None:
         """Close nothing: each question has its own connection."""
 

@@ -80,6 +80,9 @@ class LDAPDirectory:
         """Return the records of accounts; with direct bind, as they were at the last login."""
         return self._recent.current(names)
 
+    def interrupt(self, seconds: float) -> None:
+        """Do nothing: its calls end by time-outs of their own."""
+
     def close(self) -> None:
         """Close nothing: each call has its own connection."""
 

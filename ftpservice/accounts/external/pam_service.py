@@ -150,6 +150,9 @@ class PAMService:
         """Run the account phase for these names, unless it is switched off."""
         return self._recent.current(names)
 
+    def interrupt(self, seconds: float) -> None:
+        """Do nothing: its calls end by time-outs of their own."""
+
     def close(self) -> None:
         """Close nothing: each login has a handle of its own."""
 

@@ -31,12 +31,23 @@ CALL_THREADS = 8
 
 
 class StoreCalls:
-    """Calls of one store. Use it on the reactor thread only."""
+    """Calls of one store. Use it on the reactor thread only.
 
-    def __init__(self, place: str, pool: BlockingRunner, clock: IReactorTime) -> None:
+    After a time-out ``interrupt`` is called with the time that it took, so that the thread becomes
+    free.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        pool: BlockingRunner,
+        clock: IReactorTime,
+        interrupt: Callable[[float], object],
+    ) -> None:
         self._place = place
         self._pool = pool
         self._clock = clock
+        self._interrupt = interrupt
         self._problem: str | None = None
         """Why the store is down; None if it answered the last call."""
         self._is_trying = False
@@ -69,6 +80,7 @@ class StoreCalls:
         if isinstance(error, StoreUnavailable):
             self._problem = str(error)
         elif isinstance(error, CallTimedOut):
+            self._interrupt(CALL_SECONDS)
             self._problem = f"no answer within {CALL_SECONDS:g} seconds"
         else:
             self._problem = type(error).__name__

@@ -7,7 +7,7 @@ after `ftpservice.accounts.stores.store_calls.CALL_SECONDS` at most, never a wro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -28,6 +28,7 @@ from ftpservice.accounts.account_store import (
     IAccountStore,
     IPeerAccountLookup,
     IWatchedAccounts,
+    StoreUnavailable,
 )
 from ftpservice.accounts.checkers import (
     MAX_WAITING_CHECKS,
@@ -83,16 +84,18 @@ class StoreChecker(RecordChecker):
         """The record of each login that the watch has not taken yet."""
 
     def start(self, reactor: Any) -> None:
-        """Create the threads, unless there are some."""
+        """Create the threads, unless there are some, and connect, so that the log has problems."""
         if self._calls is not None:
             return
         calls = BlockingPool(reactor, "accounts", CALL_THREADS, MAX_WAITING_CHECKS, LoginBusy)
         self._hashing = new_check_pool(reactor)
         self._pools = [calls, self._hashing]
-        self._calls = StoreCalls(self.place, calls, reactor)
+        self._calls = StoreCalls(self.place, calls, reactor, self.lookup.interrupt)
         self._verified = VerifiedLogins(reactor.seconds)
         if self.store is not None:
             self._upgrades = HashUpgrades(self.store, self._hashing, reactor)
+        prepared = Task(self._calls.call(self.lookup.current, ())).done
+        prepared.addErrback(lambda failure: failure.trap(LoginUnavailable, LoginBusy))
 
     def stop(self) -> None:
         """Stop the threads and close the store; logins before the next ``start`` fail."""
@@ -102,9 +105,23 @@ class StoreChecker(RecordChecker):
         upgrades, self._upgrades = self._upgrades, None
         if upgrades is not None:
             upgrades.stop()
+        self.lookup.interrupt(0.0)
         for pool in self._pools:
             pool.stop_and_wait()
         self.lookup.close()
+
+    def problems(self) -> Sequence[str]:
+        """Return what is wrong with the store or its accounts, a line each (blocks).
+
+        Call it without `start`, before or instead of it.
+        """
+        try:
+            self.lookup.current(())
+            return [] if self.store is None else self.store.problems()
+        except StoreUnavailable as error:
+            return [str(error)]
+        finally:
+            self.lookup.close()
 
     def fetch(self, name: str) -> Deferred[AccountRecord | None]:
         """Look up the record of a name that another checker has accepted."""
@@ -125,6 +142,10 @@ class StoreChecker(RecordChecker):
         for name in names:
             self._verified.update(name, records.get(name))
         return records
+
+    def interrupt(self) -> None:
+        """Make the calls of the store that run end."""
+        self.lookup.interrupt(0.0)
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
         """Check a login; fails with `UnauthorizedLogin`, `LoginBusy` or `LoginUnavailable`."""

@@ -12,6 +12,11 @@ from twisted.cred.credentials import IAnonymous, IUsernamePassword
 from twisted.python import usage
 
 from ftpservice import __version__
+from ftpservice.accounts.stores.store_strings import (
+    IN_COMMAND_LINE_TEXT,
+    has_password,
+    without_password,
+)
 from ftpservice.service.settings.errors import error_text
 from ftpservice.service.settings.setting import FLAG, TEXTS, Setting
 from ftpservice.service.settings.settings import (
@@ -83,14 +88,20 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
         return synopsis or str(super().getSynopsis())
 
     def opt_auth(self, description: str) -> None:  # noqa: D102 - its help is that of the setting
+        if has_password(description):
+            raise usage.UsageError(f"--auth: {IN_COMMAND_LINE_TEXT}")
+        self._add_store(description)
+
+    def _add_store(self, description: str) -> None:
         try:
             self.addChecker(strcred.makeChecker(description))
         except strcred.InvalidAuthType:
             kind = description.partition(":")[0]
             raise usage.UsageError(f"--auth {kind}: unknown kind; see --help-auth") from None
         except strcred.UnsupportedInterfaces:
+            shown = without_password(description)
             raise usage.UsageError(
-                f"--auth {description}: it checks neither passwords nor anonymous logins"
+                f"--auth {shown}: it checks neither passwords nor anonymous logins"
             ) from None
         except Exception as error:  # noqa: BLE001 - a plugin may fail in any way
             raise usage.UsageError(f"--auth: {error_text(error)}") from None
@@ -111,7 +122,7 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
         settings = self.read_settings()
         if not self.checkers:
             for description in settings.auth:
-                self.opt_auth(description)
+                self._add_store(description)
         if not self.checkers and not settings.anonymous:
             if not os.path.exists(PASSWORD_FILE):
                 raise usage.UsageError(NO_ACCOUNTS_TEXT)

@@ -41,6 +41,9 @@ class Accounts:
     def current(self, names):
         return {}
 
+    def interrupt(self, seconds):
+        pass
+
     def close(self):
         pass
 

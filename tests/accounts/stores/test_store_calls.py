@@ -17,6 +17,7 @@ class Store:
 
     def __init__(self):
         self.calls = 0
+        self.interrupted = []
 
     def answer(self, number):
         self.calls += 1
@@ -28,7 +29,8 @@ class Store:
 @pytest.fixture
 def parts():
     pool, clock, store = InlineRunner(), Clock(), Store()
-    return StoreCalls("the store", pool, clock), pool, clock, store
+    calls = StoreCalls("the store", pool, clock, store.interrupted.append)
+    return calls, pool, clock, store
 
 
 def ask(calls, store):
@@ -51,6 +53,7 @@ def test_a_store_that_does_not_answer_is_unavailable_after_the_time_out(parts):
     assert seen == []
     clock.advance(0.1)
     assert seen[0].check(LoginUnavailable)
+    assert store.interrupted == [CALL_SECONDS]
     assert "no answer within 2 seconds" in str(seen[0].value)
 
 

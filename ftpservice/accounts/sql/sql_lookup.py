@@ -1,0 +1,153 @@
+"""The accounts of a database, as logins and the watch use them.
+
+A login is one query by the primary key. What concerns all accounts, which ones have a quota and
+what their hashes cost, is kept in memory and read again when something has changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from threading import Lock
+
+from sqlalchemy import or_, select
+from zope.interface import implementer
+
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_store import FoundAccount, IAccountLookup
+from ftpservice.accounts.passwd_line import parse_root
+from ftpservice.accounts.password_hash import DecoyHashes
+from ftpservice.accounts.quota_roots import QuotaRoots
+from ftpservice.accounts.sql.account_rows import is_storable, record_of, unusable_record
+from ftpservice.accounts.sql.change_signal import ChangeSignal
+from ftpservice.accounts.sql.database import Database
+from ftpservice.accounts.sql.database_url import DatabaseURL
+from ftpservice.accounts.sql.schema import ACCOUNTS
+
+__all__ = ["LOOKUP_SECONDS", "SQLLookup"]
+
+LOOKUP_SECONDS = 2.0
+"""How long a statement may take."""
+CONNECTIONS = 8
+SUMMARY_SECONDS = 1.0
+"""How old what is known of all accounts may be before the database is asked for changes."""
+DECOY_SECONDS = 600.0
+"""Time between two looks at what the hashes of all accounts cost."""
+NAMES_PER_QUERY = 500
+QUOTA_COLUMNS = (ACCOUNTS.c.quota_bytes, ACCOUNTS.c.quota_files)
+
+
+@implementer(IAccountLookup)
+class SQLLookup:
+    """The accounts of one database; nothing is connected before the first call."""
+
+    def __init__(self, url: DatabaseURL) -> None:
+        self.place = url.place
+        self._database = Database(url, LOOKUP_SECONDS, CONNECTIONS)
+        self._signal = ChangeSignal(self._database)
+        self._lock = Lock()
+        """Held while the signal is asked, and what depends on it is read."""
+        self._records: dict[str, AccountRecord | None] = {}
+        """The records of the names of the last `current`."""
+        self._quota_roots = QuotaRoots()
+        self._decoys = DecoyHashes()
+        self._decoys_at = self._asked_at = float("-inf")
+        self._is_stale = True
+        """Whether something has changed since the quotas were read."""
+
+    def look_up(self, name: str, password: bytes | None) -> FoundAccount:  # noqa: ARG002
+        """Return the account of a name; its hash is left to the caller."""
+        self._refresh_summary()
+        if not is_storable(name):
+            return FoundAccount()
+        rows = self._database.read(select(ACCOUNTS).where(ACCOUNTS.c.name == name))
+        if not rows:
+            return FoundAccount()
+        try:
+            record = record_of(rows[0])
+        except ValueError as error:
+            closed = replace(unusable_record(name), password_hash=self.decoy_hash(name))
+            return FoundAccount(closed, None, str(error))
+        return FoundAccount(replace(record, shares_quota=self._quota_roots.overlaps(record.root)))
+
+    def decoy_hash(self, name: str) -> str:
+        """Return the hash to check for an unknown name."""
+        return self._decoys.hash_for(name)
+
+    def current(self, names: Collection[str]) -> Mapping[str, AccountRecord]:
+        """Return the records of these names; without a change no row is read again."""
+        with self._lock:
+            self._ask_signal()
+            self._read_summary()
+            self._records = {name: self._records[name] for name in names if name in self._records}
+            missing = [name for name in names if name not in self._records]
+            for start in range(0, len(missing), NAMES_PER_QUERY):
+                self._read(missing[start : start + NAMES_PER_QUERY])
+            return {name: found for name, found in self._records.items() if found is not None}
+
+    def interrupt(self, seconds: float) -> None:
+        """Make the calls end that have run for longer than this."""
+        self._database.interrupt(seconds)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._signal.close()
+        self._database.close()
+
+    def _ask_signal(self) -> None:
+        """Forget what is known if there were changes; the lock is held."""
+        asked_at = time.monotonic()
+        if self._signal.has_changed():
+            self._records.clear()
+            self._is_stale = True
+        self._asked_at = asked_at
+
+    def _refresh_summary(self) -> None:
+        """Read the quotas and the costs again, if they may have changed.
+
+        One thread does it; the others use what was known before, but for the first time.
+        """
+        now = time.monotonic()
+        if now <= self._asked_at + SUMMARY_SECONDS and not self._is_stale:
+            return
+        is_first = self._asked_at == float("-inf")
+        if not self._lock.acquire(blocking=is_first):
+            return
+        try:
+            if now > self._asked_at + SUMMARY_SECONDS:
+                self._ask_signal()
+            self._read_summary()
+        finally:
+            self._lock.release()
+
+    def _read_summary(self) -> None:
+        """Read what concerns all accounts, if it may have changed; the lock is held."""
+        if not self._is_stale:
+            return
+        with_quota = or_(*(column.is_not(None) for column in QUOTA_COLUMNS))
+        roots = self._database.read(select(ACCOUNTS.c.root).where(with_quota).distinct())
+        self._quota_roots = QuotaRoots(_with_quota(row["root"] for row in roots))
+        now = time.monotonic()
+        if now > self._decoys_at + DECOY_SECONDS:
+            hashes = self._database.read(select(ACCOUNTS.c.password_hash))
+            self._decoys = DecoyHashes(str(row["password_hash"]) for row in hashes)
+            self._decoys_at = now
+        self._is_stale = False
+
+    def _read(self, names: list[str]) -> None:
+        rows = self._database.read(select(ACCOUNTS).where(ACCOUNTS.c.name.in_(names)))
+        self._records |= dict.fromkeys(names)
+        for row in rows:
+            try:
+                self._records[row["name"]] = record_of(row)
+            except ValueError:
+                self._records[row["name"]] = unusable_record(row["name"])
+
+
+def _with_quota(roots: Iterable[object]) -> Iterable[AccountRecord]:
+    """Yield a record with a quota for each root: only the roots matter."""
+    for root in roots:
+        with suppress(ValueError):
+            yield AccountRecord("", "", parse_root(str(root)), quota_files=1)

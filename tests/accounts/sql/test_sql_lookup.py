@@ -1,0 +1,132 @@
+"""The accounts of a database as logins and the watch see them."""
+
+import threading
+import time
+
+import pytest
+from zope.interface.verify import verifyObject
+
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_store import IAccountLookup, StoreUnavailable
+from ftpservice.accounts.sql import sql_lookup
+from ftpservice.accounts.sql.database_url import parse_database_url
+from ftpservice.accounts.sql.sql_lookup import SQLLookup
+from tests.accounts.doubles import SECRET
+
+pytestmark = pytest.mark.parametrize("store_case", ["sqlite", "postgresql"], indirect=True)
+INSERT = "INSERT INTO ftpservice_accounts (name, password_hash, rights, root, options) VALUES"
+
+
+@pytest.fixture
+def case(store_case):
+    store_case.store.add_many(
+        [AccountRecord(name, SECRET, f"/{name}") for name in ("ann", "ben", "cat")]
+    )
+    return store_case
+
+
+@pytest.fixture
+def lookup(case):
+    lookup = SQLLookup(parse_database_url(case.description.removeprefix("sql:")))
+    yield lookup
+    lookup.close()
+
+
+def test_it_is_a_store_for_logins(lookup):
+    assert verifyObject(IAccountLookup, lookup)
+    found = lookup.look_up("ann", b"anything")
+    assert (found.record.root, found.is_right, found.unusable) == ("/ann", None, "")
+
+
+@pytest.mark.parametrize("name", ["nobody", "", "Ann", "a\0", "\udcff", "x' OR 'a'='a", "%", "an_"])
+def test_an_unknown_name_is_not_found_and_has_a_decoy(lookup, name):
+    assert lookup.look_up(name, b"").record is None
+    assert lookup.decoy_hash(name).startswith(SECRET[: SECRET.index("p=1$") + 4])
+    assert lookup.decoy_hash(name) == lookup.decoy_hash(name)
+
+
+def test_a_change_by_plain_sql_is_seen_by_the_next_login(case, lookup):
+    assert not lookup.look_up("ann", b"").record.disabled
+    case.execute("UPDATE ftpservice_accounts SET disabled = true WHERE name = 'ann'")
+    assert lookup.look_up("ann", b"").record.disabled
+    case.execute("DELETE FROM ftpservice_accounts")
+    assert lookup.look_up("ann", b"").record is None
+
+
+def test_a_row_that_cannot_be_used_is_closed_with_the_reason(case, lookup):
+    case.execute(f"{INSERT} ('bad', '{SECRET}', 'raed', '/', '')")
+    found = lookup.look_up("bad", b"")
+    assert "raed" in found.unusable
+    assert found.record.disabled
+    assert lookup.current(["bad"])["bad"].disabled
+
+
+def test_the_watch_reads_rows_only_after_a_change(case, lookup, monkeypatch):
+    names = ["ann", "ben", "nobody"]
+    assert set(lookup.current(names)) == {"ann", "ben"}
+    reads = []
+    read = lookup._database.read
+    monkeypatch.setattr(lookup._database, "read", lambda query: reads.append(1) or read(query))
+    for _ in range(3):
+        assert set(lookup.current(names)) == {"ann", "ben"}
+    assert reads == []
+    case.execute("UPDATE ftpservice_accounts SET root = '/other' WHERE name = 'ben'")
+    assert lookup.current(names)["ben"].root == "/other"
+    case.execute(f"{INSERT} ('nobody', '{SECRET}', 'read', '/', '')")
+    case.store.remove("ann")
+    assert set(lookup.current(names)) == {"ben", "nobody"}
+    assert lookup.current([]) == {}
+    assert len(reads) == 4  # the rows, and the quotas, after each of two changes
+
+
+def test_accounts_that_share_files_with_one_that_has_a_quota_are_marked(case, lookup, monkeypatch):
+    monkeypatch.setattr(sql_lookup, "SUMMARY_SECONDS", -1.0)
+    case.store.add(AccountRecord("inner", SECRET, "/ann/inner"))
+    assert not lookup.look_up("ann", b"").record.shares_quota
+    case.store.change("inner", {"quota_files": 3})
+    assert lookup.look_up("ann", b"").record.shares_quota
+    assert lookup.look_up("inner", b"").record.shares_quota
+    assert not lookup.look_up("ben", b"").record.shares_quota
+    case.store.change("inner", {"quota_files": None})
+    assert not lookup.look_up("ann", b"").record.shares_quota
+
+
+def test_threads_look_up_at_the_same_time(lookup):
+    seen = []
+
+    def look():
+        for name in ("ann", "ben", "cat") * 10:
+            seen.append(lookup.look_up(name, b"").record.name == name)
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [True] * 240
+
+
+def test_a_store_without_its_schema_says_what_to_do(case, lookup):
+    lookup.look_up("ann", b"")
+    case.execute("DROP TABLE ftpservice_version")
+    case.execute("DROP TABLE ftpservice_accounts")
+    with pytest.raises(StoreUnavailable, match="ftpservice_accounts"):
+        lookup.look_up("ann", b"")
+    with pytest.raises(StoreUnavailable, match=r"schema is none, needed is .*db upgrade --store"):
+        lookup.look_up("ann", b"")
+
+
+def test_50_000_accounts(case, lookup):
+    many = [AccountRecord(f"user{n}", SECRET, f"/{n}", quota_files=9) for n in range(50_000)]
+    case.store.add_many(many)
+    lookup.look_up("ann", b"")
+    began = time.perf_counter()
+    for number in range(0, 50_000, 500):
+        assert lookup.look_up(f"user{number}", b"").record.root == f"/{number}"
+    assert time.perf_counter() - began < 5.0
+    names = [f"user{number}" for number in range(5000)]
+    assert len(lookup.current(names)) == 5000
+    began = time.perf_counter()
+    for _ in range(10):
+        assert len(lookup.current(names)) == 5000
+    assert time.perf_counter() - began < 1.0
