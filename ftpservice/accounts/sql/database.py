@@ -68,7 +68,11 @@ class Database:
 
         Raises `StoreUnavailable`; `InvalidAccount` for a row that the database refuses.
         """
-        with self._errors(), self.engine.connect() as connection, self._interruptible(connection):
+        with (
+            self._errors(),
+            self.engine.connect() as connection,
+            self.running(connection.connection.driver_connection),
+        ):
             options = connection.execution_options(ftpservice_writes=writes)
             with options.begin():
                 if checked and not self._is_checked:
@@ -151,11 +155,6 @@ class Database:
     def _read(self, statement: Any) -> list[dict[str, Any]]:
         with self.transaction() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
-
-    @contextmanager
-    def _interruptible(self, connection: Connection) -> Iterator[None]:
-        with self.running(connection.connection.driver_connection):
-            yield
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

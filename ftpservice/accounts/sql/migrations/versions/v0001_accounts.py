@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -25,26 +27,8 @@ CREATE TRIGGER ftpservice_accounts_changed
 """
 
 
-def _positive(column: str) -> sa.CheckConstraint:
-    return sa.CheckConstraint(f"{column} > 0", name=f"{TABLE}_{column}")
-
-
-def upgrade() -> None:
-    """Create the table."""
-    is_sqlite = op.get_context().dialect.name == "sqlite"
-    expires = [
-        sa.Column(
-            "expires",
-            sa.Text if is_sqlite else sa.Date,
-            comment="The last day of logins (2027-01-31); NULL for no end.",
-        ),
-        *(
-            [sa.CheckConstraint("expires IS date(expires, '+0 days')", name=f"{TABLE}_expires")]
-            * is_sqlite
-        ),
-    ]
-    op.create_table(
-        TABLE,
+def _columns(is_sqlite: bool) -> list[sa.Column[Any]]:
+    return [
         sa.Column("name", sa.Text, primary_key=True, comment="The name to log in with."),
         sa.Column("password_hash", sa.Text, nullable=False, comment="Argon2id or imported."),
         sa.Column(
@@ -58,7 +42,7 @@ def upgrade() -> None:
             "rights",
             sa.Text,
             nullable=False,
-            comment="A preset (full, read, upload-only, read-append) or operations, with commas.",
+            comment="As in passwd.db: full, read, upload-only, ... or operations, with commas.",
         ),
         sa.Column(
             "disabled",
@@ -67,10 +51,12 @@ def upgrade() -> None:
             server_default=sa.false(),
             comment="Whether logins are refused.",
         ),
-        *expires,
-        sa.Column("max_sessions", sa.BigInteger, comment="Sessions at a time; NULL for no limit."),
-        sa.Column("quota_bytes", sa.BigInteger, comment="Bytes below the root; NULL for no limit."),
-        sa.Column("quota_files", sa.BigInteger, comment="Files below the root; NULL for no limit."),
+        sa.Column(
+            "expires",
+            sa.Text if is_sqlite else sa.Date,
+            comment="The last day of logins (2027-01-31); NULL for no end.",
+        ),
+        *_limit_columns(),
         sa.Column(
             "options",
             sa.Text,
@@ -78,13 +64,40 @@ def upgrade() -> None:
             server_default="",
             comment="Further options as in passwd.db, with commas: tls=required,from=10.0.0.0/8",
         ),
-        sa.CheckConstraint("name <> '' AND name NOT LIKE '%:%'", name=f"{TABLE}_name"),
-        sa.CheckConstraint(
-            "password_hash <> '' AND password_hash NOT LIKE '%:%'", name=f"{TABLE}_password_hash"
-        ),
-        sa.CheckConstraint("rights <> ''", name=f"{TABLE}_rights"),
-        *([sa.CheckConstraint("disabled IN (0, 1)", name=f"{TABLE}_disabled")] * is_sqlite),
-        *map(_positive, ("max_sessions", "quota_bytes", "quota_files")),
+    ]
+
+
+def _limit_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("max_sessions", sa.BigInteger, comment="Sessions at a time; NULL for no limit."),
+        sa.Column("quota_bytes", sa.BigInteger, comment="Bytes below the root; NULL for no limit."),
+        sa.Column("quota_files", sa.BigInteger, comment="Files below the root; NULL for no limit."),
+    ]
+
+
+def _checks(is_sqlite: bool) -> list[sa.CheckConstraint]:
+    """Return the constraints; SQLite has no types for truth values and dates."""
+    by_column = {
+        "name": "name <> '' AND name NOT LIKE '%:%'",
+        "password_hash": "password_hash <> '' AND password_hash NOT LIKE '%:%'",
+        "rights": "rights <> ''",
+        **{column.name: f"{column.name} > 0" for column in _limit_columns()},
+    }
+    if is_sqlite:
+        by_column["disabled"] = "disabled IN (0, 1)"
+        by_column["expires"] = "expires IS date(expires, '+0 days')"
+    return [
+        sa.CheckConstraint(text, name=f"{TABLE}_{column}") for column, text in by_column.items()
+    ]
+
+
+def upgrade() -> None:
+    """Create the table."""
+    is_sqlite = op.get_context().dialect.name == "sqlite"
+    op.create_table(
+        TABLE,
+        *_columns(is_sqlite),
+        *_checks(is_sqlite),
         comment="The accounts of ftpservice. Changes are in force within two seconds.",
     )
     if not is_sqlite:
