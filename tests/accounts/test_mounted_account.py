@@ -12,7 +12,7 @@ from ftpservice.backends.strings import build_source
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IPartials
 from ftpservice.storage.quota_interfaces import IQuota
-from ftpservice.storage.rights import PRESETS
+from ftpservice.storage.rights import PRESETS, parse_directory_rights
 from ftpservice.testing.contract.case import (
     begin_upload,
     create_file,
@@ -250,3 +250,34 @@ def test_sources_of_mounts_are_stopped_with_the_realm():
     run(realm.stop())
     assert stopped == [source]
     assert isinstance(realm, Realm)
+
+
+def test_rights_by_directory_hold_in_mounts_and_count_for_the_quota():
+    rules = {
+        "rights": PRESETS["full"],
+        "directory_rights": (
+            parse_directory_rights("/in: upload-only"),
+            parse_directory_rights("/archive/open: read"),
+        ),
+    }
+    ann = record("ann", "/in=memory:", "/archive=memory:", root="/ann", quota_bytes=10, **rules)
+    _, found, _ = avatar(mounts_realm(ann), b"ann")
+    storage = found.storage
+    run(create_file(storage, "/in/file", b"12345"))
+    run(create_file(storage, "/file", b"123"))
+    assert used(storage)[0] == 8
+    with pytest.raises(errors.QuotaExceeded):
+        run(create_file(storage, "/in/other", b"123"))
+    with pytest.raises(errors.StorageError):
+        run(read_file(storage, "/in/file"))
+    with pytest.raises(errors.StorageError):
+        run(list_directory(storage, "/in"))
+    run(storage.make_directory(path_at("/archive/closed")))
+    with pytest.raises(errors.Denied):
+        run(create_file(storage, "/archive/open", b""))
+    for fixed in ("/in", "/archive"):
+        with pytest.raises(errors.StorageError):
+            run(storage.rename(path_at(fixed), path_at("/elsewhere")))
+    with pytest.raises(errors.StorageError):
+        run(storage.rename(path_at("/in/file"), path_at("/stolen")))
+    assert used(storage)[0] == 8
