@@ -27,17 +27,21 @@ class ChangeSignal:
     def has_changed(self) -> bool:
         """Return whether there may be changes since the last call (blocks).
 
-        Raises `StoreUnavailable`.
+        A connection that was lost since is replaced. Raises `StoreUnavailable`.
         """
+        if self._connection is not None:
+            try:
+                with self._database.running(self._connection):
+                    return self._ask()
+            except Exception:  # noqa: BLE001 - drivers have errors of their own
+                self.close()
+                self._database.engine.dispose()  # others of the pool were lost with it
         try:
-            if self._connection is None:
-                self._connect()
-                return True
-            with self._database.running(self._connection):
-                return self._ask()
+            self._connect()
         except Exception as error:  # noqa: BLE001 - drivers have errors of their own
             self.close()
             raise self._database.unavailable(error) from None
+        return True
 
     def close(self) -> None:
         """Close the connection."""

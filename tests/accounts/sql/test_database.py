@@ -9,6 +9,7 @@ import pytest
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import StoreUnavailable
+from ftpservice.accounts.sql.change_signal import ChangeSignal
 from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.database_url import parse_database_url
 from ftpservice.accounts.sql.migration import known_versions, upgrade
@@ -55,6 +56,19 @@ def test_a_restart_between_two_logins_is_not_noticed(server, lookup):
     server.stop()
     server.start()
     assert lookup.look_up("ann", b"").record.name == "ann"
+
+
+def test_a_restart_between_two_questions_for_changes_is_not_noticed(server, lookup):
+    database = lookup._database
+    signal = ChangeSignal(database)
+    assert signal.has_changed()
+    assert not signal.has_changed()
+    lookup.look_up("ann", b"")  # its connection waits in the pool
+    server.stop()
+    server.start()
+    assert signal.has_changed()
+    assert not signal.has_changed()
+    signal.close()
 
 
 def test_a_call_without_an_answer_ends_when_it_is_interrupted(server, lookup):
