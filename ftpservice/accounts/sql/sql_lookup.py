@@ -11,16 +11,16 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import or_, select
 from zope.interface import implementer
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import FoundAccount, IAccountLookup
-from ftpservice.accounts.passwd_line import parse_root
 from ftpservice.accounts.password_hash import DecoyHashes
 from ftpservice.accounts.quota_roots import QuotaRoots
-from ftpservice.accounts.sql.account_rows import is_storable, record_of, unusable_record
+from ftpservice.accounts.sql.account_rows import is_storable, record_of, row_of, unusable_record
 from ftpservice.accounts.sql.change_signal import ChangeSignal
 from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.database_url import DatabaseURL
@@ -36,6 +36,9 @@ SUMMARY_SECONDS = 1.0
 DECOY_SECONDS = 600.0
 """Time between two looks at what the hashes of all accounts cost."""
 NAMES_PER_QUERY = 500
+WITH_QUOTA = (ACCOUNTS.c.root, ACCOUNTS.c.options)
+TEMPLATE = row_of(AccountRecord("any", DecoyHashes().hash_for(""))) | {"quota_files": 1}
+"""The other columns of an account with a quota, where only its root and its mounts matter."""
 QUOTA_COLUMNS = (ACCOUNTS.c.quota_bytes, ACCOUNTS.c.quota_files)
 
 
@@ -70,7 +73,7 @@ class SQLLookup:
         except ValueError as error:
             closed = replace(unusable_record(name), password_hash=self.decoy_hash(name))
             return FoundAccount(closed, None, str(error))
-        return FoundAccount(replace(record, shares_quota=self._quota_roots.overlaps(record.root)))
+        return FoundAccount(replace(record, shares_quota=self._quota_roots.may_share(record)))
 
     def decoy_hash(self, name: str) -> str:
         """Return the hash to check for an unknown name."""
@@ -127,8 +130,8 @@ class SQLLookup:
         if not self._is_stale:
             return
         with_quota = or_(*(column.is_not(None) for column in QUOTA_COLUMNS))
-        roots = self._database.read(select(ACCOUNTS.c.root).where(with_quota).distinct())
-        self._quota_roots = QuotaRoots(_with_quota(row["root"] for row in roots))
+        rows = self._database.read(select(*WITH_QUOTA).where(with_quota).distinct())
+        self._quota_roots = QuotaRoots(_with_quota(rows))
         now = time.monotonic()
         if now > self._decoys_at + DECOY_SECONDS:
             hashes = self._database.read(select(ACCOUNTS.c.password_hash))
@@ -146,8 +149,8 @@ class SQLLookup:
                 self._records[row["name"]] = unusable_record(row["name"])
 
 
-def _with_quota(roots: Iterable[object]) -> Iterable[AccountRecord]:
-    """Yield a record with a quota for each root: only the roots matter."""
-    for root in roots:
+def _with_quota(rows: Iterable[Mapping[str, Any]]) -> Iterable[AccountRecord]:
+    """Yield a record with a quota for each root and options: only root and mounts matter."""
+    for row in rows:
         with suppress(ValueError):
-            yield AccountRecord("", "", parse_root(str(root)), quota_files=1)
+            yield record_of({**TEMPLATE, **row})

@@ -8,6 +8,7 @@ from zope.interface.verify import verifyObject
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import IAccountLookup, StoreUnavailable
+from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.accounts.sql import sql_lookup
 from ftpservice.accounts.sql.database_url import parse_database_url
 from ftpservice.accounts.sql.sql_lookup import SQLLookup
@@ -89,6 +90,19 @@ def test_accounts_that_share_files_with_one_that_has_a_quota_are_marked(case, lo
     assert not lookup.look_up("ben", b"").record.shares_quota
     case.store.change("inner", {"quota_files": None})
     assert not lookup.look_up("ann", b"").record.shares_quota
+
+
+def test_accounts_with_mounts_may_share_files_with_one_that_has_a_quota(case, lookup, monkeypatch):
+    monkeypatch.setattr(sql_lookup, "SUMMARY_SECONDS", -1.0)
+    line = f"dan:{SECRET}:/dan:full:mount=/in=local\\:/srv/in"
+    case.store.add(parse_line(line))
+    assert not lookup.look_up("dan", b"").record.shares_quota
+    case.store.change("ann", {"quota_files": 3})
+    assert lookup.look_up("dan", b"").record.shares_quota
+    assert not lookup.look_up("ben", b"").record.shares_quota
+    case.store.change("ann", {"quota_files": None})
+    case.store.change("dan", {"quota_files": 3})
+    assert lookup.look_up("ben", b"").record.shares_quota
 
 
 def test_threads_look_up_at_the_same_time(lookup):
