@@ -22,9 +22,9 @@ __all__ = [
     "RESOLVE_CACHED",
     "RESOLVE_NO_SYMLINKS",
     "UNSUPPORTED_ERRNOS",
-    "forbid_core_dumps",
     "is_cached",
     "open_beneath",
+    "set_dumpable",
     "short_socket_path",
     "system_call",
 ]
@@ -122,10 +122,10 @@ def short_socket_path(path: str) -> Iterator[str]:
         os.close(descriptor)
 
 
-def forbid_core_dumps() -> None:
-    """Keep the memory of this process out of core dumps, and from other processes of its user.
+def set_dumpable(is_dumpable: bool) -> None:
+    """Allow or forbid core dumps of this process, and debuggers of its user (PR_SET_DUMPABLE).
 
-    See prctl(2), PR_SET_DUMPABLE. Does nothing on another system.
+    A change of the user resets it. Does nothing on another system; see prctl(2).
     """
     if sys.platform == "linux":
-        _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        _libc.prctl(PR_SET_DUMPABLE, int(is_dumpable), 0, 0, 0)

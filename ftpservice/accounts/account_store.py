@@ -111,6 +111,9 @@ class IAccountLookup(Interface):
     def current(names: Collection[str]) -> Mapping[str, AccountRecord]:
         """Return the records in force of these names, as `IWatchedAccounts.current`."""
 
+    def problems() -> Sequence[str]:
+        """Return what is wrong with the settings of the store, a line each, if it can be used."""
+
     def interrupt(seconds: float) -> None:
         """Make the calls end that have run for longer than this; does not block.
 

@@ -34,7 +34,7 @@ from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.directory_rights import DirectoryRightsStorage, RightsTable
 from ftpservice.storage.errors import PathNotFound, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
-from ftpservice.storage.links import unlinked
+from ftpservice.storage.links import without_links
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
@@ -195,7 +195,7 @@ class Realm:
         home, source = self._home(record.root, record.name)
         storage = await source.storage(record.name, home)
         if record.directory_rights:
-            storage = unlinked(storage)
+            storage = without_links(storage)
         has_quota = record.quota_bytes is not None or record.quota_files is not None
         quotas = self.quotas
         if not (has_quota or (quotas is not None and (record.shares_quota or quotas.trees))):
@@ -215,7 +215,7 @@ class Realm:
             raise Unavailable(ROOT, "no rules for mounts")
         has_quota = limits_of(record) != NO_LIMITS
         quotas = self._quotas(record) if has_quota else self.quotas
-        opens = self._open_unlinked if record.directory_rights else self._open
+        opens = self._open_without_links if record.directory_rights else self._open
         parts = mounted_parts(record, quotas, opens)
         await parts[0].storage()
         return MountedStorage(MountTable(parts), self.mount_rules)
@@ -241,9 +241,9 @@ class Realm:
             except PathNotFound as error:
                 raise Unavailable(ROOT, f"{directory}: no such directory") from error
 
-    async def _open_unlinked(self, root: str, owner: str, holder: str) -> Opened:
+    async def _open_without_links(self, root: str, owner: str, holder: str) -> Opened:
         storage, place = await self._open(root, owner, holder)
-        return unlinked(storage), place
+        return without_links(storage), place
 
     def _home(self, root: str, holder: str) -> tuple[VirtualPath, IStorageSource]:
         """Return the source for a root, and the path in it."""

@@ -25,7 +25,13 @@ from hmac import compare_digest
 from ftpservice.accounts.account_record import AccountRecord, RecordedName
 from ftpservice.accounts.passwd_line import PasswdContents
 
-__all__ = ["MAX_REMEMBERED", "RECHECK_SECONDS", "REMEMBERED_SECONDS", "VerifiedPasswords"]
+__all__ = [
+    "MAX_REMEMBERED",
+    "RECHECK_SECONDS",
+    "REMEMBERED_SECONDS",
+    "LoginDigests",
+    "VerifiedPasswords",
+]
 
 RECHECK_SECONDS = 1.0
 """How long the contents of the file are taken to be current."""
@@ -34,6 +40,20 @@ REMEMBERED_SECONDS = 600.0
 MAX_REMEMBERED = 10_000
 """Names; the oldest are forgotten first."""
 DIGEST_BYTES = 32
+
+
+class LoginDigests:
+    """Keyed digests of names and passwords, which only this process can compute."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(DIGEST_BYTES)
+
+    def digest(self, name: str, password: bytes) -> bytes:
+        """Return the digest of a login, `DIGEST_BYTES` long; compare it in constant time."""
+        encoded = name.encode("utf-8", "surrogateescape")
+        data = b"%d:%b%b" % (len(encoded), encoded, password)
+        return blake2b(data, digest_size=DIGEST_BYTES, key=self._key).digest()
+
 
 Verified = tuple[bytes, float, RecordedName]
 """The digest, when it was verified, and the avatar id with the record it was verified against."""
@@ -44,7 +64,7 @@ class VerifiedPasswords:
 
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
-        self._key = secrets.token_bytes(DIGEST_BYTES)
+        self._digest = LoginDigests().digest
         self._verified: dict[str, Verified] = {}
         self._unknown = secrets.token_bytes(DIGEST_BYTES)
         """Compared with where the name is not remembered."""
@@ -84,8 +104,3 @@ class VerifiedPasswords:
         if now > verified_at + REMEMBERED_SECONDS:
             return None
         return avatar_id
-
-    def _digest(self, name: str, password: bytes) -> bytes:
-        encoded = name.encode("utf-8", "surrogateescape")
-        data = b"%d:%b%b" % (len(encoded), encoded, password)
-        return blake2b(data, digest_size=DIGEST_BYTES, key=self._key).digest()

@@ -45,7 +45,7 @@ def account_lines(record: AccountRecord) -> list[str]:
         for key, value in account_json(record).items()
         if value not in (None, [], False)
     ]
-    return [f"{key}:".ljust(14) + shown for key, shown in rows]
+    return [f"{key + ':':<13} {shown}" for key, shown in rows]
 
 
 def account_table(records: Sequence[AccountRecord]) -> list[str]:

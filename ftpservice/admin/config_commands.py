@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ftpservice.accounts.stores.store_strings import without_password
+from ftpservice.accounts.stores.url_passwords import without_password
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.service.settings.setting import FLAG, TEXTS
 

@@ -119,14 +119,11 @@ def _check_start(options: Any) -> Iterator[Finding]:
 
 def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
     from ftpservice.accounts.checkers import PasswordFileChecker
-    from ftpservice.accounts.external.read_only_store import IExternalAccounts
     from ftpservice.accounts.passwd_store import PasswordFileStore
     from ftpservice.accounts.stores.store_checker import StoreChecker
 
     for checker in checkers:
-        if isinstance(checker, StoreChecker) and IExternalAccounts.providedBy(checker.lookup):
-            yield _external_finding(checker.lookup)
-        elif isinstance(checker, StoreChecker):
+        if isinstance(checker, StoreChecker):
             yield from _store_findings(checker)
         if not isinstance(checker, PasswordFileChecker):
             continue
@@ -139,21 +136,17 @@ def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
 
 
 def _store_findings(checker: Any) -> Iterator[Finding]:
-    problems = checker.problems()
-    for line in problems:
-        yield warning("accounts", line, "see docs/account-stores.md")
-    if not problems:
-        yield good("accounts", f"{checker.place}: can be used")
-
-
-def _external_finding(accounts: Any) -> Finding:
     from ftpservice.accounts.account_store import StoreUnavailable
 
     try:
-        accounts.reach()
+        problems = checker.problems()
     except StoreUnavailable as caught:
-        return error("accounts", str(caught), "its logins are refused with 421 until it answers")
-    return good("accounts", f"{accounts.place} answers")
+        yield error("accounts", str(caught), "its logins are refused with 421 until it answers")
+        return
+    for line in problems:
+        yield warning("accounts", line, "see docs/account-stores.md")
+    if not problems:
+        yield good("accounts", f"{checker.place} answers")
 
 
 def _check_masquerade(settings: Any) -> Iterator[Finding]:

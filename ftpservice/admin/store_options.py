@@ -17,7 +17,7 @@ from ftpservice.accounts.account_store import (
     IReadOnlyStoreFactory,
     StoreUnavailable,
 )
-from ftpservice.accounts.stores.store_strings import (
+from ftpservice.accounts.stores.url_passwords import (
     IN_COMMAND_LINE_TEXT,
     has_password,
     without_password,

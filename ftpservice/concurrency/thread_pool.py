@@ -156,7 +156,7 @@ class BlockingPool:
             try:
                 thread.start()
             except RuntimeError:  # the limit of threads, or the interpreter is ending
-                if not self._threads:
+                if not self._threads:  # what must be released is released here, though that blocks
                     self._done.append((call, call.outcome() if call.must else Failure()))
                     self._deliver()
                     return

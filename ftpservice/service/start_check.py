@@ -14,7 +14,6 @@ from twisted.internet.interfaces import IAddress
 
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import PasswordFileChecker
-from ftpservice.accounts.external.read_only_store import IExternalAccounts
 from ftpservice.accounts.stores.store_checker import StoreChecker
 from ftpservice.net.tls.certificate_file import key_exposure_warning
 from ftpservice.net.tls.server import CertificateError, check_authorities
@@ -57,18 +56,11 @@ def _account_problems(checker: object) -> Iterator[str]:
         yield from (f"{checker.file.path}, {line}" for line in checker.file.contents.malformed)
         if not checker.file.contents.accounts:
             yield f"{checker.file.path}: no usable account"
-    elif isinstance(checker, StoreChecker) and IExternalAccounts.providedBy(checker.lookup):
-        yield from _external_problems(checker.lookup)
     elif isinstance(checker, StoreChecker):
-        yield from checker.problems()
-
-
-def _external_problems(accounts: IExternalAccounts) -> Iterator[str]:
-    try:
-        accounts.reach()
-    except StoreUnavailable as error:
-        yield f"logins would be refused with 421: {error}"
-    yield from (f"{accounts.place}: {line}" for line in accounts.warnings())
+        try:
+            yield from checker.problems()
+        except StoreUnavailable as error:
+            yield f"logins would be refused with 421: {error}"
 
 
 def _tcp_address(listener: Listener) -> IAddress | None:

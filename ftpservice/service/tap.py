@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
-from ftpservice.linux import forbid_core_dumps
+from ftpservice.linux import set_dumpable
 from ftpservice.service.assembly import assemble, owner_for
 from ftpservice.service.log.setup import logs_for
 from ftpservice.service.operator_console import console_for
@@ -75,9 +75,8 @@ def makeService(options: options.ServiceOptions) -> IService:
         reactor.callWhenRunning(reload_on_sighup, reactor, service.reload)
         reactor.callWhenRunning(freeze_gc)
         reactor.callWhenRunning(reserve_descriptor_table)
-        if not options.settings.core_dumps:
-            # At the end: a change of the user resets it.
-            reactor.callWhenRunning(forbid_core_dumps)
+        # When twistd has changed the user, which resets it.
+        reactor.callWhenRunning(set_dumpable, options.settings.core_dumps)
     return service
 
 

@@ -7,7 +7,7 @@
 - A rename between directories with different rights takes what a copy and a removal would: rename,
   delete and rmdir where the name is, create and mkdir where it goes. It must not make anything
   visible or readable that was not.
-- The storage below must not follow symbolic links (`IUnlinkedStorage`): a path would not be where
+- The storage below must not follow symbolic links (`IWithoutLinks`): a path would not be where
   its rights are decided.
 
 Each set of rights has one `RestrictedStorage`, which enforces it; this wrapper only chooses.

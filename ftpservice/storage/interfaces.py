@@ -45,8 +45,8 @@ __all__ = [
     "ISpliceTarget",
     "IStorage",
     "IStorageSource",
-    "IUnlinkedStorage",
     "IUnnamedSource",
+    "IWithoutLinks",
     "IWriting",
     "MaskedMode",
     "PartialUpload",
@@ -354,7 +354,7 @@ class ILinks(Interface):
         """Return the entry of ``path``, for a link that of the link; raises `PathNotFound`."""
 
 
-class IUnlinkedStorage(Interface):
+class IWithoutLinks(Interface):
     """A storage with symbolic links that can be had without following any."""
 
     def without_links() -> IStorage:

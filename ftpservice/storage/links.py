@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ftpservice.storage.errors import Unavailable
-from ftpservice.storage.interfaces import ILinks, IStorage, IUnlinkedStorage
+from ftpservice.storage.interfaces import ILinks, IStorage, IWithoutLinks
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["directory_or_itself", "lstat", "unlinked"]
+__all__ = ["directory_or_itself", "lstat", "without_links"]
 
 
 async def lstat(storage: IStorage, path: VirtualPath) -> Entry:
@@ -30,15 +30,15 @@ async def directory_or_itself(storage: IStorage, path: VirtualPath) -> Entry:
     return entry
 
 
-def unlinked(storage: IStorage) -> IStorage:
+def without_links(storage: IStorage) -> IStorage:
     """Return a storage that follows no links.
 
     Raises `Unavailable` for one with links that it always follows.
     """
-    found = IUnlinkedStorage(storage, None)
+    found = IWithoutLinks(storage, None)
     if found is not None:
-        without: IStorage = found.without_links()
-        return without
+        same_files: IStorage = found.without_links()
+        return same_files
     if ILinks(storage, None) is not None:
         raise Unavailable(ROOT, "rights to directories: the storage follows symbolic links")
     return storage

@@ -111,6 +111,10 @@ class Accounts:
             raise self.problem
         return {name: self.records[name] for name in names if name in self.records}
 
+    def problems(self):
+        self.current(())
+        return ()
+
     def interrupt(self, seconds):
         assert seconds >= 0
         self.interrupted.append(seconds)

@@ -62,19 +62,6 @@ def checker(path, pool):
     return PasswordFileChecker(PasswordFile(str(path), lambda text: None), pool, lambda: TODAY)
 
 
-@pytest.fixture
-def hashes(monkeypatch):
-    """Every hash that was computed."""
-    seen = []
-
-    def counting(hashed, password):
-        seen.append(hashed)
-        return verify(hashed, password)
-
-    monkeypatch.setattr(checkers, "verify", counting)
-    return seen
-
-
 def ask(checker, name, password=b"secret", peer="192.0.2.1", secured=False):
     seen = []
     credentials = PeerCredentials(name, password, peer, secured)

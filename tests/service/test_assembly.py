@@ -23,7 +23,7 @@ from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit_tls import ImplicitTLSFactory
 from ftpservice.events import Event
-from ftpservice.linux import forbid_core_dumps
+from ftpservice.linux import set_dumpable
 from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
@@ -264,7 +264,7 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
         (reload_on_sighup, reactor, service.reload),
         (freeze_gc,),
         (reserve_descriptor_table,),
-        (forbid_core_dumps,),
+        (set_dumpable, False),
     ]
 
 

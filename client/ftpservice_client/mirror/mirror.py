@@ -217,11 +217,13 @@ class Mirror:
             local,
             remote,
             restarts_small=True,
-            finish=partial(self._set_modified, remote, modified),
+            finish=partial(self._begin_set_modified, remote, modified),
             progress=self._progress_of(step),
         ).run()
 
-    async def _set_modified(self, remote: str, modified: float, session: ClientSession) -> None:
+    async def _begin_set_modified(
+        self, remote: str, modified: float, session: ClientSession
+    ) -> None:
         """Send MFMT; wait for its reply unless the next command may be sent before it."""
         setting = Deferred.fromCoroutine(session.set_modified(remote, modified))
         setting.addErrback(lambda _: self._unset_times.append((remote, modified)))

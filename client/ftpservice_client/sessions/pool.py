@@ -104,8 +104,13 @@ class SessionPool:
             except ClientError:
                 if self._ended is not None or not (self._busy or self._idle):
                     raise
-            self._size -= 1  # whose slot this call keeps, and exchanges for that of another one
-            await self._slots.acquire()
+            # One session fewer: this call keeps the slot of it, and waits for that of another one.
+            self._size -= 1
+            try:
+                await self._slots.acquire()
+            except BaseException:
+                self._size += 1  # the caller releases the slot
+                raise
             queue = self._idle_queue(self.directory)
             if queue is not None:
                 return queue

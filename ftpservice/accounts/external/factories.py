@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from twisted.cred.credentials import IUsernamePassword
@@ -12,7 +13,8 @@ from zope.interface import implementer
 from ftpservice.accounts.account_store import IReadOnlyStoreFactory
 
 if TYPE_CHECKING:
-    from ftpservice.accounts.external.read_only_store import IExternalAccounts, ReadOnlyStore
+    from ftpservice.accounts.external.external_accounts import ExternalAccounts
+    from ftpservice.accounts.external.read_only_store import ReadOnlyStore
     from ftpservice.accounts.stores.store_checker import StoreChecker
 
 __all__ = ["HTTPFactory", "LDAPFactory", "PAMFactory"]
@@ -25,7 +27,7 @@ in a file of its own. See docs/account-stores.md.
 """
 
 
-class ExternalFactory:
+class ExternalFactory(ABC):
     """What the factories have in common: the errors of their strings."""
 
     authType: str
@@ -44,7 +46,7 @@ class ExternalFactory:
 
         return ReadOnlyStore(self._accounts(argstring))
 
-    def _accounts(self, argstring: str) -> IExternalAccounts:
+    def _accounts(self, argstring: str) -> ExternalAccounts:
         from ftpservice.accounts.external.store_string import BadStoreString
 
         try:
@@ -57,8 +59,9 @@ class ExternalFactory:
                 f"pip install 'ftpservice[{self.authType}]'"
             ) from None
 
-    def _parsed(self, argstring: str) -> IExternalAccounts:
-        raise NotImplementedError
+    @abstractmethod
+    def _parsed(self, argstring: str) -> ExternalAccounts:
+        """Return the accounts; raises `BadStoreString`, `ModuleNotFoundError`."""
 
 
 @implementer(ICheckerFactory, IReadOnlyStoreFactory, IPlugin)
@@ -69,7 +72,7 @@ class LDAPFactory(ExternalFactory):
     authHelp = f"Accounts of an LDAP directory.\n{SETTINGS_HELP}"
     argStringFormat = "ldap://HOST#base=DN or ldaps://HOST#bind=uid={user},DN, or a .toml file."
 
-    def _parsed(self, argstring: str) -> IExternalAccounts:
+    def _parsed(self, argstring: str) -> ExternalAccounts:
         from ftpservice.accounts.external.ldap_directory import LDAPDirectory
         from ftpservice.accounts.external.ldap_settings import ldap_settings
 
@@ -84,7 +87,7 @@ class PAMFactory(ExternalFactory):
     authHelp = f"Accounts of the system or others, by PAM.\n{SETTINGS_HELP}"
     argStringFormat = "The PAM service, as in SERVICE#root=/srv/{user}, or a .toml file."
 
-    def _parsed(self, argstring: str) -> IExternalAccounts:
+    def _parsed(self, argstring: str) -> ExternalAccounts:
         from ftpservice.accounts.external.pam_service import PAMService, pam_settings
 
         return PAMService(pam_settings(argstring))
@@ -98,7 +101,7 @@ class HTTPFactory(ExternalFactory):
     authHelp = f"Accounts of an HTTP service that answers in JSON.\n{SETTINGS_HELP}"
     argStringFormat = "https://HOST/PATH#token-file=FILE, or a .toml file."
 
-    def _parsed(self, argstring: str) -> IExternalAccounts:
+    def _parsed(self, argstring: str) -> ExternalAccounts:
         from ftpservice.accounts.external.http_accounts import HTTPAccounts
         from ftpservice.accounts.external.http_settings import http_settings
 

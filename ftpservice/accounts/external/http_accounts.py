@@ -7,7 +7,7 @@ that is misconfigured refuses nobody's password.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,33 +23,32 @@ from ftpservice.accounts.external.account_terms import (
     require_plain_name,
     unusable_account,
 )
-from ftpservice.accounts.external.accounts_url import AccountsURL
+from ftpservice.accounts.external.external_accounts import ExternalAccounts
+from ftpservice.accounts.external.http_client import AccountsHTTPClient
 from ftpservice.accounts.external.http_settings import HTTPSettings
-from ftpservice.accounts.external.read_only_store import IExternalAccounts
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
 from ftpservice.accounts.external.store_string import secret_warnings
 
 __all__ = ["REFUSED_WORDS", "HTTPAccounts"]
 
-WRONG_PASSWORD, UNKNOWN_NAME, DISABLED = REFUSED_WORDS = (
-    *("wrong-password", "unknown-name", "disabled"),
-)
+REFUSED_WORDS = ("wrong-password", "unknown-name", "disabled")
+WRONG_PASSWORD, UNKNOWN_NAME, DISABLED = REFUSED_WORDS
 NAME = "name"
 
 
-@implementer(IExternalAccounts, IPeerAccountLookup)
-class HTTPAccounts:
-    """The accounts of one service; its methods may be called in several threads."""
+@implementer(IPeerAccountLookup)
+class HTTPAccounts(ExternalAccounts):
+    """The accounts of one service."""
 
     changed_by = "in the HTTP service"
 
     def __init__(self, settings: HTTPSettings) -> None:
+        super().__init__(RecentAccounts(self._shown if settings.watches else None))
         self.place = settings.place
         self.cache_seconds = settings.cache_seconds
         self.finds_without_password = settings.watches
         self._settings = settings
-        self._service = AccountsURL(settings)
-        self._recent = RecentAccounts(self._shown if settings.watches else None)
+        self._service = AccountsHTTPClient(settings)
 
     def look_up(self, name: str, password: bytes | None) -> FoundAccount:
         """Ask for a login or, without a password, for the account."""
@@ -57,22 +56,8 @@ class HTTPAccounts:
 
     def look_up_from(self, name: str, password: bytes, peer: IPeerCredentials) -> FoundAccount:
         """Ask for a login, and tell how the client is connected."""
-        told = {"peer": peer.peer, "protocol": peer.protocol, "secured": peer.secured}
-        return self._looked_up(name, password, told)
-
-    def decoy_hash(self, name: str) -> str:  # noqa: ARG002 - the interface has it
-        """Return no hash: passwords are checked by the service."""
-        return NO_HASH
-
-    def current(self, names: Collection[str]) -> Mapping[str, AccountRecord]:
-        """Ask for the accounts, or return them as of the last login if that is switched off."""
-        return self._recent.current(names)
-
-    def interrupt(self, seconds: float) -> None:
-        """Do nothing: its calls end by time-outs of their own."""
-
-    def close(self) -> None:
-        """Close nothing: each question has its own connection."""
+        connection = {"peer": peer.peer, "protocol": peer.protocol, "secured": peer.secured}
+        return self._looked_up(name, password, connection)
 
     def reach(self) -> None:
         """Connect; raises `StoreUnavailable`. Asks nothing: any name could be one of an account."""

@@ -8,23 +8,20 @@ Each login has a connection of its own, so a server that was down is in use agai
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
-
-from zope.interface import implementer
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import FoundAccount, StoreUnavailable
 from ftpservice.accounts.external.account_terms import (
     NO_ACCOUNT,
-    NO_HASH,
     is_text,
     require_plain_name,
 )
+from ftpservice.accounts.external.external_accounts import ExternalAccounts
 from ftpservice.accounts.external.ldap_accounts import LDAPAccounts
 from ftpservice.accounts.external.ldap_connection import LDAPConnection
 from ftpservice.accounts.external.ldap_settings import LDAPSettings
-from ftpservice.accounts.external.read_only_store import IExternalAccounts
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
 from ftpservice.accounts.external.store_string import is_loopback, secret_warnings
 
@@ -38,9 +35,8 @@ WATCHED_AT_ONCE = 50
 """Accounts in one search."""
 
 
-@implementer(IExternalAccounts)
-class LDAPDirectory:
-    """The accounts of one directory; its methods may be called in several threads."""
+class LDAPDirectory(ExternalAccounts):
+    """The accounts of one directory."""
 
     changed_by = "in the LDAP directory"
 
@@ -52,7 +48,7 @@ class LDAPDirectory:
         self._servers = settings.servers
         """The server that answered last comes first."""
         look = self._current_in_directory if self.finds_without_password else None
-        self._recent = RecentAccounts(look)
+        super().__init__(RecentAccounts(look))
 
     def look_up(self, name: str, password: bytes | None) -> FoundAccount:
         """Check a password, or look an account up without one (not with direct bind)."""
@@ -71,20 +67,6 @@ class LDAPDirectory:
         if found.is_right and found.record is not None and not found.unusable:
             self._recent.remember(found.record)
         return found
-
-    def decoy_hash(self, name: str) -> str:  # noqa: ARG002 - the interface has it
-        """Return no hash: passwords are checked by the directory."""
-        return NO_HASH
-
-    def current(self, names: Collection[str]) -> Mapping[str, AccountRecord]:
-        """Return the records of accounts; with direct bind, as they were at the last login."""
-        return self._recent.current(names)
-
-    def interrupt(self, seconds: float) -> None:
-        """Do nothing: its calls end by time-outs of their own."""
-
-    def close(self) -> None:
-        """Close nothing: each call has its own connection."""
 
     def reach(self) -> None:
         """Connect, log the service account in and look at the base; raises `StoreUnavailable`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from ctypes import CFUNCTYPE, POINTER, byref, c_char_p, c_int, c_uint, c_void_p, cast, pointer
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,7 +31,7 @@ from ftpservice.accounts.external.account_terms import (
     unusable_account,
 )
 from ftpservice.accounts.external.bounded_calls import BoundedCalls
-from ftpservice.accounts.external.read_only_store import IExternalAccounts
+from ftpservice.accounts.external.external_accounts import ExternalAccounts
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
 from ftpservice.accounts.external.store_string import BadStoreString, parse_store_string
 
@@ -105,9 +105,9 @@ class PAMResult:
     """The number of the system's user; None for a name that the system does not know."""
 
 
-@implementer(IExternalAccounts, IPeerAccountLookup)
-class PAMService:
-    """The accounts of one service; its methods may be called in several threads."""
+@implementer(IPeerAccountLookup)
+class PAMService(ExternalAccounts):
+    """The accounts of one service."""
 
     changed_by = "in what the PAM service uses"
     finds_without_password = True
@@ -119,7 +119,7 @@ class PAMService:
         self._calls: BoundedCalls[PAMResult] = BoundedCalls(
             self.place, MOST_CONVERSATIONS, ANSWER_SECONDS
         )
-        self._recent = RecentAccounts(self._current if settings.watches else None)
+        super().__init__(RecentAccounts(self._current if settings.watches else None))
 
     def look_up(self, name: str, password: bytes | None) -> FoundAccount:
         """Run both phases; only the account phase without a password."""
@@ -141,20 +141,6 @@ class PAMService:
         if password and found.is_right and found.record is not None and not found.unusable:
             self._recent.remember(found.record)
         return found if password is not None else replace(found, is_right=None)
-
-    def decoy_hash(self, name: str) -> str:  # noqa: ARG002 - the interface has it
-        """Return no hash: passwords are checked by PAM."""
-        return NO_HASH
-
-    def current(self, names: Collection[str]) -> Mapping[str, AccountRecord]:
-        """Run the account phase for these names, unless it is switched off."""
-        return self._recent.current(names)
-
-    def interrupt(self, seconds: float) -> None:
-        """Do nothing: its calls end by time-outs of their own."""
-
-    def close(self) -> None:
-        """Close nothing: each login has a handle of its own."""
 
     def reach(self) -> None:
         """Load the service; raises `StoreUnavailable`."""

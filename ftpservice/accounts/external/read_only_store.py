@@ -5,33 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from zope.interface import Attribute, implementer
+from zope.interface import implementer
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
     AccountStoreError,
     ExistingAccounts,
-    IAccountLookup,
     InvalidAccount,
     IPasswordStore,
     NoSuchAccount,
 )
+from ftpservice.accounts.external.external_accounts import IExternalAccounts
 
-__all__ = ["IExternalAccounts", "ReadOnlyStore"]
-
-
-class IExternalAccounts(IAccountLookup):
-    """The accounts of another program."""
-
-    changed_by = Attribute("Where accounts are changed, for messages: 'in the LDAP directory'.")
-    cache_seconds = Attribute("How long a login may be accepted from memory while it is down.")
-    finds_without_password = Attribute("Whether ``look_up`` works without a password.")
-
-    def reach() -> None:
-        """Return if the program answers and accepts the settings; raises `StoreUnavailable`."""
-
-    def warnings() -> Sequence[str]:
-        """Return lines about settings that are probably wrong."""
+__all__ = ["ReadOnlyStore"]
 
 
 @implementer(IPasswordStore)
@@ -51,8 +37,8 @@ class ReadOnlyStore:
 
     def problems(self) -> Sequence[str]:
         """Return what is wrong with the settings; raises `StoreUnavailable`."""
-        self._accounts.reach()
-        return [f"{self.place}: {line}" for line in self._accounts.warnings()]
+        problems: Sequence[str] = self._accounts.problems()
+        return problems
 
     def find(self, name: str) -> AccountRecord:
         """Return an account; raises as `IAccountStore.find`."""

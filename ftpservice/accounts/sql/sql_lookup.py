@@ -7,7 +7,7 @@ what their hashes cost, is kept in memory and read again when something has chan
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
@@ -89,6 +89,11 @@ class SQLLookup:
             for start in range(0, len(missing), NAMES_PER_QUERY):
                 self._read(missing[start : start + NAMES_PER_QUERY])
             return {name: found for name, found in self._records.items() if found is not None}
+
+    def problems(self) -> Sequence[str]:
+        """Return none, if the database can be used."""
+        self.current(())
+        return ()
 
     def interrupt(self, seconds: float) -> None:
         """Make the calls end that have run for longer than this."""

@@ -28,7 +28,6 @@ from ftpservice.accounts.account_store import (
     IAccountStore,
     IPeerAccountLookup,
     IWatchedAccounts,
-    StoreUnavailable,
 )
 from ftpservice.accounts.checkers import (
     MAX_WAITING_CHECKS,
@@ -113,13 +112,11 @@ class StoreChecker(RecordChecker):
     def problems(self) -> Sequence[str]:
         """Return what is wrong with the store or its accounts, a line each (blocks).
 
-        Call it without `start`, before or instead of it.
+        Call it without `start`, before or instead of it. Raises `StoreUnavailable`.
         """
         try:
-            self.lookup.current(())
-            return [] if self.store is None else self.store.problems()
-        except StoreUnavailable as error:
-            return [str(error)]
+            problems = self.lookup.problems()
+            return problems if self.store is None else [*problems, *self.store.problems()]
         finally:
             self.lookup.close()
 

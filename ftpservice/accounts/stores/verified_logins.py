@@ -8,21 +8,17 @@ accepted from memory for a bounded time after the store was last asked about it.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 from hmac import compare_digest
 
 from ftpservice.accounts.account_record import AccountRecord, RecordedName
+from ftpservice.accounts.verified_passwords import MAX_REMEMBERED, LoginDigests
 
-__all__ = ["MAX_REMEMBERED", "REHASH_SECONDS", "VerifiedLogins"]
+__all__ = ["REHASH_SECONDS", "VerifiedLogins"]
 
 REHASH_SECONDS = 600.0
 """How long a password is accepted without another hash."""
-MAX_REMEMBERED = 10_000
-"""Names; the oldest are forgotten first."""
-DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,7 @@ class VerifiedLogins:
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
-        self._key = secrets.token_bytes(DIGEST_BYTES)
+        self._digest = LoginDigests().digest
         self._logins: dict[str, VerifiedLogin] = {}
 
     def matches(self, record: AccountRecord, password: bytes) -> bool:
@@ -79,7 +75,7 @@ class VerifiedLogins:
         """Forget a login with this password: the store refuses it now."""
         login = self._logins.get(name)
         if login is not None and compare_digest(login.digest, self._digest(name, password)):
-            del self._logins[name]
+            self._logins.pop(name, None)  # `update` may have forgotten it meanwhile
 
     def accepted_within(self, seconds: float, name: str, password: bytes) -> RecordedName | None:
         """Return the avatar id of a login that the store accepted within this time."""
@@ -89,8 +85,3 @@ class VerifiedLogins:
         if not compare_digest(login.digest, self._digest(name, password)):
             return None
         return login.avatar_id
-
-    def _digest(self, name: str, password: bytes) -> bytes:
-        encoded = name.encode("utf-8", "surrogateescape")
-        data = b"%d:%b%b" % (len(encoded), encoded, password)
-        return blake2b(data, digest_size=DIGEST_BYTES, key=self._key).digest()

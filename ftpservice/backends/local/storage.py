@@ -55,7 +55,7 @@ from ftpservice.storage.interfaces import (
     ISetMode,
     ISetTimes,
     IStorage,
-    IUnlinkedStorage,
+    IWithoutLinks,
     IWriting,
     PartialUpload,
     WriteRequest,
@@ -220,7 +220,7 @@ def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
     IFreeSpace,
     IPartials,
     ITreeUsage,
-    IUnlinkedStorage,
+    IWithoutLinks,
 )
 class LocalStorage(LocalFiles):
     """The whole storage: the core and the optional interfaces that a filesystem can offer."""

@@ -12,7 +12,7 @@ from twisted.cred.credentials import IAnonymous, IUsernamePassword
 from twisted.python import usage
 
 from ftpservice import __version__
-from ftpservice.accounts.stores.store_strings import (
+from ftpservice.accounts.stores.url_passwords import (
     IN_COMMAND_LINE_TEXT,
     has_password,
     without_password,

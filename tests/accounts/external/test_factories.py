@@ -8,8 +8,8 @@ from twisted.cred.strcred import ICheckerFactory, InvalidAuthArgumentString, mak
 from zope.interface.verify import verifyObject
 
 from ftpservice.accounts.account_store import IAccountStore, IReadOnlyStoreFactory
+from ftpservice.accounts.external.external_accounts import IExternalAccounts
 from ftpservice.accounts.external.factories import HTTPFactory, LDAPFactory, PAMFactory
-from ftpservice.accounts.external.read_only_store import IExternalAccounts
 from ftpservice.accounts.stores.store_checker import StoreChecker
 
 STRINGS = {

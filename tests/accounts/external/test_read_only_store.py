@@ -13,14 +13,16 @@ from ftpservice.accounts.account_store import (
     NoSuchAccount,
     StoreUnavailable,
 )
-from ftpservice.accounts.external.read_only_store import IExternalAccounts, ReadOnlyStore
+from ftpservice.accounts.external.external_accounts import ExternalAccounts, IExternalAccounts
+from ftpservice.accounts.external.read_only_store import ReadOnlyStore
+from ftpservice.accounts.external.recent_accounts import RecentAccounts
 
 ANN = AccountRecord("ann", "")
 LOCKED = AccountRecord("ann", "", disabled=True)
 
 
 @implementer(IExternalAccounts)
-class Accounts:
+class Accounts(ExternalAccounts):
     """Returns ``found`` for every name."""
 
     place = "somewhere"
@@ -28,24 +30,13 @@ class Accounts:
     cache_seconds = 0.0
 
     def __init__(self, found=None, finds=True):
+        super().__init__(RecentAccounts(None))
         self.found = found
         self.finds_without_password = finds
         self.problem = None
 
     def look_up(self, name, password):
         return self.found
-
-    def decoy_hash(self, name):
-        return ""
-
-    def current(self, names):
-        return {}
-
-    def interrupt(self, seconds):
-        pass
-
-    def close(self):
-        pass
 
     def reach(self):
         if self.problem is not None:

@@ -10,7 +10,6 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from ftpservice.accounts import checkers
 from ftpservice.accounts.account import CertificateCredentials, PeerCredentials
 from ftpservice.accounts.account_record import (
     CertificateUse,
@@ -25,7 +24,6 @@ from ftpservice.accounts.account_store import (
 )
 from ftpservice.accounts.checkers import SHIPPED_HASH, LoginUnavailable
 from ftpservice.accounts.passwd_file import parse_line
-from ftpservice.accounts.password_hash import verify
 from ftpservice.accounts.stores import store_checker
 from ftpservice.accounts.stores.store_checker import StoreChecker
 from ftpservice.concurrency.thread_pool import InlineRunner
@@ -76,19 +74,6 @@ def checker(accounts, monkeypatch):
     checker.stop()
     checker.stop()
     assert accounts.closed == 1
-
-
-@pytest.fixture
-def hashes(monkeypatch):
-    """Every hash that was computed."""
-    seen = []
-
-    def counting(hashed, password):
-        seen.append(hashed)
-        return verify(hashed, password)
-
-    monkeypatch.setattr(checkers, "verify", counting)
-    return seen
 
 
 def answer(asked):

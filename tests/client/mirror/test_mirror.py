@@ -114,3 +114,23 @@ def test_a_lost_control_connection_leaves_every_file_with_its_time(tree, command
         assert service.read(f"/up/{name}") == (tree / name).read_bytes()
         assert service.result(client.stat(f"up/{name}")).modified == WHEN
     ended(service, client)
+
+
+def test_a_cancelled_wait_for_a_session_leaves_the_pool_in_order(tree):
+    service = MemoryService({"ann": "secret"}, settings=SessionSettings(max_sessions_per_user=1))
+    service.write("/file", bytes(100_000))
+    client = service.result(service.connect_pool("ftp://ann:secret@server/", 2))
+    service.faults.data(Fault(rate=10_000.0))
+    download = client.download("file")
+    service.pass_time(1.0)
+    waiting = client.list()  # the server allows no second session
+    waiting.addErrback(lambda _: None)
+    service.settle()
+    waiting.cancel()
+    quitting = client.quit()
+    service.pass_time(1.0)
+    assert not quitting.called  # the download comes first
+    assert len(service.result(download, 60.0).data) == 100_000
+    service.result(quitting, 10.0)
+    service.pass_time(40.0)
+    assert service.network.getDelayedCalls() == []

@@ -11,8 +11,8 @@ from zope.interface.verify import verifyObject
 
 from ftpservice.accounts.account import PeerCredentials
 from ftpservice.accounts.account_store import IPeerAccountLookup, StoreUnavailable
-from ftpservice.accounts.external.accounts_url import ANSWER_SECONDS
 from ftpservice.accounts.external.http_accounts import HTTPAccounts
+from ftpservice.accounts.external.http_client import ANSWER_SECONDS
 from ftpservice.accounts.external.http_settings import http_settings
 from ftpservice.storage.rights import PRESETS
 from tests.support.account_service import LOGIN_SECONDS, AccountService

@@ -3,52 +3,29 @@
 import ftplib
 import io
 import os
-import socket
-import sys
 
 import pytest
-from click.testing import CliRunner
 
-from ftpservice.admin.cli import ftpservice
 from tests.support.client_programs import program, run
-from tests.support.service_process import PATIENCE, Program
+from tests.support.command_service import SECRET, CommandService
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
-LISTEN = ["--listen=tcp:0:interface=127.0.0.1", "--simple=tcp:0:interface=127.0.0.1"]
-SECRET = "secret"
 RIGHTS = "full; /in: upload-only; /archive: read; /secret: none"
 
 
-class Service:
+class Service(CommandService):
     def __init__(self, place):
-        self.place = place
-        self.files = place / "var/files/ann"
+        super().__init__(place)
         for name in ("in", "archive", "secret", "work"):
             (self.files / name).mkdir(parents=True)
             (self.files / name / "old").write_bytes(b"old content")
         (self.files / "sneak").symlink_to("archive")
         (self.files / "peek").symlink_to("in/old")
 
-    def command(self, *words):
-        store = ["--store", f"passwd:{self.place / 'passwd.db'}"]
-        done = CliRunner().invoke(ftpservice, ["user", *words, *store], input=f"{SECRET}\n")
-        assert done.exit_code == 0, done.output
-
-    def serve(self):
-        return Program([*SERVE, *LISTEN], self.place)
-
-    def client(self, served):
-        client = ftplib.FTP()
-        client.connect("127.0.0.1", served.port(), PATIENCE)
-        client.login("ann", SECRET)
-        return client
-
 
 @pytest.fixture
 def service(tmp_path):
     service = Service(tmp_path)
-    new = ["--root", "/ann", "--password-stdin", "--force", "--rights", RIGHTS]
-    service.command("add", "ann", *new)
+    service.add("--rights", RIGHTS)
     return service
 
 
@@ -151,17 +128,12 @@ def test_listings_and_facts_over_ftp(service):
 
 def test_the_simple_protocol_has_the_same_rights(service):
     lines = [
-        *("USER ann", f"PASS {SECRET}", "LIST in", "LIST secret", "HASH in/old", "DELF in/old"),
+        *("LIST in", "LIST secret", "HASH in/old", "DELF in/old"),
         *("DELF archive/old", "UPLD 3+ archive/new", "UPLD 3+ in/old", "UPLD 3+ in/new"),
         *("HASH sneak/old", "HASH archive/old"),
     ]
     with service.serve() as served:
-        port = int(served.line(r"simple://\S+?:(\d+)/")[1])
-        with socket.create_connection(("127.0.0.1", port), PATIENCE) as wire:
-            for line in lines:
-                wire.sendall(line.encode() + (b"\nabc" if line.startswith("UPLD") else b"\n"))
-            wire.shutdown(socket.SHUT_WR)
-            _greeting, *answers = wire.makefile().read().splitlines()
+        answers = service.simple_answers(served, lines)
     kinds = [answer.split()[0] for answer in answers]
     assert kinds == [*("OK", "OK"), *["ERR"] * 7, "OK", "ERR", "OK"], answers
     assert (service.files / "archive/old").read_bytes() == b"old content"

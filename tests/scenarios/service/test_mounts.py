@@ -3,50 +3,27 @@
 import ftplib
 import os
 import socket
-import sys
 import time
 
 import pytest
-from click.testing import CliRunner
 
-from ftpservice.admin.cli import ftpservice
 from tests.support.client_programs import program, run
-from tests.support.service_process import PATIENCE, Program
+from tests.support.command_service import SECRET, CommandService
+from tests.support.service_process import PATIENCE
 from tests.support.trees import assert_same, make_tree
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
-LISTEN = ["--listen=tcp:0:interface=127.0.0.1", "--simple=tcp:0:interface=127.0.0.1"]
-SECRET = "secret"
 
-
-class Service:
+class Service(CommandService):
     def __init__(self, place):
-        self.place = place
+        super().__init__(place)
         self.inbox, self.archive = place / "disk/in", place / "disk/archive"
         for directory in (self.inbox, self.archive):
             directory.mkdir(parents=True)
         (self.archive / "1999.txt").write_bytes(b"last century")
-        self.files = place / "var/files/ann"
-
-    def command(self, *words):
-        store = ["--store", f"passwd:{self.place / 'passwd.db'}"]
-        done = CliRunner().invoke(ftpservice, ["user", *words, *store], input=f"{SECRET}\n")
-        assert done.exit_code == 0, done.output
 
     def add(self, *words):
         archive = f"/old/archive=local:{self.archive},read-only"
-        mounts = ["--mount", f"/in=local:{self.inbox}", "--mount", archive]
-        new = ["--root", "/ann", "--password-stdin", "--force"]
-        self.command("add", "ann", *new, *mounts, *words)
-
-    def serve(self, *words):
-        return Program([*SERVE, *LISTEN, *words], self.place)
-
-    def client(self, served):
-        client = ftplib.FTP()
-        client.connect("127.0.0.1", served.port(), PATIENCE)
-        client.login("ann", SECRET)
-        return client
+        super().add("--mount", f"/in=local:{self.inbox}", "--mount", archive, *words)
 
 
 @pytest.fixture
@@ -151,17 +128,12 @@ def test_a_file_is_moved_between_mounts_if_the_setting_says_so(service):
 def test_the_simple_protocol_has_the_same_tree(service):
     service.add("--quota", "1M")
     lines = [
-        *("USER ann", f"PASS {SECRET}", "UPLD 3+ in/a", "UPLD 3+ b", "UPLD 3+ in/c"),
+        *("UPLD 3+ in/a", "UPLD 3+ b", "UPLD 3+ in/c"),
         *("UPLD 3+ old/archive/new", "UPLD 3+ in", "DELF in", "HASH old/archive/1999.txt"),
         *("DELF in/c", "LIST in", "LIST old", "LIST"),
     ]
     with service.serve() as served:
-        port = int(served.line(r"simple://\S+?:(\d+)/")[1])
-        with socket.create_connection(("127.0.0.1", port), PATIENCE) as wire:
-            for line in lines:
-                wire.sendall(line.encode() + (b"\nabc" if line.startswith("UPLD") else b"\n"))
-            wire.shutdown(socket.SHUT_WR)
-            _greeting, *answers = wire.makefile().read().splitlines()
+        answers = service.simple_answers(served, lines)
     words = [" ".join(answer.split()[:2]) for answer in answers]
     assert words[:12] == [
         *("OK password", "OK logged", "OK 3", "OK 3", "OK 3"),

@@ -17,7 +17,7 @@ from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.external.http_settings import HTTPSettings
 from ftpservice.accounts.external.store_string import read_secret
 
-__all__ = ["ANSWER_SECONDS", "AccountsURL"]
+__all__ = ["ANSWER_SECONDS", "AccountsHTTPClient"]
 
 ANSWER_SECONDS = 1.8
 """How long a login waits for the answer."""
@@ -26,7 +26,7 @@ READ_SIZE = 1 << 16
 OK = 200
 
 
-class AccountsURL:
+class AccountsHTTPClient:
     """The URL of a service; its methods may be called in several threads."""
 
     def __init__(self, settings: HTTPSettings) -> None:

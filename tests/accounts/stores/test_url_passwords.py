@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftpservice.accounts.stores.store_strings import has_password, without_password
+from ftpservice.accounts.stores.url_passwords import has_password, without_password
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ftpservice.storage.interfaces import (
     ILinks,
     ISetMode,
     ISetTimes,
-    IUnlinkedStorage,
+    IWithoutLinks,
     WriteMode,
     WriteRequest,
 )
@@ -39,7 +39,7 @@ def storage(request, tmp_path, monkeypatch):
     (bench.root / "absolute").symlink_to(bench.root / "archive")
     (bench.root / "file").symlink_to("archive/file")
     (bench.root / "new").symlink_to("archive/new")
-    return IUnlinkedStorage(bench.storage).without_links()
+    return IWithoutLinks(bench.storage).without_links()
 
 
 CALLS = {
