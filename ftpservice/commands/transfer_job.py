@@ -95,7 +95,7 @@ class TransferJob(Transfer):
     async def run(self) -> Reply:
         """Move the data and return the final reply, whatever happens."""
         context, path, user = self._context, self._path, self._user
-        seconds = context.services.seconds
+        seconds = context.services.clock.seconds
         self._started = seconds()
         try:
             if path:
@@ -259,7 +259,7 @@ class UploadJob(TransferJob):
         after such an upload.
         """
         context = self._context
-        took = context.services.seconds() - self._started
+        took = context.services.clock.seconds() - self._started
         is_slow = took > SHORT_TRANSFER_SECONDS and self.moved < took * FAST_BYTES_PER_SECOND
         if is_slow and context.peer.is_there():
             await context.pause(

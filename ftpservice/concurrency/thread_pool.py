@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 __all__ = [
+    "INTERRUPT_SECONDS",
     "BlockingPool",
     "BlockingRunner",
     "InlineRunner",
@@ -28,6 +29,9 @@ __all__ = [
     "PooledCall",
     "run_unattended",
 ]
+
+INTERRUPT_SECONDS = 0.05
+"""Time between two interruptions of calls that are to end."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -138,14 +142,20 @@ class BlockingPool:
         self._end_threads()
         return self._ended
 
-    def stop_and_wait(self) -> None:
-        """Refuse further calls, cancel those that wait, and block until the others have ended."""
+    def stop_and_wait(self, interrupt: Callable[[], object] | None = None) -> None:
+        """Refuse further calls, cancel those that wait, and block until the others have ended.
+
+        ``interrupt`` makes them end; it is called again for what they do next.
+        """
         self._stopped = True
         with suppress(Empty):
             while (call := self._queue.get_nowait()) is not None:
                 call.result.cancel()
         self._end_threads()
         for thread in self._threads:
+            while interrupt is not None and thread.is_alive():
+                interrupt()
+                thread.join(INTERRUPT_SECONDS)
             thread.join()
 
     def _begin(self, call: PooledCall[Any]) -> None:

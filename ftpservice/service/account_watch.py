@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import IWatchedAccounts, StoreUnavailable
-from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
+from ftpservice.concurrency.thread_pool import INTERRUPT_SECONDS, BlockingPool, BlockingRunner
 from ftpservice.events import LoggedIn
 from ftpservice.session.registry import ManagedSession
 
@@ -85,11 +85,19 @@ class AccountWatch(Service):
         super().stopService()
         if self._poll.running:
             self._poll.stop()
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return succeed(None)
+        interruptions = LoopingCall(self._interrupt)
+        interruptions.clock = self._reactor
+        interruptions.start(INTERRUPT_SECONDS).addErrback(_unexpected)
+        return pool.stop().addBoth(lambda _none: interruptions.stop())
+
+    def _interrupt(self) -> None:
+        """Make the looks end that have not."""
         for store in self._stores:
             if store.is_busy:
                 store.checker.interrupt()
-        pool, self._pool = self._pool, None
-        return succeed(None) if pool is None else pool.stop()
 
     def _look(self) -> None:
         """Read what changed, in a thread for each store, and compare.

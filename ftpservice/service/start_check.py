@@ -11,10 +11,12 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
 
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.accounts.stores.store_checker import StoreChecker
+from ftpservice.concurrency.task import Task
 from ftpservice.net.tls.certificate_file import key_exposure_warning
 from ftpservice.net.tls.server import CertificateError, check_authorities
 from ftpservice.service.assembly import listeners_for, portal_checkers_for, storage_source_for
@@ -24,8 +26,11 @@ from ftpservice.service.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.storage.interfaces import IStorageSource
 
 __all__ = ["start_warnings"]
+
+log = Logger("ftpservice")
 
 
 def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
@@ -42,8 +47,18 @@ def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
         keys = (key or chain for chain, key in settings.tls_files.certificates)
         yield from filter(None, map(key_exposure_warning, keys))
     if not settings.own_directories or os.path.isdir(settings.own_directories[-1]):
-        storage_source_for(settings, reactor)
+        _stop(storage_source_for(settings, reactor))
     yield from _account_warnings(checkers)
+
+
+def _stop(source: IStorageSource) -> None:
+    """Stop a storage that was only opened to see whether that is possible."""
+
+    async def stop() -> None:
+        await source.stop()
+
+    stopping = Task(stop()).done
+    stopping.addErrback(lambda failure: log.failure("the storage could not be stopped", failure))
 
 
 def _account_warnings(checkers: Iterable[object]) -> Iterator[str]:

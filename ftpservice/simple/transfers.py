@@ -62,7 +62,7 @@ class TransferRecord:
         self._active = active
         self._announced = announced
         self._user = context.account.name
-        self._started = context.services.seconds()
+        self._started = context.services.clock.seconds()
         self.size = size
         """Bytes so far."""
         context.publish(TransferStarted, path, active is not None, user=self._user)
@@ -88,7 +88,7 @@ class TransferRecord:
                 )
         if active is not None:
             services.uploads.leave(active)
-        seconds = services.seconds() - self._started
+        seconds = services.clock.seconds() - self._started
         facts = (self._path, active is not None, outcome, self.size, seconds, detail, digest)
         context.publish(TransferEnded, *facts, user=self._user)
 

@@ -37,7 +37,7 @@ class InlinePool:
             answer.errback()
         return answer
 
-    def stop_and_wait(self):
+    def stop_and_wait(self, interrupt=None):
         assert not self.stopped
         self.stopped = True
 

@@ -228,6 +228,23 @@ async def test_stop_and_wait_cancels_the_calls_that_wait_and_leaves_no_thread():
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_call_is_interrupted_again_for_what_it_does_next():
+    pool = BlockingPool(reactor, "stopped", threads=1)
+    begun, steps = threading.Event(), threading.Semaphore(0)
+
+    def work():
+        for _ in range(3):
+            begun.set()
+            assert steps.acquire(timeout=10)
+        return "ended"
+
+    result = pool.run(work)
+    assert begun.wait(10)
+    pool.stop_and_wait(steps.release)
+    assert await result == "ended"
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_pool_may_refuse_with_an_error_of_its_user():
     pool = BlockingPool(reactor, "refusing", threads=1, waiting=1, refusal=LookupError)
     gate = threading.Event()

@@ -77,7 +77,7 @@ def test_an_error_with_one_session_does_not_end_the_watch(watch):
 
 
 class Pool(InlineRunner):
-    def stop_and_wait(self):
+    def stop_and_wait(self, interrupt=None):
         self.stop()
 
 

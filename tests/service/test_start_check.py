@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from twisted.internet import reactor
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.net.tls.self_signed import self_signed_certificate
@@ -35,6 +36,12 @@ def test_what_is_good_ends_well_and_makes_nothing(
     assert checked(ALICE, "--listen=tcp:2121", "--log-file=x.log") == 0
     assert capsys.readouterr() == ("ftpservice: the settings are valid\n", "")
     assert os.listdir(tmp_path) == []
+
+
+def test_nothing_of_the_storage_is_left_running(tmp_path: Path) -> None:
+    before = reactor.getDelayedCalls()
+    assert checked(ALICE, "--listen=tcp:2121", "--root=.") == 0
+    assert reactor.getDelayedCalls() == before
 
 
 @pytest.mark.parametrize(

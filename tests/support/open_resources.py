@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
-__all__ = ["LoggedErrors", "OpenResources", "until"]
+__all__ = ["LoggedErrors", "OpenResources", "nothing_left", "until"]
 
 PATIENCE = 10.0
 """Timeout in seconds."""
@@ -31,18 +32,27 @@ class OpenResources:
     def __init__(self) -> None:
         self.descriptors = Counter(_descriptors())
         self.selectables = Counter(map(id, reactor.getReaders() + reactor.getWriters()))
-        self.calls = {id(call) for call in reactor.getDelayedCalls()}
+        self.calls = reactor.getDelayedCalls()
 
     def leaks(self) -> dict[str, object]:
         """Return what is open now and was not at the snapshot; empty without leaks."""
         now = OpenResources()
         live = {id(one): one for one in reactor.getReaders() + reactor.getWriters()}
+        known_calls = {id(call) for call in self.calls}
         found = {
             "descriptors": sorted((now.descriptors - self.descriptors).elements()),
             "connections": [live[key] for key in now.selectables - self.selectables],
-            "timers": [str(c) for c in reactor.getDelayedCalls() if id(c) not in self.calls],
+            "timers": [str(c) for c in reactor.getDelayedCalls() if id(c) not in known_calls],
         }
         return {kind: things for kind, things in found.items() if things}
+
+
+@asynccontextmanager
+async def nothing_left() -> AsyncIterator[None]:
+    """Let the reactor run at the end until what was opened since the beginning is closed."""
+    before = OpenResources()
+    yield
+    await until(lambda: not before.leaks(), before.leaks)
 
 
 def _descriptors() -> list[str]:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -142,8 +143,10 @@ class PostgreSQL:
     def _signal(self, number: int) -> None:
         """Send a signal to the server and the processes of its connections."""
         assert self._process is not None
-        for pid in (self._process.pid, *children(self._process.pid)):
-            os.kill(pid, number)
+        os.kill(self._process.pid, number)  # before the others: a frozen one starts no more
+        for pid in children(self._process.pid):
+            with suppress(ProcessLookupError):  # one that had ended, and is forgotten now
+                os.kill(pid, number)
 
 
 def children(pid: int) -> list[int]:

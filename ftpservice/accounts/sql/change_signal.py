@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.schema import CHANNEL
 
@@ -29,19 +30,23 @@ class ChangeSignal:
 
         A connection that was lost since is replaced. Raises `StoreUnavailable`.
         """
-        if self._connection is not None:
-            try:
-                with self._database.running(self._connection):
+        with self._database.calls.running():
+            if self._connection is not None:
+                try:
+                    self._database.calls.use(self._connection)
                     return self._ask()
-            except Exception:  # noqa: BLE001 - drivers have errors of their own
+                except Exception:  # noqa: BLE001 - drivers have errors of their own
+                    self.close()
+                    self._database.engine.dispose()  # others of the pool were lost with it
+            try:
+                self._connect()
+            except StoreUnavailable:
                 self.close()
-                self._database.engine.dispose()  # others of the pool were lost with it
-        try:
-            self._connect()
-        except Exception as error:  # noqa: BLE001 - drivers have errors of their own
-            self.close()
-            raise self._database.unavailable(error) from None
-        return True
+                raise
+            except Exception as error:  # noqa: BLE001 - drivers have errors of their own
+                self.close()
+                raise self._database.unavailable(error) from None
+            return True
 
     def close(self) -> None:
         """Close the connection."""
@@ -53,18 +58,18 @@ class ChangeSignal:
         database = self._database
         if database.is_sqlite:
             self._connection = database.open_file()
+            database.calls.use(self._connection)
         else:
             pooled = database.engine.raw_connection()
             connection: Any = pooled.driver_connection
             pooled.detach()
             self._connection = connection
-            with database.running(connection):
-                connection.rollback()
-                connection.autocommit = True
-                connection.add_notify_handler(self._on_notification)
-                connection.execute(f"LISTEN {CHANNEL}")
-        with database.running(self._connection):
-            self._ask()
+            database.calls.use(connection)
+            connection.rollback()
+            connection.autocommit = True
+            connection.add_notify_handler(self._on_notification)
+            connection.execute(f"LISTEN {CHANNEL}")
+        self._ask()
 
     def _ask(self) -> bool:
         if self._database.is_sqlite:

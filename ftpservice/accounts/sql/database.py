@@ -2,19 +2,16 @@
 
 - The schema is checked at the first use, and again after an error, so that a missing or another
   version is named with what to do.
-- Calls that a server keeps waiting are ended by closing their connection under them: `interrupt`.
+- Calls that a server keeps waiting are ended by closing their connection under them: ``calls``.
 - Messages never have the URL with its password, the statement or its values.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import get_ident
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +21,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from ftpservice.accounts.account_store import InvalidAccount, StoreUnavailable
 from ftpservice.accounts.sql.database_url import DatabaseURL
+from ftpservice.accounts.sql.running_calls import RunningCalls
 from ftpservice.accounts.sql.schema import SCHEMA_VERSION, VERSION_TABLE
 
 __all__ = ["Database"]
@@ -45,8 +43,6 @@ class Database:
         self._url = url
         self._seconds = seconds
         arguments: dict[str, Any] = {} if self.is_sqlite else _server_arguments()
-        if self.is_sqlite:
-            arguments["creator"] = self.open_file
         if connections:
             arguments |= {"pool_size": connections, "max_overflow": 0, "pool_timeout": seconds}
         self.engine = create_engine(
@@ -55,12 +51,12 @@ class Database:
             hide_parameters=True,
             **arguments,
         )
+        event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "connect", self._connected)
         if self.is_sqlite:
             event.listen(self.engine, "begin", _begin)
         self._is_checked = False
-        self._running: dict[int, tuple[float, Any]] = {}
-        """When each thread's call began, and its connection of the driver."""
+        self.calls = RunningCalls(self.place)
 
     @contextmanager
     def transaction(self, writes: bool = False, checked: bool = True) -> Iterator[Connection]:
@@ -68,11 +64,8 @@ class Database:
 
         Raises `StoreUnavailable`; `InvalidAccount` for a row that the database refuses.
         """
-        with (
-            self._errors(),
-            self.engine.connect() as connection,
-            self.running(connection.connection.driver_connection),
-        ):
+        with self._errors(), self.calls.running(), self.engine.connect() as connection:
+            self.calls.use(connection.connection.driver_connection)
             options = connection.execution_options(ftpservice_writes=writes)
             with options.begin():
                 if checked and not self._is_checked:
@@ -117,32 +110,10 @@ class Database:
         with self._errors():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_MODE))
 
-    def interrupt(self, seconds: float) -> None:
-        """End the calls that have run for longer than this; does not block."""
-        ends = time.monotonic() - seconds
-        for began, connection in tuple(self._running.values()):
-            if began <= ends:
-                with suppress(Exception):
-                    end_connection(connection)
-
     def close(self) -> None:
         """Close the connections."""
         self.engine.dispose()
         self._is_checked = False
-
-    @contextmanager
-    def running(self, connection: Any) -> Iterator[None]:
-        """Register a connection of the driver, for `interrupt`."""
-        thread = get_ident()
-        before = self._running.get(thread)
-        self._running[thread] = time.monotonic(), connection
-        try:
-            yield
-        finally:
-            if before is None:
-                del self._running[thread]
-            else:
-                self._running[thread] = before
 
     def unavailable(self, error: BaseException) -> StoreUnavailable:
         """Return the error of a database or its driver as a line, without statement and values."""
@@ -186,6 +157,16 @@ class Database:
         found = row.scalar()
         return None if found is None else str(found)
 
+    def _connect(self, dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+        """Return a new connection of the driver: what is done next with it can be ended."""
+        connection = self.open_file() if self.is_sqlite else dialect.connect(*arguments, **options)
+        try:
+            self.calls.use(connection)
+        except StoreUnavailable:
+            connection.close()
+            raise
+        return connection
+
     def _connected(self, connection: Any, _record: Any) -> None:
         """Prepare a connection of the driver."""
         if self.is_sqlite:
@@ -193,15 +174,6 @@ class Database:
         with connection.cursor() as cursor:
             cursor.execute(f"SET statement_timeout = {round(self._seconds * 1000)}")
         connection.commit()
-
-
-def end_connection(connection: Any) -> None:
-    """End what a connection of a driver does at the moment, in another thread."""
-    if isinstance(connection, sqlite3.Connection):
-        connection.interrupt()
-        return
-    with socket.socket(fileno=os.dup(connection.fileno())) as shared:
-        shared.shutdown(socket.SHUT_RDWR)
 
 
 def _server_arguments() -> dict[str, Any]:

@@ -62,10 +62,11 @@ class SQLLookup:
 
     def look_up(self, name: str, password: bytes | None) -> FoundAccount:  # noqa: ARG002
         """Return the account of a name; its hash is left to the caller."""
-        self._refresh_summary()
-        if not is_storable(name):
-            return FoundAccount()
-        rows = self._database.read(select(ACCOUNTS).where(ACCOUNTS.c.name == name))
+        with self._database.calls.running():
+            self._refresh_summary()
+            if not is_storable(name):
+                return FoundAccount()
+            rows = self._database.read(select(ACCOUNTS).where(ACCOUNTS.c.name == name))
         if not rows:
             return FoundAccount()
         try:
@@ -81,7 +82,7 @@ class SQLLookup:
 
     def current(self, names: Collection[str]) -> Mapping[str, AccountRecord]:
         """Return the records of these names; without a change no row is read again."""
-        with self._lock:
+        with self._database.calls.running(), self._lock:
             self._ask_signal()
             self._read_summary()
             self._records = {name: self._records[name] for name in names if name in self._records}
@@ -97,7 +98,7 @@ class SQLLookup:
 
     def interrupt(self, seconds: float) -> None:
         """Make the calls end that have run for longer than this."""
-        self._database.interrupt(seconds)
+        self._database.calls.interrupt(seconds)
 
     def close(self) -> None:
         """Close the connections."""

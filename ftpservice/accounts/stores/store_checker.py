@@ -104,9 +104,8 @@ class StoreChecker(RecordChecker):
         upgrades, self._upgrades = self._upgrades, None
         if upgrades is not None:
             upgrades.stop()
-        self.lookup.interrupt(0.0)
         for pool in self._pools:
-            pool.stop_and_wait()
+            pool.stop_and_wait(self.interrupt)
         self.lookup.close()
 
     def problems(self) -> Sequence[str]:

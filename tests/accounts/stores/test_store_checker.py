@@ -53,7 +53,7 @@ def accounts():
 
 
 class Inline(InlineRunner):
-    def stop_and_wait(self):
+    def stop_and_wait(self, interrupt=None):
         self.stop()
 
 

@@ -178,7 +178,7 @@ def test_a_session_outlives_connections_that_are_dropped(meet, into, version):
         if not cut:
             assert socket.socket.recv(peer, 100) == b""  # not a word
             peer.close()
-    assert descriptors() == before
+    assert descriptors() <= before
     assert meeting.again()[0].session_reused
 
 

@@ -1,13 +1,16 @@
 """Sources of uploads and targets of downloads: files, memory, producers, consumers."""
 
 import io
+import itertools
 import os
+import time
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPullProducer, IPushProducer
 from zope.interface import implementer
 
+from ftpservice.events import TransferEnded
 from ftpservice_client import (
     LocalFileError,
     NetworkError,
@@ -169,6 +172,20 @@ def test_unseekable_sources_are_sent_from_the_beginning(service, client):
     service.failure(client.upload(Unseekable(BIG), "new", verify=True), Unsupported)
     service.failure(client.upload(b"x", "new", verify=True, append=True), Unsupported)
     service.failure(client.download("file", offset=1, verify=True), Unsupported)
+
+
+def test_the_time_of_day_does_not_slow_a_transfer_down(monkeypatch):
+    hours = itertools.count(1_000_000_000, 3600)
+    monkeypatch.setattr(time, "time", lambda: float(next(hours)))
+    service = MemoryService({"ann": "secret"})
+    ended = []
+    service.factory.event_sink.events.subscribe(ended.append, TransferEnded)
+    for url in ("ftp://ann:secret@server/", "simple://ann:secret@server/"):
+        client = service.result(service.connect(url))
+        service.result(client.upload(BIG, "new"))
+        service.result(client.download("new"))
+        service.result(client.quit(), 10.0)
+    assert [one.seconds for one in ended] == [0.0] * 4
 
 
 def test_digests_of_files_that_are_open(service, client):
@@ -375,8 +392,8 @@ def test_a_foreign_part_file_is_not_used(tmp_path, plant):
     here.mkdir()
     part = here / ".file.part"
     plant(part, tmp_path)
-    before = part.lstat()
     content = part.read_bytes() if part.is_file() else None
+    before = part.lstat()  # after reading, which sets the time of the last access
     opened = PartFile.resume(here / "file")
     assert opened.size == 0
     opened.write(b"whole")

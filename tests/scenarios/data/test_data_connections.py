@@ -25,8 +25,9 @@ from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive_ports import NoPortFree, PassivePorts
 from ftpservice.data.peer_policy import DataSettings, parse_address_rule
 from ftpservice.wire.addresses import HostPort
-from tests.support.loopback import descriptors, plain_socket, until
+from tests.support.loopback import plain_socket, until
 from tests.support.memory_transport import is_pending, outcome, start
+from tests.support.open_resources import nothing_left
 
 LOCAL = ControlAddresses("127.0.0.1", "127.0.0.1")
 LOCAL6 = ControlAddresses("::1", "::1")
@@ -78,6 +79,12 @@ def refuses(place: HostPort) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+async def assert_cancelled(waiting):
+    waiting.cancel()
+    with pytest.raises(CancelledError):
+        await waiting
 
 
 class TestPassive:
@@ -206,17 +213,12 @@ class TestPassive:
 
     @ensureDeferred
     async def test_cancelling_closes_the_port(self, reactor):
-        before, timers = descriptors(), len(reactor.getDelayedCalls())
-        for _ in range(20):
-            session = connector(reactor)
-            await session.passive(False, None)
-            waiting = start(session.take().connection())
-            waiting.cancel()
-            with pytest.raises(CancelledError):
-                await waiting
-            session.close()
-        assert descriptors() <= before
-        assert len(reactor.getDelayedCalls()) <= timers
+        async with nothing_left():
+            for _ in range(20):
+                session = connector(reactor)
+                await session.passive(False, None)
+                await assert_cancelled(start(session.take().connection()))
+                session.close()
 
     @ensureDeferred
     async def test_ipv6(self, reactor):
@@ -499,20 +501,14 @@ class TestActive:
     @ensureDeferred
     async def test_cancelling_leaves_no_resources(self, reactor):
         with full_listener() as place:
-            before, timers = descriptors(), len(reactor.getDelayedCalls())
-            for turn in range(10):
-                session = connector(reactor)
-                session.active(place)
-                waiting = start(session.take().connection())
-                if turn % 2:
-                    await deferLater(reactor, 0.005)
-                assert is_pending(waiting)
-                waiting.cancel()
-                with pytest.raises(CancelledError):
-                    await waiting
-            await deferLater(reactor, 0)
-            assert descriptors() <= before
-            assert len(reactor.getDelayedCalls()) <= timers
+            async with nothing_left():
+                for seconds in (0, 0.005) * 5:
+                    session = connector(reactor)
+                    session.active(place)
+                    waiting = start(session.take().connection())
+                    await deferLater(reactor, seconds)
+                    assert is_pending(waiting)
+                    await assert_cancelled(waiting)
 
     @pytest.mark.parametrize(
         ("target", "error"),

@@ -12,8 +12,9 @@ from twisted.internet.threads import deferToThread
 from ftpservice.stream.connection import TransferAborted, TransferStalled
 from ftpservice.stream.pump import CHUNK_SIZE, pump_from_connection, pump_to_connection
 from ftpservice.stream.receiver import MAX_BUFFERED_BYTES
-from tests.support.loopback import connected_pair, descriptors, read_to_end, send_rst, until
+from tests.support.loopback import connected_pair, read_to_end, send_rst, until
 from tests.support.memory_transport import start
+from tests.support.open_resources import nothing_left
 
 MIB = 2**20
 BLOCK = bytes(range(256)) * 256
@@ -285,14 +286,12 @@ async def test_a_long_upload_to_a_slow_disk_uses_bounded_memory(reactor):
 
 @ensureDeferred
 async def test_cancelled_transfers_leave_no_descriptor_and_no_timer(reactor):
-    before, timers = descriptors(), len(reactor.getDelayedCalls())
-    for _ in range(20):
-        async with connected_pair(reactor) as (connection, _peer):
-            waiting = [start(connection.read()), start(connection.write(BLOCK * 256))]
-            await deferLater(reactor, 0)
-            await all_cancelled(waiting)
-    assert descriptors() <= before
-    assert len(reactor.getDelayedCalls()) <= timers
+    async with nothing_left():
+        for _ in range(20):
+            async with connected_pair(reactor) as (connection, _peer):
+                waiting = [start(connection.read()), start(connection.write(BLOCK * 256))]
+                await deferLater(reactor, 0)
+                await all_cancelled(waiting)
 
 
 async def all_cancelled(waiting):
