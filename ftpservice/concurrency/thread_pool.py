@@ -38,7 +38,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class PoolOverloaded(Exception):
-    """The maximum number of calls is waiting."""
+    """The maximum number of calls is waiting, or no thread can be started."""
 
 
 class PoolStopped(Exception):
@@ -105,6 +105,8 @@ class BlockingPool:
         self._waking = False
         self._max_undelivered = 1
         """Results for which the reactor is woken while other calls wait."""
+        self._is_starved = False
+        """Whether no thread could be started, the last time."""
         self._begun = 0
         """Calls so far that a thread has begun; exact where there is one thread."""
 
@@ -167,14 +169,27 @@ class BlockingPool:
                 thread.start()
             except RuntimeError:  # the limit of threads, or the interpreter is ending
                 if not self._threads:  # what must be released is released here, though that blocks
-                    self._done.append((call, call.outcome() if call.must else Failure()))
+                    self._report_starvation()
+                    refused = Failure(self._overloaded())
+                    self._done.append((call, call.outcome() if call.must else refused))
                     self._deliver()
                     return
             else:
+                self._is_starved = False
                 self._threads.append(thread)
                 with self._counting:
                     self._running += 1
         self._queue.put(call)
+
+    def _report_starvation(self) -> None:
+        """Log that calls fail for want of a thread, once until one can be started."""
+        if not self._is_starved:
+            self._is_starved = True
+            _log.error(
+                "no thread can be started for {name}: calls are refused; "
+                "raise the limit on processes of the user (TasksMax, ulimit -u)",
+                name=self._name,
+            )
 
     def _end_threads(self) -> None:
         """Tell all threads to end when they have run what is queued before."""

@@ -38,6 +38,8 @@ class DataListener:
     def __init__(self, reactor: Any, own: socket.socket, port: int = 0) -> None:
         """``port``: that of ``own``, if the caller knows it."""
         self.accept_peer: AcceptPeer | None = None
+        self.when_failed: Callable[[str], object] = bool
+        """Called with the reason if it is closed because no connection can be accepted."""
         self.make_transport: MakeTransport = AcceptedTransport
         self._reactor = reactor
         self._own = own
@@ -85,8 +87,9 @@ class DataListener:
                 return
             except ConnectionAbortedError:
                 continue
-            except OSError:
+            except OSError as error:
                 self.close_now()  # no descriptor left: a port that is never accepted on would spin
+                self.when_failed(f"cannot accept: {error.strerror}")
                 return
             accepted = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
             protocol = self.accept_peer(peer[0]) if self.accept_peer is not None else None

@@ -55,6 +55,7 @@ class PassiveChannel(DataChannel):
         """Whether the client began TLS before its command: some wait for the handshake first."""
         self._is_wanted = False
         listener.accept_peer = self._accept_peer
+        listener.when_failed = self.stop_listening
 
     @property
     def connected(self) -> bool:
@@ -97,7 +98,7 @@ class PassiveChannel(DataChannel):
                 self.close()
             self._closed = True
         if accepted is None:
-            raise CannotOpenDataConnection(CLOSED_TEXT)
+            raise CannotOpenDataConnection(self.problem or CLOSED_TEXT)
         return accepted
 
     def watch(self) -> None:

@@ -1,4 +1,4 @@
-"""The transports of plaintext connections: of data, accepted or made by this process, and control.
+"""Accepted connections: how control connections are accepted, and the plaintext transports.
 
 Sockets inherit the options of the listening socket that accepted them, so those are set once
 (Linux; tcp(7), socket(7)).
@@ -6,19 +6,26 @@ Sockets inherit the options of the listening socket that accepted them, so those
 
 from __future__ import annotations
 
+import errno
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import main
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IDelayedCall, IProtocol
 from twisted.internet.tcp import Port
+from twisted.logger import Logger
 
+from ftpservice.net.descriptor_reserve import DescriptorReserve
 from ftpservice.net.interfaces import StreamProtocol
 from ftpservice.net.tcp import OnDemandTransport, twisted_address
 
-__all__ = ["AcceptedControlTransport", "AcceptedTransport", "set_accepted_transport"]
+__all__ = ["AcceptLoop", "AcceptedControlTransport", "AcceptedTransport", "set_accepted_transport"]
+
+log = Logger("ftpservice")
 
 MAX_READ_SIZE = 256 * 1024
 """Bytes per ``recv`` once a read has filled the smaller first buffer."""
@@ -93,7 +100,7 @@ class AcceptedControlTransport(OnDemandTransport):
     ) -> None:
         super().__init__(own, protocol, reactor)
         self._peer = peer
-        self.startReading()
+        self.watch(True, False)
 
     getPeer = AcceptedTransport.getPeer
     getHost = AcceptedTransport.getHost
@@ -115,3 +122,135 @@ def set_accepted_transport(port: object) -> None:
         port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         port.transport = AcceptedControlTransport  # type: ignore[assignment]  # it is called only
+
+
+MAX_ACCEPTS = 100
+"""Connections that are accepted, or refused, before the reactor turns to other events."""
+PAUSE_SECONDS = 0.1
+"""Seconds until connections are accepted again, after there was nothing to refuse them with."""
+MAX_DRAINED_BYTES = 64 * 1024
+OF_ONE_CONNECTION = frozenset(
+    (
+        errno.ECONNABORTED,
+        errno.EPERM,  # by a firewall
+        errno.EPROTO,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENONET,
+    )
+)
+"""Errors of `accept` that concern a connection and not the port (accept(2))."""
+
+
+class AcceptLoop:
+    """Accepts the connections of a port, in place of Twisted's `Port.doRead`.
+
+    - Connections for which there are no resources (descriptors, memory of the kernel) are accepted
+      with the descriptor in ``reserve``, get the bytes that ``refusal`` returns for their peer and
+      the error, and are closed. Twisted closes them without an answer and logs each.
+    - Where even that fails, because a thread has taken the descriptor, they wait in the kernel and
+      the port is not watched for `PAUSE_SECONDS`. Twisted's reactor would call again at once.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        reserve: DescriptorReserve,
+        refusal: Callable[[Any, OSError], bytes],
+    ) -> None:
+        self._port: Any = port
+        self._reserve = reserve
+        self._refusal = refusal
+        self._most = 1
+        self._resuming: IDelayedCall | None = None
+        reserve.hold()
+        port.doRead = self.accept  # type: ignore[method-assign]
+
+    def stop(self) -> None:
+        """Do not watch the port again."""
+        resuming, self._resuming = self._resuming, None
+        if resuming is not None:
+            resuming.cancel()
+
+    def accept(self) -> None:
+        """Accept the connections that wait, about as many as the last time."""
+        accept = self._port.socket._accept  # of `accept`, only this is needed
+        count, most = 0, self._most
+        while count < most:
+            try:
+                descriptor, peer = accept()
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno not in OF_ONE_CONNECTION:
+                    self._refuse_waiting(error)
+                    return
+            else:
+                self._begin(descriptor, peer)
+            count += 1
+        self._most = max(1, count) if count < most else min(2 * most, MAX_ACCEPTS)
+
+    def _begin(self, descriptor: int, peer: Any) -> None:
+        """Make the session of a connection; an error ends only that connection."""
+        port = self._port
+        listening: socket.socket = port.socket
+        family = super(socket.socket, listening).family  # without the enumeration of `socket`
+        accepted = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
+        discard = accepted.close
+        try:
+            if family == socket.AF_INET6 and peer[3]:  # link-local: its name has the interface
+                numbers = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+                peer = (socket.getnameinfo(peer, numbers)[0], *peer[1:])
+            protocol = port.factory.buildProtocol(port._buildAddr(peer))
+            if protocol is None:
+                discard()
+                return
+            number, port.sessionno = port.sessionno, port.sessionno + 1
+            transport = port.transport(accepted, protocol, peer, port, number, port.reactor)
+            discard = transport.abortConnection
+            protocol.makeConnection(transport)
+        except Exception:  # noqa: BLE001 - the port continues whatever fails
+            log.failure("a connection could not be begun")
+            discard()
+
+    def _refuse_waiting(self, error: OSError) -> None:
+        """Answer and close the connections that wait, with the descriptor in reserve."""
+        is_exhausted = True
+        if self._reserve.release():
+            accept = self._port.socket._accept
+            for _ in range(MAX_ACCEPTS):
+                try:
+                    descriptor, peer = accept()
+                except OSError as problem:
+                    is_exhausted = not isinstance(problem, BlockingIOError)
+                    break
+                _answer_and_close(descriptor, self._refusal(peer, error))
+            else:
+                is_exhausted = False
+        if not self._reserve.hold() or is_exhausted:
+            self._pause()
+
+    def _pause(self) -> None:
+        self._port.stopReading()
+        if self._resuming is None:
+            self._resuming = self._port.reactor.callLater(PAUSE_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        self._resuming = None
+        self._reserve.hold()
+        port = self._port
+        if port.connected and not port.disconnecting:
+            port.startReading()
+
+
+def _answer_and_close(descriptor: int, answer: bytes) -> None:
+    """Send what the kernel takes at once, then close; unread bytes would make that an RST."""
+    with socket.socket(fileno=descriptor) as own, suppress(OSError):
+        own.setblocking(False)
+        own.send(answer)
+        own.shutdown(socket.SHUT_WR)
+        own.recv(MAX_DRAINED_BYTES)

@@ -25,7 +25,12 @@ from twisted.python.failure import Failure
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import IWatchedAccounts, StoreUnavailable
-from ftpservice.concurrency.thread_pool import INTERRUPT_SECONDS, BlockingPool, BlockingRunner
+from ftpservice.concurrency.thread_pool import (
+    INTERRUPT_SECONDS,
+    BlockingPool,
+    BlockingRunner,
+    PoolOverloaded,
+)
 from ftpservice.events import LoggedIn
 from ftpservice.session.registry import ManagedSession
 
@@ -176,6 +181,6 @@ def _terms(record: AccountRecord) -> AccountRecord:
 
 
 def _unexpected(failure: Failure) -> None:
-    """Log an error, but for that of a store that is down: its checker logs that."""
-    if not failure.check(StoreUnavailable):
+    """Log an error, unless it is logged where it occurs: of a store, or for want of a thread."""
+    if not failure.check(StoreUnavailable, PoolOverloaded):
         log.failure("the accounts of sessions that run could not be compared", failure)

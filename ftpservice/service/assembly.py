@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit_tls import ImplicitTLSFactory
 from ftpservice.events import Event, EventStream, LoggedIn, LoginFailed
 from ftpservice.net.proxy_protocol import ProxiedFactory
+from ftpservice.service.accept_guard import AcceptGuard
 from ftpservice.service.account_watch import AccountWatch
 from ftpservice.service.ban_service import BAN_FILE, BanService
 from ftpservice.service.certificate_expiry import CertificateExpiry
@@ -88,27 +90,38 @@ def assemble(
     sink = EventSink(_event_stream(report, event_log, bans.bans), report.lines)
     factory = FTPFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
-
-    def check(listener: Listener, port: IListeningPort) -> None:
-        refuse_shipped_passwords(listener, port.getHost(), options.checkers)
+    guard = AcceptGuard(sink.events.publish, reactor)
 
     def fail(line: str) -> None:
         console.write_error(line)
         exit_with_failure(reactor, logs.close)
 
-    def banner() -> list[str]:
-        return _banner(options, source, listeners, certificates)
-
     listeners = Listeners(
-        parsed, lambda listener: _factory_of(listener, factory, reactor), check, fail
+        parsed,
+        lambda listener: _factory_of(listener, factory, reactor),
+        partial(_check_bound, options.checkers, guard),
+        fail,
     )
+    banner = partial(_banner, options, source, listeners, certificates)
     parts = ServiceParts(listeners, factory, checkers, realm, settings.grace, banner, event_log)
     service = FTPService(parts, reactor, console, _certificate_reload(certificates, reactor), logs)
     actions = ServiceActions(factory, realm, report, bans.bans)
-    for part in (bans, *_operation_services(options, factory, actions, reactor)):
+    control = _control_socket(options, actions, guard, reactor)
+    for part in (bans, guard, *control, *_operation_services(options, factory, reactor)):
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
     return service
+
+
+def _check_bound(
+    checkers: list[ICredentialsChecker],
+    guard: AcceptGuard,
+    listener: Listener,
+    port: IListeningPort,
+) -> None:
+    """Check a port that is bound, and take over how it accepts; raises `CannotStart`."""
+    refuse_shipped_passwords(listener, port.getHost(), checkers)
+    guard.guard(listener, port)
 
 
 def _banner(
@@ -125,8 +138,19 @@ def _banner(
     )
 
 
+def _control_socket(
+    options: ServiceOptions, actions: ServiceActions, guard: AcceptGuard, reactor: Any
+) -> Iterator[Service]:
+    """Yield the control socket, if there is one."""
+    path = options.settings.control_socket_path
+    if path is not None:
+        control = ControlSocket(path, actions.by_name, reactor, owner_for(options))
+        control.when_bound = guard.guard_control
+        yield control
+
+
 def _operation_services(
-    options: ServiceOptions, factory: FTPFactory, actions: ServiceActions, reactor: Any
+    options: ServiceOptions, factory: FTPFactory, reactor: Any
 ) -> Iterator[Service]:
     """Yield the services that run beside the sessions."""
     events = factory.event_sink.events
@@ -135,9 +159,6 @@ def _operation_services(
     yield watch
     if factory.tls is not None:
         yield CertificateExpiry(factory.tls, events.publish, reactor, time.time)
-    path = options.settings.control_socket_path
-    if path is not None:
-        yield ControlSocket(path, actions.by_name, reactor, owner_for(options))
 
 
 def _realm(

@@ -131,6 +131,9 @@ class ControlSocket(Service):
     Raises `CannotStart` if another service listens there, or the path cannot be used.
     """
 
+    when_bound: Callable[[IListeningPort], object] = bool
+    """Called with the port."""
+
     def __init__(
         self, path: str, actions: Mapping[str, Action], reactor: Any, owner: Owner = (-1, -1)
     ) -> None:
@@ -153,6 +156,7 @@ class ControlSocket(Service):
                 self._port = self._reactor.adoptStreamPort(
                     listening.fileno(), socket.AF_UNIX, self._factory
                 )
+            self.when_bound(self._port)
             os.chmod(self.path, 0o600)
             os.chown(self.path, *self._owner)
         except OSError as error:

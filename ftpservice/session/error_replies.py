@@ -62,6 +62,7 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
     errors.NoSpace: (codes.NO_SPACE, "No space left."),
     errors.QuotaExceeded: (codes.OVER_QUOTA, "Quota exceeded."),
     errors.Busy: (codes.FILE_BUSY, "In use; try again later."),
+    errors.OutOfResources: (codes.LOCAL_ERROR, "Out of resources; try again later."),
     errors.BeingUploaded: (codes.FILE_BUSY, "It is being uploaded by another session."),
     errors.Unavailable: (codes.LOCAL_ERROR, "The storage failed."),
     errors.BadOffset: (codes.BAD_OFFSET, "The file ends before that offset."),

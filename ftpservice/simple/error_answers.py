@@ -42,6 +42,7 @@ ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
     errors.NoSpace: (ErrorCode.FULL, "no space left"),
     errors.QuotaExceeded: (ErrorCode.QUOTA, "quota exceeded"),
     errors.Busy: (ErrorCode.INTERNAL, "in use; try again later"),
+    errors.OutOfResources: (ErrorCode.INTERNAL, "out of resources; try again later"),
     errors.BeingUploaded: (ErrorCode.INTERNAL, "another session is uploading it"),
     errors.Unavailable: (ErrorCode.INTERNAL, "the storage failed"),
     errors.BadOffset: (ErrorCode.SYNTAX, "the offset is beyond the end of the file"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from ftpservice.concurrency.thread_pool import BlockingRunner, PoolOverloaded, PoolStopped
-from ftpservice.storage.errors import Busy, StorageError, Unavailable
+from ftpservice.storage.errors import OutOfResources, StorageError, Unavailable
 from ftpservice.storage.os_errors import translate
 from ftpservice.wire.paths import VirtualPath
 
@@ -25,8 +25,8 @@ async def in_pool(
 ) -> T:
     """Call ``function`` in the pool and return its result.
 
-    An `OSError` is raised as the `StorageError` that it means for ``path``; `Busy` if the pool is
-    full, `Unavailable` if it has stopped. ``dispose``: see `BlockingRunner.run`.
+    An `OSError` is raised as the `StorageError` that it means for ``path``; `OutOfResources` if the
+    pool is full, `Unavailable` if it has stopped. ``dispose``: see `BlockingRunner.run`.
     """
 
     def dispose_of(outcome: T | _StorageFailure) -> None:
@@ -38,7 +38,7 @@ async def in_pool(
             _attempted, path, function, args, dispose=None if dispose is None else dispose_of
         )
     except PoolOverloaded as error:
-        raise Busy(path, "too many calls are waiting") from error
+        raise OutOfResources(path, "no thread is free") from error
     except PoolStopped as error:
         raise Unavailable(path, "stopped") from error
     if isinstance(outcome, _StorageFailure):
@@ -56,7 +56,7 @@ async def in_pool_each(
     try:
         outcomes = await runner.run(_attempted_each, calls)
     except PoolOverloaded:
-        return [Busy(path, "too many calls are waiting") for path, _function in calls]
+        return [OutOfResources(path, "no thread is free") for path, _function in calls]
     except PoolStopped:
         return [Unavailable(path, "stopped") for path, _function in calls]
     return [

@@ -21,6 +21,7 @@ __all__ = [
     "NotEmpty",
     "NotSupported",
     "OtherFilesystem",
+    "OutOfResources",
     "PathNotFound",
     "QuotaExceeded",
     "StorageError",
@@ -132,6 +133,12 @@ class Busy(StorageError):
     """It is in use by another session or program; the same call may succeed later."""
 
     words = "in use"
+
+
+class OutOfResources(StorageError):
+    """The process has no descriptor, thread or memory for it; it may succeed later."""
+
+    words = "out of resources"
 
 
 class BeingUploaded(StorageError):

@@ -18,6 +18,7 @@ from ftpservice.storage.errors import (
     NotDirectory,
     NotEmpty,
     OtherFilesystem,
+    OutOfResources,
     PathNotFound,
     QuotaExceeded,
     StorageError,
@@ -52,9 +53,9 @@ ERRNO_ERRORS: dict[int, type[StorageError]] = {
     errno.EAGAIN: Busy,
     errno.EBUSY: Busy,
     errno.ETXTBSY: Busy,
-    errno.EMFILE: Busy,
-    errno.ENFILE: Busy,
-    errno.ENOMEM: Busy,
+    errno.EMFILE: OutOfResources,
+    errno.ENFILE: OutOfResources,
+    errno.ENOMEM: OutOfResources,
 }
 """Any other number (``EIO``, ``ESTALE`` ...) means `Unavailable`."""
 SELF_EXPLANATORY_ERRNOS = {

@@ -13,6 +13,7 @@ import select
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from ftpservice.concurrency.worker_thread import WorkerThread
@@ -36,10 +37,11 @@ class ThreadBuffers(threading.local):
     def __init__(self) -> None:
         self.views = [memoryview(bytearray(READ_SIZE)) for _ in range(2)]
 
-    def writer(self) -> WorkerThread:
-        """Return the writer."""
+    def writer(self) -> WorkerThread | None:
+        """Return the writer; None if its thread cannot be started."""
         if self.worker is None:
-            self.worker = WorkerThread()
+            with suppress(RuntimeError):
+                self.worker = WorkerThread()
         return self.worker
 
 
@@ -109,6 +111,7 @@ class BufferWriter:
         self.end()
         if more and len(_turns) == 1:
             self._writer = _buffers.writer()
+        if self._writer is not None:
             self._writer.begin(partial(_write, self._target, data))
         else:
             _write(self._target, data)

@@ -15,6 +15,7 @@ from ftpservice.concurrency.thread_pool import (
     PoolStopped,
     run_unattended,
 )
+from tests.support.open_resources import LoggedErrors
 
 
 @pytest.fixture(params=["threads", "inline"])
@@ -279,8 +280,11 @@ async def test_a_pool_stops_when_no_thread_can_be_started(threads, no_more_threa
 @pytest_twisted.ensureDeferred
 async def test_without_any_thread_calls_fail_but_releasing_is_done(threads, no_more_threads):
     no_more_threads()
-    with pytest.raises(RuntimeError):
-        await threads.run(divmod, 7, 2)
+    with LoggedErrors() as logged:
+        for _ in range(3):
+            with pytest.raises(PoolOverloaded):
+                await threads.run(divmod, 7, 2)
+    assert len(logged.lines) == 1 and "raise the limit on processes" in logged.lines[0]
     assert await threads.finish(divmod, 7, 2) == (3, 1)
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import socket
 
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from ftpservice.net.accepted_tcp import (
+    MAX_ACCEPTS,
+    PAUSE_SECONDS,
     AcceptedControlTransport,
     AcceptedTransport,
+    AcceptLoop,
     set_accepted_transport,
 )
+from ftpservice.net.descriptor_reserve import DescriptorReserve
 from ftpservice.stream.connection import StreamConnection, TransferAborted
 from tests.support.loopback import PATIENCE, send_rst, until
 from tests.support.memory_transport import is_pending, outcome, start
+from tests.support.open_resources import LoggedErrors
 
 
 class Ends:
@@ -177,3 +185,208 @@ def test_ports_of_other_kinds_keep_their_transports():
     port = StringTransport()
     set_accepted_transport(port)
     assert not hasattr(port, "transport")
+
+
+PEER = ("192.0.2.7", 1234)
+EXHAUSTED = OSError(errno.EMFILE, "Too many open files")
+ENDED = OSError(errno.ECONNABORTED, "Software caused connection abort")
+
+
+class ScriptedSocket(socket.socket):
+    """A listening socket whose `accept` does what a list says; then nothing waits."""
+
+    def __init__(self):
+        super().__init__()
+        self.script = []
+        self.clients = []
+
+    def connect_later(self):
+        """Have the next `accept` return a connection."""
+        client, own = socket.socketpair()
+        client.settimeout(PATIENCE)
+        self.clients.append(client)
+        self.script.append(own.detach())
+
+    def _accept(self):
+        if not self.script:
+            raise BlockingIOError
+        step = self.script.pop(0)
+        if isinstance(step, OSError):
+            raise step
+        return step, PEER
+
+
+class FakePort:
+    """What an `AcceptLoop` needs of a port."""
+
+    connected, disconnecting = True, False
+
+    def __init__(self):
+        self.socket = ScriptedSocket()
+        self.reactor = Clock()
+        self.factory = self
+        self.sessionno = 0
+        self.watched = True
+        self.begun = []
+        self.aborted = 0
+
+    def stopReading(self):
+        self.watched = False
+
+    def startReading(self):
+        self.watched = True
+
+    def _buildAddr(self, peer):
+        return peer
+
+    def buildProtocol(self, peer):
+        assert peer == PEER
+        return self
+
+    def transport(self, accepted, protocol, peer, port, number, reactor):
+        self.begun.append((number, accepted))
+        return self
+
+    def makeConnection(self, transport):
+        pass
+
+    def abortConnection(self):
+        self.aborted += 1
+
+
+@pytest.fixture
+def port():
+    port = FakePort()
+    yield port
+    for end in (*port.socket.clients, *(accepted for _, accepted in port.begun)):
+        end.close()
+    port.socket.close()
+
+
+@pytest.fixture
+def reserve():
+    reserve = DescriptorReserve()
+    yield reserve
+    reserve.release()
+
+
+@pytest.fixture
+def loop(port, reserve):
+    loop = AcceptLoop(port, reserve, lambda peer, error: f"{peer[0]}: {error.strerror}".encode())
+    assert port.doRead == loop.accept
+    return loop
+
+
+def test_connections_are_accepted_and_numbered(loop, port):
+    for _ in range(5):
+        port.socket.connect_later()
+    while port.socket.script:
+        loop.accept()
+    assert [number for number, _ in port.begun] == [0, 1, 2, 3, 4]
+
+
+def test_a_burst_does_not_keep_the_reactor_for_long(loop, port):
+    port.socket.script = [ENDED] * 10 * MAX_ACCEPTS
+    turns = []
+    while port.socket.script:
+        before = len(port.socket.script)
+        loop.accept()
+        turns.append(before - len(port.socket.script))
+    assert max(turns) == MAX_ACCEPTS
+    assert port.watched
+
+
+def test_connections_that_have_ended_are_skipped(loop, port):
+    port.socket.script = [ENDED] * 3
+    port.socket.connect_later()
+    while port.socket.script:
+        loop.accept()
+    assert len(port.begun) == 1
+    assert port.watched
+
+
+def test_without_a_descriptor_all_that_wait_are_answered_and_closed(loop, port, reserve):
+    port.socket.script = [EXHAUSTED]
+    for _ in range(3):
+        port.socket.connect_later()
+    loop.accept()
+    assert not port.begun
+    assert [client.recv(100) for client in port.socket.clients] == [
+        b"192.0.2.7: Too many open files"
+    ] * 3
+    assert [client.recv(1) for client in port.socket.clients] == [b""] * 3
+    assert port.watched and not port.reactor.getDelayedCalls()
+    assert reserve.release()
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EINVAL]
+)
+def test_where_that_fails_too_the_port_is_not_watched_for_a_moment(loop, port, number):
+    error = OSError(number, os.strerror(number))
+    port.socket.script = [error, error]
+    loop.accept()
+    assert not port.watched
+    port.reactor.advance(PAUSE_SECONDS)
+    assert port.watched
+    port.socket.connect_later()
+    loop.accept()
+    assert len(port.begun) == 1
+
+
+def test_without_a_reserve_the_port_is_not_watched_until_there_is_one(
+    loop, port, reserve, monkeypatch
+):
+    reserve.release()
+    monkeypatch.setattr(reserve, "hold", lambda: False)
+    port.socket.script = [EXHAUSTED]
+    loop.accept()
+    assert not port.watched
+    monkeypatch.undo()
+    port.reactor.advance(PAUSE_SECONDS)
+    assert port.watched
+    assert reserve.release()
+
+
+def test_a_port_that_was_closed_meanwhile_is_not_watched(loop, port):
+    port.socket.script = [EXHAUSTED, EXHAUSTED]
+    loop.accept()
+    port.disconnecting = True
+    port.reactor.advance(PAUSE_SECONDS)
+    assert not port.watched
+
+
+def test_a_loop_that_was_stopped_has_no_timer(loop, port):
+    port.socket.script = [EXHAUSTED, EXHAUSTED]
+    loop.accept()
+    loop.stop()
+    loop.stop()
+    assert not port.reactor.getDelayedCalls()
+
+
+@pytest.mark.parametrize("step", ["buildProtocol", "transport", "makeConnection"])
+def test_an_error_ends_only_its_own_connection(loop, port, monkeypatch, step):
+    def fail(*_words):
+        raise LookupError("no such session")
+
+    monkeypatch.setattr(port, step, fail)
+    port.socket.connect_later()
+    with LoggedErrors() as logged:
+        loop.accept()
+    assert len(logged.lines) == 1 and "no such session" in logged.lines[0]
+    if step == "makeConnection":
+        assert port.aborted == 1
+    else:
+        assert port.socket.clients[0].recv(1) == b""
+    monkeypatch.undo()
+    port.socket.connect_later()
+    loop.accept()
+    assert len(port.begun) == (2 if step == "makeConnection" else 1)
+
+
+def test_a_factory_may_refuse_a_connection(loop, port, monkeypatch):
+    monkeypatch.setattr(port, "buildProtocol", lambda peer: None)
+    port.socket.connect_later()
+    loop.accept()
+    assert port.socket.clients[0].recv(1) == b""
+    assert not port.begun

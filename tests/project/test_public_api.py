@@ -40,7 +40,7 @@ DOORS = {
         IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget
         IStorage IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWriting Kind
         MaskedMode MountPoint NoSpace NotDirectory NotEmpty NotSupported OtherFilesystem
-        OverflowPool
+        OutOfResources OverflowPool
         parse_duration parse_options parse_size parse_switch PartialUpload PathNotFound
         PoolOverloaded PoolStopped PRESETS QuotaExceeded RestrictedStorage Right ROOT
         run_unattended split_fields StorageError TreeUsage Unavailable VirtualPath WriteMode

@@ -6,7 +6,7 @@ from twisted.internet.defer import fail
 from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.concurrency.thread_pool import PoolOverloaded
 from ftpservice.storage.batch_commit import commit_batch
-from ftpservice.storage.errors import BadOffset, Busy, Denied, Unavailable
+from ftpservice.storage.errors import BadOffset, Denied, OutOfResources, Unavailable
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
@@ -76,7 +76,7 @@ def test_a_pool_that_takes_no_more_commits_none(bench, monkeypatch):
     writings = [begun(bench.storage, name) for name in ("a", "b")]
     with monkeypatch.context() as full:
         full.setattr(bench.pool, "run", lambda *_words, **_more: fail(PoolOverloaded()))
-        assert [type(problem) for problem in run(commit_batch(writings))] == [Busy, Busy]
+        assert [type(problem) for problem in run(commit_batch(writings))] == [OutOfResources] * 2
     bench.pool.stop()
     stopped = run(commit_batch(writings))
     assert [type(problem) for problem in stopped] == [Unavailable, Unavailable]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 
 from ftpservice.backends.local.files.in_place import SET_ID_BITS
 from ftpservice.backends.local.metadata.acl import has_default_acl
@@ -55,7 +56,12 @@ def make_directory(tree: DirectoryTree, path: VirtualPath, mode: int) -> None:
             os.mkdir(place.name, requested & 0o777, dir_fd=place.directory)
             return
         os.mkdir(place.name, mode & 0o777, dir_fd=place.directory)
-        made = os.open(place.name, DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=place.directory)
+        try:
+            made = os.open(place.name, DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=place.directory)
+        except OSError:  # no descriptor is left: what gets an error has changed nothing
+            with suppress(OSError):
+                os.rmdir(place.name, dir_fd=place.directory)
+            raise
     try:
         with ignore_unsupported():
             _set_mode(made, mode)

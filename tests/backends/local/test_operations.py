@@ -53,6 +53,19 @@ def test_everything_is_offered(bench, interface):
 
 
 class TestDirectories:
+    def test_a_directory_that_cannot_be_completed_is_removed_again(self, bench, monkeypatch):
+        opening = os.open
+
+        def limited(name, *words, **more):
+            if name in ("new", b"new"):
+                raise OSError(errno.EMFILE, "Too many open files")
+            return opening(name, *words, **more)
+
+        monkeypatch.setattr(operations.os, "open", limited)
+        with pytest.raises(errors.OutOfResources):
+            run(bench.storage.make_directory(path_at("/new")))
+        assert not list(bench.root.iterdir())
+
     def test_bits_that_a_directory_inherits_stay(self, bench):
         os.chmod(bench.root, 0o2755)
         run(bench.storage.make_directory(path_at("/dir"), 0o750))
@@ -258,7 +271,7 @@ def test_a_full_pool_is_an_error(tmp_path):
     def overloaded():
         raise PoolOverloaded
 
-    with pytest.raises(errors.Busy):
+    with pytest.raises(errors.OutOfResources):
         run(in_pool(InlineRunner(), ROOT, overloaded))
 
 

@@ -11,6 +11,10 @@ from tests.support.docs_pages import EXAMPLES
 from tests.support.service_process import PATIENCE, Program
 
 SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+OUT_OF_RESOURCES = (
+    "2026-11-21T03:23:33+0000 [ftpservice#warn] -@198.51.100.9 [0] was refused: "
+    "Out of resources (Too many open files); try again later."
+)
 FORGED = "x@203.0.113.99 [1] failed to log in: wrong password"
 
 
@@ -33,6 +37,8 @@ def test_the_filter_finds_failed_logins_only(tmp_path):
             client.ask(f"STOR {FORGED}")
             client.close()
         assert program.stopped() == 0
+    with open(tmp_path / "ftpservice.log", "a") as log_file:
+        log_file.write(f"{OUT_OF_RESOURCES}\n")
     found = subprocess.run(
         ["fail2ban-regex", "--out=ip", "ftpservice.log", EXAMPLES / "fail2ban/ftpservice.conf"],
         cwd=tmp_path,

@@ -1,0 +1,63 @@
+"""Limits of a running process (setrlimit), its processor time, descriptors and memory."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import subprocess
+from pathlib import Path
+
+__all__ = [
+    "as_unprivileged",
+    "cpu_seconds",
+    "descriptor_count",
+    "limit_descriptors",
+    "limit_threads",
+    "resident_bytes",
+    "thread_count",
+]
+
+
+def as_unprivileged(user: int, reads_all: bool = False) -> list[str]:
+    """Return the beginning of a command that runs as ``user``: root has no limit on threads."""
+    words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    if reads_all:  # the interpreter may be in a directory of root
+        capability = "-all,+dac_read_search"
+        words += [f"--inh-caps={capability}", f"--ambient-caps={capability}"]
+    return words
+
+
+def descriptor_count(process: int) -> int:
+    """Return the number of open descriptors."""
+    return len(os.listdir(f"/proc/{process}/fd"))
+
+
+def thread_count(process: int) -> int:
+    """Return the number of threads."""
+    return len(os.listdir(f"/proc/{process}/task"))
+
+
+def limit_descriptors(process: int, most: int) -> None:
+    """Set the soft limit on descriptors."""
+    _, hard = resource.prlimit(process, resource.RLIMIT_NOFILE)
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (most, hard))
+
+
+def limit_threads(process: int, user: int, most: int) -> None:
+    """Set the soft limit on the threads of the user of a process."""
+    words = [*as_unprivileged(user), "prlimit", f"--pid={process}", f"--nproc={most}:"]
+    subprocess.run(words, check=True)
+
+
+def cpu_seconds(process: int) -> float:
+    """Return the processor time used so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(process: int) -> int:
+    """Return the memory in use."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
