@@ -35,7 +35,7 @@ def show(send: Callable[..., Any], *, names: Sequence[str], as_json: bool) -> No
     _print([send("quota", user=name, seconds=COUNT_SECONDS) for name in names], as_json)
 
 
-@quota.command("recount")
+@quota.command("recount", short_help="Count the files of accounts again.")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @service_command
 def recount(send: Callable[..., Any], *, names: Sequence[str], as_json: bool) -> None:

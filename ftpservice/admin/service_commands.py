@@ -119,7 +119,7 @@ def who(send: Callable[..., Any], *, as_json: bool) -> None:
     click.echo("\n".join(table_lines(headings, rows)))
 
 
-@click.command("kick")
+@click.command("kick", short_help="End sessions with 421.")
 @click.argument("session", type=int, required=False)
 @click.option("--user", metavar="NAME", help="End all sessions of an account.")
 @click.option("--from", "network", metavar="NETWORK", help="End all sessions from a network.")
