@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.service_process import PATIENCE, Program
+from tests.support.service_process import BUSY_SECONDS, PATIENCE, Program
 
 __all__ = ["LOGIN_SECONDS", "AccountService"]
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from ftpservice.admin.cli import main; main()"]
-LOGIN_SECONDS = 3.0
+LOGIN_SECONDS = 3.0 + BUSY_SECONDS
 """How long a login may take while a store is down."""
 
 

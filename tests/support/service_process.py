@@ -11,11 +11,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["CHECKOUT", "PATIENCE", "Program", "checkout_environment"]
+__all__ = ["BUSY_SECONDS", "CHECKOUT", "PATIENCE", "Program", "checkout_environment"]
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE = 30.0
 """Timeout in seconds."""
+BUSY_SECONDS = 3.0
+"""What a busy machine may add to a time that is asserted."""
 URL = re.compile(r"ftp://\S+?:(\d+)/")
 
 

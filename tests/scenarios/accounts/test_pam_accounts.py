@@ -14,6 +14,7 @@ from ftpservice.accounts.account_store import IPeerAccountLookup, StoreUnavailab
 from ftpservice.accounts.external.pam_service import ANSWER_SECONDS, PAMService, pam_settings
 from ftpservice.admin.cli import ftpservice
 from tests.support.account_service import LOGIN_SECONDS, AccountService
+from tests.support.service_process import BUSY_SECONDS
 
 MODULES = Path(f"/usr/lib/{platform.machine()}-linux-gnu/pam_wrapper")
 MATRIX = f"{MODULES / 'pam_matrix.so'} passdb="
@@ -101,7 +102,7 @@ def test_modules_of_the_system_work(services):
     unknown = services.accounts("unix").look_up("no-such-user", b"any")
     assert (unknown.record, unknown.is_right) == (None, False)
     assert services.accounts("unix").look_up("nobody", b"any").is_right is False
-    assert time.monotonic() - began < 1.0  # the modules ask for a delay of two seconds
+    assert time.monotonic() - began < 2.0  # the modules ask for as long after each failure
 
 
 def test_the_superuser_does_not_log_in(services):
@@ -147,7 +148,7 @@ def test_a_module_that_hangs_is_unavailable_in_time(services):
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match="no answer"):
         services.accounts("hanging").look_up("ann", b"ann pass")
-    assert time.monotonic() - began < ANSWER_SECONDS + 0.5
+    assert time.monotonic() - began < ANSWER_SECONDS + BUSY_SECONDS
 
 
 def test_modules_get_the_address_of_the_client(services, tmp_path):

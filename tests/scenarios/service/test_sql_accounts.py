@@ -20,13 +20,13 @@ from ftpservice.accounts.sql.sql_store import SQLStore
 from ftpservice.admin.cli import ftpservice
 from tests.accounts.doubles import SECRET
 from tests.support.postgresql import PASSWORD, PostgreSQL
-from tests.support.service_process import PATIENCE, Program
+from tests.support.service_process import BUSY_SECONDS, PATIENCE, Program
 
 SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
 LISTEN = "--listen=tcp:0:interface=127.0.0.1"
 SIMPLE = "--simple=tcp:0:interface=127.0.0.1"
 DOWN = "421 Accounts cannot be checked at the moment; try again later."
-IN_TIME = 3.0
+IN_TIME = 3.0 + BUSY_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_logins_under_load_while_the_server_stops_and_starts(tmp_path, server, s
         for thread in threads:
             thread.join()
         assert {code for code, _ in replies} == {"230", "421"}
-        assert max(seconds for _, seconds in replies) < IN_TIME + 1.0
+        assert max(seconds for _, seconds in replies) < IN_TIME
 
 
 def wait_for(condition):
@@ -197,7 +197,7 @@ def test_changes_by_sql_are_in_force_within_two_seconds(tmp_path, store_case):
         store_case.execute("DELETE FROM ftpservice_accounts WHERE name = 'ben'")
         assert refusal(program, "ben")[0].startswith("530")
         assert ended(ben) == "421 The account is no longer in force."
-        assert time.monotonic() - began < 2 * 2.0 + 1.0
+        assert time.monotonic() - began < 2 * 2.0 + BUSY_SECONDS
 
 
 def test_an_account_that_was_accepted_before_can_log_in_with_a_cache(tmp_path, server, store, url):
