@@ -26,6 +26,7 @@ __all__ = [
     "Refused",
     "SessionClosed",
     "SessionOpened",
+    "SessionStalled",
     "TransferEnded",
     "TransferStarted",
 ]
@@ -99,6 +100,14 @@ class SessionClosed(Event):
 
     reason: str = ""
     """Why the control connection was closed, as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStalled(Event):
+    """A session is ended because its client made no progress for the stall timeout."""
+
+    reason: str
+    """What the client did not do, as text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class ControlProtocol(Protocol):
         self._settings = context.services.settings
         self._time_budget = context.services.time_budget
         self._deadline = Deadline(context.services.clock, self._timed_out)
-        self._outgoing = ReplyWriter(self.transport, self._drained)
+        self._outgoing = ReplyWriter(context, self.transport, self._drained)
         self._interpreter = ProtocolInterpreter(context, self._outgoing, self._idle, self._switch)
         if self._implicit:
             context.tls_state.begin(implies_prot_p=True)

@@ -1,7 +1,7 @@
 """Writes replies to the client: several together where possible, with backpressure.
 
 A client that sends commands and does not read must not fill the memory: while the transport has
-more to send than it buffers, no further command is carried out.
+more to send than it buffers, no further command is carried out, for the stall timeout at most.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from ftpservice.control.reply_stall import ReplyStall
 from ftpservice.net.immediate_write import send_now
+from ftpservice.session.context import SessionContext
 from ftpservice.wire.replies import Reply
 
 __all__ = ["ReplyWriter"]
@@ -22,7 +24,11 @@ __all__ = ["ReplyWriter"]
 class ReplyWriter:
     """The replies of one control connection; ``drained`` is called when there is room again."""
 
-    def __init__(self, transport: Any, drained: Callable[[], None]) -> None:
+    def __init__(
+        self, context: SessionContext, transport: Any, drained: Callable[[], None]
+    ) -> None:
+        self._context = context
+        self._stall: ReplyStall | None = None
         self.is_full = False
         """Whether the transport has more to send than it buffers."""
         self.is_holding_replies = False
@@ -51,6 +57,7 @@ class ReplyWriter:
     def end(self) -> None:
         """Send what was kept and unregister as producer, so that the transport can close."""
         self.flush()
+        self._end_stall()
         if self._is_registered:
             self._is_registered = False
             self._transport.unregisterProducer()
@@ -64,11 +71,20 @@ class ReplyWriter:
     def pauseProducing(self) -> None:
         """Have no further command carried out: the client does not read."""
         self.is_full = True
+        if self._stall is None and self._is_registered:
+            self._stall = ReplyStall(self._context, self._transport)
 
     def resumeProducing(self) -> None:
         """Have commands carried out again."""
         self.is_full = False
+        self._end_stall()
         self._drained()
 
     def stopProducing(self) -> None:
-        """Do nothing: the connection is lost."""
+        """Stop waiting for the client: the connection is lost."""
+        self._end_stall()
+
+    def _end_stall(self) -> None:
+        stall, self._stall = self._stall, None
+        if stall is not None:
+            stall.stop()

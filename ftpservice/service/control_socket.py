@@ -77,6 +77,10 @@ class RequestConnection(LineReceiver, TimeoutMixin):
         self._is_lost = True
         self.setTimeout(None)
 
+    def timeoutConnection(self) -> None:
+        """Abort the connection: a client that does not read would never let it close."""
+        self.transport.abortConnection()  # type: ignore[union-attr]  # every stream has it
+
     def lineReceived(self, line: bytes) -> None:
         """Carry out a request; nothing more is read before its answer."""
         self.setTimeout(None)

@@ -9,7 +9,14 @@ from twisted.python.failure import Failure
 
 from ftpservice.concurrency.task import Task, drop_tracebacks
 from ftpservice.concurrency.timers import Deadline
-from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
+from ftpservice.events import (
+    CommandRefused,
+    HandshakeFailed,
+    Refused,
+    SessionClosed,
+    SessionOpened,
+    SessionStalled,
+)
 from ftpservice.net.socket_state import peer_has_closed
 from ftpservice.session.context import SessionContext
 from ftpservice.session.control_transport import control_addresses
@@ -87,7 +94,8 @@ class SimpleServerSession:
                 await self._send_last(ErrorCode.BUSY, self._finish_reason)
             await self._wait_for_uploads()
             await self.stream.flush()
-        except TransferStalled:
+        except TransferStalled as stall:
+            self.context.publish(SessionStalled, str(stall))
             self._end_with(ErrorCode.TIMEOUT, "no progress for too long")
         except TransferAborted:
             self.connection.abort()

@@ -132,6 +132,8 @@ def _fill(own: ssl.SSLSocket, view: memoryview) -> tuple[int, TurnResult]:
         if state is record_io.ReadState.OPEN:
             if filled <= len(view) - MAX_RECORD_SIZE and not _comes(own):
                 return filled, TurnResult.WAITING
+        elif state is record_io.ReadState.BLOCKED:
+            return filled, TurnResult.BROKEN  # it demands answers without end, and reads none
         elif state is record_io.ReadState.ENDED:
             return filled, TurnResult.ENDED
         else:

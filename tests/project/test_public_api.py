@@ -31,7 +31,7 @@ DOORS = {
     "ftpservice.events": """
         CertificateExpires CommandFailed CommandRefused Event EventStream FileChanged
         HandshakeFailed LoggedIn LoginFailed LoginRefusal Outcome Refused SessionClosed
-        SessionOpened TransferEnded TransferStarted
+        SessionOpened SessionStalled TransferEnded TransferStarted
     """,
     "ftpservice.storage": """
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists

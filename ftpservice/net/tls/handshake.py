@@ -103,6 +103,16 @@ class HandshakeGatedTransport(OnDemandTransport):
             if self._reads:
                 quick_ack(self.socket)
 
+    def read_when_writable(self) -> None:
+        """Read again when there is room to send: until then the socket would stay readable."""
+        self.watch(False, True)
+        self.doWrite = self._read_again  # type: ignore[method-assign]
+
+    def _read_again(self) -> Any:
+        del self.doWrite
+        self.watch(self._reads, True)
+        return self.doWrite()
+
     def _end_handshake(self) -> None:
         """Apply the read and write interest recorded during the handshake."""
         handshake, self._handshake = self._handshake, None

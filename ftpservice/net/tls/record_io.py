@@ -45,6 +45,7 @@ class ReadState(Enum):
     """How a read ended."""
 
     OPEN = "more may come"
+    BLOCKED = "a TLS message must be sent first, and the kernel has no room for it"
     ENDED = "close_notify: the peer has ended its side"
     TRUNCATED = "a FIN without close_notify: from the peer, or from an attacker on the path"
     BROKEN = "an RST, or bytes that are not TLS"
@@ -76,8 +77,10 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, ReadState]:
                 return count, ReadState.OPEN
             if certain <= 0:
                 possible = certain = _available(own)
-    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return count, ReadState.OPEN
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as wanted:
+        # What has no room is for example the answer to a KeyUpdate (RFC 8446 §4.6.3).
+        is_blocked = isinstance(wanted, ssl.SSLWantWriteError)
+        return count, ReadState.BLOCKED if is_blocked else ReadState.OPEN
     except ssl.SSLZeroReturnError:
         return count, ReadState.ENDED
     except ssl.SSLEOFError:

@@ -170,6 +170,9 @@ class TLSTransport(HandshakeGatedTransport):
             return None  # a thread's last turn is not over
         own = self.socket
         count, state = receive(own, _arrived)
+        if state is ReadState.BLOCKED:
+            self.read_when_writable()
+            state = ReadState.OPEN
         if state is ReadState.OPEN:
             self._has_sent = False
             if count:

@@ -227,7 +227,7 @@ class ServiceSettings(OperationSettings):
         live=True,
     )
     stall_timeout: float = setting(
-        SECONDS, 60, "Time without progress that aborts a transfer; 0 for no limit.", live=True
+        SECONDS, 60, "Time without progress that ends a transfer or session; 0: never.", live=True
     )
     rate_down: int = setting(
         TEXT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+from types import SimpleNamespace
 
 import pytest
 
@@ -200,3 +201,16 @@ def test_without_descriptors_it_is_closed_all_the_same(meet, monkeypatch):
     monkeypatch.setattr(socket, "socketpair", none)
     record_io.close_silently(meeting.own)
     assert meeting.own.fileno() == -1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state"),
+    [(ssl.SSLWantReadError, ReadState.OPEN), (ssl.SSLWantWriteError, ReadState.BLOCKED)],
+)
+def test_a_message_that_must_be_sent_first_is_told(into, monkeypatch, wanted, state):
+    class Waiting:
+        def read(self, *_words):
+            raise wanted
+
+    monkeypatch.setattr(record_io, "_available", lambda _own: 1)
+    assert record_io.receive(SimpleNamespace(_sslobj=Waiting()), into) == (0, state)

@@ -8,12 +8,14 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import main
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Protocol
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from ftpservice.net.tls import handshake
+from ftpservice.net.tls import handshake, transport
+from ftpservice.net.tls.record_io import ReadState
 from ftpservice.net.tls.transport import MAX_DRAINED_BYTES, READ_SIZE, HandshakeError
-from tests.support.loopback import descriptors, send_rst, until
+from tests.support.loopback import PATIENCE, descriptors, send_rst, until
 from tests.support.tls_endpoints import BOTH, Recorder, accepted, client_context
 
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
@@ -42,6 +44,21 @@ def fill(end: ssl.SSLSocket) -> None:
     with pytest.raises(ssl.SSLWantWriteError):
         for _ in range(100):
             end.send(b"x" * MIB)
+
+
+def received(end: ssl.SSLSocket, size: int) -> int:
+    """Receive this many bytes, in a thread; return their number."""
+    end.settimeout(PATIENCE)
+    count = 0
+    while count < size and (piece := end.recv(MIB)):
+        count += len(piece)
+    return count
+
+
+async def turns(reactor, count: int) -> None:
+    """Let the reactor turn."""
+    for _ in range(count):
+        await deferLater(reactor, 0)
 
 
 @pytest.fixture
@@ -536,3 +553,30 @@ async def test_a_protocol_that_knows_no_half_close_is_closed(reactor, tls):
             stream._closeWriteConnection()
             assert await deferToThread(end.recv, 1) == b""
             stream.protocol = ours
+
+
+@ensureDeferred
+async def test_reading_waits_for_room_if_the_peer_reads_no_answers(reactor, make, monkeypatch):
+    """As when it demands new keys without end: the socket is readable all the time."""
+    async with accepted(reactor, make) as (ours, peer):
+        with await deferToThread(wrapped, peer) as end:
+            await until(reactor, lambda: ours.happened == ["secured"])
+            stream, calls = ours.stream, []
+
+            def blocked(own, into):
+                calls.append(stream in reactor.getWriters())
+                return 0, ReadState.BLOCKED
+
+            with monkeypatch.context() as patch:
+                patch.setattr(transport, "receive", blocked)
+                stream.write(b"x" * 20 * MIB)  # more than the kernel takes
+                end.send(b"hello")
+                await until(reactor, lambda: calls)
+                await until(reactor, lambda: stream not in reactor.getReaders())
+                seen = len(calls)
+                await turns(reactor, 20)
+                assert len(calls) <= seen + 5  # the kernel may take some more
+                assert stream in reactor.getWriters()
+            assert await deferToThread(received, end, 20 * MIB) == 20 * MIB
+            await until(reactor, lambda: ours.received == b"hello")
+            assert stream in reactor.getReaders()
