@@ -72,6 +72,10 @@ class AccountRecord:
     """The limit of the files, directories, links and partial uploads below its root."""
     mounts: tuple[AccountMount, ...] = ()
     """Other storages in its tree, each at a path of its own."""
+    hidden_names: tuple[str, ...] | None = field(default=None, kw_only=True)
+    """Patterns of names that it does not see; see `ftpservice.storage.name_rules`."""
+    refused_names: tuple[str, ...] | None = field(default=None, kw_only=True)
+    """Patterns of names that it cannot create."""
     shares_quota: bool = field(default=False, compare=False)
     """Whether an account with a quota may have files in common with this one."""
     line: int = 0

@@ -22,6 +22,7 @@ from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
 from ftpservice.accounts.quota_roots import with_shared_quotas
 from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, parse_mount
+from ftpservice.storage.name_rules.name_patterns import parse_patterns, patterns_text
 from ftpservice.storage.rights import (
     DirectoryRights,
     Right,
@@ -34,6 +35,7 @@ from ftpservice.wire.units import parse_size
 __all__ = [
     "LISTS",
     "OPTIONS",
+    "SERIES",
     "MalformedLine",
     "PasswdContents",
     "check_name",
@@ -284,10 +286,14 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "mount": ("mounts", lambda value: (parse_mount(value),)),
     "tls": ("tls_required", _required),
     "tls-cert": ("certificate", _certificate),
+    "hide": ("hidden_names", parse_patterns),
+    "refuse": ("refused_names", parse_patterns),
     "disabled": ("disabled", _no_value),
 }
 LISTS = frozenset({"networks", "mounts"})
 """The fields that an option may add to more than once."""
+SERIES = frozenset({"hide", "refuse"})
+"""The options whose value is a series with semicolons."""
 
 
 def format_line(record: AccountRecord) -> str:
@@ -325,6 +331,8 @@ def _options_text(record: AccountRecord) -> str:
         words.append(f"quota-files={record.quota_files}")
     if record.expires is not None:
         words.append(f"expires={record.expires.isoformat()}")
+    words += [f"hide={patterns_text(record.hidden_names)}"] if record.hidden_names else []
+    words += [f"refuse={patterns_text(record.refused_names)}"] if record.refused_names else []
     words += ["tls=required"] if record.tls_required else []
     words += [f"tls-cert={record.certificate.value}"] if record.certificate else []
     words += ["disabled"] if record.disabled else []

@@ -35,6 +35,8 @@ from ftpservice.storage.directory_rights import DirectoryRightsStorage, RightsTa
 from ftpservice.storage.errors import PathNotFound, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
 from ftpservice.storage.links import without_links
+from ftpservice.storage.name_rules.filtered_storage import FilteredStorage
+from ftpservice.storage.name_rules.name_patterns import NameRules
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
@@ -67,7 +69,10 @@ def _place(storage: IStorage, source: IStorageSource, home: VirtualPath) -> Plac
 
 
 def _restricted(storage: IStorage, record: AccountRecord) -> IStorage:
-    """Return a storage that enforces the rights of an account."""
+    """Return a storage that enforces the rights of an account, and its patterns of names."""
+    if record.hidden_names or record.refused_names:
+        names = NameRules.of(record.hidden_names or (), record.refused_names or ())
+        storage = FilteredStorage(storage, names)
     if not record.directory_rights:
         return RestrictedStorage(storage, record.rights)
     rules = {VirtualPath.parse(one.path): one.rights for one in record.directory_rights}
@@ -194,7 +199,7 @@ class Realm:
         """
         home, source = self._home(record.root, record.name)
         storage = await source.storage(record.name, home)
-        if record.directory_rights:
+        if record.directory_rights or record.hidden_names or record.refused_names:
             storage = without_links(storage)
         has_quota = record.quota_bytes is not None or record.quota_files is not None
         quotas = self.quotas
@@ -215,7 +220,8 @@ class Realm:
             raise Unavailable(ROOT, "no rules for mounts")
         has_quota = limits_of(record) != NO_LIMITS
         quotas = self._quotas(record) if has_quota else self.quotas
-        opens = self._open_without_links if record.directory_rights else self._open
+        by_path = record.directory_rights or record.hidden_names or record.refused_names
+        opens = self._open_without_links if by_path else self._open
         parts = mounted_parts(record, quotas, opens)
         await parts[0].storage()
         return MountedStorage(MountTable(parts), self.mount_rules)

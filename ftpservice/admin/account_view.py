@@ -13,7 +13,12 @@ __all__ = ["account_json", "account_lines", "account_table"]
 
 RATES = ("rate_down", "rate_up")
 SIZES = ("quota_bytes",)
-JOINTS = {"mounts": " ", "directory_rights": "; "}
+JOINTS = {
+    "mounts": " ",
+    "directory_rights": "; ",
+    "hidden_names": "; ",
+    "refused_names": "; ",
+}
 """What is between the values of a list."""
 
 
@@ -33,6 +38,8 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
         "rate_up": record.rate_up,
         "quota_bytes": record.quota_bytes,
         "quota_files": record.quota_files,
+        "hidden_names": list(record.hidden_names or ()),
+        "refused_names": list(record.refused_names or ()),
         "tls_required": record.tls_required,
         "certificate": record.certificate.value if record.certificate else None,
     }

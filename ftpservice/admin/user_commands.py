@@ -44,6 +44,11 @@ OPTION_HELP = {
         "Storage at a path of the account's tree, such as /archive=local:/mnt/archive,read-only; "
         "may be given more than once.",
     ),
+    "hide": (
+        "PATTERNS",
+        "Names that the account does not see, with semicolons, such as '.git; *.tmp'.",
+    ),
+    "refuse": ("PATTERNS", "Names that it cannot create, such as '*.exe; *.bat'."),
     "tls": ("required", "Require TLS on both connections."),
     "tls-cert": ("required|login", "Use of a client certificate with the name of the account."),
 }

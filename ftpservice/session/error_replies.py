@@ -59,6 +59,7 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
         "It is a mount point, or holds one; it cannot be renamed, removed or replaced.",
     ),
     errors.InvalidName: (codes.BAD_NAME, "That name is not allowed."),
+    errors.NameRefused: (codes.BAD_NAME, "That name is not allowed."),
     errors.NoSpace: (codes.NO_SPACE, "No space left."),
     errors.QuotaExceeded: (codes.OVER_QUOTA, "Quota exceeded."),
     errors.Busy: (codes.FILE_BUSY, "In use; try again later."),
@@ -90,6 +91,8 @@ def reply_for(error: BaseException) -> Reply | None:
     """Return the reply for ``error``; ``None`` for an unexpected one."""
     if isinstance(error, ReplyError):
         return error.reply
+    if isinstance(error, errors.NameRefused) and error.pattern:
+        return reply(codes.BAD_NAME, f"Names such as {error.pattern} are not allowed.")
     for kind in type(error).__mro__:
         if kind in ERROR_REPLIES:
             code, text = ERROR_REPLIES[kind]

@@ -39,6 +39,7 @@ ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
     errors.OtherFilesystem: (ErrorCode.DENIED, "on another filesystem: copy instead of move"),
     errors.MountPoint: (ErrorCode.DENIED, "is a mount point, or holds one"),
     errors.InvalidName: (ErrorCode.SYNTAX, "the name is not allowed"),
+    errors.NameRefused: (ErrorCode.DENIED, "the name is not allowed"),
     errors.NoSpace: (ErrorCode.FULL, "no space left"),
     errors.QuotaExceeded: (ErrorCode.QUOTA, "quota exceeded"),
     errors.Busy: (ErrorCode.INTERNAL, "in use; try again later"),
@@ -73,6 +74,8 @@ def answer_for(error: BaseException) -> AnswerError | None:
     if isinstance(error, ReplyError):
         code, lines = error.reply
         return AnswerError(REPLY_CODE_ERRORS.get(code, ErrorCode.INTERNAL), lines[0])
+    if isinstance(error, errors.NameRefused) and error.pattern:
+        return AnswerError(ErrorCode.DENIED, f"names such as {error.pattern} are not allowed")
     for kind in type(error).__mro__:
         if kind in ERROR_ANSWERS:
             return AnswerError(*ERROR_ANSWERS[kind])

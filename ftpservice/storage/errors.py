@@ -16,6 +16,7 @@ __all__ = [
     "IsDirectory",
     "IsLink",
     "MountPoint",
+    "NameRefused",
     "NoSpace",
     "NotDirectory",
     "NotEmpty",
@@ -115,6 +116,16 @@ class InvalidName(StorageError):
     """The storage cannot have a file with that name."""
 
     words = "that name is not allowed"
+
+
+class NameRefused(StorageError):
+    """The account may not create a name like that; ``pattern``, which the peer is told, has it."""
+
+    words = "the account may not create such names"
+
+    def __init__(self, path: VirtualPath, detail: str = "", pattern: str = "") -> None:
+        super().__init__(path, detail)
+        self.pattern = pattern
 
 
 class NoSpace(StorageError):

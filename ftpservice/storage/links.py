@@ -40,5 +40,5 @@ def without_links(storage: IStorage) -> IStorage:
         same_files: IStorage = found.without_links()
         return same_files
     if ILinks(storage, None) is not None:
-        raise Unavailable(ROOT, "rights to directories: the storage follows symbolic links")
+        raise Unavailable(ROOT, "the storage follows symbolic links, which the account may not")
     return storage

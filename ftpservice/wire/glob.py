@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fnmatch import translate
 
-__all__ = ["GlobPattern", "has_wildcards"]
+__all__ = ["WILDCARDS", "GlobPattern", "glob_expression", "has_wildcards"]
 
 MAX_LENGTH = 512
 MAX_STARS = 16
@@ -22,20 +22,28 @@ def has_wildcards(text: str) -> bool:
     return not WILDCARDS.isdisjoint(text)
 
 
-class GlobPattern:
-    r"""``*``, ``?``, ``[a-z]``, ``[!a-z]`` or ``[^a-z]``, and ``\`` before a literal character.
+def glob_expression(text: str) -> str:
+    r"""Return a pattern as a regular expression, for all of a name.
 
-    A dot at the beginning of a name is matched by a dot only. `fnmatch.translate` compiles each
-    part between two stars to an atomic group, so the time is bounded. Raises `ValueError` for a
-    pattern that is too long or has too many stars.
+    ``*``, ``?``, ``[a-z]``, ``[!a-z]`` or ``[^a-z]``, and ``\`` before a literal character.
+    `fnmatch.translate` compiles each part between two stars to an atomic group, so the time is
+    bounded. Raises `ValueError` for a pattern that is too long or has too many stars.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ValueError("the pattern is too long")
+    if sum(1 for token in TOKEN.finditer(text) if token["stars"]) > MAX_STARS:
+        raise ValueError("the pattern has too many stars")
+    return translate(TOKEN.sub(_in_fnmatch_syntax, text))
+
+
+class GlobPattern:
+    """A pattern of `glob_expression`; a dot at the beginning of a name is matched by a dot only.
+
+    Raises `ValueError` as that.
     """
 
     def __init__(self, text: str) -> None:
-        if len(text) > MAX_LENGTH:
-            raise ValueError("the pattern is too long")
-        if sum(1 for token in TOKEN.finditer(text) if token["stars"]) > MAX_STARS:
-            raise ValueError("the pattern has too many stars")
-        self._matches = re.compile(translate(TOKEN.sub(_in_fnmatch_syntax, text))).match
+        self._matches = re.compile(glob_expression(text)).match
         self._matches_hidden = text.startswith((".", r"\."))
 
     def matches(self, name: str) -> bool:

@@ -128,6 +128,9 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         (f"alice:{HASH}:/:read:expires=soon", "a date such as"),
         (f"alice:{HASH}:/:read:rate-down=0", "omit the option for no limit"),
         (f"alice:{HASH}:/:read:rate-up=fast", "not a size"),
+        (f"alice:{HASH}:/:read:hide=", "expected patterns of names"),
+        (f"alice:{HASH}:/:read:hide=a/b", "for single names"),
+        (f"alice:{HASH}:/:read:refuse=*.a,refuse=*.b", "'refuse' is given twice"),
         (f"alice:{HASH}:/:read:expires=2027-02-30", "expires=2027-02-30"),
         (f"alice:{HASH}:/:read:from=10.0.0.1/8", "host bits"),
         (f"alice:{HASH}:/:read:from=here", "from=here"),
@@ -273,6 +276,8 @@ RECORDS = st.builds(
     tls_required=st.booleans(),
     certificate=st.none() | st.sampled_from(CertificateUse),
     disabled=st.booleans(),
+    hidden_names=st.none() | st.just((".git", "*.tmp")),
+    refused_names=st.none() | st.tuples(st.sampled_from(["*.exe", "a\\:*", "ü [!a-c];"[:-1]])),
 )
 
 
@@ -294,6 +299,16 @@ def test_mounts_are_written_as_the_command_takes_them():
         parse_line(line + ",mount=/in/=memory\\:")
     with pytest.raises(ValueError, match="unknown option 'read-only'"):
         parse_line(f"ann:{HASH}:/:full:read-only")
+
+
+def test_patterns_of_names_are_written_as_the_command_takes_them():
+    line = f"ann:{HASH}:/:full:hide=.git;*.tmp , refuse=C\\:\\\\*; ü?.[eE]xe,disabled"
+    record = parse_line(line)
+    assert record.hidden_names == (".git", "*.tmp")
+    assert record.refused_names == ("C:\\*", "ü?.[eE]xe")
+    assert record.disabled
+    assert parse_line(format_line(record)) == record
+    assert "hide=.git; *.tmp,refuse=C\\:\\\\*; ü?.[eE]xe" in format_line(record)
 
 
 def test_rights_to_directories_are_written_as_the_command_takes_them():

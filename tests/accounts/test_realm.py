@@ -20,7 +20,7 @@ from ftpservice.accounts.quota_roots import with_shared_quotas
 from ftpservice.accounts.realm import Realm
 from ftpservice.backends.strings import build_source
 from ftpservice.storage.directory_rights import IDirectoryRights
-from ftpservice.storage.errors import Busy, Denied, PathNotFound, Unavailable
+from ftpservice.storage.errors import Busy, Denied, NameRefused, PathNotFound, Unavailable
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.metered_storage import MeteredStorage
@@ -28,6 +28,7 @@ from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.accounts.doubles import Source
+from tests.storage.test_permissions import run
 
 READ = PRESETS["read"]
 
@@ -306,6 +307,17 @@ def test_the_use_of_any_account_can_be_shown_and_counted_again():
 def test_malformed_arguments_are_refused_by_name(source, records, rights, shown):
     with pytest.raises(TypeError, match=shown):
         Realm(source, records, open_source=lambda _text: Source(), default_rights=rights)
+
+
+def test_patterns_of_names_are_enforced_below_the_rights():
+    record = AccountRecord("ann", "", "memory:", hidden_names=(".git",), refused_names=("*.exe",))
+    realm = Realm(Source(), [Records(record)], open_source=lambda text: build_source(text, Clock()))
+    _interface, ann, _logout = avatar(realm, b"ann")
+    assert isinstance(ann.storage, RestrictedStorage)
+    with pytest.raises(NameRefused):
+        run(ann.storage.make_directory(VirtualPath.parse("/a.EXE")))
+    with pytest.raises(NameRefused):
+        run(ann.storage.make_directory(VirtualPath.parse("/.git")))
 
 
 def test_rights_to_directories_are_enforced_by_the_storage():

@@ -180,11 +180,24 @@ def test_a_user_of_sftpgo(importer):
     ("values", "reason"),
     [
         ({"status": 0}, "it is disabled"),
-        ({"permissions": {"/": ["*"], "/in": ["list"]}}, "permissions in /in are fewer"),
+        ({"permissions": {"/": ["*"], "/a*": ["list"]}}, "it is a pattern of paths"),
+        ({"permissions": {"/": ["*"], "/a:b": ["list"]}}, "permissions in /a:b are not carried"),
+        ({"permissions": {"/": ["*"], "/in": ["list"], "/in/": ["*"]}}, "are given twice"),
         ({"filters": {"denied_protocols": ["FTP"]}}, "FTP is refused"),
         ({"filters": {"denied_login_methods": ["password"]}}, "logins by password are refused"),
         ({"filters": {"two_factor_protocols": ["FTP"]}}, "second factor"),
-        ({"filters": {"file_patterns": [{"path": "/"}]}}, "file patterns"),
+        (
+            {"filters": {"file_patterns": [{"path": "/", "allowed_patterns": ["*.jpg"]}]}},
+            "the file patterns allowed in / are not carried over",
+        ),
+        (
+            {"filters": {"file_patterns": [{"path": "/", "denied_patterns": ["[!a]"]}]}},
+            "the pattern '[!a]' cannot be represented",
+        ),
+        (
+            {"filters": {"file_patterns": [{"path": "/", "denied_patterns": ["a;b"]}]}},
+            "the pattern 'a;b' cannot be represented",
+        ),
         ({"filters": {"access_time": [{"day_of_week": 1}]}}, "hours of logins"),
         ({"filters": {"is_anonymous": True}}, "anonymous"),
         ({"filters": {"new_rule": ["x"]}}, "filters.new_rule is not known"),
@@ -203,10 +216,40 @@ def test_what_sftpgo_restricts_otherwise_locks(importer, values, reason):
     assert "plain\n" not in done.output
 
 
+def test_permissions_of_directories_and_file_patterns_of_sftpgo(importer):
+    patterns = [
+        {"path": "/", "denied_patterns": ["*.exe", ".git"], "deny_policy": 1},
+        {"path": "/in", "denied_patterns": ["*.exe", "x?"], "deny_policy": 1},
+    ]
+    record = importer.only(
+        dump(
+            permissions={"/": ["*"], "/in": ["upload", "create_dirs"], "/no": [], "/old": ["list"]},
+            filters={"file_patterns": patterns},
+        )
+    )
+    assert record.rights == PRESETS["full"]
+    assert [str(one) for one in record.directory_rights] == [
+        "/in: create,mkdir",
+        "/no: none",
+        "/old: list",
+    ]
+    assert record.hidden_names == ("*.exe", ".git", "x?")
+    assert not record.disabled
+
+
 @pytest.mark.parametrize(
     ("values", "warning"),
     [
-        ({"permissions": {"/": ["list"], "/in": ["*"]}}, "additional permissions in /in"),
+        ({"permissions": {"/": ["list"], "/in": ["*"]}}, "links are no longer followed"),
+        ({"permissions": {"/": ["*"], "/in": ["list", "chown"]}}, "the permissions chown in /in"),
+        (
+            {"filters": {"file_patterns": [{"path": "/in", "denied_patterns": ["*.exe"]}]}},
+            "the file patterns denied in /in now hold in all directories",
+        ),
+        (
+            {"filters": {"file_patterns": [{"path": "/", "denied_patterns": ["*.exe"]}]}},
+            "were listed, and are hidden now",
+        ),
         ({"permissions": {"/": ["list", "chmod"]}}, "the permissions chmod"),
         ({"virtual_folders": [{"virtual_path": "/v"}]}, "virtual folders /v"),
         ({"public_keys": ["ssh-rsa x"]}, "not carried over: public_keys"),

@@ -88,6 +88,8 @@ def test_an_account_lives_through_all_commands(any_admin):
         "rate_up": None,
         "quota_bytes": 10 << 20,
         "quota_files": None,
+        "hidden_names": [],
+        "refused_names": [],
         "tls_required": False,
         "certificate": None,
     }
@@ -122,6 +124,12 @@ def test_an_account_lives_through_all_commands(any_admin):
         (("add", "bob", "--password-stdin"), "x" * 1100, 2, "more than 1024 bytes"),
         (("add", "bob"), f"{STRONG}\n", 2, "not a terminal"),
         (("add", "b:b", "--password-stdin"), f"{STRONG}\n", 2, "colon"),
+        (
+            ("add", "bob", "--refuse", "a/b", "--password-stdin"),
+            f"{STRONG}\n",
+            2,
+            "the option 'refuse=a/b': the pattern 'a/b' has a slash",
+        ),
         (
             ("add", "bob", "--rights", "all", "--password-stdin"),
             f"{STRONG}\n",
@@ -245,6 +253,17 @@ def test_ctrl_c_at_the_password_changes_nothing(admin):
     child.close()
     assert child.exitstatus == 1
     assert not admin.path.exists()
+
+
+def test_patterns_of_names_are_set_shown_and_removed(any_admin):
+    any_admin.add("ann", "--hide", " .git;*.tmp", "--refuse", "*.exe")
+    shown = any_admin.json("show", "ann")
+    assert (shown["hidden_names"], shown["refused_names"]) == ([".git", "*.tmp"], ["*.exe"])
+    assert "hidden names: .git; *.tmp" in any_admin.do("show", "ann")
+    any_admin.do("set", "ann", "--hide", "none", "--quota", "1M")
+    shown = any_admin.json("show", "ann")
+    assert (shown["hidden_names"], shown["refused_names"]) == ([], ["*.exe"])
+    assert any_admin.store.find("ann").hidden_names is None
 
 
 def test_mounts_are_set_shown_and_removed(admin):

@@ -39,7 +39,7 @@ DOORS = {
         IHashes ILinks IListing in_pool InvalidName IPartials IReading IReplacing
         IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget
         IStorage IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWriting Kind
-        MaskedMode MountPoint NoSpace NotDirectory NotEmpty NotSupported OtherFilesystem
+        MaskedMode MountPoint NameRefused NoSpace NotDirectory NotEmpty NotSupported OtherFilesystem
         OutOfResources OverflowPool
         parse_duration parse_options parse_size parse_switch PartialUpload PathNotFound
         PoolOverloaded PoolStopped PRESETS QuotaExceeded RestrictedStorage Right ROOT

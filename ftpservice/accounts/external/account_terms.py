@@ -16,6 +16,7 @@ from ftpservice.accounts.external.store_string import BadStoreString, StoreStrin
 from ftpservice.accounts.passwd_line import (
     LISTS,
     OPTIONS,
+    SERIES,
     check_name,
     parse_option,
     parse_rights_text,
@@ -139,6 +140,8 @@ def _require_paths(mounts: Sequence[AccountMount]) -> None:
 
 def _option(key: str, values: Sequence[str]) -> dict[str, Any]:
     """Return the field of an option, and its value; nothing without a value."""
+    if key in SERIES and values:
+        values = ["; ".join(values)]
     parsed = [parse_option(key, value) for value in values]
     if not parsed:
         return {}

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ftpservice.admin.imports.account_draft import AccountDraft
-from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.admin.imports.dump_values import number, strings, typed
+from ftpservice.admin.imports.sftpgo_access import read_patterns, read_permissions
 
 __all__ = ["read_dump_user", "users_of_dump"]
 
@@ -24,25 +25,6 @@ BANDWIDTH_UNIT = 1024
 MAX_MILLISECONDS = 253_370_764_800_000
 """The last date, in the year 9999."""
 DAY_MILLISECONDS = 86_400_000
-
-RIGHTS = {
-    "list": {Right.LIST},
-    "download": {Right.READ},
-    "upload": {Right.CREATE},
-    "delete": {Right.DELETE, Right.RMDIR},
-    "delete_files": {Right.DELETE},
-    "delete_dirs": {Right.RMDIR},
-    "rename": {Right.RENAME},
-    "create_dirs": {Right.MKDIR},
-}
-"""The rights that a permission alone gives."""
-JOINT_RIGHTS: tuple[tuple[set[str], set[Right]], ...] = (
-    ({"upload", "overwrite"}, {Right.OVERWRITE, Right.APPEND}),
-    ({"rename_files", "rename_dirs"}, {Right.RENAME}),
-    ({"chmod", "chtimes"}, {Right.ATTRIBUTES}),
-)
-"""Rights that would allow more than each of these permissions alone."""
-WITHOUT_RIGHT = {"create_symlinks", "chown", "copy"}
 
 CARRIED = {
     "username", "password", "home_dir", "status", "permissions", "filters", "filesystem", "groups",
@@ -59,12 +41,12 @@ STATISTICS = {
 LOCKING_FILTERS = {
     "is_anonymous": "it is an anonymous account",
     "access_time": "its hours of logins are not carried over",
-    "file_patterns": "its file patterns are not carried over",
     "require_password_change": "its password must be changed at the next login",
 }
 READ_FILTERS = {
     "allowed_ip", "denied_ip", "ftp_security", "denied_login_methods", "denied_protocols",
-    "two_factor_protocols", "totp_config", "password_expiration", *LOCKING_FILTERS,
+    "two_factor_protocols", "totp_config", "password_expiration", "file_patterns",
+    *LOCKING_FILTERS,
 }  # fmt: skip
 """The filters that `_read_filters` reads."""
 HARMLESS_FILTERS = {
@@ -98,117 +80,52 @@ def users_of_dump(data: bytes, notes: list[str]) -> Iterator[Mapping[str, Any]]:
 
 def read_dump_user(draft: AccountDraft, user: Mapping[str, Any]) -> None:
     """Read a user; raises `ValueError` if it cannot be used."""
-    filters = _typed(user, "filters", dict, {})
+    filters = typed(user, "filters", dict, {})
     if user.get("password"):
-        draft.set_hash(_typed(user, "password", str, ""))
+        draft.set_hash(typed(user, "password", str, ""))
     else:
         draft.set_no_password("it has no password; set one")
     if user.get("status") != 1:
         draft.lock("it is disabled")
     _read_files(draft, user)
-    _read_permissions(draft, _typed(user, "permissions", dict, {}))
+    read_permissions(draft, typed(user, "permissions", dict, {}))
     _read_limits(draft, user)
     _read_groups(draft, user)
     _read_filters(draft, filters, user)
     _report_others(draft, user, filters)
 
 
-def _typed(values: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
-    value = values.get(key)
-    if value is None:
-        return default
-    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-        raise ValueError(f"{key} is not of type {kind.__name__}")
-    return value
-
-
-def _number(values: Mapping[str, Any], key: str) -> int:
-    number: int = _typed(values, key, int, 0)
-    if not 0 <= number < 10**18:
-        raise ValueError(f"{key} is not a possible number")
-    return number
-
-
-def _strings(values: Mapping[str, Any], key: str) -> list[str]:
-    found: list[Any] = _typed(values, key, list, [])
-    if not all(isinstance(text, str) for text in found):
-        raise ValueError(f"{key} is not a list of strings")
-    return found
-
-
 def _read_files(draft: AccountDraft, user: Mapping[str, Any]) -> None:
-    draft.set_home(_typed(user, "home_dir", str, ""))
-    if _number(_typed(user, "filesystem", dict, {}), "provider"):
+    draft.set_home(typed(user, "home_dir", str, ""))
+    if number(typed(user, "filesystem", dict, {}), "provider"):
         draft.lock("its files are not in a plain directory (filesystem.provider)")
-    folders = _typed(user, "virtual_folders", list, [])
+    folders = typed(user, "virtual_folders", list, [])
     paths = [folder.get("virtual_path") for folder in folders if isinstance(folder, dict)]
     if folders:
         draft.warn(f"its virtual folders {', '.join(map(str, paths))} are not carried over")
 
 
-def _read_permissions(draft: AccountDraft, permissions: Mapping[str, Any]) -> None:
-    """Set the rights of ``/``; lock the account if it has fewer in any other directory."""
-    top = set(_strings(permissions, "/"))
-    if not top:
-        raise ValueError("it has no permissions for '/'")
-    held = _rights(top)
-    draft.values["rights"] = held
-    lost = sorted((top & WITHOUT_RIGHT) | _without_effect(top))
-    if lost:
-        draft.warn(f"the permissions {', '.join(lost)} are not carried over")
-    for path in permissions:
-        if path == "/":
-            continue
-        if held <= _rights(set(_strings(permissions, path))):
-            draft.warn(f"its additional permissions in {path} are not carried over")
-        else:
-            draft.lock(f"its permissions in {path} are fewer, which is not carried over")
-
-
-def _rights(permissions: set[str]) -> frozenset[Right]:
-    if "*" in permissions:
-        return PRESETS["full"]
-    held: set[Right] = set()
-    for name in permissions & RIGHTS.keys():
-        held |= RIGHTS[name]
-    for names, rights in JOINT_RIGHTS:
-        if names <= permissions:
-            held |= rights
-    return frozenset(held)
-
-
-def _without_effect(permissions: set[str]) -> set[str]:
-    """Return the permissions that give no right, because another one is missing."""
-    if "*" in permissions:
-        return set()
-    lost = permissions - RIGHTS.keys() - WITHOUT_RIGHT
-    for names, _ in JOINT_RIGHTS:
-        if names <= permissions:
-            lost -= names
-    return lost - ({"rename_files", "rename_dirs"} if "rename" in permissions else set())
-
-
 def _read_limits(draft: AccountDraft, user: Mapping[str, Any]) -> None:
-    expiry = _number(user, "expiration_date")
+    expiry = number(user, "expiration_date")
     if expiry:
         end = datetime.fromtimestamp(min(expiry, MAX_MILLISECONDS) / 1000)
         last = (end + timedelta(seconds=1)).date() - timedelta(1)
         draft.values["expires"] = last
         if (end + timedelta(seconds=1)).time().hour or end.minute not in (0, 59):
             draft.warn(f"it expires at {end:%Y-%m-%d %H:%M}; its last day is {last.isoformat()}")
-    if _number(user, "max_sessions"):
-        draft.values["max_sessions"] = _number(user, "max_sessions")
+    if number(user, "max_sessions"):
+        draft.values["max_sessions"] = number(user, "max_sessions")
     for key, field in (("upload_bandwidth", "rate_up"), ("download_bandwidth", "rate_down")):
-        if _number(user, key):
-            draft.values[field] = _number(user, key) * BANDWIDTH_UNIT
+        if number(user, key):
+            draft.values[field] = number(user, key) * BANDWIDTH_UNIT
     for key, field in (("quota_size", "quota_bytes"), ("quota_files", "quota_files")):
-        quota = _number(user, key)
+        quota = number(user, key)
         if quota:
             draft.values[field] = quota
 
 
 def _read_groups(draft: AccountDraft, user: Mapping[str, Any]) -> None:
-    for group in _typed(user, "groups", list, []):
+    for group in typed(user, "groups", list, []):
         name = group.get("name") if isinstance(group, dict) else group
         kind = group.get("type") if isinstance(group, dict) else None
         if isinstance(kind, int) and kind > MAX_GROUP_TYPE:
@@ -218,18 +135,19 @@ def _read_groups(draft: AccountDraft, user: Mapping[str, Any]) -> None:
 
 
 def _read_filters(draft: AccountDraft, filters: Mapping[str, Any], user: Mapping[str, Any]) -> None:
-    draft.set_networks(_strings(filters, "allowed_ip"), _strings(filters, "denied_ip"))
-    if _number(filters, "ftp_security"):
+    draft.set_networks(strings(filters, "allowed_ip"), strings(filters, "denied_ip"))
+    if number(filters, "ftp_security"):
         draft.values["tls_required"] = True
-    if "password" in _strings(filters, "denied_login_methods"):
+    if "password" in strings(filters, "denied_login_methods"):
         draft.lock("logins by password are refused")
-    if FTP_PROTOCOL in _strings(filters, "denied_protocols"):
+    if FTP_PROTOCOL in strings(filters, "denied_protocols"):
         draft.lock("FTP is refused")
-    codes = _typed(filters, "totp_config", dict, {})
-    if FTP_PROTOCOL in _strings(filters, "two_factor_protocols") or (
-        codes.get("enabled") and FTP_PROTOCOL in _strings(codes, "protocols")
+    codes = typed(filters, "totp_config", dict, {})
+    if FTP_PROTOCOL in strings(filters, "two_factor_protocols") or (
+        codes.get("enabled") and FTP_PROTOCOL in strings(codes, "protocols")
     ):
         draft.lock("its second factor is not carried over")
+    read_patterns(draft, filters)
     for key, reason in LOCKING_FILTERS.items():
         if filters.get(key):
             draft.lock(reason)
@@ -239,9 +157,9 @@ def _read_filters(draft: AccountDraft, filters: Mapping[str, Any], user: Mapping
 def _read_password_age(
     draft: AccountDraft, filters: Mapping[str, Any], user: Mapping[str, Any]
 ) -> None:
-    days = _number(filters, "password_expiration")
+    days = number(filters, "password_expiration")
     if days:
-        changed = _number(user, "last_password_change")
+        changed = number(user, "last_password_change")
         if changed + days * DAY_MILLISECONDS < time.time() * 1000:
             draft.lock("its password has expired")
         else:

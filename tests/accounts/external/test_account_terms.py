@@ -57,6 +57,15 @@ def test_mounts_are_for_all_accounts_or_one():
         assert found.unusable or str(found.record.mounts[0]).startswith("/in=local:/srv/in/a")
 
 
+def test_patterns_of_names_are_one_value_or_several():
+    every = terms("hide=.git; *.tmp&refuse=*.exe&refuse=*.bat")
+    record = every.record("ann", {})
+    assert (record.hidden_names, record.refused_names) == ((".git", "*.tmp"), ("*.exe", "*.bat"))
+    assert every.record("ann", {"hide": ["a", "b; c"]}).hidden_names == ("a", "b", "c")
+    assert every.record("ann", {"hide": []}).hidden_names is None
+    assert "has a slash" in every.found("ann", {"refuse": ["a/b"]}).unusable
+
+
 def test_only_trusted_words_name_a_storage():
     words = {"root": ["local:/srv/{user}"]}
     assert AccountTerms(rights="full").record("ann", words, True).root == "local:/srv/ann"

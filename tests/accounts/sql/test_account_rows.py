@@ -19,7 +19,7 @@ from tests.accounts.doubles import SECRET
 
 LINE = (
     f"ann:{SECRET}:local\\:/srv/a\\\\b:read,create:quota=10M,quota-files=7,from=fd00\\:\\:/8,"
-    "expires=2027-01-31,max-sessions=2,tls=required,disabled"
+    "expires=2027-01-31,max-sessions=2,hide=.git; *.tmp,tls=required,disabled"
 )
 
 
@@ -37,7 +37,7 @@ def test_a_record_becomes_a_row_and_the_row_that_record():
         "max_sessions": 2,
         "quota_bytes": 10 << 20,
         "quota_files": 7,
-        "options": "from=fd00::/8,tls=required",
+        "options": "from=fd00::/8,hide=.git; *.tmp,tls=required",
     }
     assert record_of(row) == record
     assert record_of(row | {"expires": date(2027, 1, 31)}) == record
