@@ -35,7 +35,7 @@ help:
 serve: $(VENV)/.installed
 	@FTPSERVICE_ADVICE_LISTEN='port: make serve PORT=2221' \
 	FTPSERVICE_ADVICE_SIMPLE='port: make serve SIMPLE_PORT=2252' \
-	exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --listen '$(LISTEN)' --simple '$(SIMPLE)' --data-dir '$(DATA)' --auth passwd:passwd.db
+	exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --allow-root --listen '$(LISTEN)' --simple '$(SIMPLE)' --data-dir '$(DATA)' --auth passwd:passwd.db
 
 test: clients check
 

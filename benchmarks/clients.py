@@ -99,7 +99,7 @@ def serving(secured: bool) -> Iterator[FileServer]:
         with (
             log.open("wb") as output,
             subprocess.Popen(
-                [sys.executable, "-c", command, "serve", *options],
+                [sys.executable, "-c", command, "serve", "--allow-root", *options],
                 cwd=name,
                 env=environment(),
                 stdout=output,

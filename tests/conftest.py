@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +38,14 @@ def reactor():
     from twisted.internet import reactor
 
     return reactor
+
+
+@pytest.fixture
+def open_place() -> Iterator[Path]:
+    """A directory that every user can enter and list (those of pytest are private)."""
+    with tempfile.TemporaryDirectory(prefix="ftpservice-test-") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")

@@ -106,6 +106,7 @@ def _options(profile: Profile, place: Place) -> list[str]:
     simple = ("--listen=tcp:0:interface=127.0.0.1", f"--simple={here}")
     return [
         *(simple if profile is Profile.SIMPLE else (f"--listen={here}",)),
+        "--allow-root",
         f"--auth=passwd:{accounts}",
         f"--root={root}",
         "--idle-timeout=0",

@@ -43,7 +43,8 @@ from ftpservice.service.lifecycle import FTPService, ServiceParts
 from ftpservice.service.listeners import LISTEN_OPTIONS, Listener, Listeners, parse_listener
 from ftpservice.service.log.setup import LogWriters
 from ftpservice.service.operator_console import OperatorConsole, console_for
-from ftpservice.service.settings.directories import Owner, make_directories
+from ftpservice.service.privileges import owner_for
+from ftpservice.service.settings.directories import Owner, acting_as, make_directories
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
@@ -60,7 +61,7 @@ from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.quota.book import QuotaBook
 
-__all__ = ["assemble", "listeners_for", "owner_for", "portal_checkers_for", "storage_source_for"]
+__all__ = ["assemble", "listeners_for", "portal_checkers_for", "storage_source_for"]
 
 log = Logger("ftpservice")
 URL_SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple": "simple", "simple-tls": "simples"}
@@ -82,7 +83,7 @@ def assemble(
     logs, parsed = logs or LogWriters(), listeners_for(settings, reactor)
     make_directories(settings.own_directories, owner)
     certificates = load_or_make_certificates(settings, owner)
-    source = storage_source_for(settings, reactor)
+    source = storage_source_for(settings, reactor, owner)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers = portal_checkers_for(settings, options.checkers)
     event_log, report = EventLog(reactor, verbosity=settings.log), ActivityReport(time.time)
@@ -228,17 +229,11 @@ def _tls_summary(settings: ServiceSettings, certificates: LoadedCertificates | N
     return TLSSummary(policy, tuple(certificates.tls.certificates), certificates.is_self_signed)
 
 
-def owner_for(options: ServiceOptions) -> Owner:
-    """Return the owner of what the service creates: the user and group that twistd becomes."""
-    program = options.parent if options.parent is not None else {}
-    uid, gid = program.get("uid"), program.get("gid")
-    return (-1 if uid is None else uid, -1 if gid is None else gid)
-
-
-def storage_source_for(settings: ServiceSettings, reactor: Any) -> IStorageSource:
-    """Return the storage of the setting ``root``; raises `CannotStart`."""
+def storage_source_for(settings: ServiceSettings, reactor: Any, owner: Owner) -> IStorageSource:
+    """Return the storage of the setting ``root``, opened as by ``owner``; raises `CannotStart`."""
     try:
-        return build_source(settings.storage_string(settings.root), reactor)
+        with acting_as(owner):
+            return build_source(settings.storage_string(settings.root), reactor)
     except (ValueError, OSError) as error:
         raise CannotStart(f"--root: {error_text(error)}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from ftpservice.net.tls.self_signed import self_signed_certificate
 from ftpservice.net.tls.server import CertificateError, ServerTLS, TLSFiles
 from ftpservice.service.certificate_reload import FileVersion, file_versions
-from ftpservice.service.settings.directories import Owner
+from ftpservice.service.settings.directories import Owner, acting_as
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.settings import ServiceSettings
 
@@ -54,11 +53,10 @@ def load_certificates(files: TLSFiles) -> LoadedCertificates:
 def _self_signed(settings: ServiceSettings, owner: Owner) -> LoadedCertificates:
     """Load a self-signed certificate; it is kept in the data directory, if there is one."""
     if settings.own_directories:
-        path = self_signed_certificate(Path(settings.own_directories[0]))
-        if owner != (-1, -1):
-            os.chown(path, *owner)
-        files = replace(settings.tls_files, certificates=((path, None),))
-        return replace(load_certificates(files), is_self_signed=True)
+        with acting_as(owner):
+            path = self_signed_certificate(Path(settings.own_directories[0]))
+            files = replace(settings.tls_files, certificates=((path, None),))
+            return replace(load_certificates(files), is_self_signed=True)
     with tempfile.TemporaryDirectory(prefix="ftpservice-") as directory:
         path = self_signed_certificate(Path(directory))
         loaded = load_certificates(replace(settings.tls_files, certificates=((path, None),)))

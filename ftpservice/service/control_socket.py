@@ -27,7 +27,7 @@ from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
 from ftpservice.linux import short_socket_path
-from ftpservice.service.settings.directories import Owner
+from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to
 from ftpservice.service.settings.errors import CannotStart, error_text
 
 __all__ = ["BadRequest", "ControlSocket"]
@@ -36,6 +36,7 @@ log = Logger("ftpservice")
 
 MAX_REQUEST_BYTES = 64 * 1024
 REQUEST_SECONDS = 10
+SOCKET_MODE = 0o600
 MAX_CONNECTIONS = 20
 PEER_CREDENTIALS = struct.Struct("3i")
 """``struct ucred``: process, user, group (unix(7))."""
@@ -139,7 +140,7 @@ class ControlSocket(Service):
     """Called with the port."""
 
     def __init__(
-        self, path: str, actions: Mapping[str, Action], reactor: Any, owner: Owner = (-1, -1)
+        self, path: str, actions: Mapping[str, Action], reactor: Any, owner: Owner = NO_CHANGE
     ) -> None:
         self.path = path
         self._factory = RequestFactory(actions, reactor)
@@ -161,8 +162,7 @@ class ControlSocket(Service):
                     listening.fileno(), socket.AF_UNIX, self._factory
                 )
             self.when_bound(self._port)
-            os.chmod(self.path, 0o600)
-            os.chown(self.path, *self._owner)
+            give_to(self._owner, self.path, SOCKET_MODE)
         except OSError as error:
             raise CannotStart(f"control-socket {self.path}: {error_text(error)}") from None
 

@@ -78,7 +78,10 @@ class FTPService(MultiService):
         self._reactor = reactor
         self._console = console
         self._skips_grace = False
+        self._is_bound = False
         self._grace = parts.grace
+        self.drop_privileges: Callable[[], None] = lambda: None
+        """Called when the listeners are bound, before a connection is accepted."""
         self.reload_settings: Callable[[], Deferred[None]] | None = None
         """Reads the settings again; None without a TOML file."""
         self._certificate_reload = certificate_reload
@@ -124,9 +127,13 @@ class FTPService(MultiService):
         """Bind the listeners; raises `CannotStart`."""
         self._skips_grace = False
         self._reporting(super().privilegedStartService)
+        self._is_bound = True
 
     def startService(self) -> None:
         """Start the threads, and print the banner when the reactor runs; raises `CannotStart`."""
+        if not self._is_bound:  # "twist" starts services so
+            self.privilegedStartService()
+        self._reporting(self.drop_privileges)
         self._reporting(super().startService)
         for checker in self.parts.checkers:
             if IStartable.providedBy(checker):
@@ -135,6 +142,7 @@ class FTPService(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Stop in the steps of the module docstring."""
+        self._is_bound = False
         return Deferred.fromCoroutine(self._stopped(super().stopService()))
 
     def skip_grace(self) -> None:

@@ -26,7 +26,7 @@ ENDPOINT_EXAMPLES = (
 )
 ERROR_ADVICE = {
     errno.EADDRINUSE: "stop the other program",
-    errno.EACCES: "start as root for a port below 1024 (see --uid of twistd)",
+    errno.EACCES: "start as root with --uid for a port below 1024",
     errno.EADDRNOTAVAIL: "use an address of this machine",
     errno.ENOENT: "create its directory",
 }

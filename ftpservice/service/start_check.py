@@ -23,6 +23,8 @@ from ftpservice.service.assembly import listeners_for, portal_checkers_for, stor
 from ftpservice.service.certificate_setup import load_certificates
 from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.listeners import Listener
+from ftpservice.service.privileges import owner_for, privilege_warnings
+from ftpservice.service.settings.directories import NO_CHANGE, Owner, acting_as
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
@@ -36,19 +38,22 @@ log = Logger("ftpservice")
 def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     """Yield what is wrong but does not prevent the start; raises `CannotStart`."""
     settings, checkers = options.settings, options.checkers
+    yield from privilege_warnings(options)
     for listener in listeners_for(settings, reactor):
         address = _tcp_address(listener)
         if address is not None:
             refuse_shipped_passwords(listener, address, checkers)
     portal_checkers_for(settings, checkers)
     _check_certificates(settings)
-    _check_directories(settings)
+    _check_directories(settings, owner_for(options))
     if settings.offers_tls:
         keys = (key or chain for chain, key in settings.tls_files.certificates)
         yield from filter(None, map(key_exposure_warning, keys))
     if not settings.own_directories or os.path.isdir(settings.own_directories[-1]):
-        _stop(storage_source_for(settings, reactor))
-    yield from _account_warnings(checkers)
+        _stop(storage_source_for(settings, reactor, owner_for(options)))
+    with acting_as(owner_for(options)):
+        lines = list(_account_warnings(checkers))
+    yield from lines
 
 
 def _stop(source: IStorageSource) -> None:
@@ -100,10 +105,12 @@ def _check_certificates(settings: ServiceSettings) -> None:
         raise CannotStart(f"no certificate: {error_text(error)}") from None
 
 
-def _check_directories(settings: ServiceSettings) -> None:
+def _check_directories(settings: ServiceSettings, owner: Owner) -> None:
     """Raise `CannotStart` if a directory or the log could not be created or written to."""
     for path in settings.own_directories:
-        _check_writable(path, os.path.isdir(path) or not os.path.lexists(path))
+        # The user of the start creates what is missing.
+        with acting_as(owner if os.path.isdir(path) else NO_CHANGE):
+            _check_writable(path, os.path.isdir(path) or not os.path.lexists(path))
         if not os.path.isdir(path):
             break  # the directories inside it will be created with it
     if settings.log_file is not None:
@@ -117,5 +124,5 @@ def _check_writable(path: str, has_right_type: bool) -> None:
         raise CannotStart(f"cannot write {path}: it is {kind}; choose another name")
     if not os.path.isdir(os.path.dirname(path)):
         raise CannotStart(f"cannot write {path}: its directory is missing; create it")
-    if not os.access(existing, os.W_OK):
+    if not os.access(existing, os.W_OK, effective_ids=True):
         raise CannotStart(f"cannot write {path}: permission denied; change its owner or mode")

@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
-from ftpservice.linux import set_dumpable
-from ftpservice.service.assembly import assemble, owner_for
+from ftpservice.service.assembly import assemble
 from ftpservice.service.log.setup import logs_for
 from ftpservice.service.operator_console import console_for
+from ftpservice.service.privileges import Privileges, owner_for
 from ftpservice.service.settings import options
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.signals import reload_on_sighup, reopen_on_sigusr1, stop_on_signals
@@ -62,12 +62,18 @@ def makeService(options: options.ServiceOptions) -> IService:
     """Build the service for ``options``; exits with status 1 and one line on an error."""
     reactor = installed_reactor()
     try:
+        if options.parent is not None:
+            Privileges(options, str).refuse_root()
         logs = logs_for(options.parent, options.settings.log_file, owner_for(options))
         console = console_for(options.parent, logs)
         service = assemble(options, reactor, console, logs)
     except CannotStart as error:
         raise SystemExit(f"ftpservice: {error.line}") from None
     if options.parent is not None:
+        privileges = Privileges(options, lambda line: console.write_lines([line]))
+        service.drop_privileges = privileges.drop
+        # What twistd would do leaves groups of root in some cases, and is not checked.
+        options.parent["uid"] = options.parent["gid"] = None
         atexit.register(logs.close)
         reactor.callWhenRunning(logs.start)
         reactor.callWhenRunning(reopen_on_sigusr1, reactor, logs.reopen)
@@ -75,8 +81,6 @@ def makeService(options: options.ServiceOptions) -> IService:
         reactor.callWhenRunning(reload_on_sighup, reactor, service.reload)
         reactor.callWhenRunning(freeze_gc)
         reactor.callWhenRunning(reserve_descriptor_table)
-        # When twistd has changed the user, which resets it.
-        reactor.callWhenRunning(set_dumpable, options.settings.core_dumps)
     return service
 
 

@@ -21,7 +21,13 @@ from ftpservice.admin.finding import Level
 from ftpservice.admin.network_checks import RemoteLogin, check_service, expiry_finding
 from tests.support.service_process import Program
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    sys.executable,
+    "-c",
+    "from ftpservice.admin.cli import main; main()",
+    "serve",
+    "--allow-root",
+]
 LISTEN = "--listen=tcp:0:interface=127.0.0.1"
 ACCOUNT = "--auth=memory:ann:secret"
 

@@ -12,7 +12,13 @@ from ftpservice.accounts.password_hash import hash_password
 from ftpservice.admin.cli import ftpservice
 from tests.support.service_process import PATIENCE, Program
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    sys.executable,
+    "-c",
+    "from ftpservice.admin.cli import main; main()",
+    "serve",
+    "--allow-root",
+]
 SETTINGS = """listen = ["tcp:0:interface=127.0.0.1"]
 auth = ["passwd:passwd.db"]
 data-dir = "var"

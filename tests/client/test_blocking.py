@@ -18,7 +18,7 @@ from tests.support.service_process import CHECKOUT, PATIENCE, Program, checkout_
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service with the account ``demo``, in a process."""
     command = [
-        *(sys.executable, "-m", "twisted", "ftpservice"),
+        *(sys.executable, "-m", "twisted", "ftpservice", "--allow-root"),
         *("--listen=tcp:0:interface=127.0.0.1", "--root=memory:"),
         f"--auth=passwd:{CHECKOUT / 'passwd.db'}",
     ]
@@ -179,7 +179,7 @@ def test_an_interrupt_ends_a_call() -> None:
 def slow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service whose downloads take seconds."""
     command = [
-        *(sys.executable, "-m", "twisted", "ftpservice"),
+        *(sys.executable, "-m", "twisted", "ftpservice", "--allow-root"),
         *("--listen=tcp:0:interface=127.0.0.1", "--root=memory:", "--rate-down=300K"),
         f"--auth=passwd:{CHECKOUT / 'passwd.db'}",
     ]
@@ -291,7 +291,7 @@ next(last)
 
 def test_a_lost_server_is_an_error_of_the_call(tmp_path: Path) -> None:
     command = [
-        *(sys.executable, "-m", "twisted", "ftpservice"),
+        *(sys.executable, "-m", "twisted", "ftpservice", "--allow-root"),
         *("--listen=tcp:0:interface=127.0.0.1", "--root=memory:"),
         f"--auth=passwd:{CHECKOUT / 'passwd.db'}",
     ]

@@ -26,7 +26,13 @@ from tests.support.docs_pages import EXAMPLES, blocks, read, write_examples
 from tests.support.service_process import PATIENCE, Program, checkout_environment
 
 BIN = Path(sys.executable).parent
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    sys.executable,
+    "-c",
+    "from ftpservice.admin.cli import main; main()",
+    "serve",
+    "--allow-root",
+]
 LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
 
 

@@ -124,7 +124,7 @@ def test_the_installed_service_takes_a_file_and_gives_it_back(
     installed: Path, tmp_path: Path
 ) -> None:
     shutil.copy(CHECKOUT / "passwd.db", tmp_path)
-    words = ["--nodaemon", "ftpservice", "--listen=tcp:0:interface=127.0.0.1"]
+    words = ["--nodaemon", "ftpservice", "--allow-root", "--listen=tcp:0:interface=127.0.0.1"]
     command = [installed / "python", "-c", TWISTD, *words]
     content = os.urandom(100_000)
     with Program(command, tmp_path, clean_environment()) as running:

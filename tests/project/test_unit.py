@@ -65,7 +65,7 @@ def test_the_service_works_under_its_filter(tmp_path: Path) -> None:
     manager.bind(str(tmp_path / "notify"))
     command = [
         sys.executable, CHECKOUT / "tests" / "support" / "seccomp_unit.py", UNIT,
-        FTPSERVICE, "serve", "--config=ftp.toml",
+        FTPSERVICE, "serve", "--allow-root", "--config=ftp.toml",
     ]  # fmt: skip
     environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
     environment["PYTHONPATH"] = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "client")])

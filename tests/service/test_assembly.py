@@ -23,7 +23,6 @@ from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit_tls import ImplicitTLSFactory
 from ftpservice.events import Event
-from ftpservice.linux import set_dumpable
 from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
@@ -224,13 +223,6 @@ def test_a_subscriber_that_fails_is_logged() -> None:
     started.stop()
 
 
-def test_directories_belong_to_the_user_that_twistd_becomes() -> None:
-    options = ServiceOptions()
-    assert assembly.owner_for(options) == (-1, -1)
-    options.parent = {"uid": 1000, "gid": None}  # type: ignore[assignment]
-    assert assembly.owner_for(options) == (1000, -1)
-
-
 def test_twistd_gets_the_service() -> None:
     options = ServiceOptions()
     options.parseOptions([ROOT, ALICE])
@@ -253,7 +245,7 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
     monkeypatch.setattr(reactor, "callWhenRunning", lambda *words: asked.append(words))
     options = ServiceOptions()
     options.parent = {"nodaemon": True}  # type: ignore[assignment]
-    options.parseOptions([ROOT, ALICE])
+    options.parseOptions([ROOT, ALICE, "--allow-root"])
     service = makeService(options)
     assert isinstance(service, FTPService)
     logs, reopened, *others = asked
@@ -264,7 +256,6 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
         (reload_on_sighup, reactor, service.reload),
         (freeze_gc,),
         (reserve_descriptor_table,),
-        (set_dumpable, False),
     ]
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from ftpservice.service.certificate_setup import load_or_make_certificates
+from ftpservice.service.settings.directories import NO_CHANGE
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.settings import settings_from
 from ftpservice.session.tls_policy import ControlTLS
 from tests.support.certificates import Authority
-
-AS_IT_IS = (-1, -1)
+from tests.support.unprivileged import NOBODY, needs_root
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def loaded(**given: Any) -> Any:
     settings = settings_from({name.replace("_", "-"): value for name, value in given.items()})
     for path in settings.own_directories:
         os.makedirs(path, 0o700, exist_ok=True)
-    return load_or_make_certificates(settings, AS_IT_IS)
+    return load_or_make_certificates(settings, NO_CHANGE)
 
 
 def test_without_tls_there_are_no_certificates(tmp_path: Path) -> None:
@@ -61,13 +61,23 @@ def test_without_a_data_directory_it_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_belongs_to_the_user_that_the_service_becomes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[tuple[object, ...]] = []
-    monkeypatch.setattr(os, "chown", lambda *words: given.append(words))
-    load_or_make_certificates(settings_from({"root": "/x", "data-dir": str(tmp_path)}), (12, 34))
-    assert given == [(tmp_path / "certificate.pem", 12, 34)]
+@needs_root
+def test_it_belongs_to_the_user_that_the_service_becomes(open_place: Path) -> None:
+    """That user could put a link in its place, through which root must not read or give away."""
+    settings = settings_from({"root": "/x", "data-dir": str(open_place)})
+    secret = load_or_make_certificates(settings, NO_CHANGE)
+    assert secret is not None
+    path, other = open_place / "certificate.pem", open_place / "other.pem"
+    path.rename(other)
+    os.chown(open_place, NOBODY, 77)
+    load_or_make_certificates(settings, (NOBODY, 77))
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (NOBODY, 77, 0o600)
+    path.unlink()
+    path.symlink_to(other)
+    with pytest.raises(CannotStart, match="no certificate: permission denied"):
+        load_or_make_certificates(settings, (NOBODY, 77))
+    assert other.stat().st_uid == 0
 
 
 def test_files_of_the_settings_are_watched(authority: Authority, tmp_path: Path) -> None:

@@ -188,6 +188,6 @@ def test_a_running_service_can_change_most_settings() -> None:
     restart = [name for name, setting in SETTINGS.items() if not setting.live]
     assert restart == [
         "listen", "implicit", "simple", "simple-tls", "root", "auth", "anonymous",
-        "anonymous-root", "upload-digest", "data-dir", "durable", "log-file", "control-socket",
-        "allow-networks", "deny-networks", "core-dumps",
+        "anonymous-root", "upload-digest", "data-dir", "durable", "uid", "gid", "allow-root",
+        "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps",
     ]  # fmt: skip

@@ -26,7 +26,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def checked(*words: str) -> str | int | None:
     """Return how the process would end."""
     with pytest.raises(SystemExit) as ended:
-        Options().parseOptions(["--check", *words])
+        Options().parseOptions(["--check", "--allow-root", *words])
     return ended.value.code
 
 

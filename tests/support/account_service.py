@@ -28,7 +28,7 @@ class AccountService(Program):
         listen = [f"--{kind}=tcp:0:interface=127.0.0.1" for kind in ("listen", "simple")]
         auth = [f"--auth={store}" for store in stores]
         served = [f"--root=local:{self.files}", "--log=all", *options]
-        super().__init__([*COMMAND, "serve", *listen, *auth, *served], directory)
+        super().__init__([*COMMAND, "serve", "--allow-root", *listen, *auth, *served], directory)
 
     def login(self, name: str, password: str) -> ftplib.FTP:
         """Return a client that has logged in."""

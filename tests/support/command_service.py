@@ -15,7 +15,13 @@ from tests.support.service_process import PATIENCE, Program
 
 __all__ = ["SECRET", "CommandService"]
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    sys.executable,
+    "-c",
+    "from ftpservice.admin.cli import main; main()",
+    "serve",
+    "--allow-root",
+]
 LISTEN = ["--listen=tcp:0:interface=127.0.0.1", "--simple=tcp:0:interface=127.0.0.1"]
 SECRET = "secret"
 

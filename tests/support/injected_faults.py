@@ -67,5 +67,7 @@ def inject(fault: str) -> None:
 if __name__ == "__main__":
     inject(sys.argv.pop(1))
     program = ServerOptions()  # type: ignore[attr-defined]
-    program.parseOptions(["--nodaemon", "--pidfile=", "--logfile=log", "ftpservice", *sys.argv[1:]])
+    program.parseOptions(
+        ["--nodaemon", "--pidfile=", "--logfile=log", "ftpservice", "--allow-root", *sys.argv[1:]]
+    )
     runApp(program)

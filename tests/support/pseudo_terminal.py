@@ -35,7 +35,7 @@ def service(directory: Path, *words: str) -> Iterator[tuple[Program, int]]:
     """Run a service of ``directory / "files"`` for the account demo; yield it and its port."""
     (directory / "files").mkdir(exist_ok=True)
     command = [
-        *(sys.executable, "-c", SERVE, "--nodaemon", "--pidfile=", "ftpservice"),
+        *(sys.executable, "-c", SERVE, "--nodaemon", "--pidfile=", "ftpservice", "--allow-root"),
         "--listen=tcp:0:interface=127.0.0.1",
         f"--root={directory / 'files'}",
         f"--auth=passwd:{CHECKOUT / 'passwd.db'}",

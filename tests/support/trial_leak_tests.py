@@ -264,7 +264,15 @@ class ClientTests(LeakTestCase):
         here = Path(self.mktemp())
         here.mkdir()
         listen = [word for kind in KINDS for word in (kind, f"tcp:0:interface={LOCAL}")]
-        command = [sys.executable, "-m", "twisted", "ftpservice", "--auth", "memory:demo:demo"]
+        command = [
+            sys.executable,
+            "-m",
+            "twisted",
+            "ftpservice",
+            "--allow-root",
+            "--auth",
+            "memory:demo:demo",
+        ]
         with Program([*command, *listen], here) as program:
             for scheme in SCHEMES:
                 match = program.line(rf"{scheme}://\S+?:(\d+)")

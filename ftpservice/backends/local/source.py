@@ -139,7 +139,7 @@ def _checked_root(root: str) -> str:
         raise FileNotFoundError(f"{path}: no such directory; create it or give another one")
     if not os.path.isdir(path):
         raise NotADirectoryError(f"{path}: not a directory")
-    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
         raise PermissionError(
             f"{path}: not writable for this process; change its owner or mode, or give another one"
         )

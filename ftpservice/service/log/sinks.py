@@ -5,9 +5,9 @@ Their methods block; they run in the thread of a `LogWriter`.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
-import stat
 import syslog
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from twisted.logger import LogEvent, LogLevel, eventAsText, formatEventAsClassicLogText
 
-from ftpservice.service.settings.directories import Owner
+from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to
 from ftpservice.service.settings.errors import error_text
 
 __all__ = ["FileSink", "LogEntry", "LogSink", "StreamSink", "SyslogSink", "is_journal"]
@@ -108,14 +108,14 @@ class FileSink(StreamSink):
     user, who could not reopen it otherwise.
     """
 
-    def __init__(self, path: str, owner: Owner = (-1, -1)) -> None:
+    def __init__(self, path: str, owner: Owner = NO_CHANGE) -> None:
         self._path = os.path.abspath(path)
         super().__init__(_opened(self._path, owner))
 
     def reopen(self) -> str:
         """Write to the file that has the name now; keep the old one if it cannot be opened."""
         try:
-            descriptor = _opened(self._path, (-1, -1))
+            descriptor = _opened(self._path, NO_CHANGE)
         except OSError as error:
             reason = error_text(error)
             return f"cannot reopen {self._path}: {reason}; the old file stays in use"
@@ -133,25 +133,26 @@ def _opened(path: str, owner: Owner) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     with suppress(FileExistsError):
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, LOG_FILE_MODE)
-        if owner != (-1, -1):
+        if owner != NO_CHANGE:
             os.fchown(descriptor, *owner)
         return descriptor
-    descriptor = os.open(path, flags | os.O_CREAT, LOG_FILE_MODE)
+    is_shared = owner != NO_CHANGE and not _is_private(os.path.dirname(path))
+    descriptor = os.open(
+        path, flags | os.O_CREAT | (os.O_NOFOLLOW if is_shared else 0), LOG_FILE_MODE
+    )
+    if is_shared and os.fstat(descriptor).st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EMLINK, "it has other names, and others may write to its directory")
     os.set_blocking(descriptor, True)
-    if owner != (-1, -1):
-        _give_to_owner(path, descriptor, owner)
+    with suppress(OSError):
+        give_to(owner, path)
     return descriptor
 
 
-def _give_to_owner(path: str, descriptor: int, owner: Owner) -> None:
-    """Give an existing file of root to its owner, unless its name is a link."""
-    status = os.fstat(descriptor)
-    with suppress(OSError):
-        named = os.lstat(path)
-        is_same = (named.st_dev, named.st_ino) == (status.st_dev, status.st_ino)
-        is_plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == 0
-        if is_plain and is_same:
-            os.fchown(descriptor, *owner)
+def _is_private(directory: str) -> bool:
+    """Return whether only this user can put a link to another file into a directory."""
+    status = os.stat(directory)
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 class SyslogSink:

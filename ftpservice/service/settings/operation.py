@@ -1,4 +1,4 @@
-"""The settings of the operation: log, control socket, bans, core dumps, mounts."""
+"""The settings of the operation: user, log, control socket, bans, core dumps, mounts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ftpservice.accounts.bans import BanRules
 from ftpservice.activity.event_log import Verbosity
 from ftpservice.backends.mounts.mount_rules import RenameAcrossMounts
 from ftpservice.service.settings.parsers import enum_parser
-from ftpservice.service.settings.setting import COUNT, SECONDS, SWITCH, TEXT, setting
+from ftpservice.service.settings.setting import COUNT, FLAG, SECONDS, SWITCH, TEXT, setting
 
 __all__ = ["OperationSettings"]
 
@@ -17,6 +17,18 @@ __all__ = ["OperationSettings"]
 class OperationSettings:
     """What the administrator sees and steers of the running service."""
 
+    uid: str | None = setting(
+        TEXT,
+        None,
+        "User (name or number) to become after the ports are bound and before the first client is "
+        "served; only root can.",
+    )
+    gid: str | None = setting(
+        TEXT, None, "Group (name or number) to become with uid (default: that of the user)."
+    )
+    allow_root: bool = setting(
+        FLAG, False, "Serve with the privileges of root, which is refused otherwise."
+    )
     log: Verbosity = setting(
         TEXT,
         "all",

@@ -55,7 +55,7 @@ class TestRoot:
     def test_a_root_that_cannot_be_served_is_an_error_of_one_line(self, bench, monkeypatch, name):
         (bench.root / "file").touch()
         (bench.root / "locked").mkdir()
-        monkeypatch.setattr(os, "access", lambda *args: False)
+        monkeypatch.setattr(os, "access", lambda *args, **rest: False)
         with pytest.raises(OSError) as caught:
             LocalSource(str(bench.root / name), Clock(), InlineRunner())
         text = str(caught.value)

@@ -18,7 +18,13 @@ from tests.support.docs_pages import DOCS, EXAMPLES, blocks, read
 from tests.support.service_process import PATIENCE, Program, checkout_environment
 
 NAMES = sorted(path.name for path in EXAMPLES.glob("*client_*.py"))
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    sys.executable,
+    "-c",
+    "from ftpservice.admin.cli import main; main()",
+    "serve",
+    "--allow-root",
+]
 LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
 ACCOUNT = "--auth=memory:ann:secret"
 

@@ -18,7 +18,7 @@ from tests.support.tls_client import client_context
 
 TWISTD = str(Path(sys.executable).parent / "twistd")
 COMMAND = (
-    *(TWISTD, "--nodaemon", "ftpservice", "--listen=tcp:0:interface=127.0.0.1"),
+    *(TWISTD, "--nodaemon", "ftpservice", "--allow-root", "--listen=tcp:0:interface=127.0.0.1"),
     f"--auth=passwd:{CHECKOUT / 'passwd.db'}",
 )
 

@@ -59,7 +59,14 @@ def served(tmp_path: Path) -> Iterator[Apart]:
     accounts = tmp_path / "passwd.db"
     accounts.write_text(f"demo:{SHIPPED_HASH}:/:full:\n")
     limited = ["setpriv", "--bounding-set", CAPABILITIES, "--inh-caps", CAPABILITIES, "--"]
-    service = [TWISTD, "--nodaemon", "ftpservice", f"--listen={PLACE}", f"--simple={PLACE}"]
+    service = [
+        TWISTD,
+        "--nodaemon",
+        "ftpservice",
+        "--allow-root",
+        f"--listen={PLACE}",
+        f"--simple={PLACE}",
+    ]
     files = [f"--root=local:{root}", f"--auth=passwd:{accounts}"]
     with Program([*limited, *service, *files], tmp_path) as running:
         simple = int(running.line(r"imple.*?:(\d+)\b")[1])

@@ -45,7 +45,9 @@ def test_imported_accounts_log_in_and_their_hashes_are_replaced(tmp_path: Path) 
     served = tmp_path / "served"
     served.mkdir()
     options = ["--listen=tcp:0:interface=127.0.0.1", "--auth=passwd:passwd.db"]
-    with Program([*COMMAND, "serve", *options, f"--root=local:{served}"], tmp_path) as running:
+    with Program(
+        [*COMMAND, "serve", "--allow-root", *options, f"--root=local:{served}"], tmp_path
+    ) as running:
         port = running.port()
         for name, (_, password) in accounts.items():
             with pytest.raises(ftplib.error_perm, match="530"):

@@ -46,9 +46,11 @@ def client(port: int) -> Iterator[ftplib.FTP]:
 @contextmanager
 def daemon(directory: Path, *program: str, log: str = "ftp.log") -> Iterator[int]:
     """Run ``twistd`` as a daemon in ``directory``; yields its port."""
-    command = [TWISTD, "--pidfile=twistd.pid", f"--logfile={log}", *program]
+    # Another user may not be able to read Python (see there).
+    starter = [sys.executable, "-m", "tests.support.unprivileged_service", "twistd"]
+    command = [*starter, "--pidfile=twistd.pid", f"--logfile={log}", *program]
     done = subprocess.run(
-        [*command, "ftpservice", *OPTIONS],
+        [*command, "ftpservice", "--allow-root", *OPTIONS],
         cwd=directory,
         env=checkout_environment(),
         timeout=PATIENCE,
@@ -144,8 +146,8 @@ def test_a_log_file_does_not_rotate_by_itself(tmp_path: Path) -> None:
 COMMANDS = pytest.mark.parametrize(
     "command",
     [
-        [BIN / "ftpservice", "serve"],
-        [TWISTD, "--nodaemon", "--pidfile=", "ftpservice"],
+        [BIN / "ftpservice", "serve", "--allow-root"],
+        [TWISTD, "--nodaemon", "--pidfile=", "ftpservice", "--allow-root"],
     ],
     ids=["serve", "twistd"],
 )
@@ -183,7 +185,7 @@ def test_a_closed_output_does_not_stop_the_service(tmp_path: Path, command: list
 
 
 def test_a_full_disk_under_the_log_does_not_stop_the_service(tmp_path: Path) -> None:
-    command = [BIN / "ftpservice", "serve", "--log-file=/dev/full", *OPTIONS]
+    command = [BIN / "ftpservice", "serve", "--allow-root", "--log-file=/dev/full", *OPTIONS]
     with Program(command, tmp_path) as running:
         with client(running.port()) as one:
             one.mkd("made")
@@ -192,7 +194,7 @@ def test_a_full_disk_under_the_log_does_not_stop_the_service(tmp_path: Path) -> 
 
 
 def test_log_file_in_the_foreground(tmp_path: Path) -> None:
-    command = [BIN / "ftpservice", "serve", "--log-file=x.log", *OPTIONS]
+    command = [BIN / "ftpservice", "serve", "--allow-root", "--log-file=x.log", *OPTIONS]
     with Program(command, tmp_path) as running:
         with client(running.port()) as one:
             one.mkd("made")
@@ -204,7 +206,7 @@ def test_log_file_in_the_foreground(tmp_path: Path) -> None:
 
 
 def test_an_unwritable_log_is_an_error_at_the_start(tmp_path: Path) -> None:
-    command = [BIN / "ftpservice", "serve", "--log-file=none/x.log", *OPTIONS]
+    command = [BIN / "ftpservice", "serve", "--allow-root", "--log-file=none/x.log", *OPTIONS]
     with Program(command, tmp_path) as running:
         assert running.ended() == 1
     assert running.lines == [

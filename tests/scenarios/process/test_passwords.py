@@ -23,8 +23,8 @@ from tests.support.service_process import PATIENCE, Program, checkout_environmen
 
 RIGHT, WRONG = "Kranich-7741-Wolke", "Kranich-9052-Regen"
 MARK = re.compile(rb"Kranich.?(7741|9052)", re.IGNORECASE)
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
-COMMAND = SERVE[:-1]
+COMMAND = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()"]
+SERVE = [*COMMAND, "serve", "--allow-root"]
 CLIENT = [sys.executable, "-c", "from ftpservice_client.console.cli import main; main()"]
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 SETTINGS = """listen = ["tcp:0:interface=127.0.0.1"]

@@ -27,7 +27,7 @@ def greeting(port: int) -> str:
 def test_sighup_reloads_the_settings(tmp_path: Path) -> None:
     settings = tmp_path / "ftp.toml"
     settings.write_text(SETTINGS)
-    with Program([FTPSERVICE, "serve", "--config=ftp.toml"], tmp_path) as running:
+    with Program([FTPSERVICE, "serve", "--allow-root", "--config=ftp.toml"], tmp_path) as running:
         port = running.port()
         assert greeting(port) == "220 ftpservice ready"
         settings.write_text(SETTINGS + 'welcome = "Changed"\ndurable = true\n')
@@ -47,7 +47,7 @@ def test_sighup_reloads_the_settings(tmp_path: Path) -> None:
 
 def test_check_option(tmp_path: Path) -> None:
     settings = tmp_path / "ftp.toml"
-    for command in ([FTPSERVICE, "serve"], [TWISTD, "ftpservice"]):
+    for command in ([FTPSERVICE, "serve", "--allow-root"], [TWISTD, "ftpservice", "--allow-root"]):
         for text, status in ((SETTINGS, 0), (SETTINGS + "bogus = 1\n", 1)):
             settings.write_text(text)
             ended = subprocess.run(

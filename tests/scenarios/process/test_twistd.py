@@ -18,7 +18,7 @@ import pytest
 from tests.support.service_process import CHECKOUT, PATIENCE, Program, checkout_environment
 
 TWISTD = str(Path(sys.executable).parent / "twistd")
-FOREGROUND = (TWISTD, "--nodaemon", "ftpservice")
+FOREGROUND = (TWISTD, "--nodaemon", "ftpservice", "--allow-root")
 LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
 SHIPPED = f"--auth=passwd:{CHECKOUT / 'passwd.db'}"
 
@@ -146,7 +146,13 @@ def test_a_malformed_passwd_file_is_one_line(tmp_path: Path) -> None:
 
 def test_a_daemon_reports_its_failure_and_leaves_no_pid_file(tmp_path: Path, taken: int) -> None:
     ended = subprocess.run(
-        [TWISTD, "ftpservice", SHIPPED, f"--listen=tcp:{taken}:interface=127.0.0.1"],
+        [
+            TWISTD,
+            "ftpservice",
+            "--allow-root",
+            SHIPPED,
+            f"--listen=tcp:{taken}:interface=127.0.0.1",
+        ],
         cwd=tmp_path,
         env=checkout_environment(),
         capture_output=True,
@@ -171,7 +177,7 @@ def test_a_daemon_closes_the_terminal(tmp_path: Path) -> None:
     # The pipes of capture_output end only when nobody holds them any more.
     pid_file = tmp_path / "twistd.pid"
     started = subprocess.run(
-        [TWISTD, "ftpservice", SHIPPED, LOOPBACK],
+        [TWISTD, "ftpservice", "--allow-root", SHIPPED, LOOPBACK],
         cwd=tmp_path,
         env=checkout_environment(),
         capture_output=True,
@@ -235,7 +241,7 @@ def test_make_serve_names_the_variable_for_the_port(tmp_path: Path, taken: int) 
 
 def test_ftpservice_serve(tmp_path: Path) -> None:
     start = "from ftpservice.admin.cli import main; main()"
-    command = [sys.executable, "-c", start, "serve", LOOPBACK, SHIPPED]
+    command = [sys.executable, "-c", start, "serve", "--allow-root", LOOPBACK, SHIPPED]
     with Program(command, tmp_path) as running:
         assert running.port()
         assert running.stopped() == 0

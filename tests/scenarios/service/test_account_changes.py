@@ -11,7 +11,13 @@ from click.testing import CliRunner
 from ftpservice.admin.cli import ftpservice
 from tests.support.service_process import PATIENCE, Program
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    sys.executable,
+    "-c",
+    "from ftpservice.admin.cli import main; main()",
+    "serve",
+    "--allow-root",
+]
 LISTEN = "--listen=tcp:0:interface=127.0.0.1"
 SIMPLE = "--simple=tcp:0:interface=127.0.0.1"
 

@@ -10,7 +10,13 @@ from tests.admin.test_service_commands import Client
 from tests.support.docs_pages import EXAMPLES
 from tests.support.service_process import PATIENCE, Program
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    sys.executable,
+    "-c",
+    "from ftpservice.admin.cli import main; main()",
+    "serve",
+    "--allow-root",
+]
 OUT_OF_RESOURCES = (
     "2026-11-21T03:23:33+0000 [ftpservice#warn] -@198.51.100.9 [0] was refused: "
     "Out of resources (Too many open files); try again later."

@@ -22,7 +22,13 @@ from tests.accounts.doubles import SECRET
 from tests.support.postgresql import PASSWORD, PostgreSQL
 from tests.support.service_process import BUSY_SECONDS, PATIENCE, Program
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    sys.executable,
+    "-c",
+    "from ftpservice.admin.cli import main; main()",
+    "serve",
+    "--allow-root",
+]
 LISTEN = "--listen=tcp:0:interface=127.0.0.1"
 SIMPLE = "--simple=tcp:0:interface=127.0.0.1"
 DOWN = "421 Accounts cannot be checked at the moment; try again later."

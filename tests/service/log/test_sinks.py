@@ -77,6 +77,20 @@ def test_nothing_that_a_link_leads_to_is_given_away(tmp_path: Path, make: str) -
     assert (tmp_path / "secret").stat().st_uid == 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+@pytest.mark.parametrize("make", ["symlink_to", "hardlink_to"])
+def test_root_writes_through_no_link_that_the_user_could_have_made(
+    tmp_path: Path, make: str
+) -> None:
+    (tmp_path / "secret").write_text("root's\n")
+    (tmp_path / "logs").mkdir()
+    os.chown(tmp_path / "logs", *NOBODY)
+    getattr(tmp_path / "logs" / "log", make)(tmp_path / "secret")
+    with pytest.raises(CannotStart, match=r"cannot write the log .*(symbolic links|other names)"):
+        logs_for({"nodaemon": True}, str(tmp_path / "logs" / "log"), NOBODY)
+    assert (tmp_path / "secret").stat().st_uid == 0
+
+
 def test_a_fifo_without_a_reader_is_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError) as caught:
