@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -24,15 +23,15 @@ from ftpservice.accounts.account_record import (
 from ftpservice.accounts.checkers import name_text
 from ftpservice.accounts.login_refusal import LoginRefused
 from ftpservice.accounts.mounted_account import account_tree, limits_of, mounted_parts
+from ftpservice.backends.directory_check import DirectoryCheck
 from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.mounts.mount_table import MountTable, Opened
 from ftpservice.backends.mounts.mounted_storage import MountedStorage
 from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
-from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.directory_rights import DirectoryRightsStorage, RightsTable
-from ftpservice.storage.errors import PathNotFound, StorageError, Unavailable
+from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
 from ftpservice.storage.links import without_links
 from ftpservice.storage.name_rules.filtered_storage import FilteredStorage
@@ -79,6 +78,10 @@ def _restricted(storage: IStorage, record: AccountRecord) -> IStorage:
     return DirectoryRightsStorage(storage, RightsTable(record.rights, rules))
 
 
+def _log_unopened(name: str, error: object) -> None:
+    log.error("the storage of {name!r} cannot be opened: {error}", name=name, error=error)
+
+
 def _no_logout() -> None:
     """Release nothing: an account holds no resources."""
 
@@ -118,6 +121,8 @@ class Realm:
         """The ledgers; without them, accounts with a quota are refused."""
         self.mount_rules: MountRules | None = None
         """What holds for mounts; without it, accounts with mounts are refused."""
+        self.directories: DirectoryCheck | None = None
+        """Looks at directories in threads; without it, one that hangs stops the reactor."""
         self._opened: dict[tuple[str, str], IStorageSource] = {}
         """By storage string, and by account for `IUnnamedSource`."""
 
@@ -139,8 +144,8 @@ class Realm:
         opened, self._opened = self._opened, {}
         for source in (self._source, *opened.values()):
             await source.stop()
-        if self.mount_rules is not None and self.mount_rules.pool is not None:
-            await self.mount_rules.pool.stop()
+        if self.directories is not None:
+            await self.directories.stop()
 
     async def _anonymous_avatar(self) -> Avatar:
         if self._anonymous is None:
@@ -197,7 +202,7 @@ class Realm:
         It enforces a quota if the account or one that shares files has one. An account without a
         quota, far from one, gets the storage itself.
         """
-        home, source = self._home(record.root, record.name)
+        home, source = await self._home(record.root, record.name, record.name)
         storage = await source.storage(record.name, home)
         if record.directory_rights or record.hidden_names or record.refused_names:
             storage = without_links(storage)
@@ -228,34 +233,19 @@ class Realm:
 
     async def _open(self, root: str, owner: str, holder: str) -> Opened:
         """Open a root or the storage of a mount; for ``holder``, if it is not shared."""
-        if holder != owner:
-            await self._reach(root, holder)
-        home, source = self._home(root, holder)
+        home, source = await self._home(root, owner, holder)
         storage = await source.storage(owner, home)
         return storage, _place(storage, source, home)
-
-    async def _reach(self, root: str, holder: str) -> None:
-        """Wait until the directory of a mount answers; raises `StorageError`.
-
-        Opening a source looks at its directory in the reactor thread, which must not hang.
-        """
-        directory, rules = directory_of(root), self.mount_rules
-        is_open = (root, "") in self._opened or (root, holder) in self._opened
-        if directory and not is_open and rules is not None and rules.pool is not None:
-            try:
-                await in_pool(rules.pool, ROOT, os.stat, directory)
-            except PathNotFound as error:
-                raise Unavailable(ROOT, f"{directory}: no such directory") from error
 
     async def _open_without_links(self, root: str, owner: str, holder: str) -> Opened:
         storage, place = await self._open(root, owner, holder)
         return without_links(storage), place
 
-    def _home(self, root: str, holder: str) -> tuple[VirtualPath, IStorageSource]:
-        """Return the source for a root, and the path in it."""
+    async def _home(self, root: str, owner: str, holder: str) -> tuple[VirtualPath, IStorageSource]:
+        """Return the source for a root, and the path in it; raises `StorageError`."""
         home = _home(root)
         if home is None:
-            return ROOT, self._source_for(root, holder)
+            return ROOT, await self._source_for(root, owner, holder)
         return home, self._source
 
     def _quotas(self, record: AccountRecord) -> QuotaBook:
@@ -276,19 +266,33 @@ class Realm:
                 return record
         return None
 
-    def _source_for(self, text: str, name: str) -> IStorageSource:
-        """Return the source of a storage string, opened for ``name`` if it is not shared."""
-        source = self._opened.get((text, "")) or self._opened.get((text, name))
-        if source is None:
+    async def _source_for(self, text: str, owner: str, holder: str) -> IStorageSource:
+        """Return the source of a storage string, opened for ``holder`` if it is not shared.
+
+        A mount that is down is not logged: clients ask for it with each listing.
+        """
+        if (source := self._opened_for(text, holder)) is not None:
+            return source
+        directory = directory_of(text)
+        if directory and self.directories is not None:
+            # Opening it looks at it in the reactor thread, which must not hang.
             try:
-                source = self._open_source(text)
-            except StorageError:
+                await self.directories.reach(directory)
+            except StorageError as error:
+                if owner == holder:
+                    _log_unopened(owner, error.detail)
                 raise
-            except (ValueError, OSError) as error:
-                log.error(
-                    "the storage of {name!r} cannot be opened: {error}", name=name, error=error
-                )
-                raise Unavailable(ROOT, str(error)) from error
-            owner = name if IUnnamedSource.providedBy(source) else ""
-            self._opened[(text, owner)] = source
+            if (source := self._opened_for(text, holder)) is not None:
+                return source
+        try:
+            source = self._open_source(text)
+        except StorageError:
+            raise
+        except (ValueError, OSError) as error:
+            _log_unopened(holder, error)
+            raise Unavailable(ROOT, str(error)) from error
+        self._opened[(text, holder if IUnnamedSource.providedBy(source) else "")] = source
         return source
+
+    def _opened_for(self, text: str, holder: str) -> IStorageSource | None:
+        return self._opened.get((text, "")) or self._opened.get((text, holder))

@@ -23,6 +23,7 @@ from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.event_log import EventLog
 from ftpservice.activity.report import ActivityReport
+from ftpservice.backends.directory_check import DirectoryCheck
 from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.strings import build_source
 from ftpservice.concurrency.thread_pool import BlockingPool
@@ -176,10 +177,9 @@ def _realm(
         anonymous=settings.anonymous_root if settings.anonymous else None,
     )
     realm.quotas = QuotaBook(reactor, settings.quota_recount)
-    realm.mount_rules = MountRules(
-        reactor,
-        settings.rename_across_mounts,
-        BlockingPool(reactor, "mounts", threads=4, waiting=100),
+    realm.mount_rules = MountRules(reactor, settings.rename_across_mounts)
+    realm.directories = DirectoryCheck(
+        reactor, BlockingPool(reactor, "directories", threads=8, waiting=100)
     )
     return realm
 

@@ -6,9 +6,11 @@ from twisted.internet.task import Clock
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.realm import Realm
+from ftpservice.backends.directory_check import DirectoryCheck
 from ftpservice.backends.mounts.account_mount import parse_mount
 from ftpservice.backends.mounts.mount_rules import MountRules, RenameAcrossMounts
 from ftpservice.backends.strings import build_source
+from ftpservice.concurrency.thread_pool import InlineRunner, PoolStopped
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import IPartials
 from ftpservice.storage.quota_interfaces import IQuota
@@ -73,22 +75,23 @@ def test_a_mount_that_cannot_be_opened_does_not_prevent_the_login():
 
 
 def test_a_directory_is_looked_at_in_a_thread_before_it_is_opened(tmp_path):
-    realm, pool = mounts_realm(record("ann", f"/in=local:{tmp_path}/in", root="/ann")), Threads()
+    realm, pool = mounts_realm(record("ann", f"/in=local:{tmp_path}/in", root="/ann")), held_pool()
     opened = []
     realm._open_source = lambda text: opened.append(text) or build_source("memory:", Clock())
-    realm.mount_rules.pool = pool
+    realm.directories = DirectoryCheck(Clock(), pool)
     storage = account(realm, b"ann").storage
     [hanging] = result(cancellable(storage.stat(path_at("/in"))))
     assert not hanging.called
     assert not opened
-    pool.answer()  # there is no such directory
+    pool.release()  # there is no such directory
     assert not opened
     (tmp_path / "in").mkdir()
     result(cancellable(storage.stat(path_at("/in"))))
-    pool.answer()
+    pool.release()
     assert opened == [f"local:{tmp_path}/in"]
     run(realm.stop())
-    assert pool.is_stopped
+    with pytest.raises(PoolStopped):
+        run(pool.run(list))
 
 
 async def cancellable(call):
@@ -100,24 +103,11 @@ async def cancellable(call):
     return [waiting]
 
 
-class Threads:
-    """A pool whose calls are answered when the test says so."""
-
-    def __init__(self):
-        self.calls = []
-        self.is_stopped = False
-
-    def run(self, function, *arguments, dispose=None):
-        waiting = Deferred()
-        self.calls.append((waiting, function, arguments))
-        return waiting
-
-    def answer(self):
-        waiting, function, arguments = self.calls.pop()
-        waiting.callback(function(*arguments))
-
-    async def stop(self):
-        self.is_stopped = True
+def held_pool():
+    """Return a pool whose calls are made when they are released."""
+    pool = InlineRunner()
+    pool.held = True
+    return pool
 
 
 def test_without_rules_an_account_with_mounts_is_refused():
@@ -222,7 +212,7 @@ def test_a_storage_that_comes_back_is_counted(tmp_path):
     storage = account(realm, b"ann").storage
     assert used(storage) == (0, 0)
     is_down[0] = False
-    source = realm._source_for("later:", "ann:/m")
+    source = run(realm._source_for("later:", "ann", "ann:/m"))
     run(create_file(run(source.storage("ann", path_at("/"))), "/file", b"12345678"))
     run(storage.stat(path_at("/m")))
     assert used(storage) == (8, 1)
@@ -232,7 +222,7 @@ def test_a_storage_that_comes_back_is_counted(tmp_path):
 
 def test_a_storage_that_hangs_does_not_keep_the_quota_from_being_counted():
     realm = mounts_realm(record("ann", "/in=local:/hangs", root="/ann", quota_bytes=10))
-    realm.mount_rules.pool = Threads()
+    realm.directories = DirectoryCheck(Clock(), held_pool())
     storage = account(realm, b"ann").storage
     [uploading] = result(cancellable(create_file(storage, "/file", b"12345")))
     assert not uploading.called

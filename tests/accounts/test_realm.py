@@ -18,7 +18,11 @@ from ftpservice.accounts.account_record import (
 )
 from ftpservice.accounts.quota_roots import with_shared_quotas
 from ftpservice.accounts.realm import Realm
+from ftpservice.backends.directory_check import CHECK_SECONDS, DirectoryCheck
+from ftpservice.backends.mounts.account_mount import parse_mount
+from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.strings import build_source
+from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage.directory_rights import IDirectoryRights
 from ftpservice.storage.errors import Busy, Denied, NameRefused, PathNotFound, Unavailable
 from ftpservice.storage.permissions import RestrictedStorage
@@ -151,6 +155,48 @@ def test_the_first_record_counts(bench):
     realm = Realm(bench.source, [Records(), first, second], open_source=bench.opener)
     account(realm, b"alice")
     assert bench.source.asked == [("alice", "/1")]
+
+
+@pytest.mark.parametrize("mounts", [(), (parse_mount("/m=memory:"),)])
+def test_a_root_is_looked_at_in_a_thread_and_not_for_long(tmp_path, mounts):
+    """A disk that hangs keeps its accounts from logging in, and nobody else."""
+    clock, pool = Clock(), InlineRunner()
+    pool.held = True
+    realm = quota_realm(
+        AccountRecord("ann", "", f"local:{tmp_path}", mounts=mounts), AccountRecord("bob", "")
+    )
+    opened = []
+    realm._open_source = lambda text: opened.append(text) or build_source("memory:", clock)
+    realm.mount_rules = MountRules(clock)
+    realm.directories = DirectoryCheck(clock, pool)
+    outcomes = []
+    realm.requestAvatar(b"ann", None, IAccount).addBoth(outcomes.append)
+    assert account(realm, b"bob")
+    clock.advance(CHECK_SECONDS - 1)
+    assert not outcomes
+    clock.advance(1)
+    assert outcomes.pop().check(Unavailable)
+    assert not opened
+    realm.requestAvatar(b"ann", None, IAccount).addBoth(outcomes.append)
+    realm.requestAvatar(b"ann", None, IAccount).addBoth(outcomes.append)
+    pool.release()
+    assert [found[1].name for found in outcomes] == ["ann", "ann"]
+    assert opened == [f"local:{tmp_path}"]
+    assert account(realm, b"ann")  # and then without a thread
+
+
+def test_a_missing_root_is_logged(tmp_path, monkeypatch):
+    realm, clock, logged = (
+        quota_realm(AccountRecord("ann", "", f"local:{tmp_path}/none")),
+        Clock(),
+        [],
+    )
+    monkeypatch.setattr(
+        "ftpservice.accounts.realm.log.error", lambda *_, **rest: logged.append(rest)
+    )
+    realm.directories = DirectoryCheck(clock, InlineRunner())
+    assert avatar(realm, b"ann").check(Unavailable)
+    assert logged == [{"name": "ann", "error": f"{tmp_path}/none: no such file or directory"}]
 
 
 def test_the_record_that_was_checked_counts_even_if_the_file_changed(bench):

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ftpservice.concurrency.thread_pool import BlockingPool
-
 __all__ = ["MountRules", "RenameAcrossMounts"]
 
 
@@ -26,5 +24,3 @@ class MountRules:
     clock: Any
     """An ``IReactorTime``."""
     rename_across: RenameAcrossMounts = RenameAcrossMounts.REFUSE
-    pool: BlockingPool | None = None
-    """Threads that look at a directory before it is opened for the first time: it may hang."""
