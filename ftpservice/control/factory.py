@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.accounts.bans import BanList
 from ftpservice.accounts.login_attempts import LoginAttempts
+from ftpservice.accounts.networks import address_group
 from ftpservice.accounts.portal_checkers import with_text_names
 from ftpservice.concurrency.batched_checks import BatchedChecks
 from ftpservice.concurrency.thread_pool import BlockingPool
@@ -43,6 +44,7 @@ from ftpservice.stream.rate_limit import SharedRateLimiters
 
 __all__ = ["FTPFactory"]
 
+ADDRESS_LIMIT_TEXT = "Too many sessions from your address."
 DISPLACED_TEXT = "Not logged in, and all sessions are in use; connect again."
 COMMAND_SECONDS_PER_TURN = 0.005
 """Time for commands, of all sessions, in one iteration of the reactor."""
@@ -198,13 +200,24 @@ class FTPFactory(ftp.FTPFactory):
         if bans is not None and bans.has_entries and (why := bans.refusal(context.peer.label)):
             return why
         if not self._limits.take("address", address, settings.max_sessions_per_address):
-            return "Too many sessions from your address."
+            return ADDRESS_LIMIT_TEXT
         if not self._limits.take("all", "", settings.max_sessions):
             if not self._displace():
                 self._limits.release("address", address)
                 return "Too many sessions; try again later."
             self._limits.take("all", "", 0)
         self._limits.waiting.add(address, context.peer.session)
+        return None
+
+    def address_refusal(self, host: str) -> str | None:
+        """Return why a session of an address would be refused, as far as that counts nothing."""
+        if self.session_refusal is not None:
+            return self.session_refusal
+        if self.bans is not None and (why := self.bans.refusal(host)):
+            return why
+        most = self._settings.max_sessions_per_address
+        if 0 < most <= self._limits.taken("address", address_group(host)):
+            return ADDRESS_LIMIT_TEXT
         return None
 
     def _displace(self) -> bool:
@@ -237,11 +250,6 @@ class FTPFactory(ftp.FTPFactory):
         self._limits.waiting.discard(address, context.peer.session)
         self._limits.release("all", "")
         self._limits.release("address", address)
-
-    @property
-    def is_working(self) -> bool:
-        """Whether any session carries out a command of a logged-in user."""
-        return any(session.is_working for session in self.instances)
 
     @property
     def working_count(self) -> int:

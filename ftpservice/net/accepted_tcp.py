@@ -124,6 +124,9 @@ def set_accepted_transport(port: object) -> None:
         port.transport = AcceptedControlTransport  # type: ignore[assignment]  # it is called only
 
 
+BACKLOG = 4096
+"""Connections that wait in the kernel. Of a burst it drops what it has no place for (Twisted has
+places for 50), and those clients try again only seconds later."""
 MAX_ACCEPTS = 100
 """Connections that are accepted, or refused, before the reactor turns to other events."""
 PAUSE_SECONDS = 0.1
@@ -166,8 +169,14 @@ class AcceptLoop:
         self._reserve = reserve
         self._refusal = refusal
         self._most = 1
+        self.refuses_early = False
+        """Whether `answer_early` is asked about each connection."""
+        self.answer_early: Callable[[Any], bytes | None] = _answer_none
+        """Returns what a peer gets that is refused before there is a session, or None."""
         self._resuming: IDelayedCall | None = None
         reserve.hold()
+        if port.backlog == Port.backlog:  # none was given
+            port.socket.listen(BACKLOG)
         port.doRead = self.accept  # type: ignore[method-assign]
 
     def stop(self) -> None:
@@ -190,7 +199,11 @@ class AcceptLoop:
                     self._refuse_waiting(error)
                     return
             else:
-                self._begin(descriptor, peer)
+                answer = self.answer_early(peer) if self.refuses_early else None
+                if answer is None:
+                    self._begin(descriptor, peer)
+                else:
+                    _answer_and_close(descriptor, answer)
             count += 1
         self._most = max(1, count) if count < most else min(2 * most, MAX_ACCEPTS)
 
@@ -245,6 +258,10 @@ class AcceptLoop:
         port = self._port
         if port.connected and not port.disconnecting:
             port.startReading()
+
+
+def _answer_none(_peer: Any) -> None:
+    """Refuse nobody early."""
 
 
 def _answer_and_close(descriptor: int, answer: bytes) -> None:

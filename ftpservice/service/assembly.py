@@ -92,7 +92,7 @@ def assemble(
     sink = EventSink(_event_stream(report, event_log, bans.bans), report.lines)
     factory = FTPFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
-    guard = AcceptGuard(sink.events.publish, reactor)
+    guard = AcceptGuard(sink.events, factory.address_refusal, reactor)
 
     def fail(line: str) -> None:
         console.write_error(line)

@@ -179,7 +179,7 @@ class FTPService(MultiService):
         if factory.working_count and grace and not self._skips_grace:
             waiting = _transfers(factory.working_count)
             self._console.write_lines([f"stopping: waiting up to {grace:g} s for {waiting}"])
-        await self._wait_while(lambda: factory.is_working, grace)
+        await self._wait_while(lambda: bool(factory.working_count), grace)
         if factory.working_count:
             why = (
                 "grace period skipped" if self._skips_grace else f"not finished within {grace:g} s"

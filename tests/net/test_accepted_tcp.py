@@ -11,9 +11,11 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
+from twisted.internet.tcp import Port
 from twisted.internet.testing import StringTransport
 
 from ftpservice.net.accepted_tcp import (
+    BACKLOG,
     MAX_ACCEPTS,
     PAUSE_SECONDS,
     AcceptedControlTransport,
@@ -220,6 +222,7 @@ class FakePort:
     """What an `AcceptLoop` needs of a port."""
 
     connected, disconnecting = True, False
+    backlog = 10
 
     def __init__(self):
         self.socket = ScriptedSocket()
@@ -390,3 +393,29 @@ def test_a_factory_may_refuse_a_connection(loop, port, monkeypatch):
     loop.accept()
     assert port.socket.clients[0].recv(1) == b""
     assert not port.begun
+
+
+def test_a_peer_that_is_refused_early_gets_no_session(loop, port):
+    loop.answer_early = {PEER: b"not now"}.get
+    for refuses in (True, False):
+        loop.refuses_early = refuses
+        port.socket.connect_later()
+        loop.accept()
+    assert port.socket.clients[0].recv(100) == b"not now"
+    assert port.socket.clients[0].recv(1) == b""
+    assert len(port.begun) == 1
+
+
+@pytest.mark.parametrize(("given", "places"), [(Port.backlog, BACKLOG), (10, 10)])
+def test_a_port_has_places_for_a_burst_unless_a_number_was_given(reactor, reserve, given, places):
+    found = []
+
+    class Listening(socket.socket):
+        def listen(self, backlog):
+            found.append(backlog)
+
+    port = Port(0, Factory(), given, reactor=reactor)
+    with Listening() as port.socket:
+        port.socket.listen(given)
+        AcceptLoop(port, reserve, lambda peer, error: b"")
+    assert found[-1] == places

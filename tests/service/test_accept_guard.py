@@ -11,12 +11,18 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Port
 
-from ftpservice.events import Event, Refused
-from ftpservice.service.accept_guard import ADVICE_SECONDS, AcceptGuard
+from ftpservice.events import Event, EventStream, Refused
+from ftpservice.service.accept_guard import (
+    ADVICE_SECONDS,
+    FLOOD_SECONDS,
+    MAX_REFUSED_SESSIONS,
+    AcceptGuard,
+)
 from ftpservice.service.listeners import parse_listener
 from tests.support.open_resources import LoggedErrors
 
 TEXT = "Out of resources (Too many open files); try again later."
+WHY = "Too many sessions from your address."
 EXHAUSTED = OSError(24, "Too many open files")
 
 
@@ -27,7 +33,10 @@ class Guarded:
         self.reactor = reactor
         self.clock = Clock()
         self.events: list[Event] = []
-        self.guard = AcceptGuard(self.events.append, self.clock)
+        self.stream = stream = EventStream(lambda error, event: self.events.append(event))
+        stream.subscribe(self.events.append)
+        self.refusals: dict[str, str] = {}
+        self.guard = AcceptGuard(stream, self.refusals.get, self.clock)
         self.guard.startService()
 
     def refused(self, option: str = "listen", peer: object = ("192.0.2.7", 9)) -> bytes:
@@ -36,7 +45,16 @@ class Guarded:
         return self.last_loop(peer)
 
     def port(self) -> Port:
-        return Port(0, Factory(), reactor=self.reactor)
+        return Port(0, Factory(), 10, reactor=self.reactor)
+
+    def refuse_sessions(self, count: int) -> None:
+        """Publish that sessions were refused."""
+        for number in range(count):
+            self.stream.publish(Refused(0.0, number + 1, "192.0.2.7", "", WHY))
+
+    @property
+    def refuses_early(self) -> bool:
+        return self.guard._loops[0].refuses_early
 
     def last_loop(self, peer: object) -> bytes:
         return self.guard._loops[-1]._refusal(peer, EXHAUSTED)
@@ -89,3 +107,50 @@ def test_a_stopped_guard_holds_nothing(guarded: Guarded) -> None:
 def test_a_port_of_another_kind_is_left_alone(guarded: Guarded) -> None:
     guarded.guard.guard(parse_listener(guarded.reactor, "tcp:0"), object())  # type: ignore[arg-type]
     assert not guarded.guard._loops
+
+
+def test_in_a_flood_of_refused_sessions_further_ones_are_refused_early(guarded: Guarded) -> None:
+    guarded.refused()
+    guarded.refuse_sessions(MAX_REFUSED_SESSIONS - 1)
+    assert not guarded.refuses_early
+    guarded.refuse_sessions(1)
+    assert guarded.refuses_early
+    guarded.guard.guard(parse_listener(guarded.reactor, "tcp:0"), guarded.port())
+    loop = guarded.guard._loops[-1]
+    assert loop.refuses_early  # also of a port that is bound later
+    guarded.refusals["192.0.2.7"] = WHY
+    guarded.events.clear()
+    assert loop.answer_early(("192.0.2.7", 9)) == f"421 {WHY}\r\n".encode()
+    assert loop.answer_early(("192.0.2.8", 9)) is None
+    assert [(e.session, e.peer, e.reason) for e in guarded.events if type(e) is Refused] == [
+        (0, "192.0.2.7", WHY)
+    ]
+
+
+def test_a_flood_lasts_as_long_as_many_are_refused(guarded: Guarded) -> None:
+    guarded.refused()
+    guarded.refuse_sessions(MAX_REFUSED_SESSIONS)
+    for _ in range(3):
+        guarded.refuse_sessions(MAX_REFUSED_SESSIONS + 1)
+        guarded.clock.advance(FLOOD_SECONDS)
+        assert guarded.refuses_early
+    guarded.refuse_sessions(MAX_REFUSED_SESSIONS)
+    guarded.clock.advance(FLOOD_SECONDS)
+    assert not guarded.refuses_early
+    assert not guarded.clock.getDelayedCalls()
+
+
+def test_a_few_refused_sessions_are_no_flood(guarded: Guarded) -> None:
+    guarded.refused()
+    for _ in range(5):
+        guarded.clock.advance(FLOOD_SECONDS)
+        guarded.refuse_sessions(MAX_REFUSED_SESSIONS)
+    assert not guarded.refuses_early
+
+
+def test_a_guard_that_stops_in_a_flood_leaves_no_timer(guarded: Guarded) -> None:
+    guarded.refused()
+    guarded.refuse_sessions(MAX_REFUSED_SESSIONS)
+    assert guarded.clock.getDelayedCalls()
+    guarded.guard.stopService()
+    assert not guarded.clock.getDelayedCalls()

@@ -156,7 +156,7 @@ def test_a_line_that_is_too_long_is_refused_after_all_other_answers(talk: Simple
 
 def test_a_stop_waits_for_an_upload_that_is_published(talk: SimpleTalk) -> None:
     assert talk.say("UPLD 3+ a\nabc") == []
-    assert talk.talk.factory.is_working
+    assert talk.talk.factory.working_count
     talk.talk.factory.finish_and_disconnect_all("We close.")
     assert talk.said() == []
     assert not talk.transport.over

@@ -37,20 +37,20 @@ def test_idle_sessions_get_421_at_once(logged_in: bool) -> None:
     dialogue.factory.finish_and_disconnect_all(WHY)
     assert dialogue.replies() == ["421 Going."]
     assert dialogue.transport.over
-    assert not dialogue.factory.is_working
+    assert not dialogue.factory.working_count
 
 
 def test_421_follows_the_reply_of_the_transfer(dialogue: FTPDialogue, slow: Slow) -> None:
     assert dialogue.codes("PWD") == []
     dialogue.factory.finish_and_disconnect_all(WHY)
     assert dialogue.replies() == []
-    assert dialogue.factory.is_working
+    assert dialogue.factory.working_count
     assert dialogue.codes("NOOP", "PWD", "QUIT") == []
     dialogue.factory.finish_and_disconnect_all(WHY)
     slow.end.callback("Done.")
     assert dialogue.replies() == ["226 Done.", "421 Going."]
     assert dialogue.transport.over
-    assert not dialogue.factory.is_working
+    assert not dialogue.factory.working_count
 
 
 def test_a_transfer_can_still_be_aborted(dialogue: FTPDialogue, slow: Slow) -> None:
@@ -81,7 +81,7 @@ def test_remaining_sessions_are_aborted(dialogue: FTPDialogue, slow: Slow) -> No
     dialogue.factory.disconnect_all(WHY)
     assert dialogue.replies() == ["421 Going."]
     assert slow.cancelled == 1
-    assert not dialogue.factory.is_working
+    assert not dialogue.factory.working_count
 
 
 def test_a_stop_does_not_wait_for_logins() -> None:

@@ -48,7 +48,6 @@ class Exhausted:
         self.process = program.process.pid
         self.port = program.port()
         self.simple = int(program.line(r"simple://\S+?:(\d+)/")[1])
-        self.implicit = int(program.line(r"ftps://\S+?:(\d+)/")[1])
         self.idle: list[socket.socket] = []
         self._clients: list[ftplib.FTP] = []
 
@@ -56,6 +55,11 @@ class Exhausted:
         """Close all connections."""
         for end in (*self.idle, *self._clients):
             end.close()
+
+    @property
+    def implicit(self) -> int:
+        """The port with TLS from the first byte."""
+        return int(self.program.line(r"ftps://\S+?:(\d+)/")[1])
 
     @property
     def log(self) -> str:
@@ -115,7 +119,8 @@ def serving(place: Path, *words: str, before: list[str] | None = None) -> Iterat
     accounts = "".join(f"{name}:{SHIPPED_HASH}:/:full:\n" for name in ("demo", "late"))
     (place / "passwd.db").write_text(accounts)
     os.utime(place / "passwd.db", (0, 0))  # the service reads a new file several times
-    with Program([*(before or []), *COMMAND, *PORTS, *words], place) as program:
+    ports = PORTS[:2] if "--tls=off" in words else PORTS
+    with Program([*(before or []), *COMMAND, *ports, *words], place) as program:
         exhausted = Exhausted(place, program)
         try:
             yield exhausted
