@@ -7,6 +7,8 @@
 - A rename between directories with different rights takes what a copy and a removal would: rename,
   delete and rmdir where the name is, create and mkdir where it goes. It must not make anything
   visible or readable that was not.
+- A ruled path may be a file. If its rights hide it (see `DropBoxStorage`), listings omit it; a
+  directory is always listed.
 - The storage below must not follow symbolic links (`IWithoutLinks`): a path would not be where
   its rights are decided.
 
@@ -15,7 +17,7 @@ Each set of rights has one `RestrictedStorage`, which enforces it; this wrapper 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from zope.interface import Attribute, Interface, implementer
 
@@ -39,7 +41,7 @@ from ftpservice.storage.permissions import (
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.rights import Right
 from ftpservice.storage.ruled_capabilities import RuledCapabilities
-from ftpservice.wire.entry import Entry
+from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["DirectoryRightsStorage", "IDirectoryRights", "RightsTable"]
@@ -65,6 +67,11 @@ class RightsTable:
         self._fixed = frozenset(
             path.parts[:end] for path in by_directory for end in range(1, len(path.parts) + 1)
         )
+
+        self._hidden: dict[tuple[str, ...], list[str]] = {}
+        for path, held in by_directory.items():
+            if path.parts and SEEING_RIGHTS.isdisjoint(held):
+                self._hidden.setdefault(path.parts[:-1], []).append(path.name)
 
     @property
     def all_rights(self) -> frozenset[frozenset[Right]]:
@@ -96,6 +103,10 @@ class RightsTable:
             for parts in self._fixed
             if len(parts) == depth + 1 and parts[:-1] == directory.parts
         )
+
+    def hidden_names(self, directory: VirtualPath) -> frozenset[str]:
+        """Return the names in a directory that are hidden if they are not those of directories."""
+        return frozenset(self._hidden.get(directory.parts, ()))
 
 
 class IDirectoryRights(Interface):
@@ -131,8 +142,10 @@ class DirectoryRightsStorage:
         return await self._at(path).stat(path)
 
     async def open_listing(self, path: VirtualPath) -> IListing:
-        """Begin to read a directory."""
-        return await self._at(path).open_listing(path)
+        """Begin to read a directory; files that their own rights hide are left out."""
+        listing = await self._at(path).open_listing(path)
+        hidden = self.table.hidden_names(path)
+        return _WithoutFiles(listing, hidden) if hidden else listing
 
     async def open_reading(self, path: VirtualPath) -> IReading:
         """Open a file."""
@@ -182,6 +195,31 @@ class DirectoryRightsStorage:
     def _require_movable(self, path: VirtualPath) -> None:
         if self.table.is_fixed(path):
             raise Denied(path, "a directory with rights of its own, or one above it")
+
+
+@implementer(IListing)
+class _WithoutFiles:
+    """A listing without the entries of ``names`` that are not directories."""
+
+    def __init__(self, inner: IListing, names: frozenset[str]) -> None:
+        self._inner = inner
+        self._names = names
+
+    async def next_batch(self) -> Sequence[Entry]:
+        """Return some more entries; the end is an empty sequence."""
+        while batch := await self._inner.next_batch():
+            shown = [
+                entry
+                for entry in batch
+                if entry.name not in self._names or entry.kind is Kind.DIRECTORY
+            ]
+            if shown:
+                return shown
+        return ()
+
+    def close(self) -> None:
+        """Close the directory."""
+        self._inner.close()
 
 
 def _require_all(needed: frozenset[Right], held: frozenset[Right], path: VirtualPath) -> None:

@@ -13,6 +13,8 @@ from ftpservice.storage.directory_rights import (
 )
 from ftpservice.storage.errors import Denied, Exists, PathNotFound
 from ftpservice.storage.interfaces import IHashes, IStorage, WriteMode, WriteRequest
+from ftpservice.storage.links import lstat
+from ftpservice.storage.permissions import SEEING_RIGHTS
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.testing.contract.case import (
@@ -103,6 +105,58 @@ def test_the_names_of_a_directory_that_keep_their_place():
     assert table().fixed_names(ROOT) == {"in", "archive", "secret"}
     assert table().fixed_names(path_at("/archive")) == {"mine"}
     assert table().fixed_names(path_at("/plain")) == set()
+
+
+HIDING = [frozenset(), DROP, frozenset({Right.CREATE, Right.ATTRIBUTES})]
+
+
+@pytest.mark.parametrize("rights", HIDING)
+def test_a_file_that_its_rights_hide_is_in_no_listing(inner, rights):
+    run(create_file(inner, "/plain/other", b"x"))
+    held = DirectoryRightsStorage(inner, table(rules={"/plain/file": rights, "/secret": rights}))
+    assert names(held, "/plain") == ["other"]
+    assert "secret" in names(held, "/")  # a directory is shown
+    with pytest.raises(PathNotFound):
+        run(held.stat(path_at("/plain/file")))
+    with pytest.raises(PathNotFound):
+        run(lstat(held, path_at("/plain/file")))
+    run(inner.remove_file(path_at("/plain/other")))
+    assert names(held, "/plain") == []
+
+
+@pytest.mark.parametrize("right", sorted(SEEING_RIGHTS, key=str))
+def test_a_file_whose_facts_its_rights_show_is_listed(inner, right):
+    held = DirectoryRightsStorage(inner, table(rules={"/plain/file": frozenset({right})}))
+    assert names(held, "/plain") == ["file"]
+    assert run(held.stat(path_at("/plain/file"))).size == 7
+
+
+def test_a_listing_without_hidden_files_ends_and_is_closed():
+    class Batches:
+        def __init__(self):
+            self.batches = [[entry("a")], [entry("b"), entry("c")], [entry("a")], []]
+            self.is_closed = False
+
+        async def next_batch(self):
+            return self.batches.pop(0)
+
+        def close(self):
+            self.is_closed = True
+
+    def entry(name):
+        return Entry(name, Kind.FILE, 0, 0.0)
+
+    class Listed(MemoryStorage):
+        async def open_listing(self, path):
+            return batches
+
+    batches = Batches()
+    held = DirectoryRightsStorage(Listed(), table(rules={"/a": frozenset()}))
+    listing = run(held.open_listing(ROOT))
+    assert [one.name for one in run(listing.next_batch())] == ["b", "c"]
+    assert not run(listing.next_batch())
+    listing.close()
+    assert batches.is_closed
 
 
 def test_each_directory_allows_what_its_rights_do(storage):

@@ -3,6 +3,7 @@
 import ftplib
 import io
 import os
+import re
 
 import pytest
 
@@ -138,6 +139,55 @@ def test_the_simple_protocol_has_the_same_rights(service):
     assert kinds == [*("OK", "OK"), *["ERR"] * 7, "OK", "ERR", "OK"], answers
     assert (service.files / "archive/old").read_bytes() == b"old content"
     assert sorted(os.listdir(service.files / "in")) == ["new", "old"]
+
+
+ABOUT_HIDDEN = [
+    *("SIZE {}", "MDTM {}", "MLST {}", "STAT {}", "HASH {}", "RNFR {}", "DELE {}", "CWD {}"),
+    *("MFMT 20200101000000 {}", "SITE CHMOD 600 {}", "MFF modify=20200101000000; {}"),
+]
+LISTINGS = [
+    *("LIST work", "LIST -a work", "LIST -R work", "NLST work", "NLST work/*", "MLSD work"),
+]
+
+
+def lines_of(client, command):
+    lines: list[str] = []
+    client.retrlines(command, lines.append)
+    return lines
+
+
+def reply_about(client, command, name):
+    """Return the reply to a command, which is refused, without the name."""
+    with pytest.raises(ftplib.error_perm, match=r"^550") as raised:
+        client.sendcmd(command.format(name))
+    return str(raised.value).replace(name, "NAME")
+
+
+def test_a_file_may_be_hidden_by_its_own_rights(service):
+    """It is in no listing, and what is said of its name is what is said of a missing one."""
+    service.command("set", "ann", "--rights", "full; /work/old: none; /work/gone: none")
+    (service.files / "work/new").write_bytes(b"new")
+    with service.serve() as served, service.client(served) as client:
+        client.voidcmd("TYPE I")
+        for command in LISTINGS:
+            shown = [line for line in lines_of(client, command) if re.search(r"[ /]old$", line)]
+            assert shown == [], command
+        found = [line for line in lines_of(client, "NLST -R") if line.endswith("old")]
+        assert "old" not in client.sendcmd("STAT work")
+        for command in ABOUT_HIDDEN:
+            hidden, missing = (
+                reply_about(client, command, name) for name in ("work/old", "work/gone")
+            )
+            assert hidden == missing
+        for command in ("RETR", "STOR", "APPE"):
+            reply_about(client, command + " {}", "work/old")
+        lines = ["LIST work", "HASH work/old", "HASH work/gone", "DWLD work/old", "DELF work/old"]
+        answers = service.simple_answers(served, lines)[2:]
+    assert len(found) == 3, found
+    assert [answer.partition(" ")[0] for answer in answers] == ["OK", "file", *["ERR"] * 4]
+    assert answers[1].endswith(" new")
+    assert answers[2] == answers[3]
+    assert (service.files / "work/old").read_bytes() == b"old content"
 
 
 def test_changed_rights_hold_for_sessions_that_run(service):
