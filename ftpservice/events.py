@@ -43,7 +43,7 @@ class Outcome(Enum):
 
 
 class LoginRefusal(StrEnum):
-    """Why a login was refused; for the operator only, every client gets the same reply."""
+    """Why a login was refused, for the operator; but for `OUTSIDE_HOURS`, clients get one reply."""
 
     WRONG_PASSWORD = "wrong password"
     UNKNOWN_NAME = "unknown name"
@@ -51,6 +51,8 @@ class LoginRefusal(StrEnum):
     """The account's line is malformed."""
     DISABLED = "disabled"
     EXPIRED = "expired"
+    OUTSIDE_HOURS = "outside its hours"
+    """The password is right, but the account may not log in at this time; no failed login."""
     WRONG_NETWORK = "wrong network"
     NO_TLS = "no TLS"
     NO_CERTIFICATE = "no client certificate"

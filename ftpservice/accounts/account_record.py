@@ -11,6 +11,7 @@ from typing import Any
 from zope.interface import Interface
 
 from ftpservice.accounts.networks import Network
+from ftpservice.accounts.terms.login_hours import LoginHours
 from ftpservice.backends.mounts.account_mount import AccountMount, check_mounts
 from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
 
@@ -72,6 +73,8 @@ class AccountRecord:
     """The limit of the files, directories, links and partial uploads below its root."""
     mounts: tuple[AccountMount, ...] = ()
     """Other storages in its tree, each at a path of its own."""
+    hours: LoginHours | None = field(default=None, kw_only=True)
+    """When it may log in; its sessions end with these hours."""
     hidden_names: tuple[str, ...] | None = field(default=None, kw_only=True)
     """Patterns of names that it does not see; see `ftpservice.storage.name_rules`."""
     refused_names: tuple[str, ...] | None = field(default=None, kw_only=True)

@@ -8,6 +8,7 @@ are `LoginRefused`; their reason is for the log, not for the client.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from threading import Lock
@@ -134,9 +135,9 @@ class RecordChecker:
     place: str
     """Where the accounts are, for messages."""
 
-    def __init__(self, today: Callable[[], date] = date.today) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.refuse_shipped = False
-        self._today = today
+        self._now = now
         self._costly_check = Lock()
         """Held during a check of `is_costly`, so that other logins have a thread at any time."""
 
@@ -182,8 +183,8 @@ class RecordChecker:
             reasons.append((LoginRefusal.UNUSABLE_LINE, unusable))
         elif record.disabled:
             reasons.append((LoginRefusal.DISABLED, ""))
-        if record.expires is not None and self._today() > record.expires:
-            reasons.append((LoginRefusal.EXPIRED, f"on {record.expires.isoformat()}"))
+        if record.expires is not None or record.hours is not None:
+            reasons += _time_refusals(record, self._now())
         if record.networks and not is_in_networks(peer.peer, record.networks):
             allowed = ", ".join(map(str, record.networks))
             reasons.append((LoginRefusal.WRONG_NETWORK, f"only from {allowed}"))
@@ -209,12 +210,12 @@ class PasswordFileChecker(RecordChecker):
         self,
         file: PasswordFile,
         pool: BlockingPool | None = None,
-        today: Callable[[], date] = date.today,
+        now: Callable[[], float] = time.time,
         store: IAccountStore | None = None,
     ) -> None:
         if not isinstance(file, PasswordFile):
             raise TypeError(f"file is a PasswordFile, not {file!r}")
-        super().__init__(today)
+        super().__init__(now)
         self.file, self.place = file, file.path
         self._store = store
         self._upgrades: HashUpgrades | None = None
@@ -338,6 +339,16 @@ def _unusable(contents: PasswdContents, name: str) -> str:
     if name not in contents.closed:
         return ""
     return "; ".join(str(line) for line in contents.malformed if line.name == name)
+
+
+def _time_refusals(record: AccountRecord, now: float) -> list[RefusalReason]:
+    """Return the reasons to refuse a login at this time."""
+    reasons: list[RefusalReason] = []
+    if record.expires is not None and date.fromtimestamp(now) > record.expires:
+        reasons.append((LoginRefusal.EXPIRED, f"on {record.expires.isoformat()}"))
+    if record.hours is not None and not record.hours.contain(now):
+        reasons.append((LoginRefusal.OUTSIDE_HOURS, f"only {record.hours}"))
+    return reasons
 
 
 def _certificate_refusals(record: AccountRecord, peer: IPeerCredentials) -> list[RefusalReason]:

@@ -29,6 +29,11 @@ class LoginRefused(UnauthorizedLogin):
         self.detail = detail
 
     @property
+    def is_outside_hours(self) -> bool:
+        """Whether everything is right, with the password, but the time: the client may be told."""
+        return self.reason is LoginRefusal.OUTSIDE_HOURS
+
+    @property
     def is_vague(self) -> bool:
         """Whether another checker may give a more precise reason."""
         return self.reason in VAGUE_REASONS
@@ -37,8 +42,10 @@ class LoginRefused(UnauthorizedLogin):
 def refusal_for(reasons: Sequence[RefusalReason], where: str = "") -> LoginRefused:
     """Return the refusal for the first of several reasons; its detail lists the others.
 
-    ``where`` is the place of the account record.
+    ``where`` is the place of the account record. The hours of an account come after all other
+    reasons: see `LoginRefused.is_outside_hours`.
     """
+    reasons = sorted(reasons, key=lambda one: one[0] is LoginRefusal.OUTSIDE_HOURS)
     reason, detail = reasons[0]
     others = ", ".join(str(other) for other, _ in reasons[1:])
     parts = [detail, f"also: {others}" if others else "", where]

@@ -21,6 +21,7 @@ from typing import Any
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is_storage_string
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
 from ftpservice.accounts.quota_roots import with_shared_quotas
+from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, parse_mount
 from ftpservice.storage.name_rules.name_patterns import parse_patterns, patterns_text
 from ftpservice.storage.rights import (
@@ -282,6 +283,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "rate-up": ("rate_up", _rate),
     "quota": ("quota_bytes", _quota),
     "quota-files": ("quota_files", _count),
+    "hours": ("hours", parse_hours),
     "from": ("networks", lambda value: (ip_network(value),)),
     "mount": ("mounts", lambda value: (parse_mount(value),)),
     "tls": ("tls_required", _required),
@@ -292,7 +294,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 }
 LISTS = frozenset({"networks", "mounts"})
 """The fields that an option may add to more than once."""
-SERIES = frozenset({"hide", "refuse"})
+SERIES = frozenset({"hide", "hours", "refuse"})
 """The options whose value is a series with semicolons."""
 
 
@@ -331,6 +333,7 @@ def _options_text(record: AccountRecord) -> str:
         words.append(f"quota-files={record.quota_files}")
     if record.expires is not None:
         words.append(f"expires={record.expires.isoformat()}")
+    words += [f"hours={record.hours}"] if record.hours else []
     words += [f"hide={patterns_text(record.hidden_names)}"] if record.hidden_names else []
     words += [f"refuse={patterns_text(record.refused_names)}"] if record.refused_names else []
     words += ["tls=required"] if record.tls_required else []

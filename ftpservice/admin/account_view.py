@@ -32,6 +32,7 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
         "directory_rights": [str(one) for one in record.directory_rights],
         "locked": record.disabled,
         "expires": record.expires.isoformat() if record.expires else None,
+        "hours": str(record.hours) if record.hours else None,
         "networks": [str(network) for network in record.networks],
         "max_sessions": record.max_sessions,
         "rate_down": record.rate_down,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, replace
 from typing import Any
@@ -38,6 +39,10 @@ OPTION_HELP = {
     "quota": ("SIZE", "Bytes that the files below its root may take up, such as 10G."),
     "quota-files": ("NUMBER", "Files, directories and links that there may be below its root."),
     "expires": ("DATE", "Last day of logins, such as 2027-01-31."),
+    "hours": (
+        "HOURS",
+        "When it may log in, such as 'Mon-Fri 08:00-18:00 Europe/Berlin; Sat 09:00-12:00'.",
+    ),
     "from": ("NETWORK", "Network to accept logins from; may be given more than once."),
     "mount": (
         "PATH=STORAGE[,read-only]",
@@ -245,7 +250,11 @@ def _password_problems(store: IAccountStore, name: str, password_stdin: bool) ->
     record = store.find(name)
     password = password_bytes(read_password(password_stdin, twice=False))
     problems = [] if verify(record.password_hash, password) else [f"wrong password for {name!r}"]
-    return [*problems, *([f"account {name!r} is locked"] if record.disabled else [])]
+    if record.disabled:
+        problems.append(f"account {name!r} is locked")
+    if record.hours is not None and not record.hours.contain(time.time()):
+        problems.append(f"account {name!r} may log in at other hours only: {record.hours}")
+    return problems
 
 
 def _changes(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ __all__ = ["publish_login_refused", "verbs"]
 verbs = VerbTable()
 
 TLS_REQUIRED_TEXT = "TLS is required; send AUTH TLS first, or use implicit TLS."
+OUTSIDE_HOURS_TEXT = "The account may not log in at this time."
 HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:[]")
 
 
@@ -111,7 +112,9 @@ async def password(context: SessionContext, text: str | None) -> Reply:
         await _log_in(context, _credentials(context, text or ""))
     except (Refused, UnhandledCredentials) as error:
         publish_login_refused(context, *_refusal_of(context, error))
-        return await _refuse_login(context, "Login failed.")
+        is_outside_hours = isinstance(error, LoginRefused) and error.is_outside_hours
+        text = OUTSIDE_HOURS_TEXT if is_outside_hours else "Login failed."
+        return await _refuse_login(context, text)
     except (LoginBusy, LoginUnavailable, StorageError) as error:
         _publish_not_checked(context, error)
         raise
@@ -171,8 +174,9 @@ async def _log_in(context: SessionContext, credentials: PeerCredentials | Anonym
     try:
         await context.portal_login.login(context.services.portal, credentials, context.user)
         ended = attempts.succeeded
-    except (Refused, UnhandledCredentials):
-        ended = attempts.failed
+    except (Refused, UnhandledCredentials) as error:
+        is_outside_hours = isinstance(error, LoginRefused) and error.is_outside_hours
+        ended = attempts.abandoned if is_outside_hours else attempts.failed
         raise
     except LoginUnavailable as error:
         ended = attempts.failed if error.is_guess else attempts.abandoned

@@ -3,6 +3,7 @@
 - An account that is locked, removed or expired, or that cannot be used any more: its sessions
   get 421 at once; a transfer is aborted, and an interrupted upload can be resumed when the account
   is unlocked.
+- The hours of an account end: the same, also while its store is down.
 - An account with another root, other rights or options: its sessions get 421 after the command in
   progress, and log in again with the new ones.
 - Another password or another place in the file changes nothing for them.
@@ -11,6 +12,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -40,6 +42,7 @@ log = Logger("ftpservice.accounts")
 
 WATCH_SECONDS = 1.0
 """Time between two looks at the stores of accounts."""
+HOURS_TEXT = "The hours of the account have ended."
 LOCKED_TEXT = "The account is no longer in force."
 CHANGED_TEXT = "The account has changed; log in again."
 
@@ -67,12 +70,12 @@ class AccountWatch(Service):
         checkers: Iterable[object],
         sessions: Mapping[int, ManagedSession],
         reactor: Any,
-        today: Callable[[], date] = date.today,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._stores = [WatchedStore(one) for one in checkers if IWatchedAccounts.providedBy(one)]
         self._sessions = sessions
         self._reactor = reactor
-        self._today = today
+        self._now = now
         self._pool: BlockingRunner | None = None
         self.new_logins: deque[LoggedIn] = deque()
         """Logins since the last look; ``append`` is a subscriber of `LoggedIn`."""
@@ -112,6 +115,7 @@ class AccountWatch(Service):
         """
         try:
             self._note_logins()
+            self._end_outside_hours()
         except Exception:  # noqa: BLE001 - the next look follows
             _unexpected(Failure())
         if self._pool is None:
@@ -149,6 +153,22 @@ class AccountWatch(Service):
             for number in accepted:
                 store.records[number] = taken[logins.pop(number)]
 
+    def _end_outside_hours(self) -> None:
+        """End the sessions whose hours have ended, as far as is known without asking a store."""
+        now = self._now()
+        is_inside: dict[int, bool] = {}  # by the `id` of the hours: many accounts have the same
+        for store in self._stores:
+            for number, record in list(store.records.items()):
+                hours, session = record.hours, self._sessions.get(number)
+                if hours is None or session is None:
+                    continue
+                if id(hours) not in is_inside:
+                    is_inside[id(hours)] = hours.contain(now)
+                if not is_inside[id(hours)]:
+                    log.info("session {number}: the hours of the account ended", number=number)
+                    del store.records[number]
+                    session.disconnect(HOURS_TEXT)
+
     def _compare(
         self,
         current: Mapping[str, AccountRecord],
@@ -160,7 +180,7 @@ class AccountWatch(Service):
             if session is None or store.records.get(number) is not before:
                 continue  # it has ended, or logged in again meanwhile
             now = current.get(before.name)
-            if now is None or not self._is_in_force(now):
+            if now is None or not self._is_in_force(now, now is before):
                 log.info("session {number}: the account was locked or removed", number=number)
                 session.disconnect(LOCKED_TEXT)
             elif now is not before and _terms(now) != _terms(before):
@@ -170,9 +190,13 @@ class AccountWatch(Service):
                 continue
             del store.records[number]
 
-    def _is_in_force(self, record: AccountRecord) -> bool:
-        is_expired = record.expires is not None and self._today() > record.expires
-        return not (record.disabled or is_expired)
+    def _is_in_force(self, record: AccountRecord, is_same: bool) -> bool:
+        """Return whether a record allows logins; ``is_same``: its hours were looked at before."""
+        if record.disabled:
+            return False
+        if not is_same and record.hours is not None and not record.hours.contain(self._now()):
+            return False
+        return record.expires is None or date.fromtimestamp(self._now()) <= record.expires
 
 
 def _terms(record: AccountRecord) -> AccountRecord:

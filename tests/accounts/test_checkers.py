@@ -1,7 +1,7 @@
 """Who gets in, who does not, and that strangers learn nothing from the difference."""
 
 import os
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ from ftpservice.accounts.passwd_file import PasswordFile, parse_line
 from ftpservice.accounts.password_hash import verify
 from tests.accounts.doubles import SECRET, InlinePool
 
-TODAY = date(2027, 1, 31)
+NOW = datetime(2027, 1, 31, 12).timestamp()
 LINES = f"""
 alice:{SECRET}:/alice:read
 disabled:{SECRET}:/:full:disabled
@@ -59,7 +59,7 @@ def pool():
 
 @pytest.fixture
 def checker(path, pool):
-    return PasswordFileChecker(PasswordFile(str(path), lambda text: None), pool, lambda: TODAY)
+    return PasswordFileChecker(PasswordFile(str(path), lambda text: None), pool, lambda: NOW)
 
 
 def ask(checker, name, password=b"secret", peer="192.0.2.1", secured=False):

@@ -11,6 +11,7 @@ from twisted.cred.checkers import FilePasswordDB
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse
 from ftpservice.accounts.passwd_line import format_line, parse, parse_line
+from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.backends.mounts.account_mount import AccountMount
 from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
 
@@ -276,6 +277,7 @@ RECORDS = st.builds(
     tls_required=st.booleans(),
     certificate=st.none() | st.sampled_from(CertificateUse),
     disabled=st.booleans(),
+    hours=st.none() | st.just(parse_hours("Sat 22:00-06:00 UTC; 08:00-24:00")),
     hidden_names=st.none() | st.just((".git", "*.tmp")),
     refused_names=st.none() | st.tuples(st.sampled_from(["*.exe", "a\\:*", "ü [!a-c];"[:-1]])),
 )
@@ -309,6 +311,16 @@ def test_patterns_of_names_are_written_as_the_command_takes_them():
     assert record.disabled
     assert parse_line(format_line(record)) == record
     assert "hide=.git; *.tmp,refuse=C\\:\\\\*; ü?.[eE]xe" in format_line(record)
+
+
+def test_hours_are_written_as_the_command_takes_them():
+    hours = "Mon-Fri 08:00-18:00 Europe/Berlin; Sat 09:00-12:00".replace(":", "\\:")
+    line = f"ann:{HASH}:/:full:hours={hours},disabled"
+    record = parse_line(line)
+    assert str(record.hours) == "Mon-Fri 08:00-18:00 Europe/Berlin; Sat 09:00-12:00"
+    assert format_line(record) == line
+    with pytest.raises(ValueError, match="the option 'hours=always': expected hours such as"):
+        parse_line(f"ann:{HASH}:/:full:hours=always")
 
 
 def test_rights_to_directories_are_written_as_the_command_takes_them():

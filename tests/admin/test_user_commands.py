@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pexpect
 import pytest
@@ -82,6 +83,7 @@ def test_an_account_lives_through_all_commands(any_admin):
         "directory_rights": [],
         "locked": False,
         "expires": None,
+        "hours": None,
         "networks": ["10.0.0.0/8", "::1/128"],
         "max_sessions": 2,
         "rate_down": None,
@@ -264,6 +266,21 @@ def test_patterns_of_names_are_set_shown_and_removed(any_admin):
     shown = any_admin.json("show", "ann")
     assert (shown["hidden_names"], shown["refused_names"]) == ([], ["*.exe"])
     assert any_admin.store.find("ann").hidden_names is None
+
+
+def test_hours_are_set_shown_checked_and_removed(any_admin):
+    never = datetime.now(UTC) + timedelta(days=3)
+    hours = f"{never:%a} 00:00-01:00 UTC"
+    any_admin.add("ann", "--hours", hours)
+    assert any_admin.json("show", "ann")["hours"] == hours
+    assert f"hours:        {hours}" in any_admin.do("show", "ann")
+    checked = any_admin.run("check", "ann", "--password-stdin", given=f"{STRONG}\n")
+    assert checked.exit_code == 1
+    assert f"may log in at other hours only: {hours}" in checked.output
+    any_admin.do("set", "ann", "--hours", "00:00-24:00")
+    any_admin.do("check", "ann", "--password-stdin", given=f"{STRONG}\n")
+    any_admin.do("set", "ann", "--hours", "none")
+    assert any_admin.store.find("ann").hours is None
 
 
 def test_mounts_are_set_shown_and_removed(admin):

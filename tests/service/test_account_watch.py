@@ -1,7 +1,7 @@
 """The watch of accounts: which sessions it ends, and that an error does not end it."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from argon2.low_level import Type, hash_secret
@@ -15,6 +15,7 @@ from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.stores import store_checker
 from ftpservice.accounts.stores.store_checker import StoreChecker
+from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.events import LoggedIn
 from ftpservice.service.account_watch import WATCH_SECONDS, AccountWatch
@@ -132,6 +133,31 @@ def test_a_change_in_a_store_ends_the_sessions_of_its_account(remote, changes, t
     del remote.accounts.records["bob"]
     remote.clock.advance(WATCH_SECONDS)
     assert (ann.ended, bob.ended) == ([text], ["The account is no longer in force."])
+
+
+def test_sessions_end_with_the_hours_of_their_account(remote):
+    noon = datetime(2027, 1, 25, 12, tzinfo=UTC).timestamp()
+    remote._now = remote.checker._now = lambda: noon + remote.clock.seconds()
+    set_account(remote, hours=parse_hours("10:00-12:01 UTC"))
+    ann, bob = remote_login(remote, 1), remote_login(remote, 2, "bob")
+    remote.clock.advance(WATCH_SECONDS)
+    remote.accounts.problem = StoreUnavailable("it is down")
+    remote.clock.pump([WATCH_SECONDS] * 58)
+    assert (remote.clock.seconds(), ann.ended) == (59, [])
+    remote.clock.advance(WATCH_SECONDS)
+    assert (ann.ended, bob.ended) == (["The hours of the account have ended."], [])
+    remote.clock.pump([WATCH_SECONDS] * 3)
+    assert len(ann.ended) == 1
+
+
+def test_other_hours_hold_for_sessions_that_run(remote):
+    noon = datetime(2027, 1, 25, 12, tzinfo=UTC).timestamp()
+    remote._now = remote.checker._now = lambda: noon
+    ann = remote_login(remote, 1)
+    remote.clock.advance(WATCH_SECONDS)
+    set_account(remote, hours=parse_hours("13:00-14:00 UTC"))
+    remote.clock.advance(WATCH_SECONDS)
+    assert ann.ended == ["The account is no longer in force."]
 
 
 def test_a_change_right_after_a_login_is_seen_although_another_login_saw_it(remote):

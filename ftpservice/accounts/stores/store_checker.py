@@ -7,8 +7,8 @@ after `ftpservice.accounts.stores.store_calls.CALL_SECONDS` at most, never a wro
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -67,9 +67,9 @@ class StoreChecker(RecordChecker):
         lookup: IAccountLookup,
         store: IAccountStore | None = None,
         cache_seconds: float = 0.0,
-        today: Callable[[], date] = date.today,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(today)
+        super().__init__(now)
         self.place = lookup.place
         self.store = store
         self.cache_seconds = cache_seconds

@@ -57,6 +57,13 @@ def test_mounts_are_for_all_accounts_or_one():
         assert found.unusable or str(found.record.mounts[0]).startswith("/in=local:/srv/in/a")
 
 
+def test_hours_are_one_value_or_several():
+    record = terms("hours=Mon 08:00-09:00 UTC").record("ann", {})
+    assert str(record.hours) == "Mon 08:00-09:00 UTC"
+    words = {"hours": ["Mon 08:00-09:00", "Tue 10:00-11:00 UTC"]}
+    assert str(terms("").record("ann", words).hours) == "Mon 08:00-09:00 UTC; Tue 10:00-11:00"
+
+
 def test_patterns_of_names_are_one_value_or_several():
     every = terms("hide=.git; *.tmp&refuse=*.exe&refuse=*.bat")
     record = every.record("ann", {})

@@ -1,7 +1,7 @@
 """The checker of a store: who gets in, what that costs, and what holds while the store is down."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import datetime
 
 import pytest
 from twisted.cred.checkers import ICredentialsChecker
@@ -30,7 +30,7 @@ from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.events import LoginRefusal
 from tests.accounts.doubles import SECRET, Accounts
 
-TODAY = date(2027, 1, 31)
+NOW = datetime(2027, 1, 31, 12).timestamp()
 DOWN = StoreUnavailable("it is down")
 RECORDS = [
     parse_line(f"{line}")
@@ -60,7 +60,7 @@ class Inline(InlineRunner):
 def started(accounts, monkeypatch, **arguments):
     monkeypatch.setattr(store_checker, "BlockingPool", lambda *_arguments: Inline())
     monkeypatch.setattr(store_checker, "new_check_pool", lambda _reactor: Inline())
-    checker = StoreChecker(accounts, today=lambda: TODAY, **arguments)
+    checker = StoreChecker(accounts, now=lambda: NOW, **arguments)
     clock = checker.clock = Clock()
     checker.start(clock)
     checker.start(clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from twisted.cred.error import UnhandledCredentials
 from twisted.internet.defer import fail
 
 from ftpservice.accounts.account import PeerCredentials
+from ftpservice.accounts.bans import BanList, BanRules
 from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, PasswordFileChecker
 from ftpservice.accounts.login_refusal import LoginRefused, combined_refusal, refusal_for
 from ftpservice.accounts.passwd_file import PasswordFile
@@ -36,7 +37,10 @@ tls:{SECRET}:/:full:tls=required
 cert:{SECRET}:/:full:tls-cert=required
 broken:{SECRET}:/:raed
 expiredoffice:{SECRET}:/:full:from=10.0.0.0/8,expires=2027-01-30
+weekday:{SECRET}:/:full:hours=Mon-Sat 00\\:00-24\\:00
+weekdayoffice:{SECRET}:/:full:from=10.0.0.0/8,hours=Mon-Sat 00\\:00-24\\:00
 """
+SUNDAY = datetime(2027, 1, 31, 12).timestamp()
 CLEAR = TLSPolicy(plaintext=True)
 Started = Callable[..., FTPDialogue]
 
@@ -51,7 +55,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def checker(path: Path) -> PasswordFileChecker:
     file = PasswordFile(str(path), lambda _text: None)
-    return PasswordFileChecker(file, InlinePool(), lambda: date(2027, 1, 31))
+    return PasswordFileChecker(file, InlinePool(), lambda: SUNDAY)
 
 
 @pytest.fixture
@@ -75,6 +79,13 @@ def dialogue(checker: PasswordFileChecker) -> FTPDialogue:
         ("cert", "secret", "no client certificate", "the account requires it; line 7 of {path}"),
         ("broken", "secret", "unusable line", "line 8: "),
         ("expiredoffice", "secret", "expired", "on 2027-01-30; also: wrong network; line 9"),
+        ("weekday", "wrong", "wrong password", "also: outside its hours; line 10 of {path}"),
+        (
+            "weekdayoffice",
+            "secret",
+            "wrong network",
+            "only from 10.0.0.0/8; also: outside its hours; line",
+        ),
         ("anonymous", "me@example.org", "anonymous login not allowed", "not in {path}"),
     ],
 )
@@ -89,6 +100,31 @@ def test_the_event_has_the_reason_and_the_reply_has_not(
     [event] = dialogue.of(LoginFailed)
     assert (event.user, event.reason) == (name, LoginRefusal(reason))
     assert event.detail.startswith(detail.format(path=path))
+
+
+def test_outside_its_hours_an_account_is_told_but_only_with_its_password(
+    dialogue: FTPDialogue, path: Path
+) -> None:
+    assert dialogue.codes("USER weekday", "PASS secret") == [331]
+    dialogue.reactor.advance(0.51)
+    assert dialogue.replies() == ["530 The account may not log in at this time."]
+    [event] = dialogue.of(LoginFailed)
+    assert event.reason is LoginRefusal.OUTSIDE_HOURS
+    assert event.detail == f"only Mon-Sat 00:00-24:00; line 10 of {path}"
+
+
+def test_logins_outside_the_hours_are_no_failed_logins(dialogue: FTPDialogue) -> None:
+    for _ in range(40):
+        protocol, _transport = dialogue.connect("192.0.2.1")
+        protocol.dataReceived(b"USER weekday\r\nPASS secret\r\n")
+    dialogue.reactor.advance(0.51)
+    events = dialogue.of(LoginFailed)
+    assert [event.reason for event in events] == [LoginRefusal.OUTSIDE_HOURS] * 40
+    bans = BanList(lambda: 0.0, BanRules(limit=1.0))
+    for event in events:
+        bans.count_failure(event)
+    assert bans.refusal("192.0.2.1") is None
+    dialogue.login("ann")
 
 
 def test_reason_certificate_with_another_name(checker: PasswordFileChecker) -> None:

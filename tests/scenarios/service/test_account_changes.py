@@ -3,7 +3,9 @@
 import ftplib
 import socket
 import sys
+import time
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -99,6 +101,36 @@ def test_other_rights_end_a_session_after_its_transfer(service):
     assert (service.place / "var/files/ann/letter").read_bytes() == b"first, second"
     with service.login("ann") as ann, pytest.raises(ftplib.error_perm, match="550"):
         ann.delete("letter")
+
+
+def test_hours_that_end_end_the_sessions_of_both_protocols(service):
+    later = datetime.now(UTC) + timedelta(days=3)
+    with service.login("ann") as ann, service.login("ben") as ben, service.simple() as simple:
+        simple.sendall(b"USER ann\nPASS secret\nUPLD 9 letter\nshort")
+        simple.settimeout(10.0)
+        while b"GO" not in simple.recv(4096):
+            pass
+        began = time.monotonic()
+        service.command("set", "ann", "--hours", f"{later:%a} 00:00-01:00 UTC")
+        assert ended(ann) == "421 The account is no longer in force."
+        with suppress(ConnectionError):
+            while simple.recv(4096):
+                pass
+        assert time.monotonic() - began < 5.0
+        assert ben.voidcmd("NOOP").startswith("200")
+        with (
+            pytest.raises(ftplib.error_perm, match="530 The account may not log in at this time"),
+            service.login("ann"),
+        ):
+            pass
+        with service.simple() as again:
+            again.sendall(b"USER ann\nPASS secret\nUSER ann\nPASS wrong\nQUIT\n")
+            answers = again.makefile().read()
+        assert "ERR AUTH the account may not log in at this time" in answers
+        assert "ERR AUTH login failed" in answers
+    service.command("set", "ann", "--hours", "00:00-24:00 Europe/Berlin")
+    with service.login("ann") as ann:
+        assert "5 bytes" in ann.voidcmd("SITE PARTIALS")
 
 
 def test_another_password_and_other_accounts_leave_a_session_alone(service):
