@@ -43,7 +43,10 @@ class Outcome(Enum):
 
 
 class LoginRefusal(StrEnum):
-    """Why a login was refused, for the operator; but for `OUTSIDE_HOURS`, clients get one reply."""
+    """Why a login was refused, for the operator: every client gets the same reply.
+
+    But for ``OUTSIDE_HOURS``, which only a client with the right password gets.
+    """
 
     WRONG_PASSWORD = "wrong password"
     UNKNOWN_NAME = "unknown name"

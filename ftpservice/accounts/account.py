@@ -33,6 +33,8 @@ class IAccount(Interface):
     rate_down = Attribute("The limit of all its downloads together in bytes per second, or None.")
     rate_up = Attribute("The limit of all its uploads together in bytes per second, or None.")
     tls_required = Attribute("Whether its data connections must be encrypted too, a bool.")
+    umask = Attribute("The umask of its sessions, or None for that of the settings.")
+    ascii = Attribute("Whether TYPE A converts line ends, or None for the setting.")
 
 
 @implementer(IAccount)
@@ -49,6 +51,8 @@ class Account:
     rate_down: int | None = None
     rate_up: int | None = None
     tls_required: bool = False
+    umask: int | None = None
+    ascii: bool | None = None
 
 
 class IPeerCredentials(IUsernamePassword):

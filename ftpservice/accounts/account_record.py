@@ -73,6 +73,10 @@ class AccountRecord:
     """The limit of the files, directories, links and partial uploads below its root."""
     mounts: tuple[AccountMount, ...] = ()
     """Other storages in its tree, each at a path of its own."""
+    umask: int | None = field(default=None, kw_only=True)
+    """The permission bits that its new files and directories do not get; else by the setting."""
+    ascii: bool | None = field(default=None, kw_only=True)
+    """Whether TYPE A converts line ends; else by the setting."""
     hours: LoginHours | None = field(default=None, kw_only=True)
     """When it may log in; its sessions end with these hours."""
     hidden_names: tuple[str, ...] | None = field(default=None, kw_only=True)

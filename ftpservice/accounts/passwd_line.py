@@ -25,13 +25,14 @@ from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, parse_mount
 from ftpservice.storage.name_rules.name_patterns import parse_patterns, patterns_text
 from ftpservice.storage.rights import (
+    OWNER_BITS,
     DirectoryRights,
     Right,
     parse_directory_rights,
     parse_rights,
     rights_words,
 )
-from ftpservice.wire.units import parse_size
+from ftpservice.wire.units import parse_size, parse_umask
 
 __all__ = [
     "LISTS",
@@ -270,6 +271,19 @@ def _certificate(value: str) -> CertificateUse:
     return CertificateUse(value)
 
 
+def _umask(value: str) -> int:
+    mask = parse_umask(value)
+    if mask & OWNER_BITS:
+        raise ValueError("a umask may not withhold permissions of the owner")
+    return mask
+
+
+def _switch(value: str) -> bool:
+    if value not in ("on", "off"):
+        raise ValueError("expected 'on' or 'off'")
+    return value == "on"
+
+
 def _no_value(value: str) -> bool:
     if value:
         raise ValueError("takes no value")
@@ -288,6 +302,8 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "mount": ("mounts", lambda value: (parse_mount(value),)),
     "tls": ("tls_required", _required),
     "tls-cert": ("certificate", _certificate),
+    "umask": ("umask", _umask),
+    "ascii": ("ascii", _switch),
     "hide": ("hidden_names", parse_patterns),
     "refuse": ("refused_names", parse_patterns),
     "disabled": ("disabled", _no_value),
@@ -333,6 +349,8 @@ def _options_text(record: AccountRecord) -> str:
         words.append(f"quota-files={record.quota_files}")
     if record.expires is not None:
         words.append(f"expires={record.expires.isoformat()}")
+    words += [] if record.umask is None else [f"umask={record.umask:03o}"]
+    words += [] if record.ascii is None else [f"ascii={'on' if record.ascii else 'off'}"]
     words += [f"hours={record.hours}"] if record.hours else []
     words += [f"hide={patterns_text(record.hidden_names)}"] if record.hidden_names else []
     words += [f"refuse={patterns_text(record.refused_names)}"] if record.refused_names else []

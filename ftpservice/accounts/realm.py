@@ -173,6 +173,8 @@ class Realm:
             rate_down=record.rate_down,
             rate_up=record.rate_up,
             tls_required=record.tls_required,
+            umask=record.umask,
+            ascii=record.ascii,
         )
         return IAccount, account, _no_logout
 

@@ -39,6 +39,8 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
         "rate_up": record.rate_up,
         "quota_bytes": record.quota_bytes,
         "quota_files": record.quota_files,
+        "umask": None if record.umask is None else f"{record.umask:03o}",
+        "ascii": None if record.ascii is None else "on" if record.ascii else "off",
         "hidden_names": list(record.hidden_names or ()),
         "refused_names": list(record.refused_names or ()),
         "tls_required": record.tls_required,

@@ -54,6 +54,8 @@ OPTION_HELP = {
         "Names that the account does not see, with semicolons, such as '.git; *.tmp'.",
     ),
     "refuse": ("PATTERNS", "Names that it cannot create, such as '*.exe; *.bat'."),
+    "umask": ("MASK", "Permission bits to clear in its new files and directories, such as 027."),
+    "ascii": ("on|off", "Convert line ends in TYPE A."),
     "tls": ("required", "Require TLS on both connections."),
     "tls-cert": ("required|login", "Use of a client certificate with the name of the account."),
 }

@@ -23,7 +23,10 @@ async def representation_type(context: SessionContext, text: str) -> Reply:
     """Choose text (A) or unconverted bytes (I, L 8)."""
     wanted = "".join(text.upper().split())  # clients write A N, AN, L8
     if wanted in ("A", "AN"):
-        context.parameters.ascii = context.services.settings.ascii
+        by_account = context.account.ascii
+        context.parameters.ascii = (
+            context.services.settings.ascii if by_account is None else by_account
+        )
         return reply(codes.OK, "Type is ASCII.")
     if wanted in ("I", "IN", "L8"):
         context.parameters.ascii = False

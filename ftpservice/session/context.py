@@ -290,6 +290,10 @@ class SessionContext:
         self.own_uploads = IOwnUploads(account.storage, None)
         self.directory = account.home
         self.failures = 0
+        if account.umask is not None:
+            self.parameters.umask = account.umask
+        if account.ascii is not None:
+            self.parameters.ascii = account.ascii
         self._apply_limits(account)
 
     def end_login(self) -> None:

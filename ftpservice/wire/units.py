@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-__all__ = ["checked_path", "parse_duration", "parse_size", "require_amounts"]
+__all__ = ["checked_path", "parse_duration", "parse_size", "parse_umask", "require_amounts"]
 
 SIZE_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 DURATION_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
@@ -36,6 +36,16 @@ def parse_duration(text: str) -> float:
     if match is None:
         raise ValueError(f"not a duration: {text!r} (such as 90s, 15m, 12h, 7d)")
     return float(match[1]) * DURATION_UNITS[(match[2] or "")[:1]]
+
+
+def parse_umask(text: str) -> int:
+    """Parse permission bits in octal digits: 22, "022" and "0o22" are one mask.
+
+    Raises `ValueError`.
+    """
+    if not re.fullmatch("(0o)?0?[0-7]{1,3}", text):
+        raise ValueError(f"{text!r} is not an octal mask between 000 and 777, such as 022")
+    return int(text.removeprefix("0o"), 8)
 
 
 def checked_path(name: str, given: Any) -> Path:

@@ -52,7 +52,8 @@ def test_a_last_line_without_a_line_end_is_malformed_and_its_account_closed():
 def test_all_fields():
     line = (
         f"alice:{HASH}:/home/alice:read, delete,admin:"
-        "max-sessions=5, expires=2027-01-31,rate-down=20M, rate-up=300,quota=10M,quota-files=7,"
+        "max-sessions=5, umask=27,ascii=off, expires=2027-01-31,rate-down=20M, rate-up=300,"
+        "quota=10M,quota-files=7,"
         "from=10.0.0.0/8,from=fd00\\:\\:/8,tls=required,tls-cert=login,disabled"
     )
     assert parse_line(line) == AccountRecord(
@@ -70,6 +71,8 @@ def test_all_fields():
         rate_up=300,
         quota_bytes=10 << 20,
         quota_files=7,
+        umask=0o27,
+        ascii=False,
     )
 
 
@@ -129,6 +132,9 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         (f"alice:{HASH}:/:read:expires=soon", "a date such as"),
         (f"alice:{HASH}:/:read:rate-down=0", "omit the option for no limit"),
         (f"alice:{HASH}:/:read:rate-up=fast", "not a size"),
+        (f"alice:{HASH}:/:read:umask=rwx", "not an octal mask"),
+        (f"alice:{HASH}:/:read:umask=722", "permissions of the owner"),
+        (f"alice:{HASH}:/:read:ascii=yes", "'on' or 'off'"),
         (f"alice:{HASH}:/:read:hide=", "expected patterns of names"),
         (f"alice:{HASH}:/:read:hide=a/b", "for single names"),
         (f"alice:{HASH}:/:read:refuse=*.a,refuse=*.b", "'refuse' is given twice"),
@@ -277,6 +283,8 @@ RECORDS = st.builds(
     tls_required=st.booleans(),
     certificate=st.none() | st.sampled_from(CertificateUse),
     disabled=st.booleans(),
+    umask=st.none() | st.integers(0, 0o77),
+    ascii=st.none() | st.booleans(),
     hours=st.none() | st.just(parse_hours("Sat 22:00-06:00 UTC; 08:00-24:00")),
     hidden_names=st.none() | st.just((".git", "*.tmp")),
     refused_names=st.none() | st.tuples(st.sampled_from(["*.exe", "a\\:*", "ü [!a-c];"[:-1]])),

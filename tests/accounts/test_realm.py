@@ -355,6 +355,12 @@ def test_malformed_arguments_are_refused_by_name(source, records, rights, shown)
         Realm(source, records, open_source=lambda _text: Source(), default_rights=rights)
 
 
+def test_an_account_has_the_umask_and_the_conversion_of_its_record(bench):
+    realm = bench.realm(AccountRecord("ann", "", umask=0o27, ascii=False), AccountRecord("bob", ""))
+    ann, bob = avatar(realm, b"ann")[1], avatar(realm, b"bob")[1]
+    assert (ann.umask, ann.ascii, bob.umask, bob.ascii) == (0o27, False, None, None)
+
+
 def test_patterns_of_names_are_enforced_below_the_rights():
     record = AccountRecord("ann", "", "memory:", hidden_names=(".git",), refused_names=("*.exe",))
     realm = Realm(Source(), [Records(record)], open_source=lambda text: build_source(text, Clock()))

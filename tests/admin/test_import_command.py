@@ -114,12 +114,24 @@ def test_a_pureftpd_file(importer):
 
 
 @pytest.mark.parametrize(
+    ("text", "hours"),
+    [("900-1730", "09:00-17:31"), ("2200-559", "22:00-06:00"), ("0-2359", "00:00-24:00")],
+)
+def test_the_hours_of_pureftpd_contain_their_last_minute(importer, text, hours):
+    line = f"joe:{BCRYPT}:1000:1000::/home/joe/./::::::::::::{text}\n"
+    record = importer.only(line, "--format", "pureftpd")
+    assert (str(record.hours), record.disabled) == (hours, False)
+
+
+@pytest.mark.parametrize(
     ("fields", "reason"),
     [
         (":::::::127.0.0.1:::", "addresses of the server"),
         (":::::::::host.example::", "addresses cannot be represented"),
         (":::::::::10.0.0.0/8:10.0.0.0/7:", "no address is left"),
-        (":::::::::::900-1800", "hours of logins (900-1800)"),
+        (":::::::::::900-1860", "hours of logins (900-1860)"),
+        (":::::::::::900-2500", "hours of logins (900-2500)"),
+        (":::::::::::always", "expected hours such as 0900-1730"),
         (":::::0::::::", "quota is 0 files"),
     ],
 )
@@ -198,7 +210,11 @@ def test_a_user_of_sftpgo(importer):
             {"filters": {"file_patterns": [{"path": "/", "denied_patterns": ["a;b"]}]}},
             "the pattern 'a;b' cannot be represented",
         ),
-        ({"filters": {"access_time": [{"day_of_week": 1}]}}, "hours of logins"),
+        ({"filters": {"access_time": [{"day_of_week": 1}]}}, "hours of logins (Mon -)"),
+        (
+            {"filters": {"access_time": [{"day_of_week": 9, "from": "08:00", "to": "09:00"}]}},
+            "is not a day",
+        ),
         ({"filters": {"is_anonymous": True}}, "anonymous"),
         ({"filters": {"new_rule": ["x"]}}, "filters.new_rule is not known"),
         ({"groups": [{"name": "staff", "type": 1}]}, "settings of its group 'staff'"),
@@ -221,12 +237,15 @@ def test_permissions_of_directories_and_file_patterns_of_sftpgo(importer):
         {"path": "/", "denied_patterns": ["*.exe", ".git"], "deny_policy": 1},
         {"path": "/in", "denied_patterns": ["*.exe", "x?"], "deny_policy": 1},
     ]
+    days = [{"day_of_week": day, "from": "08:00", "to": "18:00"} for day in (1, 2, 3)]
+    days.append({"day_of_week": 0, "from": "00:00", "to": "23:59"})
     record = importer.only(
         dump(
             permissions={"/": ["*"], "/in": ["upload", "create_dirs"], "/no": [], "/old": ["list"]},
-            filters={"file_patterns": patterns},
+            filters={"file_patterns": patterns, "access_time": days},
         )
     )
+    assert str(record.hours) == "Mon-Wed 08:00-18:00 UTC; Sun 00:00-24:00"
     assert record.rights == PRESETS["full"]
     assert [str(one) for one in record.directory_rights] == [
         "/in: create,mkdir",
@@ -253,6 +272,10 @@ def test_permissions_of_directories_and_file_patterns_of_sftpgo(importer):
         ({"permissions": {"/": ["list", "chmod"]}}, "the permissions chmod"),
         ({"virtual_folders": [{"virtual_path": "/v"}]}, "virtual folders /v"),
         ({"public_keys": ["ssh-rsa x"]}, "not carried over: public_keys"),
+        (
+            {"filters": {"access_time": [{"day_of_week": 0, "from": "08:00", "to": "09:00"}]}},
+            "its hours of logins are read as UTC: Sun 08:00-09:00",
+        ),
         ({"filters": {"max_upload_file_size": 5}}, "filters.max_upload_file_size"),
         ({"filters": {"denied_ip": ["10.0.0.1/32"]}}, "refused addresses"),
     ],

@@ -90,6 +90,8 @@ def test_an_account_lives_through_all_commands(any_admin):
         "rate_up": None,
         "quota_bytes": 10 << 20,
         "quota_files": None,
+        "umask": None,
+        "ascii": None,
         "hidden_names": [],
         "refused_names": [],
         "tls_required": False,
@@ -266,6 +268,18 @@ def test_patterns_of_names_are_set_shown_and_removed(any_admin):
     shown = any_admin.json("show", "ann")
     assert (shown["hidden_names"], shown["refused_names"]) == ([], ["*.exe"])
     assert any_admin.store.find("ann").hidden_names is None
+
+
+def test_the_umask_and_the_conversion_of_text_are_set_shown_and_removed(any_admin):
+    any_admin.add("ann", "--umask", "7", "--ascii", "off")
+    shown = any_admin.json("show", "ann")
+    assert (shown["umask"], shown["ascii"]) == ("007", "off")
+    assert "umask:        007\nascii:        off" in any_admin.do("show", "ann")
+    any_admin.do("set", "ann", "--umask", "0", "--ascii", "on")
+    shown = any_admin.json("show", "ann")
+    assert (shown["umask"], shown["ascii"]) == ("000", "on")
+    any_admin.do("set", "ann", "--umask", "none", "--ascii", "none")
+    assert (any_admin.store.find("ann").umask, any_admin.store.find("ann").ascii) == (None, None)
 
 
 def test_hours_are_set_shown_checked_and_removed(any_admin):

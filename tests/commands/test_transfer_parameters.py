@@ -51,6 +51,33 @@ def test_blanks_and_lower_case_are_accepted(talk: FTPDialogue) -> None:
     assert talk.codes("epsv  all", "site  umask  022", "noop ") == [200, 200, 200]
 
 
+@pytest.mark.parametrize(("setting", "own"), [(True, False), (False, True)])
+def test_an_account_converts_text_as_its_own_value_says(setting: bool, own: bool) -> None:
+    talk = FTPDialogue(SessionSettings(ascii=setting))
+    talk.realm.ascii = own
+    talk.login()
+    kinds = {True: "Type ASCII", False: "Type binary"}
+    assert kinds[own] in kind(talk)
+    assert talk.codes("TYPE I", "TYPE A") == [200, 200]
+    assert kinds[own] in kind(talk)
+    talk.realm.ascii = None
+    assert talk.codes("USER ann", "PASS secret") == [331, 230]
+    assert kinds[setting] in kind(talk)
+
+
+def test_an_account_begins_with_its_own_umask() -> None:
+    talk = FTPDialogue(SessionSettings(umask=0o22))
+    talk.realm.umask = 0o7
+    talk.login()
+    assert talk.say("SITE UMASK") == ["200 The umask is 007."]
+    assert talk.say("SITE UMASK 077") == ["200 The umask is 077."]
+    assert talk.codes("REIN", "USER ann", "PASS secret") == [220, 331, 230]
+    assert talk.say("SITE UMASK") == ["200 The umask is 007."]
+    talk.realm.umask = None
+    assert talk.codes("REIN", "USER ann", "PASS secret") == [220, 331, 230]
+    assert talk.say("SITE UMASK") == ["200 The umask is 022."]
+
+
 def test_the_setting_ascii_off_makes_type_a_binary() -> None:
     talk = FTPDialogue(SessionSettings(ascii=False)).login()
     assert "Type binary" in kind(talk)

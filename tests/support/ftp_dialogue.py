@@ -91,6 +91,8 @@ class DialogueRealm:
         self.logouts: list[str] = []
         self.max_sessions: int | None = None
         self.tls_required = False
+        self.ascii: bool | None = None
+        self.umask: int | None = None
 
     def requestAvatar(self, avatar_id: Any, mind: object, *interfaces: Any) -> tuple[Any, Any, Any]:
         name = avatar_id.decode() if isinstance(avatar_id, bytes) else "anonymous"
@@ -101,6 +103,8 @@ class DialogueRealm:
             self.rights,
             max_sessions=self.max_sessions,
             tls_required=self.tls_required,
+            umask=self.umask,
+            ascii=self.ascii,
         )
         return IAccount, account, lambda: self.logouts.append(name)
 

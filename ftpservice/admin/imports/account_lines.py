@@ -6,9 +6,11 @@ second), pureftpd.passwd, and htpasswd.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
+from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.admin.imports.account_draft import AccountDraft, whole_number
 
 __all__ = ["LINE_FORMATS", "ShadowLine", "parse_shadow_line"]
@@ -24,6 +26,9 @@ PUREFTPD_FIELDS = (
     "ratio_down", "max_sessions", "quota_files", "quota_bytes", "local_allowed", "local_refused",
     "allowed", "refused", "hours",
 )  # fmt: skip
+
+PUREFTPD_HOURS = re.compile(r"([0-9]{1,4})-([0-9]{1,4})")
+LAST_MINUTE = 59
 
 ShadowLine = Mapping[str, str]
 """A line of a shadow file by the names of `SHADOW_FIELDS`."""
@@ -86,7 +91,23 @@ def read_pureftpd(draft: AccountDraft, found: list[str], _: Mapping[str, ShadowL
     if values["local_allowed"] or values["local_refused"]:
         draft.lock("the addresses of the server that it may use are not carried over")
     if values["hours"]:
-        draft.lock(f"its hours of logins ({values['hours']}) are not carried over")
+        _set_pureftpd_hours(draft, values["hours"])
+
+
+def _set_pureftpd_hours(draft: AccountDraft, text: str) -> None:
+    """Set the hours of every day, in the time zone of the machine: ``900-1730``, with 17:30."""
+    match = PUREFTPD_HOURS.fullmatch(text)
+    try:
+        if match is None:
+            raise ValueError("expected hours such as 0900-1730")
+        begin, last = (divmod(int(time), 100) for time in match.groups())
+        end = 60 * last[0] + last[1] + 1
+        span = f"{begin[0]:02}:{begin[1]:02}-{end // 60:02}:{end % 60:02}"
+        if max(begin[1], last[1]) > LAST_MINUTE:
+            raise ValueError("an hour has 60 minutes")
+        draft.values["hours"] = parse_hours(span)
+    except ValueError as error:
+        draft.lock(f"its hours of logins ({text}) are not carried over: {error}")
 
 
 def _set_pureftpd_home(draft: AccountDraft, home: str) -> None:

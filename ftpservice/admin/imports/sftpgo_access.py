@@ -1,10 +1,11 @@
-"""What a user of SFTPGo may do, and where: permissions and file patterns."""
+"""What a user of SFTPGo may do, where and when: permissions, file patterns and hours."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.admin.imports.account_draft import AccountDraft
 from ftpservice.admin.imports.dump_values import number, strings, typed
 from ftpservice.storage.name_rules.name_patterns import parse_patterns
@@ -18,7 +19,7 @@ from ftpservice.storage.rights import (
 )
 from ftpservice.wire.glob import WILDCARDS
 
-__all__ = ["read_patterns", "read_permissions"]
+__all__ = ["read_hours", "read_patterns", "read_permissions"]
 
 RIGHTS = {
     "list": {Right.LIST},
@@ -38,6 +39,9 @@ JOINT_RIGHTS: tuple[tuple[set[str], set[Right]], ...] = (
 )
 """Rights that would allow more than each of these permissions alone."""
 WITHOUT_RIGHT = {"create_symlinks", "chown", "copy"}
+DAY_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+LAST_MINUTE = "23:59"
+"""The end of a whole day, which has no other form there."""
 NO_LINKS_TEXT = "symbolic links are no longer followed for it"
 
 
@@ -112,6 +116,27 @@ def _one_pattern(text: str) -> str:
     if len(patterns) > 1 or "[!" in text:
         raise ValueError(f"the pattern {text!r} cannot be represented")
     return patterns[0]
+
+
+def read_hours(draft: AccountDraft, filters: Mapping[str, Any]) -> None:
+    """Set the hours of logins, which are in UTC; lock the account if they are malformed."""
+    days: dict[str, list[str]] = {}
+    for period in typed(filters, "access_time", list, []):
+        if not isinstance(period, dict):
+            raise ValueError("access_time is not a list of objects")
+        end = typed(period, "to", str, "")
+        times = f"{typed(period, 'from', str, '')}-{'24:00' if end == LAST_MINUTE else end}"
+        day = number(period, "day_of_week")
+        days.setdefault(times, []).append(DAY_NAMES[day] if day < len(DAY_NAMES) else "?")
+    if not days:
+        return
+    text = "; ".join(f"{' '.join(names)} {times}" for times, names in days.items())
+    try:
+        draft.values["hours"] = parse_hours(f"{text} UTC")
+    except ValueError as error:
+        draft.lock(f"its hours of logins ({text}) are not carried over: {error}")
+    else:
+        draft.warn(f"its hours of logins are read as UTC: {text}")
 
 
 def _rights(permissions: set[str]) -> frozenset[Right]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ftpservice.admin.imports.account_draft import AccountDraft
 from ftpservice.admin.imports.dump_values import number, strings, typed
-from ftpservice.admin.imports.sftpgo_access import read_patterns, read_permissions
+from ftpservice.admin.imports.sftpgo_access import read_hours, read_patterns, read_permissions
 
 __all__ = ["read_dump_user", "users_of_dump"]
 
@@ -40,12 +40,12 @@ STATISTICS = {
 """What is no setting; it is not reported."""
 LOCKING_FILTERS = {
     "is_anonymous": "it is an anonymous account",
-    "access_time": "its hours of logins are not carried over",
     "require_password_change": "its password must be changed at the next login",
 }
 READ_FILTERS = {
     "allowed_ip", "denied_ip", "ftp_security", "denied_login_methods", "denied_protocols",
     "two_factor_protocols", "totp_config", "password_expiration", "file_patterns",
+    "access_time",
     *LOCKING_FILTERS,
 }  # fmt: skip
 """The filters that `_read_filters` reads."""
@@ -148,6 +148,7 @@ def _read_filters(draft: AccountDraft, filters: Mapping[str, Any], user: Mapping
     ):
         draft.lock("its second factor is not carried over")
     read_patterns(draft, filters)
+    read_hours(draft, filters)
     for key, reason in LOCKING_FILTERS.items():
         if filters.get(key):
             draft.lock(reason)

@@ -1,4 +1,4 @@
-"""Parsers of single values: masks, listen addresses, host names, digests, enumerations."""
+"""Parsers of single values: listen addresses, host names, digests, enumerations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ftpservice.wire.digests import ALGORITHMS
 
-__all__ = ["enum_parser", "parse_digest", "parse_host", "parse_listen_address", "parse_umask"]
+__all__ = ["enum_parser", "parse_digest", "parse_host", "parse_listen_address"]
 
 Choice = TypeVar("Choice", bound=Enum)
 LISTEN_ADDRESS = re.compile(
@@ -17,16 +17,6 @@ LISTEN_ADDRESS = re.compile(
 )
 """A port, an address and port, or a TCP endpoint string."""
 MAX_PORT = 65535
-
-
-def parse_umask(text: str) -> int:
-    """Parse permission bits in octal digits: 22, "022" and "0o22" are one mask.
-
-    Raises `ValueError`.
-    """
-    if not re.fullmatch("(0o)?0?[0-7]{1,3}", text):
-        raise ValueError(f"{text!r} is not an octal mask between 000 and 777, such as 022")
-    return int(text.removeprefix("0o"), 8)
 
 
 def parse_listen_address(text: str) -> str:

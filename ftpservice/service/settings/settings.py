@@ -26,7 +26,6 @@ from ftpservice.service.settings.parsers import (
     parse_digest,
     parse_host,
     parse_listen_address,
-    parse_umask,
 )
 from ftpservice.service.settings.setting import (
     COUNT,
@@ -41,7 +40,7 @@ from ftpservice.service.settings.setting import (
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.wire.paths import VirtualPath
-from ftpservice.wire.units import parse_size
+from ftpservice.wire.units import parse_size, parse_umask
 
 __all__ = ["SETTINGS", "ServiceSettings", "SettingsConflict", "settings_from"]
 

@@ -103,6 +103,32 @@ def test_other_rights_end_a_session_after_its_transfer(service):
         ann.delete("letter")
 
 
+def test_the_umask_of_an_account_holds_for_new_files_of_both_protocols(service):
+    service.command("set", "ann", "--umask", "027", "--ascii", "off")
+    files = service.place / "var/files/ann"
+    with service.login("ann") as ann:
+        ann.mkd("made")
+        with ann.transfercmd("STOR made/letter") as data:
+            data.sendall(b"one\r\ntwo\r\n")
+        assert ann.voidresp().startswith("226")
+        service.command("set", "ann", "--umask", "none", "--ascii", "none")
+        assert ended(ann) == "421 The account has changed; log in again."
+    with service.login("ann") as ann:
+        with ann.transfercmd("STOR made/open") as data:
+            data.sendall(b"one\r\ntwo\r\n")
+        assert ann.voidresp().startswith("226")
+        service.command("set", "ann", "--umask", "077")
+        assert ended(ann) == "421 The account has changed; log in again."
+    with service.simple() as simple:
+        simple.sendall(b"USER ann\nPASS secret\nUPLD 3+ made/simple\nabcQUIT\n")
+        assert "OK 3" in simple.makefile().read()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (files / "made").iterdir()}
+    assert modes == {"letter": 0o640, "open": 0o644, "simple": 0o600}
+    assert (files / "made").stat().st_mode & 0o777 == 0o750
+    assert (files / "made/letter").read_bytes() == b"one\r\ntwo\r\n"
+    assert (files / "made/open").read_bytes() == b"one\ntwo\n"
+
+
 def test_hours_that_end_end_the_sessions_of_both_protocols(service):
     later = datetime.now(UTC) + timedelta(days=3)
     with service.login("ann") as ann, service.login("ben") as ben, service.simple() as simple:
