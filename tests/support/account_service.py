@@ -6,12 +6,15 @@ import ftplib
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from tests.support.service_process import BUSY_SECONDS, PATIENCE, Program
 
-__all__ = ["LOGIN_SECONDS", "AccountService"]
+__all__ = ["LOGIN_SECONDS", "AccountService", "check_account_terms"]
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from ftpservice.admin.cli import main; main()"]
 LOGIN_SECONDS = 3.0 + BUSY_SECONDS
@@ -64,3 +67,26 @@ class AccountService(Program):
             while data := client.recv(4096):
                 received += data
         return received.decode()
+
+
+def check_account_terms(service: AccountService, set_hours: Callable[[str], None]) -> None:
+    """Check the account ``ann`` with ``hide=.git; *.tmp``, ``refuse=*.exe``, ``umask=027``,
+    ``ascii=off`` and some hours, which ``set_hours`` changes.
+    """
+    later = datetime.now(UTC) + timedelta(days=3)
+    (service.files / "ann/.git").mkdir()
+    with service.login("ann", "ann pass") as ann:
+        assert ann.nlst("-a") == []
+        assert "Type binary" in ann.sendcmd("STAT")
+        for name in ("a.TMP", ".git", "a.exe"):
+            with pytest.raises(ftplib.error_perm, match="553 Names such as"):
+                ann.mkd(name)
+        ann.mkd("made")
+        set_hours(f"{later:%a} 00:00-01:00 UTC")
+        assert ann.sock is not None
+        assert ann.file is not None
+        ann.sock.settimeout(10.0)
+        assert ann.file.readline().startswith("421 The account is no longer in force")
+    assert service.reply("ann", "ann pass") == "530 The account may not log in at this time."
+    assert service.reply("ann", "wrong") == "530 Login failed."
+    assert (service.files / "ann/made").stat().st_mode & 0o777 == 0o750

@@ -15,7 +15,7 @@ from ftpservice.accounts.external.http_accounts import HTTPAccounts
 from ftpservice.accounts.external.http_client import ANSWER_SECONDS
 from ftpservice.accounts.external.http_settings import http_settings
 from ftpservice.storage.rights import PRESETS
-from tests.support.account_service import LOGIN_SECONDS, AccountService
+from tests.support.account_service import LOGIN_SECONDS, AccountService, check_account_terms
 from tests.support.certificates import Authority
 from tests.support.http_accounts import TOKEN
 from tests.support.service_process import BUSY_SECONDS, CHECKOUT, Program
@@ -157,6 +157,18 @@ def test_tls_is_verified(tmp_path, token):
         url = server.url.replace("127.0.0.1", "localhost")
         with pytest.raises(StoreUnavailable, match="not valid for 'localhost'"):
             accounts(f"{url}/login", *settings).look_up("ann", b"ann pass")
+
+
+def test_patterns_hours_the_umask_and_text_come_with_the_answer(tmp_path, token):
+    account = {"root": "/ann", "rights": "full", "hide": [".git", "*.tmp"], "refuse": "*.exe"}
+    account |= {"umask": "027", "ascii": "off", "hours": ["Mon-Sun 00:00-24:00 UTC"]}
+    with Server() as server:
+        server.change(ann=account)
+        store = f"http:{server.url}/login#token-file={token}&watch=on"
+        with AccountService(tmp_path, [store]) as service:
+            check_account_terms(
+                service, lambda hours: server.change(ann=account | {"hours": hours})
+            )
 
 
 def test_a_service_with_accounts_by_http(tmp_path, token):

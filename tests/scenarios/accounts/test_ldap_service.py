@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from ftpservice.admin.cli import ftpservice
-from tests.support.account_service import LOGIN_SECONDS, AccountService
+from tests.support.account_service import LOGIN_SECONDS, AccountService, check_account_terms
 from tests.support.service_process import PATIENCE
 from tests.support.slapd import GROUPS, PEOPLE, SERVICE_DN, SERVICE_PASSWORD, Slapd
 
@@ -134,6 +134,18 @@ def test_a_change_in_the_directory_ends_sessions(slapd, tmp_path):
         assert service.reply("ann", "ann pass").startswith("530")
         with service.login("ben", "ben pass") as ben:
             assert ben.voidcmd("NOOP").startswith("200")
+
+
+def test_patterns_hours_and_the_umask_come_from_attributes(slapd, tmp_path):
+    words = ("attribute=hide: description", "attribute=hours: employeeType", "umask=027")
+
+    def set_hours(hours):
+        slapd.modify("ann", f"replace: employeeType\nemployeeType: {hours}")
+
+    set_hours("00:00-24:00")
+    slapd.modify("ann", "replace: description\ndescription: .git\ndescription: *.tmp")
+    with AccountService(tmp_path, [store(slapd, *words, "refuse=*.exe", "ascii=off")]) as service:
+        check_account_terms(service, set_hours)
 
 
 def test_the_cache_bridges_a_time_without_the_directory(slapd, tmp_path):

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,27 @@ def test_changes_by_sql_are_in_force_within_two_seconds(tmp_path, store_case):
         assert refusal(program, "ben")[0].startswith("530")
         assert ended(ben) == "421 The account is no longer in force."
         assert time.monotonic() - began < 2 * 2.0 + BUSY_SECONDS
+
+
+@pytest.mark.parametrize("store_case", ["sqlite", "postgresql"], indirect=True)
+def test_patterns_and_hours_that_sql_sets_hold_for_sessions_that_run(tmp_path, store_case):
+    def set_options(text):
+        store_case.execute(f"UPDATE ftpservice_accounts SET options = '{text}'")
+
+    store_case.store.add(AccountRecord("ann", SECRET, "/ann"))
+    with serving(tmp_path, store_case.description) as program:
+        with session(program) as ann:
+            set_options("hide=*.tmp; .git,refuse=*.exe,hours=00:00-24:00 UTC")
+            assert ended(ann) == "421 The account has changed; log in again."
+        with session(program) as ann:
+            with pytest.raises(ftplib.error_perm, match=r"553 Names such as \*.exe"):
+                ann.mkd("a.EXE")
+            with pytest.raises(ftplib.error_perm, match=r"553 Names such as \*.tmp"):
+                ann.mkd("b.tmp")
+            never = datetime.now(UTC) + timedelta(days=3)
+            set_options(f"hours={never:%a} 00:00-01:00 UTC")
+            assert ended(ann) == "421 The account is no longer in force."
+        assert refusal(program)[0] == "530 The account may not log in at this time."
 
 
 def test_an_account_that_was_accepted_before_can_log_in_with_a_cache(tmp_path, server, store, url):
