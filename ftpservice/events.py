@@ -45,7 +45,7 @@ class Outcome(Enum):
 class LoginRefusal(StrEnum):
     """Why a login was refused, for the operator: every client gets the same reply.
 
-    But for ``OUTSIDE_HOURS``, which only a client with the right password gets.
+    But outside its hours an account with the right password is told that.
     """
 
     WRONG_PASSWORD = "wrong password"
