@@ -186,6 +186,9 @@ class AccountWatch(Service):
             elif now is not before and _terms(now) != _terms(before):
                 log.info("session {number}: the account has changed", number=number)
                 session.finish_and_disconnect(CHANGED_TEXT)
+                if session.is_working:  # a lock, or the end of its hours, does not wait
+                    store.records[number] = now
+                    continue
             else:
                 continue
             del store.records[number]

@@ -25,6 +25,8 @@ HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
 
 
 class Session:
+    is_working = False
+
     def __init__(self, breaks=False):
         self.ended = []
         self.breaks = breaks
@@ -133,6 +135,18 @@ def test_a_change_in_a_store_ends_the_sessions_of_its_account(remote, changes, t
     del remote.accounts.records["bob"]
     remote.clock.advance(WATCH_SECONDS)
     assert (ann.ended, bob.ended) == ([text], ["The account is no longer in force."])
+
+
+def test_a_session_that_finishes_after_a_change_is_ended_by_a_lock(remote):
+    ann = remote_login(remote, 1)
+    ann.is_working = True
+    remote.clock.advance(WATCH_SECONDS)
+    set_account(remote, root="/other")
+    remote.clock.pump([WATCH_SECONDS] * 3)
+    assert ann.ended == ["The account has changed; log in again."]
+    set_account(remote, disabled=True)
+    remote.clock.pump([WATCH_SECONDS] * 3)
+    assert ann.ended[1:] == ["The account is no longer in force."]
 
 
 def test_sessions_end_with_the_hours_of_their_account(remote):

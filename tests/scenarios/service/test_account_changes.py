@@ -159,6 +159,19 @@ def test_hours_that_end_end_the_sessions_of_both_protocols(service):
         assert "5 bytes" in ann.voidcmd("SITE PARTIALS")
 
 
+def test_a_lock_does_not_wait_for_a_transfer_that_a_change_left(service):
+    with suppress(ftplib.error_temp), service.login("ann") as ann:
+        data = ann.transfercmd("STOR letter")
+        data.sendall(b"half")
+        service.command("set", "ann", "--rights", "read")
+        service.program.line("the account has changed")
+        service.command("lock", "ann")
+        data.settimeout(10.0)
+        with data, suppress(ConnectionError):
+            assert data.recv(1) == b""
+    assert not (service.place / "var/files/ann/letter").exists()
+
+
 def test_another_password_and_other_accounts_leave_a_session_alone(service):
     with service.login("ann") as ann:
         service.command("passwd", "ann", "--password-stdin", "--force", password="other\n")
