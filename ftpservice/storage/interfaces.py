@@ -355,10 +355,18 @@ class ILinks(Interface):
 
 
 class IWithoutLinks(Interface):
-    """A storage with symbolic links that can be had without following any."""
+    """A storage with symbolic links that can be had without following any.
+
+    Accounts whose rights or names depend on the path need that: a link would lead to a path with
+    other rights. Their logins are refused by a storage that has `ILinks` without this.
+    """
 
     def without_links() -> IStorage:
-        """Return the same files; a path that leads through a link raises `Denied`."""
+        """Return the same files, with links that lead nowhere.
+
+        Listings, ``stat`` and `ILinks` show a link as `Kind.LINK`. It can be removed and renamed.
+        To read, write or list one, and every path that leads through one, raises `Denied`.
+        """
 
 
 class IFreeSpace(Interface):

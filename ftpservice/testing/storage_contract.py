@@ -15,6 +15,8 @@ network) uses ``twisted.trial.unittest.TestCase`` under trial. If something else
 - ``other_owner_storage()`` may return another owner's view of the files that ``storage()`` returned
   last, and ``small_storage(capacity)`` a storage that is soon full. Without them, tests that need
   several owners or a full disk are skipped.
+- ``make_link(name, target)`` may make a symbolic link, for the tests of `ILinks` and
+  `IWithoutLinks`.
 - ``check_all_closed()`` may fail a test after which a descriptor, thread or port is still open.
 
 Optional interfaces (``IHashes``, ``IPartials`` …) are tested if the storage offers them, modes of
@@ -41,6 +43,7 @@ from ftpservice.testing.contract.interruptions import (
     ResumeContract,
     SeveralOwnersContract,
 )
+from ftpservice.testing.contract.links import LinkContract
 from ftpservice.testing.contract.partial_uploads import (
     ActiveUploadContract,
     InterruptedUploadContract,
@@ -66,6 +69,7 @@ class StorageContract(
     FullStorageContract,
     HashContract,
     AttributeContract,
+    LinkContract,
     PartialContract,
     InterruptedUploadContract,
     ActiveUploadContract,
@@ -75,5 +79,5 @@ class StorageContract(
 
     ``storage()`` has to be defined: it returns a fresh, empty `IStorage`. These may be defined, and
     their docstrings say what they return: ``other_owner_storage()``, ``small_storage(capacity)``
-    (in bytes), ``check_all_closed()`` and ``finish(test)``.
+    (in bytes), ``make_link(name, target)``, ``check_all_closed()`` and ``finish(test)``.
     """

@@ -38,7 +38,8 @@ DOORS = {
         FilesystemUnsupported HasUploads IAccess IBatchCommit IDescriptor IEnter IFreeSpace
         IHashes ILinks IListing in_pool InvalidName IPartials IReading IReplacing
         IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget
-        IStorage IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWriting Kind
+        IStorage IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWithoutLinks
+        IWriting Kind
         MaskedMode MountPoint NameRefused NoSpace NotDirectory NotEmpty NotSupported OtherFilesystem
         OutOfResources OverflowPool
         parse_duration parse_options parse_size parse_switch PartialUpload PathNotFound

@@ -30,6 +30,7 @@ __all__ = [
     "partial_size",
     "path_at",
     "read_file",
+    "result_of",
     "supports_mode",
     "upload_file",
 ]
@@ -55,6 +56,17 @@ class ContractCase(Mixed):
     ) -> IStorage | Awaitable[IStorage] | None:
         """Return a fresh storage that holds ``capacity`` bytes, or None."""
         return None
+
+    def make_link(
+        self,
+        name: str,  # noqa: ARG002 (for those who override it)
+        target: str,  # noqa: ARG002
+    ) -> bool | Awaitable[bool]:
+        """Make a symbolic link in the root of what ``storage`` returned last; False if impossible.
+
+        ``target`` is a path that begins in the root, such as ``folder/file``.
+        """
+        return False
 
     def check_all_closed(self) -> Awaitable[None] | None:
         """Fail if anything is still open (descriptors, threads); called after each test."""

@@ -38,6 +38,10 @@ class LocalContract(StorageContract):
     def other_owner_storage(self):
         return self.source.storage("two", ROOT)
 
+    def make_link(self, name, target):
+        os.symlink(target, os.path.join(self.path, name))
+        return True
+
     def small_storage(self, capacity):
         folder = self.folder()
         mounting = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder]
@@ -54,7 +58,8 @@ class InlineTests(LocalContract, SynchronousTestCase):
 
     def storage(self):
         self.clock, self.pool = Clock(), InlineRunner()
-        self.source = LocalSource(self.folder(), self.clock, self.pool, self.durable)
+        self.path = self.folder()
+        self.source = LocalSource(self.path, self.clock, self.pool, self.durable)
         self.before = open_descriptors()
         return self.source.storage("one", ROOT)
 
@@ -94,7 +99,8 @@ class ThreadTests(LocalContract, TestCase):
     def storage(self):
         self.clock = reactor
         self.pool = BlockingPool(reactor, threads=3)
-        self.source = LocalSource(self.folder(), reactor, self.pool)
+        self.path = self.folder()
+        self.source = LocalSource(self.path, reactor, self.pool)
         self.addCleanup(self.end)
         return self.source.storage("one", ROOT)
 

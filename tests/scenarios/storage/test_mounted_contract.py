@@ -125,6 +125,11 @@ class MeteredBelowTests(Below, contract.InlineTests, SynchronousTestCase):
     def small_storage(self, capacity):
         return None
 
+    async def make_link(self, name, target):
+        super().make_link(name, target)
+        await self.whole.ledger.count()  # it was made outside of the service
+        return True
+
     async def check_all_closed(self):
         ledger = self.whole.ledger
         await ledger.when_counted(ROOT)

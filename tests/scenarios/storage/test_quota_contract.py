@@ -27,6 +27,12 @@ class Metered(contract.LocalContract):
     async def other_owner_storage(self):
         return self.metered(await super().other_owner_storage(), "two")
 
+    async def make_link(self, name, target):
+        super().make_link(name, target)
+        [ledger] = self.book.trees.values()
+        await ledger.count()  # it was made outside of the service
+        return True
+
     def metered(self, storage, owner):
         return MeteredStorage(
             QuotaAccount.of(storage, self.book, owner, ITreeUsage(storage).place, PLENTY)
