@@ -45,7 +45,10 @@ class CertificateUse(Enum):
 
 @dataclass(frozen=True)
 class AccountRecord:
-    """One account of a store of accounts."""
+    """One account of a store of accounts, or a group of it.
+
+    As the store has it, a root that is empty and no rights at all stand for those of its groups.
+    """
 
     name: str
     password_hash: str
@@ -83,6 +86,14 @@ class AccountRecord:
     """Patterns of names that it does not see; see `ftpservice.storage.name_rules`."""
     refused_names: tuple[str, ...] | None = field(default=None, kw_only=True)
     """Patterns of names that it cannot create."""
+    groups: tuple[str, ...] = field(default=(), kw_only=True)
+    """The groups whose values it inherits, in order; see `ftpservice.accounts.groups`."""
+    without: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """The fields that are not set, whatever its groups have."""
+    inherited: tuple[tuple[str, str], ...] = field(
+        default=(), compare=False, repr=False, kw_only=True
+    )
+    """The fields with a value of a group, and that group."""
     shares_quota: bool = field(default=False, compare=False)
     """Whether an account with a quota may have files in common with this one."""
     line: int = 0

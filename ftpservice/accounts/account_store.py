@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.groups.group_names import listed_accounts
 
 if TYPE_CHECKING:
     from ftpservice.accounts.account import IPeerCredentials
@@ -23,6 +24,7 @@ __all__ = [
     "AccountStoreError",
     "ExistingAccounts",
     "FoundAccount",
+    "GroupInUse",
     "IAccountLookup",
     "IAccountStore",
     "IAccountStoreFactory",
@@ -57,6 +59,16 @@ class AccountExists(AccountStoreError):
 
 class InvalidAccount(AccountStoreError):
     """The store cannot represent the record, or what it has of the account cannot be used."""
+
+
+class GroupInUse(InvalidAccount):
+    """A group is to be removed that accounts name."""
+
+    def __init__(self, place: str, group: str, members: Sequence[str]) -> None:
+        super().__init__(
+            f"{place}: the group {group!r} is one of {listed_accounts(list(members))}, which could"
+            " not log in without it; change them first, or use --force"
+        )
 
 
 class StoreUnavailable(AccountStoreError):
@@ -156,8 +168,10 @@ class IWatchedAccounts(Interface):
 
 
 class IAccountStore(Interface):
-    """Accounts that can be listed and changed.
+    """Accounts and groups that can be listed and changed.
 
+    A name that begins with ``@`` is that of a group. Its record, and that of an account to be
+    written, is as the store has it: without what is inherited.
     All methods block, so call them in a thread. Each change is atomic: readers see the accounts
     before it or after it. Changes by several processes at a time follow one another. Every method
     raises `StoreUnavailable`.
@@ -166,16 +180,25 @@ class IAccountStore(Interface):
     place = Attribute("Where the accounts are, a str for messages: the path of a file.")
 
     def accounts() -> Sequence[AccountRecord]:
-        """Return all usable accounts, in the order of the store."""
+        """Return all usable accounts with what they inherit, in the order of the store."""
+
+    def groups() -> Sequence[AccountRecord]:
+        """Return all usable groups, in the order of the store; their names begin with ``@``."""
+
+    def members(group: str) -> Sequence[str]:
+        """Return the names of the accounts that name a group."""
 
     def problems() -> Sequence[str]:
         """Return a line for each entry that cannot be used, with its place."""
 
     def find(name: str) -> AccountRecord:
-        """Return an account; raises `NoSuchAccount`, `InvalidAccount`."""
+        """Return an account with what it inherits; raises `NoSuchAccount`, `InvalidAccount`."""
 
     def add(record: AccountRecord) -> None:
-        """Add an account; raises `AccountExists`, `InvalidAccount`."""
+        """Add an account or a group; raises `AccountExists`, `InvalidAccount`.
+
+        An account that could not log in, such as one that names a missing group, is not added.
+        """
 
     def add_many(
         records: Sequence[AccountRecord],
@@ -198,12 +221,18 @@ class IAccountStore(Interface):
     def change(name: str, changes: Mapping[str, Any]) -> AccountRecord:
         """Set fields of an account, its name too; return the new record.
 
-        ``changes`` has values by field of `AccountRecord`. Other fields keep what another process
-        has set meanwhile. Raises `NoSuchAccount`, `InvalidAccount`, `AccountExists`.
+        ``changes`` has values by field of `AccountRecord`, or
+        `ftpservice.accounts.groups.inheritance.ValueWord`. Other fields keep what another process
+        has set meanwhile. A change of a group that would disable accounts is not made. Raises
+        `NoSuchAccount`, `InvalidAccount`, `AccountExists`.
         """
 
-    def remove(name: str) -> None:
-        """Remove an account, also one that cannot be used; raises `NoSuchAccount`."""
+    def remove(name: str, force: bool = False) -> None:
+        """Remove an account or a group, also one that cannot be used; raises `NoSuchAccount`.
+
+        A group that accounts need is removed with ``force`` only (`InvalidAccount`); they cannot
+        log in then.
+        """
 
 
 class IAccountStoreFactory(Interface):

@@ -37,8 +37,7 @@ from ftpservice.accounts.account_store import IAccountStore, IWatchedAccounts
 from ftpservice.accounts.hash_upgrades import HashUpgrades
 from ftpservice.accounts.login_refusal import LoginRefused, RefusalReason, refusal_for
 from ftpservice.accounts.networks import is_in_networks
-from ftpservice.accounts.passwd_file import PasswordFile
-from ftpservice.accounts.passwd_line import PasswdContents
+from ftpservice.accounts.passwd_file import PasswdContents, PasswordFile
 from ftpservice.accounts.password_hash import cost_of, is_costly, verify
 from ftpservice.accounts.verified_passwords import VerifiedPasswords
 from ftpservice.concurrency.thread_pool import BlockingPool
@@ -335,10 +334,8 @@ class PasswordFileChecker(RecordChecker):
 
 
 def _unusable(contents: PasswdContents, name: str) -> str:
-    """Return why the line of a name cannot be used; empty if it can."""
-    if name not in contents.closed:
-        return ""
-    return "; ".join(str(line) for line in contents.malformed if line.name == name)
+    """Return why an account cannot be used; empty if it can."""
+    return contents.unusable(name) if name in contents.closed else ""
 
 
 def _time_refusals(record: AccountRecord, now: float) -> list[RefusalReason]:

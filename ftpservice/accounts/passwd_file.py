@@ -1,7 +1,12 @@
-"""A ``passwd.db`` on disk: read again when it has changed, never on the reactor thread.
+"""The contents of a ``passwd.db``, and the file on disk: read again when it has changed.
 
-The contents are one immutable value that is replaced as a whole, so threads may refresh and look up
-at the same time.
+Empty lines and lines that begin with ``#`` are ignored. A malformed line is reported with its
+number and disables its account only, or the accounts of its group. Of two lines with the same name
+the first one counts; the second is reported. The last line must end with a line end, so that a
+truncated file grants nothing.
+
+The file is never read on the reactor thread. The contents are one immutable value that is replaced
+as a whole, so threads may refresh and look up at the same time.
 """
 
 from __future__ import annotations
@@ -9,25 +14,148 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from threading import Lock
+from types import MappingProxyType
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.passwd_line import (
-    MalformedLine,
-    PasswdContents,
-    format_line,
-    parse,
-    parse_line,
-)
+from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group, listed_accounts
+from ftpservice.accounts.groups.inheritance import AccountGroups
+from ftpservice.accounts.passwd_line import parse_line
+from ftpservice.accounts.password_hash import DecoyHashes
+from ftpservice.accounts.quota_roots import with_shared_quotas
 
-__all__ = ["MAX_FILE_BYTES", "MalformedLine", "PasswordFile", "format_line", "parse_line"]
+__all__ = ["MAX_FILE_BYTES", "MalformedLine", "PasswdContents", "PasswordFile", "parse"]
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 UNSTABLE_NS = 1_000_000_000
 """A file that changed so recently may change again with the same time; it is read once more."""
 
 FileVersion = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class MalformedLine:
+    """A line that cannot be used, and why."""
+
+    line_number: int
+    reason: str
+    name: str = ""
+    """The account or group that it disables; empty if the line has no name."""
+
+    def __str__(self) -> str:
+        return f"line {self.line_number}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class PasswdContents:
+    """The contents of a file."""
+
+    accounts: Mapping[str, AccountRecord]
+    """The usable accounts with what they inherit, in the order of the file."""
+    malformed: tuple[MalformedLine, ...] = ()
+    unresolved: Mapping[str, str] = field(default_factory=dict)
+    """Why accounts whose line is well-formed cannot be used: their groups."""
+    closed: frozenset[str] = frozenset()
+    """The names of accounts that a malformed line or a group disables."""
+    decoys: DecoyHashes = field(default_factory=DecoyHashes)
+    """The hashes to check for unknown names."""
+    entries: Mapping[str, AccountRecord] = field(default_factory=dict, repr=False)
+    """The accounts and groups as their lines have them, by the name in the line."""
+    records_by_line: Mapping[str, AccountRecord] = field(default_factory=dict, repr=False)
+    """The entries by the text of their line, for `parse` of the changed file."""
+
+    def lookup(self, name: str) -> AccountRecord | None:
+        """Return the record of ``name``; one that cannot be used is returned as disabled."""
+        record = self.accounts.get(name)
+        if record is None and name in self.closed:
+            hashed = self.decoys.hash_for(name)
+            return AccountRecord(name, hashed, rights=frozenset(), disabled=True)
+        return record
+
+    def unusable(self, name: str) -> str:
+        """Return why an account that is ``closed`` cannot be used."""
+        lines = [str(line) for line in self.malformed if line.name == name]
+        if name in self.unresolved:
+            lines.append(self.unresolved[name])
+        return "; ".join(lines)
+
+    def problems(self) -> list[str]:
+        """Return a line for each malformed line, and for each reason that disables accounts."""
+        names: dict[str, list[str]] = {}
+        for name, reason in self.unresolved.items():
+            names.setdefault(reason, []).append(name)
+        return [
+            *map(str, self.malformed),
+            *(f"{listed_accounts(some)} cannot log in: {reason}" for reason, some in names.items()),
+        ]
+
+
+def parse(text: str, previous: PasswdContents | None = None) -> PasswdContents:
+    """Parse a whole file; never raises.
+
+    Lines that are in the ``previous`` contents are not parsed again: with 50,000 accounts that
+    would take a second after each change of one of them.
+    """
+    known = previous.records_by_line if previous is not None else {}
+    by_line: dict[str, AccountRecord] = {}
+    entries: dict[str, AccountRecord] = {}
+    bad: list[MalformedLine] = []
+    first: dict[str, int] = {}
+    lines = text.removeprefix("\ufeff").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name = line.partition(":")[0]
+        try:
+            if number == len(lines):
+                raise ValueError("the last line has no line end; the file may be truncated")
+            record = known.get(line) or parse_line(line.rstrip(), number)
+            if name in first:
+                before = first[name]
+                raise ValueError(f"{name!r} is in line {before} already; the first line counts")
+            if record.line != number:
+                record = replace(record, line=number)
+            entries[name] = by_line[line] = record
+        except ValueError as error:
+            bad.append(MalformedLine(number, str(error), name))
+        first.setdefault(name, number)
+    accounts, unresolved = _resolved(entries, bad)
+    decoys = DecoyHashes(record.password_hash for record in accounts.values())
+    closed = {line.name for line in bad if not is_group(line.name)} | unresolved.keys()
+    return PasswdContents(
+        MappingProxyType(with_shared_quotas(accounts)),
+        tuple(bad),
+        unresolved,
+        frozenset(closed - accounts.keys()),
+        decoys,
+        entries,
+        by_line,
+    )
+
+
+def _resolved(
+    entries: Mapping[str, AccountRecord], bad: list[MalformedLine]
+) -> tuple[dict[str, AccountRecord], dict[str, str]]:
+    """Return the accounts with what they inherit, and why others cannot be used."""
+    groups = AccountGroups(
+        {name.removeprefix(GROUP_MARK): one for name, one in entries.items() if is_group(name)},
+        {
+            line.name.removeprefix(GROUP_MARK): str(line)
+            for line in bad
+            if is_group(line.name) and line.name not in entries
+        },
+    )
+    accounts: dict[str, AccountRecord] = {}
+    unresolved: dict[str, str] = {}
+    for name, record in entries.items():
+        if not is_group(name):
+            try:
+                accounts[name] = groups.resolved(record)
+            except ValueError as error:
+                unresolved[name] = str(error)
+    return accounts, unresolved
 
 
 class PasswordFile:
@@ -74,7 +202,7 @@ class PasswordFile:
         data, self._version = _read_stable(self.path)
         self.contents = parse(data.decode("utf-8", "surrogateescape"), self.contents)
         self._report_changes(
-            (*self._warning(), *(f"{self.path}, {line}" for line in self.contents.malformed))
+            (*self._warning(), *(f"{self.path}, {line}" for line in self.contents.problems()))
         )
 
     def _warning(self) -> tuple[str, ...]:

@@ -1,26 +1,30 @@
-r"""The grammar of ``passwd.db``: one account a line, ``name:hash:root:rights:options``.
+r"""The grammar of a line of ``passwd.db``: an account, ``name:hash:root:rights:options``.
 
 The first two fields have no escapes, so that Twisted's ``FilePasswordDB`` can read them; in the
-others ``\:`` is a colon and ``\\`` a backslash. Empty lines and lines that begin with ``#`` are
-ignored. A malformed line is reported with its number and disables its account only.
+others ``\:`` is a colon and ``\\`` a backslash. A line that begins with ``@`` is a group: ``*`` is
+in place of the hash, which no version takes for the hash of an account; all else may be empty.
 
-A truncated file must not grant anything: every line lists its rights, and the last line ends with a
-line end. Of two lines with the same name the first one counts; the second is reported.
+A truncated line must not grant anything: a line lists its rights, or has the word ``inherit``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from ipaddress import ip_network
-from types import MappingProxyType
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is_storage_string
-from ftpservice.accounts.password_hash import DecoyHashes, check_hash
-from ftpservice.accounts.quota_roots import with_shared_quotas
+from ftpservice.accounts.groups.group_names import (
+    GROUP_HASH,
+    GROUP_MARK,
+    check_group_name,
+    is_group,
+)
+from ftpservice.accounts.groups.inheritance import absent_value
+from ftpservice.accounts.password_hash import check_hash
 from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, parse_mount
 from ftpservice.storage.name_rules.name_patterns import parse_patterns, patterns_text
@@ -35,14 +39,13 @@ from ftpservice.storage.rights import (
 from ftpservice.wire.units import parse_size, parse_umask
 
 __all__ = [
+    "INHERIT_WORD",
     "LISTS",
+    "NONE_WORD",
     "OPTIONS",
     "SERIES",
-    "MalformedLine",
-    "PasswdContents",
     "check_name",
     "format_line",
-    "parse",
     "parse_line",
     "parse_option",
     "parse_rights_field",
@@ -56,91 +59,39 @@ REST = re.compile(rf"({FIELD})(?::({FIELD})(?::(.*))?)?", re.DOTALL)
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
-class MalformedLine:
-    """A line that cannot be used, and why."""
-
-    line_number: int
-    reason: str
-    name: str = ""
-    """The account that it disables; empty if the line has no name."""
-
-    def __str__(self) -> str:
-        return f"line {self.line_number}: {self.reason}"
-
-
-@dataclass(frozen=True)
-class PasswdContents:
-    """The contents of a file."""
-
-    accounts: Mapping[str, AccountRecord]
-    """The usable accounts, in the order of the file."""
-    malformed: tuple[MalformedLine, ...] = ()
-    closed: frozenset[str] = frozenset()
-    """The names of accounts that a malformed line disables."""
-    decoys: DecoyHashes = field(default_factory=DecoyHashes)
-    """The hashes to check for unknown names."""
-    records_by_line: Mapping[str, AccountRecord] = field(default_factory=dict, repr=False)
-    """The usable accounts by the text of their line, for `parse` of the changed file."""
-
-    def lookup(self, name: str) -> AccountRecord | None:
-        """Return the record of ``name``; one with a malformed line is returned as disabled."""
-        record = self.accounts.get(name)
-        if record is None and name in self.closed:
-            hashed = self.decoys.hash_for(name)
-            return AccountRecord(name, hashed, rights=frozenset(), disabled=True)
-        return record
-
-
-def parse(text: str, previous: PasswdContents | None = None) -> PasswdContents:
-    """Parse a whole file; never raises.
-
-    Lines that are in the ``previous`` contents are not parsed again: with 50,000 accounts that
-    would take a second after each change of one of them.
-    """
-    known = previous.records_by_line if previous is not None else {}
-    by_line: dict[str, AccountRecord] = {}
-    accounts: dict[str, AccountRecord] = {}
-    bad: list[MalformedLine] = []
-    first: dict[str, int] = {}
-    lines = text.removeprefix("\ufeff").split("\n")
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name = line.partition(":")[0]
-        try:
-            if number == len(lines):
-                raise ValueError("the last line has no line end; the file may be truncated")
-            record = known.get(line) or parse_line(line.rstrip(), number)
-            if name in first:
-                before = first[name]
-                raise ValueError(f"{name!r} is in line {before} already; the first line counts")
-            if record.line != number:
-                record = replace(record, line=number)
-            accounts[name] = by_line[line] = record
-        except ValueError as error:
-            bad.append(MalformedLine(number, str(error), name))
-        first.setdefault(name, number)
-    decoys = DecoyHashes(record.password_hash for record in accounts.values())
-    closed = frozenset(line.name for line in bad) - accounts.keys()
-    marked = with_shared_quotas(accounts)
-    return PasswdContents(MappingProxyType(marked), tuple(bad), closed, decoys, by_line)
+INHERIT_WORD = "inherit"
+"""In place of the rights of an account: those of its groups."""
+NONE_WORD = "none"
+"""The value of an option that is not set, whatever the groups have."""
 
 
 def parse_line(line: str, number: int = 0) -> AccountRecord:
     """Parse one line; raises `ValueError` with the reason."""
     name, _, rest = line.partition(":")
     password_hash, _, rest = rest.partition(":")
-    check_name(name)
-    check_hash(password_hash)
     match = REST.fullmatch(rest)
-    root, rights, options = match.groups("") if match else ("", "", "")
-    if not rights.strip():
-        raise ValueError(
-            "the rights are missing: name:hash:root:rights, with 'full' for all rights"
-        )
-    fields = parse_rights_text(_unescaped(rights)) | _options(_unescaped(options))
-    return AccountRecord(name, password_hash, parse_root(_unescaped(root)), line=number, **fields)
+    root, rights, options = map(_unescaped, match.groups("") if match else ("", "", ""))
+    if is_group(name):
+        check_group_name(name.removeprefix(GROUP_MARK))
+        if password_hash != GROUP_HASH:
+            raise ValueError(f"{name!r} is a group: expected {GROUP_HASH!r} in place of the hash")
+    else:
+        check_name(name)
+        check_hash(password_hash)
+        if not rights.strip():
+            raise ValueError(
+                "the rights are missing: name:hash:root:rights, with 'full' for all rights"
+            )
+    fields: dict[str, Any] = {
+        "rights": frozenset(),
+        "root": parse_root(root) if root.strip() else "",
+    }
+    if rights.strip() not in ("", INHERIT_WORD):
+        fields |= parse_rights_text(rights)
+    fields |= _options(options)
+    if is_group(name) and fields.get("groups"):
+        raise ValueError("a group cannot be in another group")
+    return AccountRecord(name, password_hash, line=number, **fields)
 
 
 def _unescaped(field: str) -> str:
@@ -197,13 +148,19 @@ def parse_root(text: str) -> str:
 
 def _options(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    without: set[str] = set()
     for word in _words(text) if text.strip() else ():
         key, _, value = word.partition("=")
-        field, read_value = parse_option(key, value)
-        if field in found and field not in LISTS:
+        if value == NONE_WORD and key in OPTIONS and key not in ALWAYS_SET:
+            field = OPTIONS[key][0]
+            without.add(field)
+            read_value = absent_value(AccountRecord, field)
+        else:
+            field, read_value = parse_option(key, value)
+        if field in found and (field not in LISTS or field in without):
             raise ValueError(f"the option {key!r} is given twice")
         found[field] = found.get(field, ()) + read_value if field in LISTS else read_value
-    return found
+    return found | {"without": frozenset(without)}
 
 
 def _words(text: str) -> list[str]:
@@ -290,7 +247,13 @@ def _no_value(value: str) -> bool:
     return True
 
 
+def _group(value: str) -> tuple[str, ...]:
+    check_group_name(value)
+    return (value,)
+
+
 OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "group": ("groups", _group),
     "max-sessions": ("max_sessions", _count),
     "expires": ("expires", _day),
     "rate-down": ("rate_down", _rate),
@@ -308,10 +271,12 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "refuse": ("refused_names", parse_patterns),
     "disabled": ("disabled", _no_value),
 }
-LISTS = frozenset({"networks", "mounts"})
+LISTS = frozenset({"groups", "networks", "mounts"})
 """The fields that an option may add to more than once."""
 SERIES = frozenset({"hide", "hours", "refuse"})
 """The options whose value is a series with semicolons."""
+ALWAYS_SET = frozenset({"group", "disabled"})
+"""The options that cannot be ``none``."""
 
 
 def format_line(record: AccountRecord) -> str:
@@ -319,9 +284,14 @@ def format_line(record: AccountRecord) -> str:
 
     Raises `ValueError` for a record that a line cannot represent.
     """
+    if record.inherited:
+        raise ValueError(f"the account {record.name!r} has values of its groups")
+    rights = rights_text(record.rights, record.directory_rights)
+    if not record.rights and not record.directory_rights:
+        rights = "" if is_group(record.name) else INHERIT_WORD
     fields = (
         _escaped(record.root),
-        _escaped(rights_text(record.rights, record.directory_rights)),
+        _escaped(rights),
         _escaped(_options_text(record)),
     )
     line = ":".join((record.name, record.password_hash, *fields)).rstrip(":")
@@ -335,7 +305,8 @@ def _escaped(field: str) -> str:
 
 
 def _options_text(record: AccountRecord) -> str:
-    words = [f"from={network}" for network in record.networks]
+    words = [f"group={group}" for group in record.groups]
+    words += [f"from={network}" for network in record.networks]
     words += [f"mount={mount}" for mount in record.mounts]
     if record.max_sessions is not None:
         words.append(f"max-sessions={record.max_sessions}")
@@ -357,4 +328,5 @@ def _options_text(record: AccountRecord) -> str:
     words += ["tls=required"] if record.tls_required else []
     words += [f"tls-cert={record.certificate.value}"] if record.certificate else []
     words += ["disabled"] if record.disabled else []
+    words += [f"{key}={NONE_WORD}" for key, (name, _) in OPTIONS.items() if name in record.without]
     return ",".join(words)

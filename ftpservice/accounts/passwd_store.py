@@ -24,13 +24,21 @@ from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
     AccountExists,
     ExistingAccounts,
+    GroupInUse,
     IAccountStore,
     InvalidAccount,
     NoSuchAccount,
     StoreUnavailable,
 )
-from ftpservice.accounts.passwd_file import MAX_FILE_BYTES
-from ftpservice.accounts.passwd_line import PasswdContents, format_line, parse
+from ftpservice.accounts.groups.group_names import (
+    GROUP_MARK,
+    described,
+    is_group,
+    listed_accounts,
+)
+from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, with_changes
+from ftpservice.accounts.passwd_file import MAX_FILE_BYTES, PasswdContents, parse
+from ftpservice.accounts.passwd_line import format_line
 
 __all__ = ["PasswordFileStore"]
 
@@ -38,6 +46,7 @@ LOCK_SECONDS = 10.0
 """How long to wait for another writer."""
 LOCK_RETRY_SECONDS = 0.02
 PRIVATE_MODE = 0o600
+BOM = "\ufeff"
 HEADER = "# name:hash:root:rights:options"
 """The first line of a new file."""
 
@@ -55,12 +64,21 @@ class PasswordFileStore:
         self.place = os.path.realpath(path)
 
     def accounts(self) -> Sequence[AccountRecord]:
-        """Return all usable accounts, in the order of the file."""
+        """Return all usable accounts with what they inherit, in the order of the file."""
         return tuple(self._contents().accounts.values())
 
+    def groups(self) -> Sequence[AccountRecord]:
+        """Return all usable groups, in the order of the file."""
+        entries = self._contents().entries
+        return tuple(record for name, record in entries.items() if is_group(name))
+
+    def members(self, group: str) -> Sequence[str]:
+        """Return the names of the accounts that name a group."""
+        return _members(self._contents(), group.removeprefix(GROUP_MARK))
+
     def problems(self) -> Sequence[str]:
-        """Return a line for each malformed line and, if others can read the file, for its mode."""
-        lines = [f"{self.place}, {line}" for line in self._contents().malformed]
+        """Return a line for each entry that cannot be used and, if others can read it, the mode."""
+        lines = [f"{self.place}, {line}" for line in self._contents().problems()]
         with suppress(OSError):
             mode = stat.S_IMODE(os.stat(self.place).st_mode)
             if mode & 0o007:
@@ -68,15 +86,19 @@ class PasswordFileStore:
         return lines
 
     def find(self, name: str) -> AccountRecord:
-        """Return an account; raises `NoSuchAccount`, `InvalidAccount` for a malformed line."""
-        return self._found(self._contents(), name)
+        """Return an account with what it inherits; raises as `IAccountStore.find`."""
+        contents = self._contents()
+        entry = _entry(self.place, contents, name)
+        if name in contents.unresolved:
+            raise InvalidAccount(f"{self.place}, account {name!r}: {contents.unresolved[name]}")
+        return contents.accounts.get(name, entry)
 
     def add(self, record: AccountRecord) -> None:
-        """Append an account; raises `AccountExists`, `InvalidAccount`."""
+        """Add an account or a group; raises `AccountExists`, `InvalidAccount`."""
         line = _line(record)
 
         def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
-            self._require_free(contents, record.name)
+            _require_free(self.place, contents, record.name)
             _append(lines, [line])
             return [record]
 
@@ -94,8 +116,8 @@ class PasswordFileStore:
             raise InvalidAccount("two of the accounts have the same name")
 
         def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
-            unusable = {line.name for line in contents.malformed} - contents.accounts.keys()
-            held = text_of.keys() & (contents.accounts.keys() | unusable)
+            unusable = {line.name for line in contents.malformed} - contents.entries.keys()
+            held = text_of.keys() & (contents.entries.keys() | unusable)
             if held and existing is ExistingAccounts.REFUSE:
                 raise AccountExists(
                     f"{self.place} has {len(held)} of the accounts already", sorted(held)
@@ -103,12 +125,10 @@ class PasswordFileStore:
             if existing is ExistingAccounts.SKIP:
                 for name in held:
                     del text_of[name]
-            for name in text_of.keys() & contents.accounts.keys():
-                _set_line(lines, contents.accounts[name].line - 1, text_of[name])
+            for name in text_of.keys() & contents.entries.keys():
+                _set_line(lines, contents.entries[name].line - 1, text_of[name])
             _remove(lines, text_of.keys() & unusable)
-            _append(
-                lines, [line for name, line in text_of.items() if name not in contents.accounts]
-            )
+            _append(lines, [line for name, line in text_of.items() if name not in contents.entries])
             return [record for record in records if record.name in text_of]
 
         if not dry_run:
@@ -122,8 +142,8 @@ class PasswordFileStore:
         def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
             changed = []
             for name, (old, new) in hashes.items():
-                record = contents.accounts.get(name)
-                if record is not None and record.password_hash == old:
+                record = contents.entries.get(name)
+                if record is not None and record.password_hash == old and not is_group(name):
                     at = record.line - 1
                     lines[at] = lines[at].replace(f"{name}:{old}", f"{name}:{new}", 1)
                     changed.append(replace(record, password_hash=new))
@@ -135,10 +155,11 @@ class PasswordFileStore:
         """Change the line of an account; raises as `IAccountStore.change`."""
 
         def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
-            before = self._found(contents, name)
-            record, at = replace(before, **changes), before.line - 1
+            before = _entry(self.place, contents, name)
+            has_defaults = GROUP_MARK + DEFAULT_GROUP in contents.entries
+            record, at = with_changes(before, changes, has_defaults), before.line - 1
             if record.name != name:
-                self._require_free(contents, record.name)
+                _require_free(self.place, contents, record.name)
                 _remove(lines, {name}, first=at + 1)
             _set_line(lines, at, _line(record))
             return [record]
@@ -146,47 +167,44 @@ class PasswordFileStore:
         (record,) = self._edit(change)
         return record
 
-    def remove(self, name: str) -> None:
-        """Remove every line of a name, also those that cannot be used; raises `NoSuchAccount`."""
+    def remove(self, name: str, force: bool = False) -> None:
+        """Remove every line of a name, also those that cannot be used; see `IAccountStore`."""
 
         def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
             if not _has(contents, name):
-                raise NoSuchAccount(f"{self.place} has no account {name!r}")
+                raise NoSuchAccount(f"{self.place} has no {described(name)}")
+            members = _members(contents, name.removeprefix(GROUP_MARK)) if is_group(name) else ()
+            if members and not force:
+                raise GroupInUse(self.place, name.removeprefix(GROUP_MARK), members)
             _remove(lines, {name})
             return []
 
-        self._edit(change)
-
-    def _found(self, contents: PasswdContents, name: str) -> AccountRecord:
-        record = contents.accounts.get(name)
-        if record is not None:
-            return record
-        for line in contents.malformed:
-            if line.name == name:
-                raise InvalidAccount(f"{self.place}, {line}; correct it or remove the account")
-        raise NoSuchAccount(f"{self.place} has no account {name!r}")
-
-    def _require_free(self, contents: PasswdContents, name: str) -> None:
-        if _has(contents, name):
-            raise AccountExists(f"{self.place} has an account {name!r} already")
+        self._edit(change, may_disable=force)
 
     def _contents(self) -> PasswdContents:
         with _errors_at(self.place):
             return parse(_read(self.place))
 
-    def _edit(self, change: Change, may_create: bool = False) -> list[AccountRecord]:
-        """Change the file under its lock; return the accounts that are new or different."""
+    def _edit(
+        self, change: Change, may_create: bool = False, may_disable: bool = False
+    ) -> list[AccountRecord]:
+        """Change the file under its lock; return the accounts that are new or different.
+
+        With ``may_disable`` accounts may be disabled by a group that is removed.
+        """
         with _errors_at(self.place), _locked(self.place, may_create) as status:
             text = _read(self.place)
-            records, changed = self._changed(text, change)
+            records, changed = self._changed(text, change, may_disable)
             if changed != text:
                 _replace_file(self.place, changed.encode("utf-8", "surrogateescape"), status)
             return records
 
-    def _changed(self, text: str, change: Change) -> tuple[list[AccountRecord], str]:
-        """Return what ``change`` returns for the lines of a text, and the changed text.
+    def _changed(
+        self, text: str, change: Change, may_disable: bool = False
+    ) -> tuple[list[AccountRecord], str]:
+        """Return the accounts that ``change`` changes in the lines of a text, and the new text.
 
-        Raises `InvalidAccount` if it changes more than the accounts that it returns.
+        Raises `InvalidAccount` if it changes others, or disables accounts and must not.
         """
         if text and not text.endswith("\n"):
             raise InvalidAccount(
@@ -203,13 +221,24 @@ class PasswordFileStore:
                 " does not read"
             )
         after = parse(changed, before)
-        different = {found.name for found in after.accounts.values() if _differs(before, found)}
+        different = {found.name for found in after.entries.values() if _differs(before, found)}
         different -= {record.name for record in records}
         if different or any(_differs(after, record) for record in records):
             raise InvalidAccount(
                 f"{self.place}: the change would affect other lines; edit the file"
             )
-        return records, changed
+        if not may_disable:
+            self._require_usable(before, after)
+        found = [(after.accounts.get(record.name, record), record.line) for record in records]
+        return [replace(record, line=line) for record, line in found], changed
+
+    def _require_usable(self, before: PasswdContents, after: PasswdContents) -> None:
+        """Raise `InvalidAccount` if a change disables accounts by what they inherit."""
+        reasons = after.unresolved
+        disabled = [name for name in reasons if before.unresolved.get(name) != reasons[name]]
+        if disabled:
+            names, reason = listed_accounts(disabled), reasons[disabled[0]]
+            raise InvalidAccount(f"{self.place}: {names} could not log in: {reason}")
 
 
 @contextmanager
@@ -288,6 +317,27 @@ def _read(path: str, may_be_missing: bool = False) -> str:
         raise
 
 
+def _entry(place: str, contents: PasswdContents, name: str) -> AccountRecord:
+    """Return an account or a group as its line has it."""
+    if name in contents.entries:
+        return contents.entries[name]
+    for line in contents.malformed:
+        if line.name == name:
+            raise InvalidAccount(f"{place}, {line}; correct it or remove the line")
+    raise NoSuchAccount(f"{place} has no {described(name)}")
+
+
+def _require_free(place: str, contents: PasswdContents, name: str) -> None:
+    if _has(contents, name):
+        raise AccountExists(
+            f"{place} has {'a' if is_group(name) else 'an'} {described(name)} already"
+        )
+
+
+def _members(contents: PasswdContents, group: str) -> list[str]:
+    return [name for name, record in contents.entries.items() if group in record.groups]
+
+
 def _line(record: AccountRecord) -> str:
     try:
         return format_line(record)
@@ -296,20 +346,36 @@ def _line(record: AccountRecord) -> str:
 
 
 def _has(contents: PasswdContents, name: str) -> bool:
-    return name in contents.accounts or any(line.name == name for line in contents.malformed)
+    return name in contents.entries or any(line.name == name for line in contents.malformed)
 
 
 def _differs(contents: PasswdContents, record: AccountRecord) -> bool:
-    """Return whether the contents have another record of that name, or none."""
-    found = contents.accounts.get(record.name)
+    """Return whether the contents have another entry of that name, or none."""
+    found = contents.entries.get(record.name)
     if found is record:
         return False
     return found is None or replace(found, line=record.line) != record
 
 
 def _append(lines: list[str], texts: Sequence[str]) -> None:
-    if texts:
-        lines[-1:] = [*texts, ""] if lines[1:] else [HEADER, *texts, ""]
+    """Add lines: groups before all accounts, so that a truncated file has no account without."""
+    if not texts:
+        return
+    if not lines[1:]:
+        lines.insert(0, HEADER)
+    groups = [text for text in texts if is_group(text)]
+    at = next((number for number, line in enumerate(lines) if _is_entry(line)), len(lines) - 1)
+    while is_group(lines[at]):
+        at += 1
+    if groups and lines[at].startswith(BOM):
+        lines[at] = lines[at].removeprefix(BOM)
+        groups[0] = BOM + groups[0]
+    lines[at:at] = groups
+    lines[-1:] = [*(text for text in texts if not is_group(text)), ""]
+
+
+def _is_entry(line: str) -> bool:
+    return bool(line.strip()) and not line.removeprefix(BOM).lstrip().startswith("#")
 
 
 def _set_line(lines: list[str], at: int, text: str) -> None:
@@ -320,5 +386,5 @@ def _set_line(lines: list[str], at: int, text: str) -> None:
 def _remove(lines: list[str], names: Collection[str], first: int = 0) -> None:
     """Remove the lines of these names, from the line at index ``first``."""
     lines[first:] = [
-        line for line in lines[first:] if line.removeprefix("\ufeff").partition(":")[0] not in names
+        line for line in lines[first:] if line.removeprefix(BOM).partition(":")[0] not in names
     ]

@@ -20,13 +20,16 @@ def with_shared_quotas(accounts: Mapping[str, AccountRecord]) -> dict[str, Accou
 
 
 class QuotaRoots:
-    """The roots of those ``records`` that have a quota, for look-ups by other roots."""
+    """The roots of those ``records`` that have a quota, for look-ups by other roots.
 
-    def __init__(self, records: Iterable[AccountRecord] = ()) -> None:
+    ``has_unknown``: there may be others.
+    """
+
+    def __init__(self, records: Iterable[AccountRecord] = (), has_unknown: bool = False) -> None:
         self._roots: set[str] = set()
         self._above: set[str] = set()
-        self._has_mounts = False
-        """Whether one of them has mounts, whose places are not known before they are used."""
+        self._has_mounts = has_unknown
+        """Whether some have places that are not known before they are used, such as mounts."""
         for record in records:
             if record.quota_bytes is not None or record.quota_files is not None:
                 *above, root = _prefixes(record.root)

@@ -24,8 +24,9 @@ Accounts in a file, one line each:
 
 The options are optional; the rights are required ("full" for all). The last line
 must end with a line end, so that a truncated file grants nothing. Empty lines and
-lines that begin with # are ignored. The file is read again when it changes. A
-malformed line is logged and disables its account only.
+lines that begin with # are ignored; lines that begin with @ are groups. The file is
+read again when it changes. A malformed line is logged and disables its account, or
+the accounts of its group.
 """
 
 
@@ -60,9 +61,10 @@ class PasswdFactory:
                 f"passwd: cannot read {path!r}: {reason}; name a file with a line "
                 "name:argon2id-hash for each account"
             ) from error
-        if contents.malformed and not contents.accounts:
+        problems = contents.problems()
+        if problems and not contents.accounts:
             raise InvalidAuthArgumentString(
-                f"passwd: no account in {path!r} can be used: {contents.malformed[0]}"
+                f"passwd: no account in {path!r} can be used: {problems[0]}"
             )
         return PasswordFileChecker(file, store=PasswordFileStore(path))
 

@@ -23,7 +23,7 @@ from hashlib import blake2b
 from hmac import compare_digest
 
 from ftpservice.accounts.account_record import AccountRecord, RecordedName
-from ftpservice.accounts.passwd_line import PasswdContents
+from ftpservice.accounts.passwd_file import PasswdContents
 
 __all__ = [
     "MAX_REMEMBERED",

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.groups.group_names import GROUP_MARK
+from ftpservice.accounts.groups.inheritance import is_own, value_fields
 from ftpservice.activity.text_table import printable_text, size_text, table_lines
 from ftpservice.storage.rights import rights_words
 
-__all__ = ["account_json", "account_lines", "account_table"]
+__all__ = ["account_json", "account_lines", "account_table", "origins_json", "values_text"]
 
 RATES = ("rate_down", "rate_up")
 SIZES = ("quota_bytes",)
@@ -20,13 +22,16 @@ JOINTS = {
     "refused_names": "; ",
 }
 """What is between the values of a list."""
+FIELDS = {"locked": "disabled"}
+"""The fields of a record whose name is another one in JSON."""
 
 
 def account_json(record: AccountRecord) -> dict[str, Any]:
     """Return a record as JSON values; the password hash is not part of it."""
     return {
-        "name": record.name,
-        "root": record.root,
+        "name": record.name.removeprefix(GROUP_MARK),
+        "groups": list(record.groups),
+        "root": record.root or None,
         "mounts": [str(mount) for mount in record.mounts],
         "rights": rights_words(record.rights),
         "directory_rights": [str(one) for one in record.directory_rights],
@@ -48,14 +53,40 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
     }
 
 
+def origins_json(record: AccountRecord) -> dict[str, str]:
+    """Return where each value in `account_json` comes from.
+
+    ``account``, ``group:NAME``, or ``default`` for what neither the account nor a group gives.
+    """
+    groups = dict(record.inherited)
+    origins = {}
+    for key in account_json(record):
+        field = FIELDS.get(key, key)
+        if field in value_fields(AccountRecord):
+            given = "account" if is_own(record, field) else "default"
+            origins[key] = f"group:{groups[field]}" if field in groups else given
+    return origins
+
+
 def account_lines(record: AccountRecord) -> list[str]:
-    """Return a line for each value that is set."""
-    rows = [
-        (key.replace("_", " "), _text(key, value))
-        for key, value in account_json(record).items()
-        if value not in (None, [], False)
-    ]
-    return [f"{key + ':':<13} {shown}" for key, shown in rows]
+    """Return a line for each value that is set or inherited, with the group that it is from."""
+    groups, lines = dict(record.inherited), []
+    for key, value in account_json(record).items():
+        field = FIELDS.get(key, key)
+        if value in (None, [], False):
+            if field not in record.without:
+                continue
+            shown = "none"
+        else:
+            shown = _text(key, value)
+        origin = f"  (group {groups[field]})" if field in groups else ""
+        lines.append(f"{key.replace('_', ' ') + ':':<13} {shown}{origin}")
+    return lines
+
+
+def values_text(group: AccountRecord) -> str:
+    """Return the values of a group in one line."""
+    return "; ".join(" ".join(line.split()) for line in account_lines(group)[1:])
 
 
 def account_table(records: Sequence[AccountRecord]) -> list[str]:

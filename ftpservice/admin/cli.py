@@ -12,6 +12,7 @@ from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.db_commands import db
 from ftpservice.admin.doctor_command import doctor
+from ftpservice.admin.group_commands import group
 from ftpservice.admin.import_command import import_users
 from ftpservice.admin.quota_command import quota
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
@@ -59,6 +60,7 @@ def serve(options: Sequence[str]) -> None:
 
 user.add_command(import_users)
 ftpservice.add_command(user)
+ftpservice.add_command(group)
 ftpservice.add_command(db)
 ftpservice.add_command(config)
 ftpservice.add_command(doctor)

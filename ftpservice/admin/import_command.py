@@ -10,6 +10,7 @@ import click
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import AccountExists, ExistingAccounts, IAccountStore
+from ftpservice.accounts.groups.group_names import is_group
 from ftpservice.accounts.passwd_line import parse_rights_field
 from ftpservice.admin.imports.account_draft import ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_files import (
@@ -138,8 +139,10 @@ def _report(
             click.echo(f"{start}warning: {warning}", err=True)
     for problem in imported.problems:
         click.echo(f"{problem}", err=True)
-    locked = sum(bool(account.locks) for account in accounts)
-    click.echo(f"{len(accounts)} accounts {done}, {locked} of them locked")
+    groups = sum(is_group(account.record.name) for account in accounts)
+    locked = sum(account.record.disabled for account in accounts)
+    more = f" and {groups} groups" if groups else ""
+    click.echo(f"{len(accounts) - groups} accounts{more} {done}, {locked} of them locked")
     if skipped:
         click.echo(f"{len(skipped)} accounts exist already and stay as they are")
     if imported.problems:

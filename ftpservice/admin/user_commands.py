@@ -6,14 +6,21 @@ import functools
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import click
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import IAccountStore, IPasswordStore
+from ftpservice.accounts.account_store import (
+    IAccountStore,
+    InvalidAccount,
+    IPasswordStore,
+    NoSuchAccount,
+    StoreUnavailable,
+)
 from ftpservice.accounts.checkers import password_bytes
+from ftpservice.accounts.groups.group_names import GROUP_MARK, check_group_name, is_group
+from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, with_changes
 from ftpservice.accounts.passwd_line import (
     LISTS,
     OPTIONS,
@@ -23,15 +30,20 @@ from ftpservice.accounts.passwd_line import (
     parse_root,
 )
 from ftpservice.accounts.password_hash import hash_password, verify
-from ftpservice.admin.account_view import account_json, account_lines, account_table
+from ftpservice.admin.account_view import (
+    account_json,
+    account_lines,
+    account_table,
+    origins_json,
+)
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.password_input import check_strength, read_password
 from ftpservice.admin.store_options import FAILED_STATUS, account_command
 
-__all__ = ["user"]
+__all__ = ["OPTION_HELP", "account_options", "changes_of", "user"]
 
-NONE_WORD = "none"
-"""As the value of an option: not set."""
+VALUE_WORDS = {word.value: word for word in ValueWord}
+"""As the value of an option: not set, or as the groups have it."""
 OPTION_HELP = {
     "max-sessions": ("NUMBER", "Sessions that the account may have at a time."),
     "rate-down": ("SIZE", "Bytes per second of all its downloads together, such as 20M."),
@@ -59,10 +71,7 @@ OPTION_HELP = {
     "tls": ("required", "Require TLS on both connections."),
     "tls-cert": ("required|login", "Use of a client certificate with the name of the account."),
 }
-"""The options of an account in ``passwd.db``, but for ``disabled`` (``user lock``)."""
-DEFAULTS = {
-    field.name: field.default for field in fields(AccountRecord) if field.default is not MISSING
-}
+"""The options of an account in ``passwd.db``, but for ``disabled`` (``user lock``) and groups."""
 
 Command = Callable[..., Any]
 
@@ -71,13 +80,14 @@ Command = Callable[..., Any]
 def user() -> None:
     """Add, change, list and remove accounts.
 
+    An account inherits values from its groups (ftpservice group).
     Changes are in force within a few seconds, also for sessions that run. Without --store and
     --config: passwd:passwd.db.
     """
 
 
 def account_options(function: Command) -> Command:
-    """Add the options that describe an account."""
+    """Add the options that describe an account or a group."""
     for key, (metavar, text) in reversed(OPTION_HELP.items()):
         decorate = click.option(
             f"--{key}",
@@ -121,11 +131,26 @@ def new_password(function: Command) -> Command:
     return run
 
 
-name_argument = click.argument("name")
+def group_options(function: Command) -> Command:
+    """Add the options for the groups of an account."""
+    none = "The account has no groups any more."
+    function = click.option("--no-groups", is_flag=True, help=none)(function)
+    named = "Groups whose values it inherits, with commas; the first one counts most."
+    return click.option("--groups", metavar="GROUPS", help=named)(function)
+
+
+def _account_name(_context: object, _parameter: object, name: str) -> str:
+    if is_group(name):
+        raise click.UsageError(f"{name!r} is a group; see: ftpservice group")
+    return name
+
+
+name_argument = click.argument("name", callback=_account_name)
 
 
 @user.command("add")
 @name_argument
+@group_options
 @account_options
 @account_command
 @new_password
@@ -133,9 +158,9 @@ def add_user(
     store: IAccountStore, *, name: str, as_json: bool, read_hash: Callable[[], str], **options: Any
 ) -> None:
     """Add an account; asks for its password."""
-    changes = _changes(options)
+    changes = changes_of(options)
     _check_name(name)
-    record = replace(AccountRecord(name, read_hash()), **changes)
+    record = _new_record(store, AccountRecord(name, read_hash()), changes)
     store.add(record)
     _report(record, as_json, f"account {name!r} added to {store.place}")
 
@@ -154,11 +179,16 @@ def change_password(
 
 @user.command("set", short_help="Change the root, rights or options of an account.")
 @name_argument
+@group_options
 @account_options
 @account_command
 def set_user(store: IAccountStore, *, name: str, as_json: bool, **options: Any) -> None:
-    """Change the root, rights or options of an account; the value 'none' removes an option."""
-    changes = _changes(options)
+    """Change the root, rights, options or groups of an account.
+
+    The value 'none' removes an option, whatever the groups of the account have; 'inherit' makes
+    the value that of its groups.
+    """
+    changes = changes_of(options)
     if not changes:
         raise click.UsageError("nothing to change; give at least one option")
     _change(store, name, changes, as_json, "changed")
@@ -185,9 +215,17 @@ def unlock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 @click.argument("new_name")
 @account_command
 def rename_user(store: IAccountStore, *, name: str, new_name: str, as_json: bool) -> None:
-    """Give an account another name; its root and password stay."""
+    """Give an account another name; its root and password stay.
+
+    But a root of a group with {user} in it is another one then; files are not moved.
+    """
     _check_name(new_name)
-    _change(store, name, {"name": new_name}, as_json, f"is now {new_name!r}")
+    before = store.find(name)
+    record = store.change(name, {"name": new_name})
+    _report(record, as_json, f"account {name!r} is now {new_name!r}")
+    if record.root != before.root:
+        text = f"its root was {before.root} and is now {record.root}; move the files"
+        click.echo(f"ftpservice: warning: {text}", err=True)
 
 
 @user.command("remove")
@@ -203,10 +241,10 @@ def remove_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 @name_argument
 @account_command
 def show_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
-    """Show an account."""
+    """Show an account, and which group each inherited value comes from."""
     record = store.find(name)
-    shown = json.dumps(account_json(record)) if as_json else "\n".join(account_lines(record))
-    click.echo(shown)
+    shown = account_json(record) | {"origins": origins_json(record)}
+    click.echo(json.dumps(shown) if as_json else "\n".join(account_lines(record)))
 
 
 @user.command("list", short_help="List the accounts.")
@@ -259,12 +297,51 @@ def _password_problems(store: IAccountStore, name: str, password_stdin: bool) ->
     return problems
 
 
-def _changes(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that the options set; raises `click.UsageError`."""
+def _new_record(
+    store: IAccountStore, record: AccountRecord, changes: Mapping[str, Any]
+) -> AccountRecord:
+    """Return a new account; what is not given is inherited, if there is something to inherit."""
+    has_words = any(isinstance(value, ValueWord) for value in changes.values())
+    needs_no_look = {"root", "rights"} <= changes.keys() and not has_words
+    inherits = bool(changes.get("groups")) or not (needs_no_look or not _has_defaults(store))
+    if inherits:
+        nothing = {"root": ValueWord.INHERIT, "rights": ValueWord.INHERIT}
+        return with_changes(record, {**nothing, **changes}, has_defaults=True)
+    return with_changes(record, changes, has_defaults=False)
+
+
+def _has_defaults(store: IAccountStore) -> bool:
     try:
-        return _parsed(options)
+        store.find(GROUP_MARK + DEFAULT_GROUP)
+    except (NoSuchAccount, StoreUnavailable):  # a file that does not exist yet
+        return False
+    except InvalidAccount:
+        return True
+    return True
+
+
+def changes_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that the options set; raises `click.UsageError`."""
+    others = dict(options)
+    named, no_groups = others.pop("groups", None), others.pop("no_groups", False)
+    if named is not None and no_groups:
+        raise click.UsageError("choose one of --groups and --no-groups")
+    try:
+        changes = _parsed(others)
+        if named is not None:
+            changes["groups"] = _group_names(named)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    return changes | {"groups": ()} if no_groups else changes
+
+
+def _group_names(text: str) -> tuple[str, ...]:
+    names = tuple(word.strip() for word in text.split(","))
+    for name in names:
+        check_group_name(name)
+        if names.count(name) > 1:
+            raise ValueError(f"the group {name!r} is given twice")
+    return names
 
 
 def _parsed(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,27 +350,30 @@ def _parsed(options: Mapping[str, Any]) -> dict[str, Any]:
         for value in given if isinstance(given, tuple) else (given,):
             if value is None:
                 continue
-            if key == "rights":
+            if key == "rights" and value != ValueWord.INHERIT.value:
                 changes |= parse_rights_text(value)
                 continue
             field, parsed = _field_value(key.replace("_", "-"), value)
-            changes[field] = changes.get(field, ()) + parsed if field in LISTS else parsed
+            several = [one for one in (changes.get(field), parsed) if one is not None]
+            if len(several) > 1 and any(isinstance(one, ValueWord) for one in several):
+                raise ValueError(f"--{key}: {value!r} cannot be given with another value")
+            changes[field] = changes.get(field, ()) + parsed if len(several) > 1 else parsed
     return changes
 
 
 def _field_value(key: str, value: str) -> tuple[str, Any]:
     """Return the field of `AccountRecord` that an option sets, and its value."""
-    if key == "root":
-        return key, parse_root(value)
-    if value == NONE_WORD:
-        field, _ = OPTIONS[key]
-        return field, DEFAULTS[field]
+    if key in ("root", "rights"):
+        is_inherited = value == ValueWord.INHERIT.value
+        return key, ValueWord.INHERIT if is_inherited else parse_root(value)
+    if value in VALUE_WORDS:
+        return OPTIONS[key][0], VALUE_WORDS[value]
     return parse_option(key, value)
 
 
 def _check_name(name: str) -> None:
     try:
-        check_name(name)
+        check_name(_account_name(None, None, name))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

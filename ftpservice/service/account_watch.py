@@ -4,8 +4,8 @@
   get 421 at once; a transfer is aborted, and an interrupted upload can be resumed when the account
   is unlocked.
 - The hours of an account end: the same, also while its store is down.
-- An account with another root, other rights or options: its sessions get 421 after the command in
-  progress, and log in again with the new ones.
+- An account with another root, other rights or options, its own or those of its groups: its
+  sessions get 421 after the command in progress, and log in again with the new ones.
 - Another password or another place in the file changes nothing for them.
 - A store that is down changes nothing for them either.
 """
@@ -203,8 +203,11 @@ class AccountWatch(Service):
 
 
 def _terms(record: AccountRecord) -> AccountRecord:
-    """Return a record without what does not matter to a session that runs."""
-    return replace(record, password_hash="", line=0)
+    """Return a record without what does not matter to a session that runs.
+
+    Whether a value is its own or that of a group does not matter either.
+    """
+    return replace(record, password_hash="", line=0, groups=(), without=frozenset())
 
 
 def _unexpected(failure: Failure) -> None:

@@ -73,7 +73,7 @@ def _account_warnings(checkers: Iterable[object]) -> Iterator[str]:
 
 def _account_problems(checker: object) -> Iterator[str]:
     if isinstance(checker, PasswordFileChecker):
-        yield from (f"{checker.file.path}, {line}" for line in checker.file.contents.malformed)
+        yield from (f"{checker.file.path}, {line}" for line in checker.file.contents.problems())
         if not checker.file.contents.accounts:
             yield f"{checker.file.path}: no usable account"
     elif isinstance(checker, StoreChecker):

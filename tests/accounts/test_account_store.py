@@ -14,10 +14,12 @@ from ftpservice.accounts.account_record import AccountRecord, CertificateUse
 from ftpservice.accounts.account_store import (
     AccountExists,
     ExistingAccounts,
+    GroupInUse,
     IAccountStore,
     InvalidAccount,
     NoSuchAccount,
 )
+from ftpservice.accounts.groups.inheritance import ValueWord
 from ftpservice.accounts.password_hash import hash_password
 from ftpservice.storage.rights import PRESETS, Right
 from tests.accounts.doubles import SECRET
@@ -222,3 +224,140 @@ def test_a_writer_that_is_killed_leaves_whole_changes(store_case):
 def test_an_account_that_a_command_added_has_its_password(store_case):
     store_case.store.add(AccountRecord("ann", hash_password("secret")))
     assert StoreAgain(store_case).find("ann").password_hash.startswith("$argon2id$")
+
+
+def group(name, **others):
+    return AccountRecord(f"@{name}", "*", **{"root": "", "rights": frozenset(), **others})
+
+
+def member(name, *groups, **others):
+    return record(name, **{"root": "", "rights": frozenset(), "groups": groups, **others})
+
+
+def test_accounts_inherit_from_groups(store):
+    store.add(group("staff", root="/srv/{user}", rights=PRESETS["read"], max_sessions=2))
+    store.add(member("ann", "staff", max_sessions=5))
+    found = store.find("ann")
+    assert (found.root, found.rights, found.max_sessions) == ("/srv/ann", PRESETS["read"], 5)
+    assert dict(found.inherited)["root"] == "staff"
+    assert list(store.accounts()) == [found]
+    assert [one.name for one in store.groups()] == ["@staff"]
+    assert store.find("@staff") == store.groups()[0]
+    assert list(store.members("staff")) == ["ann"]
+    changed = store.change("@staff", {"quota_bytes": 10, "max_sessions": ValueWord.NONE})
+    assert (changed.quota_bytes, changed.without) == (10, {"max_sessions"})
+    found = store.find("ann")
+    assert (found.quota_bytes, found.max_sessions, found.root) == (10, 5, "/srv/ann")
+    assert store.change("ann", {"max_sessions": ValueWord.INHERIT}).max_sessions is None
+    assert store.change("ann", {"quota_bytes": ValueWord.NONE}).quota_bytes is None
+    assert store.find("ann").without == {"quota_bytes"}
+    assert store.change("ann", {"quota_bytes": 7}).quota_bytes == 7
+    assert store.find("ann").root == "/srv/ann"
+    assert list(store.problems()) == []
+
+
+def test_the_defaults_are_for_all_accounts(store):
+    store.add(record("ann", root="/ann"))
+    store.add(group("default", quota_files=9, root="/srv/{user}", rights=PRESETS["read"]))
+    store.add(member("ben"))
+    assert (store.find("ann").quota_files, store.find("ann").root) == (9, "/ann")
+    assert (store.find("ben").root, store.find("ben").rights) == ("/srv/ben", PRESETS["read"])
+    with pytest.raises(InvalidAccount, match=r"account 'ben' could not log in: neither"):
+        store.remove("@default")
+    store.remove("@default", force=True)
+    assert store.find("ann").quota_files is None
+    with pytest.raises(InvalidAccount, match="nor its groups give it rights"):
+        store.find("ben")
+    assert len(store.problems()) == 1
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        (member("bob", "gone"), "account 'bob' could not log in: the group 'gone' does not exist"),
+        (member("bob", "bare"), "neither the account nor its groups give it rights"),
+        (member("..", "staff"), "the name cannot be put into '/srv/{user}'"),
+        (member("a/b", "staff"), "the name cannot be put into"),
+        (group("inner", groups=("staff",)), "a group cannot be in another group"),
+        (group("x", root="/srv/../{user}"), "cannot be written|contains '..'"),
+    ],
+    ids=["missing", "no rights", "dots", "slash", "nested", "root"],
+)
+def test_an_account_that_could_not_log_in_is_not_added(store, refused, reason):
+    store.add(group("staff", root="/srv/{user}", rights=PRESETS["read"]))
+    store.add(group("bare", max_sessions=1))
+    for add in (store.add, lambda one: store.add_many([one], dry_run=True)):
+        with pytest.raises(InvalidAccount, match=reason):
+            add(refused)
+    assert names(store) == []
+    assert len(store.groups()) == 2
+
+
+def test_a_change_that_would_disable_accounts_is_not_made(store):
+    store.add(group("staff", rights=PRESETS["read"]))
+    store.add_many([member(f"user{number}", "staff") for number in range(7)])
+    before = store.find("user3")
+    for changes in ({"rights": ValueWord.INHERIT}, {"name": "@other"}, {"root": "/{group}/x/"}):
+        if changes.get("root"):
+            assert store.change("@staff", changes).root == "/{group}/x/"
+        else:
+            with pytest.raises(InvalidAccount, match=r"'user4' and 2 more could not log in"):
+                store.change("@staff", changes)
+    assert store.find("user3") == replace(before, root="/staff/x/")
+    with pytest.raises(InvalidAccount, match="'gone' does not exist"):
+        store.change("user3", {"groups": ("staff", "gone")})
+    with pytest.raises(GroupInUse, match=r"'staff' is one of accounts 'user0'.* and 2 more"):
+        store.remove("@staff")
+    store.remove("@staff", force=True)
+    assert names(store) == []
+    assert len(store.problems()) >= 1
+    with pytest.raises(InvalidAccount, match="the group 'staff' does not exist"):
+        store.find("user3")
+    assert store.change("user3", {"disabled": True}).disabled
+    assert store.change("user3", {"groups": (), "rights": PRESETS["read"]}).root == "/"
+    store.add(group("staff", rights=PRESETS["full"]))
+    assert len(names(store)) == 7
+    assert store.find("user3").disabled
+
+
+def test_a_group_is_no_account(store):
+    store.add(group("staff", rights=PRESETS["full"]))
+    with pytest.raises(NoSuchAccount, match="no account 'staff'"):
+        store.find("staff")
+    with pytest.raises(NoSuchAccount, match="no group 'other'"):
+        store.find("@other")
+    with pytest.raises(AccountExists, match="a group 'staff' already"):
+        store.add(group("staff"))
+    with pytest.raises(InvalidAccount, match="in place of the hash"):
+        store.change("@staff", {"password_hash": SECRET})
+    store.add(record("staff"))
+    assert names(store) == ["staff"]
+    assert store.replace_hashes({"@staff": ("*", SECRET)}) == []
+
+
+def test_groups_and_accounts_are_added_in_one_change(store):
+    added = [member("ann", "staff"), group("staff", rights=PRESETS["read"])]
+    with pytest.raises(InvalidAccount, match="'gone' does not exist"):
+        store.add_many([*added, member("ben", "gone")])
+    assert len(store.add_many(added, dry_run=True)) == 2
+    assert not names(store)
+    assert not store.groups()
+    store.add_many(added)
+    assert store.find("ann").rights == PRESETS["read"]
+    with pytest.raises(InvalidAccount, match="account 'ann' could not log in"):
+        store.add_many([group("staff")], ExistingAccounts.REPLACE)
+    store.add_many([group("staff", rights=PRESETS["full"])], ExistingAccounts.REPLACE)
+    assert store.find("ann").rights == PRESETS["full"]
+
+
+def test_changes_of_a_group_by_several_writers_are_all_made(store):
+    store.add(group("staff", rights=PRESETS["read"]))
+    store.add(member("ann", "staff"))
+    changes = [{"max_sessions": 3}, {"rate_up": 4}, {"quota_bytes": 5}, {"tls_required": True}]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda change: store.change("@staff", change), changes))
+    found = store.find("ann")
+    assert (found.max_sessions, found.rate_up, found.quota_bytes, found.tls_required) == (
+        *(3, 4, 5),
+        True,
+    )

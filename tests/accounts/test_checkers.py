@@ -26,8 +26,10 @@ from ftpservice.accounts.checkers import (
     PasswordFileChecker,
     shipped_accounts,
 )
-from ftpservice.accounts.passwd_file import PasswordFile, parse_line
+from ftpservice.accounts.passwd_file import PasswordFile
+from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.accounts.password_hash import verify
+from ftpservice.events import LoginRefusal
 from tests.accounts.doubles import SECRET, InlinePool
 
 NOW = datetime(2027, 1, 31, 12).timestamp()
@@ -391,3 +393,26 @@ def test_a_costly_hash_is_checked_only_one_at_a_time(checker, path, monkeypatch)
 def test_a_path_in_place_of_a_password_file_is_refused():
     with pytest.raises(TypeError, match=r"file is a PasswordFile, not 'passwd\.db'"):
         PasswordFileChecker("passwd.db")
+
+
+def test_a_login_has_what_the_account_inherits(checker, path):
+    path.write_text(f"@staff:*:/srv/{{user}}:read\nann:{SECRET}::inherit:group=staff\n")
+    assert ask(checker, b"ann").record.root == "/srv/ann"
+    path.write_text(f"@staff:*:/new/{{user}}:full\nann:{SECRET}::inherit:group=staff\n")
+    assert checker.current(["ann"])["ann"].root == "/new/ann"
+    assert ask(checker, b"ann").record.root == "/new/ann"  # the remembered password holds no longer
+
+
+def test_an_account_with_a_missing_group_is_refused_and_the_log_says_why(checker, path):
+    path.write_text(f"ann:{SECRET}:/ann:full:group=gone\n")
+    answer = ask(checker, b"ann")
+    assert answer.value.reason is LoginRefusal.UNUSABLE_LINE
+    assert "the group 'gone' does not exist" in answer.value.detail
+    assert checker.current(["ann"])["ann"].disabled
+
+
+@pytest.mark.parametrize("password", [b"", b"*", b"secret"])
+def test_nobody_logs_in_as_a_group(checker, path, password):
+    path.write_text(f"@staff:*:/:full\n@default:*:/:full\nann:{SECRET}:/:full\n")
+    for name in (b"@staff", b"staff", b"@default"):
+        assert ask(checker, name, password).value.reason is LoginRefusal.UNKNOWN_NAME

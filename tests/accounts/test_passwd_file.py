@@ -1,12 +1,16 @@
 """The file is read when it is new or has changed, and kept when it cannot be read."""
 
 import os
+import time
+from dataclasses import replace
 
 import pytest
 from argon2.low_level import Type, hash_secret
 
 from ftpservice.accounts import passwd_file
-from ftpservice.accounts.passwd_file import PasswordFile
+from ftpservice.accounts.passwd_file import PasswordFile, parse
+from ftpservice.accounts.passwd_line import format_line, parse_line
+from ftpservice.storage.rights import PRESETS
 
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
 OLD = 1_600_000_000
@@ -145,3 +149,86 @@ def test_a_file_that_has_become_empty_is_reported(disk):
     disk.file.refresh()
     [line] = disk.warnings
     assert line == f"{disk.path}: no usable account, no login is possible with it"
+
+
+GROUP_LINES = (
+    "@staff:*:/srv/{user}:read:quota=10M,from=10.0.0.0/8",
+    "@default:*:::max-sessions=3",
+    f"ann:{HASH}::inherit:group=staff",
+    f"ben:{HASH}:/ben:full:group=staff,quota=none",
+    f"cat:{HASH}:/cat:full",
+)
+
+
+def text_of(*lines):
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_groups_are_no_accounts_and_give_values_to_accounts():
+    contents = parse(text_of(*GROUP_LINES))
+    assert list(contents.accounts) == ["ann", "ben", "cat"]
+    assert contents.malformed == ()
+    assert contents.lookup("@staff") is None
+    assert contents.lookup("staff") is None
+    ann, ben, cat = contents.accounts.values()
+    assert (ann.root, ann.rights, ann.quota_bytes) == ("/srv/ann", PRESETS["read"], 10 << 20)
+    assert (ben.root, ben.quota_bytes, str(ben.networks[0])) == ("/ben", None, "10.0.0.0/8")
+    assert (ann.max_sessions, ben.max_sessions, cat.max_sessions) == (3, 3, 3)
+    assert cat.networks == ()
+    for line, entry in zip(GROUP_LINES, contents.entries.values(), strict=True):
+        assert parse_line(format_line(entry)) == replace(entry, line=0), line
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("@staff:*:/srv/{user}:raed", "the group 'staff' cannot be used: line 1: unknown right"),
+        (f"@staff:{HASH}:/:full", "line 1: '@staff' is a group: expected '*'"),
+        ("@staff::/:full", "line 1: '@staff' is a group: expected '*'"),
+        ("@staff:*:/:full:group=other", "line 1: a group cannot be in another group"),
+        ("@st/aff:*:/:full", "the group 'staff' does not exist"),
+        ("#@staff:*:/:full", "the group 'staff' does not exist"),
+        ("@staff:*:/srv", "neither the account nor its groups give it rights"),
+        ("@staff:*:/../{user}:full", "line 1: the root '/../{user}' contains '..'"),
+    ],
+)
+def test_a_group_that_cannot_be_used_disables_its_accounts_only(line, reason):
+    lines = (line, f"ann:{HASH}::inherit:group=staff", f"cat:{HASH}:/cat:full")
+    contents = parse(text_of(*lines))
+    assert list(contents.accounts) == ["cat"]
+    assert reason in contents.unusable("ann")
+    assert contents.lookup("ann").disabled
+    assert contents.lookup("ann").rights == frozenset()
+    assert contents.closed == {"ann"}
+    assert any("account 'ann' cannot log in" in problem for problem in contents.problems())
+
+
+def test_defaults_that_cannot_be_used_disable_all_accounts():
+    lines = ("@default:*:::from=10.0.0.0/33", f"cat:{HASH}:/cat:full")
+    assert list(parse(text_of(*lines)).accounts) == []
+    assert list(parse(text_of(*lines[1:])).accounts) == ["cat"]
+
+
+def test_a_truncated_file_grants_nothing_that_a_group_refuses():
+    whole = text_of(*GROUP_LINES)
+    expected = parse(whole).accounts
+    for length in range(len(whole)):
+        for name, record in parse(whole[:length]).accounts.items():
+            assert replace(record, line=0) == replace(expected[name], line=0)
+
+
+def test_many_accounts_of_a_missing_group_are_one_problem():
+    lines = [f"user{number}:{HASH}::inherit:group=staff" for number in range(1000)]
+    [problem] = parse(text_of(*lines)).problems()
+    assert problem.startswith("accounts 'user0', 'user1', ")
+    assert problem.endswith("and 995 more cannot log in: the group 'staff' does not exist")
+
+
+def test_a_changed_group_changes_50_000_accounts_in_seconds():
+    lines = [f"user{number}:{HASH}::inherit:group=staff" for number in range(50_000)]
+    before = parse(text_of("@staff:*:/srv/{user}:read", *lines))
+    began = time.thread_time()
+    after = parse(text_of("@staff:*:/srv/{user}:full", *lines), before)
+    assert time.thread_time() - began < 5.0
+    assert after.accounts["user77"].rights == PRESETS["full"]
+    assert after.accounts["user77"].root == "/srv/user77"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from twisted.cred.checkers import FilePasswordDB
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse
-from ftpservice.accounts.passwd_line import format_line, parse, parse_line
+from ftpservice.accounts.passwd_file import parse
+from ftpservice.accounts.passwd_line import format_line, parse_line
 from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.backends.mounts.account_mount import AccountMount
 from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
@@ -24,7 +25,8 @@ def test_name_hash_root_and_rights_are_an_account():
 
 @pytest.mark.parametrize("rest", ["::full", ": :full", "::full:", "::full: "])
 def test_an_empty_root_is_the_root_and_empty_options_are_none(rest):
-    assert parse_line(f"alice:{HASH}{rest}") == AccountRecord("alice", HASH)
+    contents = parse(f"alice:{HASH}{rest}\n")
+    assert contents.accounts["alice"] == AccountRecord("alice", HASH, line=1)
 
 
 @pytest.mark.parametrize("rest", ["", ":", "::", ":::", ":/x", ":/x:", ":/x: :disabled"])
@@ -260,7 +262,10 @@ def test_an_account_is_formatted_as_a_line(record, line):
         AccountRecord("a", "no hash"),
         AccountRecord("a", HASH, "relative"),
         AccountRecord("a", HASH, "/a\nb"),
-        AccountRecord("a", HASH, rights=frozenset()),
+        AccountRecord("a", HASH, inherited=(("rights", "staff"),)),
+        AccountRecord("@a", HASH),
+        AccountRecord("@a", "*", groups=("staff",)),
+        AccountRecord("a", HASH, groups=("st/aff",)),
     ],
 )
 def test_an_account_that_no_line_can_represent_is_refused(record):

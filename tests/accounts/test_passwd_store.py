@@ -22,6 +22,7 @@ from ftpservice.accounts.account_store import (
     NoSuchAccount,
     StoreUnavailable,
 )
+from ftpservice.accounts.groups.inheritance import ValueWord
 from ftpservice.accounts.passwd_store import HEADER, PasswordFileStore
 from ftpservice.storage.rights import PRESETS
 
@@ -320,3 +321,39 @@ def test_hashes_that_are_gone_leave_the_file_alone(store, path):
     assert store.replace_hashes({"ann": ("other", HASH), "cat": (HASH, HASH)}) == []
     after = path.stat()  # reading may change the time of the last access
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def group(name, **others):
+    return AccountRecord(f"@{name}", "*", **{"root": "", "rights": frozenset(), **others})
+
+
+def test_groups_come_before_the_accounts_and_comments_stay(store, path):
+    store.add(group("staff", root="/srv/{user}", rights=PRESETS["read"]))
+    store.add(group("vip", without=frozenset({"quota_bytes"})))
+    store.change("ben", {"groups": ("vip", "staff"), "rights": ValueWord.INHERIT})
+    assert path.read_text() == (
+        f"# before\n@staff:*:/srv/{{user}}:read\n@vip:*:::quota=none\n"
+        f"ann:{HASH}:/ann:full\n\n# about ben\n"
+        f"ben:{HASH}:/ben:inherit:group=vip,group=staff,max-sessions=2\n# after\n"
+    )
+    store.remove("@vip", force=True)
+    assert "@vip" not in path.read_text()
+    assert f"ben:{HASH}:/ben:inherit:group=vip,group=staff" in path.read_text()
+
+
+def test_a_group_in_a_new_file_and_before_a_byte_order_mark(tmp_path):
+    path = tmp_path / "new.db"
+    PasswordFileStore(path).add(group("staff"))
+    assert path.read_text() == f"{HEADER}\n@staff:*\n"
+    path.write_text(f"\ufeffann:{HASH}:/ann:full\n")
+    PasswordFileStore(path).add(group("staff", rights=PRESETS["full"]))
+    assert path.read_text() == f"\ufeff@staff:*::full\nann:{HASH}:/ann:full\n"
+    assert [found.name for found in PasswordFileStore(path).accounts()] == ["ann"]
+
+
+def test_a_malformed_group_can_be_removed(store, path):
+    path.write_text(f"@staff:*:/x:raed\n{FILE}")
+    with pytest.raises(InvalidAccount, match="correct it or remove the line"):
+        store.find("@staff")
+    store.remove("@staff")
+    assert path.read_text() == FILE

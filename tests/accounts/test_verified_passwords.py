@@ -4,7 +4,7 @@ import pytest
 
 from ftpservice.accounts import verified_passwords
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.passwd_line import parse
+from ftpservice.accounts.passwd_file import parse
 from ftpservice.accounts.verified_passwords import (
     RECHECK_SECONDS,
     REMEMBERED_SECONDS,

@@ -364,3 +364,97 @@ def test_50_000_accounts(importer):
     done = importer.do(text)
     assert "50000 accounts imported" in done.stdout
     assert time.monotonic() - began < 60
+
+
+def group_dump(settings, **values):
+    """A dump with the user ann, whose primary group is staff."""
+    given = json.loads(dump(groups=[{"name": "staff", "type": 1}], **values))
+    return json.dumps({**given, "groups": [{"name": "staff", "user_settings": settings}]})
+
+
+SETTINGS = {
+    "home_dir": "/srv/ftp/%username%",
+    "max_sessions": 3,
+    "quota_size": 1000,
+    "permissions": {"/": ["list", "download"]},
+    "filters": {"ftp_security": 1},
+}
+
+
+def test_a_primary_group_of_sftpgo_becomes_a_group(importer):
+    done = importer.do(group_dump(SETTINGS, max_sessions=7), "--service-root", "/srv/ftp")
+    assert "1 accounts and 1 groups imported" in done.stdout
+    [group] = importer.store.groups()
+    assert (group.name, group.root, group.disabled) == ("@staff", "/{user}", False)
+    record = importer.store.find("ann")
+    assert (record.root, record.rights, record.groups) == ("/ann", PRESETS["read"], ("staff",))
+    assert (record.max_sessions, record.quota_bytes, record.tls_required) == (7, 1000, True)
+    assert not record.disabled
+    assert dict(record.inherited)["rights"] == "staff"
+    importer.do(group_dump(SETTINGS | {"max_sessions": 4}), "--replace", "--root", "/r/{user}")
+    record = importer.store.find("ann")
+    assert (record.root, record.max_sessions) == ("/r/ann", 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "reason"),
+    [
+        ({"filters": {"denied_protocols": ["FTP"]}}, {}, "@staff: locked: FTP is refused"),
+        ({"expires_in": 5}, {}, "@staff: locked: the time after which its users expire"),
+        ({"filesystem": {"provider": 1}}, {}, "@staff: locked: its files are not in a plain"),
+        ({"home_dir": "/srv/%role%"}, {}, "ann: locked: the settings of its group 'staff'"),
+        (
+            {"permissions": {"/in": ["list"]}},
+            {},
+            "'staff' of SFTPGo is not carried over: it has no",
+        ),
+        (
+            {"filters": {"denied_ip": ["10.0.0.1/32"]}},
+            {"filters": {"allowed_ip": ["10.0.0.0/8"]}},
+            "ann: locked: its addresses and those of its group 'staff' cannot be combined",
+        ),
+        (
+            {"permissions": {"/": ["upload"], "/x": ["list"]}},
+            {"permissions": {"/": ["list"]}},
+            "ann: locked: its permissions and those of its group",
+        ),
+    ],
+)
+def test_a_group_of_sftpgo_that_restricts_otherwise_locks(importer, settings, values, reason):
+    done = importer.do(group_dump(settings, **values))
+    assert importer.store.find("ann").disabled
+    assert reason in done.stderr
+
+
+def test_permissions_are_those_that_a_user_and_its_group_have(importer):
+    own = {"/": ["list", "upload"]}
+    record = importer.only(group_dump(SETTINGS, permissions=own), "--service-root", "/srv/ftp")
+    assert record.rights == {Right.LIST}
+    assert record.root == "/ann"
+
+
+def test_groups_of_sftpgo_without_settings_and_secondary_ones(importer):
+    given = json.loads(dump(groups=[{"name": "a", "type": 1}, {"name": "b", "type": 3}]))
+    done = importer.do(json.dumps({**given, "groups": [{"name": "a", "user_settings": {}}]}))
+    assert "membership in the group 'a' is not carried over" in done.stderr
+    assert not importer.store.find("ann").disabled
+    given = json.loads(dump(groups=[{"name": "a", "type": 2}]))
+    settings = [{"name": "a", "user_settings": {"max_sessions": 2}}]
+    importer.do(json.dumps({**given, "groups": settings}), "--replace")
+    assert importer.store.find("ann").disabled
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "@x"])
+def test_a_user_whose_name_cannot_be_put_into_the_home_of_its_group(importer, name):
+    done = importer.run(group_dump(SETTINGS, username=name), "--service-root", "/srv/ftp")
+    assert done.exit_code == 1
+    assert "cannot be put into '/{user}'" in done.stderr or "is that of a group" in done.stderr
+    assert not importer.path.exists()
+
+
+@pytest.mark.parametrize("groups", [5, [5], [{}], [{"name": "../x"}], [{"name": "a"}] * 2])
+def test_groups_that_are_none(importer, groups):
+    done = importer.do(json.dumps({**json.loads(dump()), "groups": groups}))
+    assert not importer.store.find("ann").disabled
+    assert not importer.store.groups()
+    assert "Traceback" not in done.output

@@ -57,7 +57,7 @@ def any_admin(store_case):
 
 
 def test_every_option_of_an_account_has_an_option_of_the_command():
-    assert set(OPTION_HELP) == set(OPTIONS) - {"disabled"}
+    assert set(OPTION_HELP) == set(OPTIONS) - {"disabled", "group"}
 
 
 def test_an_account_lives_through_all_commands(any_admin):
@@ -75,8 +75,15 @@ def test_an_account_lives_through_all_commands(any_admin):
         "--quota",
         "10M",
     )
-    assert any_admin.json("show", "ann") == {
+    shown = any_admin.json("show", "ann")
+    assert shown.pop("origins") == {
+        key: "account" if value else "default"
+        for key, value in shown.items()
+        if key not in ("name", "groups", "directory_rights")
+    } | {"directory_rights": "account"}
+    assert shown == {
         "name": "ann",
+        "groups": [],
         "root": "/ann",
         "mounts": [],
         "rights": ["read", "create"],

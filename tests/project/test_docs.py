@@ -16,7 +16,8 @@ from twisted.scripts.twistd import ServerOptions
 from ftpservice.accounts.external.http_accounts import REFUSED_WORDS
 from ftpservice.accounts.external.http_settings import HTTP_KEYS
 from ftpservice.accounts.external.ldap_settings import LDAP_KEYS
-from ftpservice.accounts.passwd_line import OPTIONS, parse
+from ftpservice.accounts.passwd_file import parse
+from ftpservice.accounts.passwd_line import OPTIONS
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.doctor_command import doctor
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
@@ -139,7 +140,7 @@ def test_commands_of_ours_are_understood(bench: Path) -> None:
 
 def test_user_commands_work(tmp_path: Path) -> None:
     page = read(DOCS / "administrators.md")
-    shown = re.findall(r"^ftpservice user .*$", page, re.MULTILINE)
+    shown = re.findall(r"^ftpservice (?:user|group) .*$", page, re.MULTILINE)
     assert len(shown) >= 10
     for command in shown:
         if not command.startswith("ftpservice user import "):  # tests/admin/test_import_command.py

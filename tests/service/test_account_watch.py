@@ -79,6 +79,28 @@ def test_an_error_with_one_session_does_not_end_the_watch(watch):
     assert whole.ended == ["The account has changed; log in again."]
 
 
+def test_a_change_of_a_group_is_one_of_its_accounts(watch):
+    def session_with(text, then):
+        session = Session()
+        watch.path.write_text(text)
+        watch.clock.advance(WATCH_SECONDS)
+        login(watch, len(watch._sessions) + 1, session)
+        watch.clock.advance(WATCH_SECONDS)
+        assert session.ended == []
+        watch.path.write_text(then)
+        watch.clock.advance(WATCH_SECONDS)
+        return session.ended
+
+    ann = f"ann:{HASH}:/:inherit:group=staff\n"
+    staff, changed = "@staff:*::full\n", "@staff:*::full:quota=1M\n"
+    assert session_with(staff + ann, changed + ann) == ["The account has changed; log in again."]
+    assert session_with(staff + ann, ann) == ["The account is no longer in force."]
+    locked = "@staff:*::full:disabled\n"
+    assert session_with(staff + ann, locked + ann) == ["The account is no longer in force."]
+    own = f"ann:{HASH}:/:full:group=staff\n"
+    assert session_with(staff + ann, staff + own) == []
+
+
 class Pool(InlineRunner):
     def stop_and_wait(self, interrupt=None):
         self.stop()

@@ -94,14 +94,14 @@ def with_demo_values(text: str) -> str:
 
 
 def run_user_command(command: str, directory: Path, password: str = "demo") -> None:
-    """Run a ``ftpservice user`` command of a page in ``directory``; the test fails if it fails."""
+    """Run a command ``user`` or ``group`` of a page in ``directory``; the test fails if it does."""
     text = with_demo_values(re.sub(r"(?<=local:)/(?=srv)", f"{directory}/", command))
     words = shlex.split(text)[1:]
     if "--config" not in words:
         words += ["--store", f"passwd:{directory / 'passwd.db'}"]
-    if words[1] in ("add", "passwd", "check"):
+    if words[0] == "user" and words[1] in ("add", "passwd", "check"):
         words += ["--password-stdin"]
-    if words[1] in ("add", "passwd"):
+    if words[0] == "user" and words[1] in ("add", "passwd"):
         words += ["--force"]
     with contextlib.chdir(directory):
         done = CliRunner().invoke(ftpservice, words, input=f"{password}\n")

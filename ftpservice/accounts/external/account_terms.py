@@ -1,23 +1,27 @@
 """What an account of another program gets: root, rights and options, in the words of ``passwd.db``.
 
-The store string gives the values for all accounts; the store may give others for one account. A
-value that cannot be used makes the account unusable: a limit must not be ignored by mistake.
+The store string gives the values for all accounts, and groups of values; the store may give others
+for one account, or name its groups. A value that cannot be used makes the account unusable: a limit
+must not be ignored by mistake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord, is_storage_string
 from ftpservice.accounts.account_store import FoundAccount
 from ftpservice.accounts.external.store_string import BadStoreString, StoreString
+from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, is_group
+from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, AccountGroups
 from ftpservice.accounts.passwd_line import (
     LISTS,
     OPTIONS,
     SERIES,
     check_name,
+    parse_line,
     parse_option,
     parse_rights_text,
     parse_root,
@@ -27,6 +31,7 @@ from ftpservice.backends.mounts.account_mount import AccountMount
 __all__ = [
     "ACCOUNT_KEYS",
     "COMMON_KEYS",
+    "GROUPS",
     "NO_ACCOUNT",
     "NO_HASH",
     "AccountTerms",
@@ -41,11 +46,17 @@ NO_HASH = ""
 NO_ACCOUNT = FoundAccount(is_right=False)
 USER_FIELD = "{user}"
 ROOT, RIGHTS, MOUNT = "root", "rights", "mount"
-TERM_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key != "disabled"))
+GROUPS = "groups"
+"""The key of the names of an account's groups."""
+DEFINED_GROUPS = "define-group"
+"""The key of store strings for groups, as lines of ``passwd.db``."""
+OWN_KEYS = ("disabled", "group")
+"""Options that are not in store strings."""
+TERM_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key not in OWN_KEYS))
 """Keys of store strings with values for all accounts."""
-COMMON_KEYS = ("cache", *TERM_KEYS)
+COMMON_KEYS = ("cache", DEFINED_GROUPS, *TERM_KEYS)
 """Keys of all store strings."""
-ACCOUNT_KEYS = (ROOT, RIGHTS, *OPTIONS)
+ACCOUNT_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key != "group"))
 MAX_NAME_BYTES = 255
 """The longest name of a directory."""
 
@@ -87,6 +98,8 @@ class AccountTerms:
     rights: str | None = None
     options: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The words of ``passwd.db`` by option."""
+    groups: Mapping[str, AccountRecord] = field(default_factory=dict)
+    """Groups that accounts may be in, by name."""
 
     def found(
         self, name: str, words: Mapping[str, Sequence[str]], trusts_storages: bool = False
@@ -102,10 +115,12 @@ class AccountTerms:
     ) -> AccountRecord:
         """Return the record of an account; raises `ValueError`.
 
-        ``words`` has what the store says of this account, by option. Only with
-        ``trusts_storages`` may its root and its mounts be storage strings.
+        ``words`` has what the store says of this account, by option, and the names of its groups.
+        Only with ``trusts_storages`` may its root and its mounts be storage strings.
         """
         require_plain_name(name)
+        if words.get(GROUPS):
+            return self._record_with_groups(name, words, trusts_storages)
         found: dict[str, Any] = {}
         for key, values in {**self.options, **words}.items():
             if key not in (ROOT, RIGHTS):
@@ -122,6 +137,21 @@ class AccountTerms:
         if ";" in rights and len(words.get(RIGHTS, ())) > 1:
             raise ValueError("rights to directories must be in the same value as the others")
         return AccountRecord(name, NO_HASH, root, **parse_rights_text(rights), **found)
+
+    def _record_with_groups(
+        self, name: str, words: Mapping[str, Sequence[str]], trusts_storages: bool
+    ) -> AccountRecord:
+        """Return what the store says, completed by the groups and then by the settings."""
+        given = {key: values for key, values in words.items() if key != GROUPS}
+        placed = AccountTerms(rights="read").record(name, given, trusts_storages)
+        absent: dict[str, Any] = {} if given.get(ROOT) else {"root": ""}
+        if not given.get(RIGHTS):
+            absent |= {"rights": frozenset()}
+        own = replace(placed, groups=tuple(words[GROUPS]), **absent)
+        settings = replace(self, rights=self.rights or "read").record(name, {})
+        rights = settings.rights if self.rights else frozenset()
+        defaults = replace(settings, name=GROUP_MARK + DEFAULT_GROUP, rights=rights)
+        return AccountGroups({**self.groups, DEFAULT_GROUP: defaults}).resolved(own)
 
     def _root(self, name: str, given: Sequence[str], trusts_storages: bool) -> str:
         if len(given) > 1:
@@ -161,9 +191,25 @@ def terms_of(described: StoreString, needs_rights: bool = True) -> AccountTerms:
     """
     rights = ",".join(described.many(RIGHTS)) or ("full" if needs_rights else None)
     root = described.one(ROOT) or "/"
-    options = {key: described.many(key) for key in OPTIONS if described.many(key)}
+    options = {key: described.many(key) for key in TERM_KEYS[2:] if described.many(key)}
     try:
         AccountTerms(root, rights or "read", options).record("name", {})
+        groups = _groups(described.many(DEFINED_GROUPS))
     except ValueError as error:
         raise BadStoreString(str(error)) from None
-    return AccountTerms(root, rights, options)
+    return AccountTerms(root, rights, options, groups)
+
+
+def _groups(lines: Sequence[str]) -> dict[str, AccountRecord]:
+    """Return the groups of lines as in ``passwd.db``; raises `ValueError`."""
+    groups: dict[str, AccountRecord] = {}
+    for line in lines:
+        record = parse_line(line)
+        name = record.name.removeprefix(GROUP_MARK)
+        if not is_group(record.name) or name == DEFAULT_GROUP or name in groups:
+            raise ValueError(
+                f"{DEFINED_GROUPS!r} is a line of another group each, such as"
+                f" '{GROUP_MARK}staff:{GROUP_HASH}:/srv/{USER_FIELD}:read', not {line!r}"
+            )
+        groups[name] = record
+    return groups

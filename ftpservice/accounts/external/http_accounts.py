@@ -18,6 +18,7 @@ from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import FoundAccount, IPeerAccountLookup, StoreUnavailable
 from ftpservice.accounts.external.account_terms import (
     ACCOUNT_KEYS,
+    GROUPS,
     NO_ACCOUNT,
     NO_HASH,
     require_plain_name,
@@ -128,8 +129,9 @@ class HTTPAccounts(ExternalAccounts):
 
 def _words(key: str, value: Any) -> list[str]:
     """Return a value of an account as its words in ``passwd.db``; raises `ValueError`."""
-    if key not in ACCOUNT_KEYS:
-        raise ValueError(f"unknown key {key!r} (known: {', '.join(ACCOUNT_KEYS)})")
+    if key not in (*ACCOUNT_KEYS, GROUPS):
+        known = ", ".join((*ACCOUNT_KEYS, GROUPS))
+        raise ValueError(f"unknown key {key!r} (known: {known})")
     values = value if isinstance(value, list) else [value]
     if key == "disabled":
         if not all(isinstance(one, bool) for one in values):

@@ -14,7 +14,12 @@ from dataclasses import replace
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import FoundAccount, StoreUnavailable
-from ftpservice.accounts.external.account_terms import NO_ACCOUNT, NO_HASH, unusable_account
+from ftpservice.accounts.external.account_terms import (
+    GROUPS,
+    NO_ACCOUNT,
+    NO_HASH,
+    unusable_account,
+)
 from ftpservice.accounts.external.ldap_connection import (
     LDAPConnection,
     LDAPEntry,
@@ -29,6 +34,7 @@ from ftpservice.accounts.external.ldap_settings import (
 )
 from ftpservice.accounts.external.ldap_values import option_words, same_dn
 from ftpservice.accounts.external.store_string import read_secret
+from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
 
 __all__ = ["LDAPAccounts"]
 
@@ -149,6 +155,8 @@ class LDAPAccounts:
             )
             if is_member:
                 roots = {"root": [group.root]} if group.root is not None else {}
+                if is_group(group.rights):
+                    return {GROUPS: [group.rights.removeprefix(GROUP_MARK)], **roots}
                 return {"rights": [group.rights], **roots}
         return None if settings.groups and settings.terms.rights is None else {}
 

@@ -21,6 +21,7 @@ from ftpservice.accounts.external.store_string import (
     parse_store_string,
     tls_context,
 )
+from ftpservice.accounts.groups.group_names import GROUP_MARK, check_group_name, is_group
 from ftpservice.accounts.passwd_line import parse_rights_field, parse_root
 
 __all__ = [
@@ -70,6 +71,7 @@ class GroupTerms:
 
     dn: str
     rights: str
+    """Rights, or the name of a group of the settings, with its mark."""
     root: str | None = None
 
 
@@ -128,7 +130,15 @@ def ldap_settings(text: str) -> LDAPSettings:
         described.seconds("cache"),
     )
     _require_consistent(settings)
+    _require_defined(settings)
     return settings
+
+
+def _require_defined(settings: LDAPSettings) -> None:
+    for group in settings.groups:
+        name = group.rights.removeprefix(GROUP_MARK)
+        if is_group(group.rights) and name not in settings.terms.groups:
+            raise BadStoreString(f"'group': there is no 'define-group' for {group.rights!r}")
 
 
 def _require_consistent(settings: LDAPSettings) -> None:
@@ -171,7 +181,10 @@ def _group(text: str) -> GroupTerms:
     if match is None or "=" not in match["dn"]:
         raise BadStoreString(f"'group' is DN: RIGHTS or DN: RIGHTS: ROOT, not {text!r}")
     try:
-        parse_rights_field(match["rights"])
+        if is_group(match["rights"]):
+            check_group_name(match["rights"].removeprefix(GROUP_MARK))
+        else:
+            parse_rights_field(match["rights"])
         if match["root"] and not is_storage_string(match["root"]):
             parse_root(match["root"])
     except ValueError as error:

@@ -16,6 +16,7 @@ from ftpservice.accounts.account_store import (
     NoSuchAccount,
 )
 from ftpservice.accounts.external.external_accounts import IExternalAccounts
+from ftpservice.accounts.groups.group_names import described, is_group
 
 __all__ = ["ReadOnlyStore"]
 
@@ -35,6 +36,14 @@ class ReadOnlyStore:
             "ftpservice user show NAME shows one"
         )
 
+    def groups(self) -> Sequence[AccountRecord]:
+        """Refuse: there are none."""
+        raise AccountStoreError(f"{self.place}: groups are not kept there")
+
+    def members(self, group: str) -> Sequence[str]:  # noqa: ARG002 - the interface has it
+        """Refuse: there are none."""
+        raise AccountStoreError(f"{self.place}: groups are not kept there")
+
     def problems(self) -> Sequence[str]:
         """Return what is wrong with the settings; raises `StoreUnavailable`."""
         problems: Sequence[str] = self._accounts.problems()
@@ -42,6 +51,8 @@ class ReadOnlyStore:
 
     def find(self, name: str) -> AccountRecord:
         """Return an account; raises as `IAccountStore.find`."""
+        if is_group(name):
+            raise NoSuchAccount(f"{self.place} has no {described(name)}")
         if not self._accounts.finds_without_password:
             raise AccountStoreError(
                 f"{self.place}: accounts are shown {self._accounts.changed_by} only; "
@@ -87,7 +98,7 @@ class ReadOnlyStore:
         """Refuse."""
         self._refuse()
 
-    def remove(self, name: str) -> None:  # noqa: ARG002
+    def remove(self, name: str, force: bool = False) -> None:  # noqa: ARG002
         """Refuse."""
         self._refuse()
 

@@ -7,15 +7,23 @@ is new there can be used in the column ``options`` at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import InvalidAccount
-from ftpservice.accounts.passwd_line import check_name, format_line, parse_line
+from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
+from ftpservice.accounts.groups.inheritance import AccountGroups
+from ftpservice.accounts.passwd_line import (
+    INHERIT_WORD,
+    NONE_WORD,
+    check_name,
+    format_line,
+    parse_line,
+)
 
-__all__ = ["is_storable", "record_of", "row_of", "unusable_record"]
+__all__ = ["groups_of", "is_storable", "record_of", "row_of", "unusable_record"]
 
 OPTION_COLUMNS = {
     "disabled": "disabled",
@@ -45,8 +53,8 @@ def record_of(row: Mapping[str, Any]) -> AccountRecord:
         raise ValueError("the password hash has a colon")
     words = str(row["options"]).strip()
     for word in words.split(","):
-        key = word.partition("=")[0].strip()
-        if key in OPTION_COLUMNS:
+        key, _, value = word.strip().partition("=")
+        if key in OPTION_COLUMNS and value != NONE_WORD:
             column = OPTION_COLUMNS[key]
             raise ValueError(f"the option {key!r} belongs into the column {column!r}")
     options = ",".join([*_column_options(row), *([words] if words else [])])
@@ -62,20 +70,34 @@ def row_of(record: AccountRecord) -> dict[str, Any]:
         raise InvalidAccount(str(error)) from None
     if not is_storable(line):
         raise InvalidAccount(f"the account {record.name!r} has characters that are not UTF-8")
-    name, hashed, rest = line.split(":", 2)
-    root, rights, options = ([_unescaped(text) for text in FIELD.findall(f":{rest}")] + [""])[:3]
+    name, hashed, rest = f"{line}:::".split(":", 2)
+    root, rights, options = [_unescaped(text) for text in FIELD.findall(f":{rest}")][:3]
     row: dict[str, Any] = dict.fromkeys(OPTION_COLUMNS.values())
-    row |= {"name": name, "password_hash": hashed, "root": root, "rights": rights}
+    row |= {"name": name, "password_hash": hashed, "root": root, "rights": rights or INHERIT_WORD}
     row["disabled"] = record.disabled
     others = []
     for word in options.split(",") if options else ():
         key, _, value = word.partition("=")
-        if key not in OPTION_COLUMNS:
+        if key not in OPTION_COLUMNS or value == NONE_WORD:
             others.append(word)
         elif value:
             column = OPTION_COLUMNS[key]
             row[column] = value if column == "expires" else int(value)
     return row | {"options": ",".join(others)}
+
+
+def groups_of(rows: Iterable[Mapping[str, Any]]) -> AccountGroups[AccountRecord]:
+    """Return the groups among rows."""
+    groups: dict[str, AccountRecord] = {}
+    unusable: dict[str, str] = {}
+    for row in rows:
+        name = str(row["name"])
+        if is_group(name):
+            try:
+                groups[name.removeprefix(GROUP_MARK)] = record_of(row)
+            except ValueError as error:
+                unusable[name.removeprefix(GROUP_MARK)] = str(error)
+    return AccountGroups(groups, unusable)
 
 
 def unusable_record(name: str) -> AccountRecord:

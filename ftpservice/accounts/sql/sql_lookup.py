@@ -1,7 +1,8 @@
 """The accounts of a database, as logins and the watch use them.
 
-A login is one query by the primary key. What concerns all accounts, which ones have a quota and
-what their hashes cost, is kept in memory and read again when something has changed.
+A login is one query by the primary key, and one for the groups of the account, if the store has
+groups. What concerns all accounts, which roots have a quota and what the hashes cost, is kept in
+memory and read again when something has changed.
 """
 
 from __future__ import annotations
@@ -13,14 +14,23 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, true
 from zope.interface import implementer
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import FoundAccount, IAccountLookup
+from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
+from ftpservice.accounts.groups.home_template import has_fields
+from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, AccountGroups
 from ftpservice.accounts.password_hash import DecoyHashes
 from ftpservice.accounts.quota_roots import QuotaRoots
-from ftpservice.accounts.sql.account_rows import is_storable, record_of, row_of, unusable_record
+from ftpservice.accounts.sql.account_rows import (
+    groups_of,
+    is_storable,
+    record_of,
+    row_of,
+    unusable_record,
+)
 from ftpservice.accounts.sql.change_signal import ChangeSignal
 from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.database_url import DatabaseURL
@@ -36,9 +46,12 @@ SUMMARY_SECONDS = 1.0
 DECOY_SECONDS = 600.0
 """Time between two looks at what the hashes of all accounts cost."""
 NAMES_PER_QUERY = 500
-WITH_QUOTA = (ACCOUNTS.c.root, ACCOUNTS.c.options)
-TEMPLATE = row_of(AccountRecord("any", DecoyHashes().hash_for(""))) | {"quota_files": 1}
-"""The other columns of an account with a quota, where only its root and its mounts matter."""
+PLACE_COLUMNS = (ACCOUNTS.c.root, ACCOUNTS.c.options)
+"""The columns that say where the files of an account are."""
+TEMPLATE = row_of(AccountRecord("any", DecoyHashes().hash_for("")))
+"""The other columns, where only the places matter."""
+DEFAULTS_NAME = GROUP_MARK + DEFAULT_GROUP
+IS_GROUP = ACCOUNTS.c.name.like(f"{GROUP_MARK}%")
 QUOTA_COLUMNS = (ACCOUNTS.c.quota_bytes, ACCOUNTS.c.quota_files)
 
 
@@ -55,6 +68,7 @@ class SQLLookup:
         self._records: dict[str, AccountRecord | None] = {}
         """The records of the names of the last `current`."""
         self._quota_roots = QuotaRoots()
+        self._groups: AccountGroups[AccountRecord] = AccountGroups({})
         self._decoys = DecoyHashes()
         self._decoys_at = self._asked_at = float("-inf")
         self._is_stale = True
@@ -64,16 +78,21 @@ class SQLLookup:
         """Return the account of a name; its hash is left to the caller."""
         with self._database.calls.running():
             self._refresh_summary()
-            if not is_storable(name):
+            if not is_storable(name) or is_group(name):
                 return FoundAccount()
-            rows = self._database.read(select(ACCOUNTS).where(ACCOUNTS.c.name == name))
-        if not rows:
-            return FoundAccount()
-        try:
-            record = record_of(rows[0])
-        except ValueError as error:
-            closed = replace(unusable_record(name), password_hash=self.decoy_hash(name))
-            return FoundAccount(closed, None, str(error))
+            rows = self._rows([name, DEFAULTS_NAME])
+            row = next((row for row in rows if row["name"] == name), None)
+            try:
+                record = None if row is None else record_of(row)
+                named = record.groups if record is not None else ()
+                if named or self._groups.groups:  # an unknown name takes as long as a known one
+                    rows += self._rows([GROUP_MARK + group for group in named])
+                if record is None:
+                    return FoundAccount()
+                record = groups_of(rows).resolved(record)
+            except ValueError as error:
+                closed = replace(unusable_record(name), password_hash=self.decoy_hash(name))
+                return FoundAccount(closed, None, str(error))
         return FoundAccount(replace(record, shares_quota=self._quota_roots.may_share(record)))
 
     def decoy_hash(self, name: str) -> str:
@@ -135,9 +154,9 @@ class SQLLookup:
         """Read what concerns all accounts, if it may have changed; the lock is held."""
         if not self._is_stale:
             return
-        with_quota = or_(*(column.is_not(None) for column in QUOTA_COLUMNS))
-        rows = self._database.read(select(*WITH_QUOTA).where(with_quota).distinct())
-        self._quota_roots = QuotaRoots(_with_quota(rows))
+        self._groups = groups_of(self._database.read(select(ACCOUNTS).where(IS_GROUP)))
+        places = list(self._places_with_quota())
+        self._quota_roots = QuotaRoots(places, any(has_fields(one.root) for one in places))
         now = time.monotonic()
         if now > self._decoys_at + DECOY_SECONDS:
             hashes = self._database.read(select(ACCOUNTS.c.password_hash))
@@ -146,17 +165,30 @@ class SQLLookup:
         self._is_stale = False
 
     def _read(self, names: list[str]) -> None:
-        rows = self._database.read(select(ACCOUNTS).where(ACCOUNTS.c.name.in_(names)))
         self._records |= dict.fromkeys(names)
-        for row in rows:
+        for row in self._rows(names):
             try:
-                self._records[row["name"]] = record_of(row)
+                self._records[row["name"]] = self._groups.resolved(record_of(row))
             except ValueError:
                 self._records[row["name"]] = unusable_record(row["name"])
 
+    def _rows(self, names: Collection[str]) -> list[dict[str, Any]]:
+        return self._database.read(select(ACCOUNTS).where(ACCOUNTS.c.name.in_(names)))
 
-def _with_quota(rows: Iterable[Mapping[str, Any]]) -> Iterable[AccountRecord]:
-    """Yield a record with a quota for each root and options: only root and mounts matter."""
-    for row in rows:
-        with suppress(ValueError):
-            yield record_of({**TEMPLATE, **row})
+    def _places_with_quota(self) -> Iterable[AccountRecord]:
+        """Yield a record for each root and options of accounts with a quota, own or inherited."""
+        accounts = select(*PLACE_COLUMNS).where(~IS_GROUP).distinct()
+        has_quota = or_(*(column.is_not(None) for column in QUOTA_COLUMNS))
+        rows = self._database.read(accounts.where(has_quota))
+        yield from self._places(row | {"quota_files": 1} for row in rows)
+        groups = self._groups.groups.items()
+        with_quota = {name for name, one in groups if one.quota_bytes or one.quota_files}
+        if with_quota:
+            named = true() if DEFAULT_GROUP in with_quota else ACCOUNTS.c.options.like("%group=%")
+            places = self._places(self._database.read(accounts.where(named)))
+            yield from (one for one in places if one.quota_bytes or one.quota_files)
+
+    def _places(self, rows: Iterable[Mapping[str, Any]]) -> Iterable[AccountRecord]:
+        for row in rows:
+            with suppress(ValueError):
+                yield self._groups.outline(record_of({**TEMPLATE, **row}))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text, update
@@ -14,11 +13,19 @@ from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
     AccountExists,
     ExistingAccounts,
+    GroupInUse,
     IAccountStore,
     InvalidAccount,
     NoSuchAccount,
 )
-from ftpservice.accounts.sql.account_rows import is_storable, record_of, row_of
+from ftpservice.accounts.groups.group_names import (
+    GROUP_MARK,
+    described,
+    is_group,
+    listed_accounts,
+)
+from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, AccountGroups, with_changes
+from ftpservice.accounts.sql.account_rows import groups_of, is_storable, record_of, row_of
 from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.database_url import DatabaseURL
 from ftpservice.accounts.sql.schema import ACCOUNTS
@@ -28,6 +35,10 @@ __all__ = ["SQLStore"]
 STATEMENT_SECONDS = 30.0
 """How long a change may wait for others, and take."""
 NAMES_PER_QUERY = 500
+NAMES_GROUPS = ACCOUNTS.c.options.like("%group=%")
+IS_GROUP = ACCOUNTS.c.name.like(f"{GROUP_MARK}%")
+
+Groups = AccountGroups[AccountRecord]
 
 
 @implementer(IAccountStore)
@@ -39,20 +50,39 @@ class SQLStore:
         self.database = Database(url, STATEMENT_SECONDS)
 
     def accounts(self) -> Sequence[AccountRecord]:
-        """Return all usable accounts, by name."""
-        return tuple(record for record in self._parsed() if isinstance(record, AccountRecord))
+        """Return all usable accounts with what they inherit, by name."""
+        found = self._parsed()
+        return tuple(
+            one for one in found if isinstance(one, AccountRecord) and not is_group(one.name)
+        )
+
+    def groups(self) -> Sequence[AccountRecord]:
+        """Return all usable groups, by name."""
+        found = self._parsed(IS_GROUP)
+        return tuple(one for one in found if isinstance(one, AccountRecord))
+
+    def members(self, group: str) -> Sequence[str]:
+        """Return the names of the accounts that name a group."""
+        with self._transaction() as connection:
+            return _members(connection, group.removeprefix(GROUP_MARK))
 
     def problems(self) -> Sequence[str]:
         """Return a line for each row that cannot be used."""
         return [line for line in self._parsed() if isinstance(line, str)]
 
     def find(self, name: str) -> AccountRecord:
-        """Return an account; raises `NoSuchAccount`, `InvalidAccount` for an unusable row."""
+        """Return an account with what it inherits; raises as `IAccountStore.find`."""
         with self._transaction() as connection:
-            return self._found(connection, name)
+            record = self._found(connection, name)
+            if is_group(name):
+                return record
+            try:
+                return _groups(connection).resolved(record)
+            except ValueError as error:
+                raise InvalidAccount(f"{self.place}, account {name!r}: {error}") from None
 
     def add(self, record: AccountRecord) -> None:
-        """Add an account; raises `AccountExists`, `InvalidAccount`."""
+        """Add an account or a group; raises `AccountExists`, `InvalidAccount`."""
         self.add_many([record])
 
     def add_many(
@@ -66,9 +96,10 @@ class SQLStore:
         if len(rows) < len(records):
             raise InvalidAccount("two of the accounts have the same name")
         with self._transaction(writes=not dry_run) as connection:
-            held = self._held(connection, list(rows))
+            held = _held(connection, list(rows))
             if held and existing is ExistingAccounts.REFUSE:
-                raise self._exists(held)
+                raise _exists(self.place, held)
+            before = _groups(connection)
             if existing is ExistingAccounts.SKIP:
                 rows = {name: row for name, row in rows.items() if name not in held}
             if not dry_run:
@@ -77,7 +108,9 @@ class SQLStore:
                 new = [row for name, row in rows.items() if name not in held]
                 if new:
                     connection.execute(insert(ACCOUNTS), new)
-        return [record for record in records if record.name in rows]
+            written = [record for record in records if record.name in rows]
+            self._require_usable(connection, before, before.with_groups(written), written)
+        return written
 
     def replace_hashes(self, hashes: Mapping[str, tuple[str, str]]) -> Sequence[str]:
         """Replace hashes that are still the given ones; nothing else is written."""
@@ -85,7 +118,7 @@ class SQLStore:
         with self.database.transaction(writes=True) as connection:
             for name, (old, new) in hashes.items():
                 column = ACCOUNTS.c.password_hash
-                of_name = (ACCOUNTS.c.name == name) & (column == old)
+                of_name = (ACCOUNTS.c.name == name) & (column == old) & ~IS_GROUP
                 done = connection.execute(update(ACCOUNTS).where(of_name).values({column: new}))
                 if done.rowcount:
                     changed.append(name)
@@ -94,18 +127,32 @@ class SQLStore:
     def change(self, name: str, changes: Mapping[str, Any]) -> AccountRecord:
         """Change the row of an account; raises as `IAccountStore.change`."""
         with self._transaction(writes=True) as connection:
-            record = replace(self._found(connection, name), **changes)
+            found, before = self._found(connection, name), _groups(connection)
+            record = with_changes(found, changes, before.has_defaults)
             row = row_of(record)
-            if record.name != name and self._held(connection, [record.name]):
-                raise self._exists({record.name})
+            if record.name != name and _held(connection, [record.name]):
+                raise _exists(self.place, {record.name})
             connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name), row)
-        return record
+            after = before
+            if is_group(name):
+                rest = before.without_group(name.removeprefix(GROUP_MARK))
+                after = rest.with_groups([record])
+            if is_group(name) or before.problem(record) != before.problem(found):
+                self._require_usable(connection, before, after, [record])
+        return record if is_group(name) or after.problem(record) else after.resolved(record)
 
-    def remove(self, name: str) -> None:
-        """Remove the row of a name, also an unusable one; raises `NoSuchAccount`."""
+    def remove(self, name: str, force: bool = False) -> None:
+        """Remove the row of a name, also an unusable one; see `IAccountStore`."""
         with self._transaction(writes=True) as connection:
-            if not self._held(connection, [name]):
-                raise self._unknown(name)
+            if not _held(connection, [name]):
+                raise _unknown(self.place, name)
+            if is_group(name) and not force:
+                group = name.removeprefix(GROUP_MARK)
+                members = _members(connection, group)
+                if members:
+                    raise GroupInUse(self.place, group, members)
+                before = _groups(connection)
+                self._require_usable(connection, before, before.without_group(group), [])
             connection.execute(delete(ACCOUNTS).where(ACCOUNTS.c.name == name))
 
     @contextmanager
@@ -117,20 +164,44 @@ class SQLStore:
                 connection.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
             yield connection
 
-    def _parsed(self) -> Iterator[AccountRecord | str]:
+    def _parsed(self, where: Any = True) -> Iterator[AccountRecord | str]:
         """Yield the record of each row, or why it cannot be used."""
-        for row in self.database.read(select(ACCOUNTS).order_by(ACCOUNTS.c.name)):
+        rows = self.database.read(select(ACCOUNTS).where(where).order_by(ACCOUNTS.c.name))
+        groups = groups_of(rows)
+        for row in rows:
             try:
-                yield record_of(row)
+                record = record_of(row)
+                yield record if is_group(record.name) else groups.resolved(record)
             except ValueError as error:
-                yield f"{self.place}, account {row['name']!r}: {error}"
+                yield f"{self.place}, {described(row['name'])}: {error}"
+
+    def _require_usable(
+        self,
+        connection: Connection,
+        before: Groups,
+        after: Groups,
+        written: Sequence[AccountRecord],
+    ) -> None:
+        """Raise `InvalidAccount` if accounts could not log in by what they inherit.
+
+        Those are of ``written``, or of groups that are different ``after`` a change.
+        """
+        disabled = {one.name: after.problem(one) for one in written if not is_group(one.name)}
+        for record in _members_of_changed(connection, before, after):
+            reason = after.problem(record)
+            if reason != before.problem(record):
+                disabled.setdefault(record.name, reason)
+        disabled = {name: reason for name, reason in disabled.items() if reason}
+        if disabled:
+            names, reason = listed_accounts(list(disabled)), next(iter(disabled.values()))
+            raise InvalidAccount(f"{self.place}: {names} could not log in: {reason}")
 
     def _found(self, connection: Connection, name: str) -> AccountRecord:
         if not is_storable(name):
-            raise self._unknown(name)
+            raise _unknown(self.place, name)
         rows = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).mappings().all()
         if not rows:
-            raise self._unknown(name)
+            raise _unknown(self.place, name)
         try:
             return record_of(dict(rows[0]))
         except ValueError as error:
@@ -138,20 +209,56 @@ class SQLStore:
                 f"{self.place}, account {name!r}: {error}; correct it or remove the account"
             ) from None
 
-    def _held(self, connection: Connection, names: Sequence[str]) -> set[str]:
-        """Return those of these names that have a row."""
-        held: set[str] = set()
-        storable = [name for name in names if is_storable(name)]
-        for start in range(0, len(storable), NAMES_PER_QUERY):
-            some = ACCOUNTS.c.name.in_(storable[start : start + NAMES_PER_QUERY])
-            held |= set(connection.execute(select(ACCOUNTS.c.name).where(some)).scalars())
-        return held
 
-    def _unknown(self, name: str) -> NoSuchAccount:
-        return NoSuchAccount(f"{self.place} has no account {name!r}")
+def _unknown(place: str, name: str) -> NoSuchAccount:
+    return NoSuchAccount(f"{place} has no {described(name)}")
 
-    def _exists(self, held: set[str]) -> AccountExists:
-        names = sorted(held)
-        if len(names) == 1:
-            return AccountExists(f"{self.place} has an account {names[0]!r} already", names)
-        return AccountExists(f"{self.place} has {len(names)} of the accounts already", names)
+
+def _exists(place: str, held: set[str]) -> AccountExists:
+    names = sorted(held)
+    if len(names) == 1:
+        article = "a" if is_group(names[0]) else "an"
+        return AccountExists(f"{place} has {article} {described(names[0])} already", names)
+    return AccountExists(f"{place} has {len(names)} of the accounts already", names)
+
+
+def _groups(connection: Connection) -> Groups:
+    rows = connection.execute(select(ACCOUNTS).where(IS_GROUP)).mappings()
+    return groups_of(map(dict, rows))
+
+
+def _held(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Return those of these names that have a row."""
+    held: set[str] = set()
+    storable = [name for name in names if is_storable(name)]
+    for start in range(0, len(storable), NAMES_PER_QUERY):
+        some = ACCOUNTS.c.name.in_(storable[start : start + NAMES_PER_QUERY])
+        held |= set(connection.execute(select(ACCOUNTS.c.name).where(some)).scalars())
+    return held
+
+
+def _members(connection: Connection, group: str) -> list[str]:
+    """Return the names of the accounts that name a group."""
+    columns = select(ACCOUNTS.c.name, ACCOUNTS.c.options)
+    named = columns.where(NAMES_GROUPS).order_by(ACCOUNTS.c.name)
+    return [
+        name
+        for name, options in connection.execute(named)
+        if f"group={group}" in (word.strip() for word in options.split(","))
+    ]
+
+
+def _members_of_changed(
+    connection: Connection, before: Groups, after: Groups
+) -> Iterator[AccountRecord]:
+    """Yield the usable rows of the accounts whose groups have changed."""
+    names = before.groups.keys() | after.groups.keys()
+    changed = {name for name in names if before.groups.get(name) != after.groups.get(name)}
+    if not changed:
+        return
+    wanted = ~IS_GROUP if DEFAULT_GROUP in changed else NAMES_GROUPS
+    for row in connection.execute(select(ACCOUNTS).where(wanted)).mappings():
+        with suppress(ValueError):
+            record = record_of(dict(row))
+            if DEFAULT_GROUP in changed or not changed.isdisjoint(record.groups):
+                yield record

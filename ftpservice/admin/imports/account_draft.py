@@ -15,6 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, is_group
 from ftpservice.accounts.networks import Network
 from ftpservice.accounts.passwd_line import check_name, parse_root
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
@@ -137,6 +138,8 @@ class AccountDraft:
     def finished(self) -> ImportedAccount:
         """Return the account."""
         check_name(self.name)
+        if is_group(self.name) and self.values.get("password_hash") != GROUP_HASH:
+            raise ValueError(f"a name that begins with {GROUP_MARK!r} is that of a group")
         self.values.setdefault("rights", self.options.rights)
         record = AccountRecord(name=self.name, disabled=bool(self.locks), **self.values)
         return ImportedAccount(self.place, record, tuple(self.warnings), tuple(self.locks))

@@ -11,9 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ftpservice.accounts.groups.inheritance import AccountGroups
 from ftpservice.admin.imports.account_draft import AccountDraft, ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_lines import LINE_FORMATS, ShadowLine, parse_shadow_line
-from ftpservice.admin.imports.sftpgo_dump import read_dump_user, users_of_dump
+from ftpservice.admin.imports.sftpgo_dump import (
+    lists_of_dump,
+    read_dump_groups,
+    read_dump_user,
+)
 
 __all__ = ["FORMATS", "ImportProblem", "ImportedFile", "read_accounts", "read_data"]
 
@@ -96,10 +101,7 @@ def read_accounts(
         file_format = _guessed_format(data)
     imported = ImportedFile()
     if file_format == "sftpgo":
-        for number, user in enumerate(users_of_dump(data, imported.notes), 1):
-            given = user.get("username")
-            name = given if isinstance(given, str) else ""
-            imported.add(f"user {number}", name, options, read_dump_user, user)
+        _read_dump(imported, data, options)
         return imported
     counts, reader = LINE_FORMATS[file_format]
     shadow_lines = _shadow_lines(shadow, imported)
@@ -117,6 +119,25 @@ def read_accounts(
             "uid, gid and comment are not carried over: files belong to the user of the service"
         )
     return imported
+
+
+def _read_dump(imported: ImportedFile, data: bytes, options: ImportOptions) -> None:
+    """Read a dump of SFTPGo: its groups, and the users that inherit from them."""
+    users, groups = lists_of_dump(data, imported.notes)
+    dump_groups = read_dump_groups(groups, options, imported.notes)
+    imported.accounts += dump_groups.carried.values()
+    known = AccountGroups({name: one.record for name, one in dump_groups.carried.items()})
+
+    def read_user(draft: AccountDraft, user: Mapping[str, Any]) -> None:
+        read_dump_user(draft, user, dump_groups)
+        problem = known.problem(draft.finished().record)
+        if problem:
+            raise ValueError(problem)
+
+    for number, user in enumerate(users, 1):
+        given = user.get("username")
+        name = given if isinstance(given, str) else ""
+        imported.add(f"user {number}", name, options, read_user, user)
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, str]]:

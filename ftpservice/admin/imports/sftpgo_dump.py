@@ -1,4 +1,4 @@
-"""SFTPGo's dump (``/api/v2/dumpdata``): the users of a JSON document.
+"""SFTPGo's dump (``/api/v2/dumpdata``): the users and groups of a JSON document.
 
 Values that are not mentioned here are reported: of a user as a warning, and of its ``filters``,
 which may restrict it, as the reason why it is locked.
@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ftpservice.admin.imports.account_draft import AccountDraft
+from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, check_group_name
+from ftpservice.admin.imports.account_draft import AccountDraft, ImportOptions
 from ftpservice.admin.imports.dump_values import number, strings, typed
 from ftpservice.admin.imports.sftpgo_access import read_hours, read_patterns, read_permissions
+from ftpservice.admin.imports.sftpgo_groups import DumpGroups
 
-__all__ = ["read_dump_user", "users_of_dump"]
+__all__ = ["lists_of_dump", "read_dump_groups", "read_dump_user"]
 
 FTP_PROTOCOL = "FTP"
-MAX_GROUP_TYPE = 2
-"""Groups of type 1 and 2 change settings of their members; 3 is membership only."""
+USERNAME_FIELD = "%username%"
 BANDWIDTH_UNIT = 1024
 MAX_MILLISECONDS = 253_370_764_800_000
 """The last date, in the year 9999."""
@@ -29,7 +30,7 @@ DAY_MILLISECONDS = 86_400_000
 CARRIED = {
     "username", "password", "home_dir", "status", "permissions", "filters", "filesystem", "groups",
     "expiration_date", "max_sessions", "quota_size", "quota_files", "upload_bandwidth",
-    "download_bandwidth", "virtual_folders",
+    "download_bandwidth", "virtual_folders", "expires_in",
 }  # fmt: skip
 STATISTICS = {
     "id", "has_password", "created_at", "updated_at", "last_login", "first_download",
@@ -59,8 +60,14 @@ HARMLESS_FILTERS = {
 EMPTY_VALUES: tuple[object, ...] = (None, False, 0, "", [], {}, "None", "/")
 
 
-def users_of_dump(data: bytes, notes: list[str]) -> Iterator[Mapping[str, Any]]:
-    """Yield the users; raises `ValueError` for another document. Adds a note for all else in it."""
+def lists_of_dump(
+    data: bytes, notes: list[str]
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the users and the groups; raises `ValueError` for another document.
+
+    Adds a note for all else in it.
+    """
+    groups: object = None
     try:
         dump = json.loads(data)
     except RecursionError:
@@ -69,16 +76,62 @@ def users_of_dump(data: bytes, notes: list[str]) -> Iterator[Mapping[str, Any]]:
         raise ValueError(f"it is not JSON: {error}") from None
     if isinstance(dump, dict):
         for key, value in dump.items():
-            if isinstance(value, list) and value and key != "users":
+            if isinstance(value, list) and value and key not in ("users", "groups"):
                 notes.append(f"{len(value)} {key} of SFTPGo are not carried over")
-        dump = dump.get("users")
+        groups, dump = dump.get("groups"), dump.get("users")
     if not isinstance(dump, list):
         raise ValueError("it has no list of users")
-    for user in dump:
-        yield user if isinstance(user, dict) else {}
+    return _objects(dump), _objects(groups if isinstance(groups, list) else [])
 
 
-def read_dump_user(draft: AccountDraft, user: Mapping[str, Any]) -> None:
+def _objects(values: list[Any]) -> list[Mapping[str, Any]]:
+    return [value if isinstance(value, dict) else {} for value in values]
+
+
+def read_dump_groups(
+    groups: list[Mapping[str, Any]], options: ImportOptions, notes: list[str]
+) -> DumpGroups:
+    """Read the groups; adds a note for each that cannot be carried over."""
+    found = DumpGroups()
+    for count, group in enumerate(groups, 1):
+        name = str(group.get("name"))
+        values = {"password_hash": GROUP_HASH, "root": "", "rights": frozenset()}
+        draft = AccountDraft(f"group {count}", GROUP_MARK + name, options, values)
+        try:
+            check_group_name(name)
+            if name in found.empty or name in found.carried:
+                raise ValueError("there are two of this name")
+            settings = typed(group, "user_settings", dict, {})
+            if _is_empty(settings) and not group.get("virtual_folders"):
+                found.empty.add(name)
+                continue
+            _read_group(draft, {**settings, "virtual_folders": group.get("virtual_folders")})
+            found.carried[name] = draft.finished()
+        except ValueError as error:
+            notes.append(f"the group {name!r} of SFTPGo is not carried over: {error}")
+    return found
+
+
+def _read_group(draft: AccountDraft, settings: Mapping[str, Any]) -> None:
+    filters = typed(settings, "filters", dict, {})
+    home = typed(settings, "home_dir", str, "")
+    if home and draft.options.root is None:
+        template = home.replace(USERNAME_FIELD, "{user}")
+        if "%" in template or "{" in home:
+            raise ValueError(f"its home directory {home!r} cannot be represented")
+        draft.set_home(template)
+    permissions = typed(settings, "permissions", dict, {})
+    if permissions:
+        read_permissions(draft, permissions)
+    if number(settings, "expires_in"):
+        draft.lock("the time after which its users expire is not carried over")
+    _read_storage(draft, settings)
+    _read_limits(draft, settings)
+    _read_filters(draft, filters, settings)
+    _report_others(draft, settings, filters)
+
+
+def read_dump_user(draft: AccountDraft, user: Mapping[str, Any], groups: DumpGroups) -> None:
     """Read a user; raises `ValueError` if it cannot be used."""
     filters = typed(user, "filters", dict, {})
     if user.get("password"):
@@ -87,16 +140,18 @@ def read_dump_user(draft: AccountDraft, user: Mapping[str, Any]) -> None:
         draft.set_no_password("it has no password; set one")
     if user.get("status") != 1:
         draft.lock("it is disabled")
-    _read_files(draft, user)
+    home = typed(user, "home_dir", str, "")
+    if home or not groups.gives_root(user):
+        draft.set_home(home)
+    _read_storage(draft, user)
     read_permissions(draft, typed(user, "permissions", dict, {}))
     _read_limits(draft, user)
-    _read_groups(draft, user)
     _read_filters(draft, filters, user)
+    groups.join(draft, user)
     _report_others(draft, user, filters)
 
 
-def _read_files(draft: AccountDraft, user: Mapping[str, Any]) -> None:
-    draft.set_home(typed(user, "home_dir", str, ""))
+def _read_storage(draft: AccountDraft, user: Mapping[str, Any]) -> None:
     if number(typed(user, "filesystem", dict, {}), "provider"):
         draft.lock("its files are not in a plain directory (filesystem.provider)")
     folders = typed(user, "virtual_folders", list, [])
@@ -122,16 +177,6 @@ def _read_limits(draft: AccountDraft, user: Mapping[str, Any]) -> None:
         quota = number(user, key)
         if quota:
             draft.values[field] = quota
-
-
-def _read_groups(draft: AccountDraft, user: Mapping[str, Any]) -> None:
-    for group in typed(user, "groups", list, []):
-        name = group.get("name") if isinstance(group, dict) else group
-        kind = group.get("type") if isinstance(group, dict) else None
-        if isinstance(kind, int) and kind > MAX_GROUP_TYPE:
-            draft.warn(f"its membership in the group {name!r} is not carried over")
-        else:
-            draft.lock(f"the settings of its group {name!r} are not carried over")
 
 
 def _read_filters(draft: AccountDraft, filters: Mapping[str, Any], user: Mapping[str, Any]) -> None:

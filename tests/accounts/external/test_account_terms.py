@@ -164,3 +164,47 @@ def test_a_name_cannot_change_what_is_mounted():
     assert given.record("ann", {}).mounts[0].storage == "local:/disk/ann"
     with pytest.raises(ValueError, match="cannot be part of a mount"):
         given.record("ann,read-only", {})
+
+
+STAFF = "define-group=@staff:*:/people/{user}:read:quota=10M,tls=required"
+VIP = "define-group=@vip:*:::quota=none"
+
+
+def test_groups_of_the_settings_come_between_the_store_and_the_settings():
+    given = terms(f"{STAFF}&{VIP}&root=/x&quota=1M&max-sessions=2&rights=full")
+    found = given.record("ann", {"groups": ["staff"]})
+    assert (found.root, found.rights) == ("/people/ann", PRESETS["read"])
+    assert (found.quota_bytes, found.tls_required, found.max_sessions) == (10 << 20, True, 2)
+    found = given.record("ann", {"groups": ["vip", "staff"], "root": ["/own"], "rights": ["full"]})
+    assert (found.root, found.rights, found.quota_bytes) == ("/own", PRESETS["full"], None)
+    found = given.record("ann", {"groups": ["vip"]})
+    assert (found.root, found.rights, found.max_sessions) == ("/x", PRESETS["full"], 2)
+    found = given.record("ann", {})
+    assert (found.root, found.quota_bytes) == ("/x", 1 << 20)
+
+
+def test_an_account_with_a_group_that_is_not_defined_is_unusable():
+    found = terms(STAFF).found("ann", {"groups": ["staff", "gone"]})
+    assert found.unusable == "the group 'gone' does not exist"
+    assert found.record.disabled
+    found = terms(VIP, needs_rights=False).found("ann", {"groups": ["vip"]})
+    assert "neither the account nor its groups give it rights" in found.unusable
+    storage = "define-group=@staff:*:local\\:/srv/{user}:read"
+    assert "cannot be put into" in terms(storage).found("a;b", {"groups": ["staff"]}).unusable
+    assert terms(storage).record("ann", {"groups": ["staff"]}).root == "local:/srv/ann"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{STAFF}&{STAFF}",
+        "define-group=staff",
+        "define-group=@default:*:/x:full",
+        "define-group=@staff:*:/../x:full",
+        "define-group=@staff:*:/x:full:group=other",
+        "define-group=@staff::/x:full",
+    ],
+)
+def test_groups_of_the_settings_are_checked_at_the_start(text):
+    with pytest.raises(BadStoreString):
+        terms(text)

@@ -57,6 +57,8 @@ def test_groups_are_in_order():
         ("base=x&name=a b", "'name' is an attribute"),
         ("base=x&service-dn=cn=x", "belong together"),
         ("base=x&group=admins: full", "'group' is DN: RIGHTS"),
+        ("base=x&group=cn=a: @staff", "there is no 'define-group' for '@staff'"),
+        ("base=x&group=cn=a: @../x", "the group 'cn=a': '../x' cannot be"),
         ("base=x&group=cn=a", "'group' is DN: RIGHTS"),
         ("base=x&group=cn=a: all", "the group 'cn=a'"),
         ("base=x&group=cn=a: full: /../x", "the group 'cn=a'"),

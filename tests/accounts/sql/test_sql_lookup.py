@@ -12,6 +12,7 @@ from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.accounts.sql import sql_lookup
 from ftpservice.accounts.sql.database_url import parse_database_url
 from ftpservice.accounts.sql.sql_lookup import SQLLookup
+from ftpservice.storage.rights import PRESETS
 from tests.accounts.doubles import SECRET
 
 pytestmark = pytest.mark.parametrize("store_case", ["sqlite", "postgresql"], indirect=True)
@@ -77,7 +78,7 @@ def test_the_watch_reads_rows_only_after_a_change(case, lookup, monkeypatch):
     case.store.remove("ann")
     assert set(lookup.current(names)) == {"ben", "nobody"}
     assert lookup.current([]) == {}
-    assert len(reads) == 4  # the rows, and the quotas, after each of two changes
+    assert len(reads) == 6  # the rows, groups and quotas, after each of two changes
 
 
 def test_accounts_that_share_files_with_one_that_has_a_quota_are_marked(case, lookup, monkeypatch):
@@ -144,3 +145,90 @@ def test_50_000_accounts(case, lookup):
     for _ in range(10):
         assert len(lookup.current(names)) == 5000
     assert time.perf_counter() - began < 1.0
+
+
+def test_a_login_has_what_the_account_inherits_with_one_query_more(case, lookup, monkeypatch):
+    case.store.add_many(
+        [
+            AccountRecord("@staff", "*", "/srv/{user}", PRESETS["read"]),
+            AccountRecord("eve", SECRET, "", frozenset(), groups=("staff",)),
+        ]
+    )
+    assert lookup.look_up("eve", b"").record.root == "/srv/eve"
+    reads = []
+    read = lookup._database.read
+    monkeypatch.setattr(lookup._database, "read", lambda query: reads.append(1) or read(query))
+    assert lookup.look_up("eve", b"").record.rights == PRESETS["read"]
+    assert len(reads) == 2
+    assert lookup.look_up("ann", b"").record.root == "/ann"
+    assert len(reads) == 4
+    assert lookup.look_up("@staff", b"*").record is None
+    assert lookup.look_up("staff", b"").record is None
+    assert len(reads) == 6  # as many as for a known name
+    # Changes of groups are in force at once.
+    case.execute("UPDATE ftpservice_accounts SET root = '/{group}' WHERE name = '@staff'")
+    assert lookup.look_up("eve", b"").record.root == "/staff"
+    case.execute(f"{INSERT} ('@default', '*', 'inherit', '', 'tls=required')")
+    assert lookup.look_up("ann", b"").record.tls_required
+    case.execute(f"{INSERT} ('@late', '*', 'inherit', '/late', '')")
+    case.execute(f"{INSERT} ('leo', '{SECRET}', 'read', '', 'group=late')")
+    assert lookup.look_up("leo", b"").record.root == "/late"
+
+
+def test_a_change_of_a_group_by_sql_is_seen_by_the_watch(case, lookup):
+    case.execute(f"{INSERT} ('@staff', '*', 'read', '/srv/{{user}}', '')")
+    case.execute(f"{INSERT} ('eve', '{SECRET}', 'inherit', '', 'group=staff')")
+    assert lookup.current(["eve"])["eve"].root == "/srv/eve"
+    case.execute("UPDATE ftpservice_accounts SET quota_bytes = 5 WHERE name = '@staff'")
+    assert lookup.current(["eve"])["eve"].quota_bytes == 5
+    case.execute("UPDATE ftpservice_accounts SET options = 'quota=x' WHERE name = '@staff'")
+    assert lookup.current(["eve"])["eve"].disabled
+    found = lookup.look_up("eve", b"")
+    assert found.record.disabled
+    assert "the group 'staff' cannot be used: the option 'quota' belongs" in found.unusable
+    case.execute("DELETE FROM ftpservice_accounts WHERE name = '@staff'")
+    assert "the group 'staff' does not exist" in lookup.look_up("eve", b"").unusable
+    assert lookup.current(["eve"])["eve"].disabled
+    case.execute(f"{INSERT} ('@default', 'broken', 'read', '', '')")
+    assert lookup.current(["ann"])["ann"].disabled
+    case.execute("DELETE FROM ftpservice_accounts WHERE name = '@default'")
+    assert not lookup.current(["ann"])["ann"].disabled
+
+
+@pytest.mark.parametrize(
+    ("group", "member", "other", "is_shared"),
+    [
+        ("'/srv/{user}'", "''", "'/srv/ann'", True),
+        ("'/srv/{user}'", "''", "'/srv'", True),
+        ("'/srv/{user}'", "''", "'/other'", False),
+        ("'/srv'", "'/own'", "'/own/inner'", True),
+        ("''", "''", "'/any'", True),
+        ("''", "'/own'", "'/any'", False),
+        ("'local:/srv/{user}'", "''", "'/any'", True),
+    ],
+)
+def test_files_shared_with_one_that_inherits_a_quota(
+    case, lookup, monkeypatch, group, member, other, is_shared
+):
+    monkeypatch.setattr(sql_lookup, "SUMMARY_SECONDS", -1.0)
+    case.execute(f"{INSERT} ('@staff', '*', 'read', {group}, '')")
+    case.execute("UPDATE ftpservice_accounts SET quota_files = 5 WHERE name = '@staff'")
+    case.execute(f"{INSERT} ('eve', '{SECRET}', 'inherit', {member}, 'group=staff')")
+    case.execute(f"{INSERT} ('kim', '{SECRET}', 'read', {other}, '')")
+    case.execute("DELETE FROM ftpservice_accounts WHERE name IN ('ann', 'ben')")
+    assert lookup.look_up("kim", b"").record.shares_quota is is_shared
+
+
+def test_50_000_accounts_of_one_group(case, lookup):
+    staff = AccountRecord("@staff", "*", "/srv/{user}", PRESETS["full"], quota_files=9)
+    many = [
+        AccountRecord(f"user{n}", SECRET, "", frozenset(), groups=("staff",)) for n in range(50_000)
+    ]
+    case.store.add_many([staff, *many])
+    names = [f"user{number}" for number in range(500)]
+    assert len(lookup.current(names)) == 500
+    case.execute("UPDATE ftpservice_accounts SET max_sessions = 2 WHERE name = '@staff'")
+    began = time.perf_counter()
+    assert lookup.current(names)["user7"].max_sessions == 2
+    assert lookup.look_up("user8", b"").record.root == "/srv/user8"
+    assert time.perf_counter() - began < 5.0

@@ -23,7 +23,7 @@ from ftpservice.accounts.account_store import (
     StoreUnavailable,
 )
 from ftpservice.accounts.checkers import SHIPPED_HASH, LoginUnavailable
-from ftpservice.accounts.passwd_file import parse_line
+from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.accounts.stores import store_checker
 from ftpservice.accounts.stores.store_checker import StoreChecker
 from ftpservice.concurrency.thread_pool import InlineRunner

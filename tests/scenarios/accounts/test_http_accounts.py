@@ -146,6 +146,21 @@ def test_an_account_that_is_not_understood_is_unusable(server, account, problem)
     assert found.record.disabled
 
 
+def test_an_answer_names_groups_of_the_settings(server):
+    def answered(account):
+        group = "define-group=@staff:*:/people/{user}:read:quota=10M"
+        url = f"{server.url}/account?json={quote(json.dumps(account))}"
+        return accounts(url, group, "max-sessions=2").look_up("ann", b"ann pass")
+
+    ann = answered({"groups": ["staff"]}).record
+    assert (ann.root, ann.rights, ann.quota_bytes) == ("/people/ann", PRESETS["read"], 10 << 20)
+    assert ann.max_sessions == 2
+    assert answered({"groups": "staff", "rights": "full"}).record.rights == PRESETS["full"]
+    gone = answered({"groups": ["staff", "gone"], "rights": "full"})
+    assert gone.unusable == "the group 'gone' does not exist"
+    assert gone.record.disabled
+
+
 def test_tls_is_verified(tmp_path, token):
     authority = Authority(tmp_path)
     with Server(authority.certificate("server")) as server:

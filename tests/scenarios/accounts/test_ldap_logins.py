@@ -140,6 +140,22 @@ def test_the_first_group_of_an_account_gives_rights_and_root(slapd):
     assert "none of the groups" in directory.look_up("cat", b"cat pass").unusable
 
 
+def test_a_group_of_the_directory_is_a_group_of_the_settings(slapd):
+    directory = searching(
+        slapd,
+        "define-group=@admins:*:local\\:/srv/{group}/{user}:full:quota=10M,tls=required",
+        f"group=cn=ftp-admins,{GROUPS}: @admins",
+        f"group=CN=Partners, {GROUPS}: upload-only: /in/{{user}}",
+        "max-sessions=3",
+    )
+    ann = directory.look_up("ann", b"ann pass").record
+    assert (ann.rights, ann.root) == (PRESETS["full"], "local:/srv/admins/ann")
+    assert (ann.quota_bytes, ann.tls_required, ann.max_sessions) == (10 << 20, True, 3)
+    ben = directory.look_up("ben", b"ben pass").record
+    assert (ben.root, ben.quota_bytes) == ("/in/ben", None)
+    assert directory.current(["ann"])["ann"] == ann
+
+
 def test_rights_are_for_those_in_no_group(slapd):
     cat = searching(slapd, *GROUP_SETTINGS, "rights=read").look_up("cat", b"cat pass")
     assert (cat.record.rights, cat.unusable) == (PRESETS["read"], "")
