@@ -13,6 +13,8 @@ from typing import Any, TypeVar, overload
 
 __all__ = [
     "CertificateExpires",
+    "CertificateFailed",
+    "CertificateIssued",
     "CommandFailed",
     "CommandRefused",
     "Event",
@@ -227,6 +229,26 @@ class CertificateExpires(Event):
     """The time of the expiry, in seconds since the epoch."""
     days: int
     """Days until then; 0 when it has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateIssued(Event):
+    """A certificate got by ACME is in use for new connections; it belongs to no session (0)."""
+
+    names: tuple[str, ...]
+    not_after: float
+    """The time of the expiry, in seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFailed(Event):
+    """An attempt to get a certificate by ACME has failed; it belongs to no session (0)."""
+
+    names: tuple[str, ...]
+    reason: str
+    """What the authority said, or why it was not asked."""
+    next_attempt: float
+    """The time of the next attempt, in seconds since the epoch."""
 
 
 Subscriber = Callable[[Event], None]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from ftpservice import __version__
+from ftpservice.admin.certificate_command import certificate
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.db_commands import db
@@ -65,6 +66,7 @@ ftpservice.add_command(db)
 ftpservice.add_command(config)
 ftpservice.add_command(doctor)
 ftpservice.add_command(quota)
+ftpservice.add_command(certificate)
 for command in SERVICE_COMMANDS:
     ftpservice.add_command(command)
 

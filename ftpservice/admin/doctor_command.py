@@ -12,6 +12,7 @@ from typing import Any
 import click
 from cryptography import x509
 
+from ftpservice.admin.acme_checks import check_acme, renewed_expiry_finding
 from ftpservice.admin.config_commands import SERVE_OPTIONS, parsed_options
 from ftpservice.admin.finding import Finding, Level, error, good, warning
 from ftpservice.admin.machine_checks import (
@@ -98,9 +99,13 @@ def check_here(options: Any) -> Iterator[Finding]:
     if settings.offers_tls:
         for chain, _key in settings.tls_files.certificates:
             yield from _check_chain(chain)
+    if settings.acme:
+        yield from check_acme(settings)
     for option, host, port in addresses:
         if option == "listen" and port:
-            yield from check_service("127.0.0.1" if host in ANY_HOST else host, port)
+            here = "127.0.0.1" if host in ANY_HOST else host
+            expiry = renewed_expiry_finding if settings.acme else expiry_finding
+            yield from check_service(here, port, None, expiry)
 
 
 def _check_start(options: Any) -> Iterator[Finding]:

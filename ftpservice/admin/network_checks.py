@@ -6,7 +6,7 @@ import contextlib
 import ftplib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -14,11 +14,13 @@ from ipaddress import ip_address
 from cryptography import x509
 
 from ftpservice.admin.finding import Finding, error, good, warning
+from ftpservice.net.tls.certificate_file import renewal_lead
 
-__all__ = ["EXPIRY_WARNING_DAYS", "RemoteLogin", "check_service", "expiry_finding", "own_address"]
+__all__ = ["RemoteLogin", "check_service", "expiry_finding", "own_address"]
 
 CONNECT_SECONDS = 10.0
-EXPIRY_WARNING_DAYS = 30
+ExpiryCheck = Callable[[str, x509.Certificate], Finding]
+"""Returns the finding about the expiry of a certificate, for a subject."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,12 @@ def own_address() -> str:
     return ""
 
 
-def check_service(host: str, port: int, login: RemoteLogin | None = None) -> Iterator[Finding]:
+def check_service(
+    host: str,
+    port: int,
+    login: RemoteLogin | None = None,
+    check_expiry: ExpiryCheck | None = None,
+) -> Iterator[Finding]:
     """Connect as a client: greeting, TLS and, with an account, data connections."""
     subject = f"{host} port {port}"
     try:
@@ -72,7 +79,7 @@ def check_service(host: str, port: int, login: RemoteLogin | None = None) -> Ite
         yield error(subject, f"cannot be used: {caught or type(caught).__name__}", advice)
         return
     if offers_tls:
-        yield from _check_tls(subject, host, port)
+        yield from _check_tls(subject, host, port, check_expiry or expiry_finding)
 
 
 def _unverified() -> ssl.SSLContext:
@@ -82,7 +89,7 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _check_tls(subject: str, host: str, port: int) -> Iterator[Finding]:
+def _check_tls(subject: str, host: str, port: int, check_expiry: ExpiryCheck) -> Iterator[Finding]:
     """Check certificate, trust and session reuse by connections of their own."""
     context = _unverified()
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # its session is there after the handshake
@@ -96,7 +103,7 @@ def _check_tls(subject: str, host: str, port: int) -> Iterator[Finding]:
         advice = "run 'ftpservice config check', and read the log of the service"
         yield error(subject, f"TLS fails: {caught}", advice)
         return
-    yield expiry_finding(subject, certificate)
+    yield check_expiry(subject, certificate)
     if reused:
         yield good(subject, "TLS sessions are reused")
     else:
@@ -142,13 +149,13 @@ def _read_reply(connection: socket.socket) -> None:
 
 
 def expiry_finding(subject: str, certificate: x509.Certificate) -> Finding:
-    """Return how long a certificate is valid."""
-    ends = certificate.not_valid_after_utc
-    days = (ends - datetime.now(UTC)).days
-    text = f"the certificate is valid until {ends:%Y-%m-%d} ({days} days)"
-    if days < 0:
-        return error(subject, f"the certificate expired on {ends:%Y-%m-%d}", "renew it")
-    if days < EXPIRY_WARNING_DAYS:
+    """Return how long a certificate is valid, and whether it is due for renewal."""
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    left = ends - datetime.now(UTC)
+    text = f"the certificate is valid until {ends:%Y-%m-%d %H:%M} UTC ({left.days} days)"
+    if left.days < 0:
+        return error(subject, f"the certificate expired on {ends:%Y-%m-%d %H:%M} UTC", "renew it")
+    if left.total_seconds() < renewal_lead(begins.timestamp(), ends.timestamp()):
         return warning(subject, text, "renew it; the service loads new files by itself")
     return good(subject, text)
 

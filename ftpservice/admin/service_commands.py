@@ -16,7 +16,7 @@ import click
 from ftpservice.activity.text_table import duration_text, printable_text, table_lines
 from ftpservice.linux import short_socket_path
 
-__all__ = ["SERVICE_COMMANDS", "request", "service_command"]
+__all__ = ["SERVICE_COMMANDS", "RequestRefused", "request", "service_command"]
 
 ANSWER_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -83,7 +83,8 @@ def service_command(function: Command) -> Command:
 
 
 def _configured_socket(config: str | None) -> str:
-    from ftpservice.service.settings.settings import SettingsConflict, settings_from
+    from ftpservice.service.settings.errors import SettingsConflict
+    from ftpservice.service.settings.settings import settings_from
     from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
 
     try:

@@ -56,6 +56,11 @@ def _tls_alert(_text: str) -> bytes:
     return TLS_INTERNAL_ERROR
 
 
+def _http_answer(text: str) -> bytes:
+    head = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+    return f"{head}Content-Type: text/plain\r\n\r\n{text}\n".encode()
+
+
 def _control_answer(text: str) -> bytes:
     return json.dumps({"ok": False, "error": text}).encode() + b"\n"
 
@@ -85,8 +90,10 @@ class AcceptGuard(Service):
 
     def guard(self, listener: Listener, port: IListeningPort) -> None:
         """Accept the connections of a listener's port; one that is not Twisted's is left alone."""
-        if listener.implicit:
+        if listener.implicit or listener.option == "acme-tls":
             self._guard(port, _tls_alert)
+        elif listener.option == "acme-http":
+            self._guard(port, _http_answer)
         else:
             self._guard(port, _simple_answer if listener.simple else _ftp_reply)
 

@@ -33,10 +33,15 @@ from ftpservice.events import Event, EventStream, LoggedIn, LoginFailed
 from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.service.accept_guard import AcceptGuard
 from ftpservice.service.account_watch import AccountWatch
+from ftpservice.service.acme_setup import AcmeHooks, acme_services, expiry_advice
 from ftpservice.service.ban_service import BAN_FILE, BanService
 from ftpservice.service.certificate_expiry import CertificateExpiry
 from ftpservice.service.certificate_reload import CertificateReload
-from ftpservice.service.certificate_setup import LoadedCertificates, load_or_make_certificates
+from ftpservice.service.certificate_setup import (
+    LoadedCertificates,
+    acme_directory,
+    load_or_make_certificates,
+)
 from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.control_socket import ControlSocket
 from ftpservice.service.exposure import refuse_shipped_passwords
@@ -82,7 +87,7 @@ def assemble(
     console = console or console_for(None)
     settings, owner = options.settings, owner_for(options)
     logs, parsed = logs or LogWriters(), listeners_for(settings, reactor)
-    make_directories(settings.own_directories, owner)
+    _make_directories(settings, owner)
     certificates = load_or_make_certificates(settings, owner)
     source = storage_source_for(settings, reactor, owner)
     realm = _realm(settings, source, options.checkers, reactor)
@@ -98,21 +103,26 @@ def assemble(
         console.write_error(line)
         exit_with_failure(reactor, logs.close)
 
-    listeners = Listeners(
-        parsed,
-        lambda listener: _factory_of(listener, factory, reactor),
-        partial(_check_bound, options.checkers, guard),
-        fail,
-    )
+    check = partial(_check_bound, options.checkers, guard)
+    listeners = Listeners(parsed, partial(_factory_of, factory, reactor), check, fail)
     banner = partial(_banner, options, source, listeners, certificates)
     parts = ServiceParts(listeners, factory, checkers, realm, settings.grace, banner, event_log)
-    service = FTPService(parts, reactor, console, _certificate_reload(certificates, reactor), logs)
+    reload = _certificate_reload(certificates, reactor)
+    service = FTPService(parts, reactor, console, reload, logs)
     actions = ServiceActions(factory, realm, report, bans.bans)
     control = _control_socket(options, actions, guard, reactor)
-    for part in (bans, guard, *control, *_operation_services(options, factory, reactor)):
+    hooks = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
+    others = _operation_services(options, factory, actions, hooks, reactor)
+    for part in (bans, guard, *control, *others):
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
     return service
+
+
+def _make_directories(settings: ServiceSettings, owner: Owner) -> None:
+    make_directories(settings.own_directories, owner)
+    if settings.acme:
+        make_directories([str(acme_directory(settings))], owner)
 
 
 def _check_bound(
@@ -152,15 +162,24 @@ def _control_socket(
 
 
 def _operation_services(
-    options: ServiceOptions, factory: FTPFactory, reactor: Any
+    options: ServiceOptions,
+    factory: FTPFactory,
+    actions: ServiceActions,
+    hooks: AcmeHooks,
+    reactor: Any,
 ) -> Iterator[Service]:
     """Yield the services that run beside the sessions."""
+    acme = acme_services(options.settings, hooks, reactor)
     events = factory.event_sink.events
     watch = AccountWatch(options.checkers, factory.sessions, reactor)
     events.subscribe(watch.new_logins.append, LoggedIn)
     yield watch
     if factory.tls is not None:
-        yield CertificateExpiry(factory.tls, events.publish, reactor, time.time)
+        rules = () if acme is None else (expiry_advice,)
+        yield CertificateExpiry(factory.tls, events.publish, reactor, time.time, *rules)
+    if acme is not None:
+        actions.renewal = acme.renewal
+        yield acme
 
 
 def _realm(
@@ -270,7 +289,7 @@ def _subscriber_failed(error: Exception, event: Event) -> None:
     log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)
 
 
-def _factory_of(listener: Listener, factory: FTPFactory, reactor: Any) -> IProtocolFactory:
+def _factory_of(factory: FTPFactory, reactor: Any, listener: Listener) -> IProtocolFactory:
     """Return the factory for a listener's protocol, over the sessions of ``factory``."""
     sessions: ServerFactory = factory
     if listener.simple:

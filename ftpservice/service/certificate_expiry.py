@@ -1,4 +1,8 @@
-"""Warns before certificates expire: 30, 14, 3 and 1 days ahead, and when one has expired."""
+"""Warns before certificates expire: 30, 14, 3 and 1 days ahead, and when one has expired.
+
+Certificates that are valid for less than 90 days are warned of correspondingly later: one of 45
+days 15 days ahead, when it is due for renewal.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ftpservice.events import CertificateExpires, Event
-from ftpservice.net.tls.certificate_file import CertificateSummary
+from ftpservice.net.tls.certificate_file import CertificateSummary, renewal_lead
 from ftpservice.net.tls.server import ServerTLS
 
 __all__ = ["WARNING_DAYS", "CertificateExpiry"]
@@ -29,7 +33,8 @@ DAY_SECONDS = 86_400.0
 class CertificateExpiry(Service):
     """Checks the certificates in use every hour; ``seconds`` returns the time since the epoch.
 
-    ``publish`` is called with a `CertificateExpires` for each warning.
+    ``publish`` is called with a `CertificateExpires` for each warning. ``advice`` returns what to
+    do about a certificate at a time, or "" for no warning.
     """
 
     def __init__(
@@ -38,10 +43,12 @@ class CertificateExpiry(Service):
         publish: Callable[[Event], object],
         reactor: Any,
         seconds: Callable[[], float],
+        advice: Callable[[CertificateSummary, float], str] = lambda _one, _now: "replace its file",
     ) -> None:
         self._tls = tls
         self._publish = publish
         self._seconds = seconds
+        self._advice = advice
         self._warned: dict[str, int] = {}
         """The last warning for each certificate, by its fingerprint."""
         self._check_call = LoopingCall(self._check)
@@ -64,9 +71,12 @@ class CertificateExpiry(Service):
     def _check(self) -> None:
         now, certificates = self._seconds(), self._tls.certificates
         for certificate in certificates:
-            left = (certificate.not_after.timestamp() - now) / DAY_SECONDS
-            due = min((days for days in WARNING_DAYS if left <= days), default=None)
-            if due is not None and due < self._warned.get(certificate.fingerprint, math.inf):
+            begin, end = certificate.not_before.timestamp(), certificate.not_after.timestamp()
+            left, scale = (end - now) / DAY_SECONDS, renewal_lead(begin, end) / WARNING_DAYS[0]
+            due = min((day for day in WARNING_DAYS if end - now <= day * scale), default=None)
+            if due is None or due >= self._warned.get(certificate.fingerprint, math.inf):
+                continue
+            if self._advice(certificate, now):
                 self._warned[certificate.fingerprint] = due
                 self._warn(certificate, now, max(0, math.ceil(left)))
         in_use = {certificate.fingerprint for certificate in certificates}
@@ -78,10 +88,11 @@ class CertificateExpiry(Service):
         if days:
             left = f"{days} day{'' if days == 1 else 's'}"
             log.warn(
-                "the certificate of {names} expires in {left}, on {until}; replace its file",
+                "the certificate of {names} expires in {left}, on {until}; {advice}",
                 names=names,
                 left=left,
                 until=shown,
+                advice=self._advice(certificate, now),
             )
         else:
             log.error(

@@ -6,9 +6,9 @@ Existing TLS sessions are not affected.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -16,7 +16,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
-from ftpservice.net.tls.server import CertificateError, ServerTLS
+from ftpservice.net.tls.server import CertificateError, CertificateSummary, ServerTLS
 
 __all__ = ["POLL_SECONDS", "CertificateReload", "FileVersion", "file_versions"]
 
@@ -41,6 +41,22 @@ def _version(path: Path) -> FileVersion:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+class Loaded(Protocol):
+    """Certificates, and the files they were loaded from."""
+
+    @property
+    def tls(self) -> ServerTLS:
+        """The certificates."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files to watch."""
+
+    @property
+    def versions(self) -> tuple[FileVersion, ...]:
+        """Their `file_versions` before they were read."""
 
 
 class CertificateReload(Service):
@@ -90,6 +106,23 @@ class CertificateReload(Service):
         """Use and watch other files; the parameters are those of the constructor."""
         if self.running:
             self._pool.run(self._use, tls, tuple(paths), versions).addErrback(_unexpected)
+
+    def load(self, load: Callable[[], Loaded]) -> Deferred[None]:
+        """Use and watch what ``load`` returns (it blocks); fires when it is used.
+
+        Fails with what ``load`` raises, and the previous certificates stay in use.
+        """
+
+        def use() -> None:
+            loaded = load()
+            self._use(loaded.tls, loaded.paths, loaded.versions)
+
+        return self._pool.run(use)
+
+    @property
+    def certificates(self) -> Sequence[CertificateSummary]:
+        """The certificates in use, the default one first."""
+        return self._tls.certificates
 
     def _use(
         self, tls: ServerTLS, paths: tuple[Path, ...], versions: tuple[FileVersion, ...]

@@ -1,4 +1,7 @@
-"""The certificates that the service starts with: those of the settings, or a self-signed one."""
+"""The certificates that the service starts with.
+
+They are those of the settings, or one got by ACME, or a self-signed one.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,25 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from twisted.logger import Logger
+
 from ftpservice.net.tls.self_signed import self_signed_certificate
 from ftpservice.net.tls.server import CertificateError, ServerTLS, TLSFiles
+from ftpservice.service.acme.acme_files import ACME_DIRECTORY, AcmeFiles
 from ftpservice.service.certificate_reload import FileVersion, file_versions
 from ftpservice.service.settings.directories import Owner, acting_as
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.settings import ServiceSettings
 
-__all__ = ["LoadedCertificates", "load_certificates", "load_or_make_certificates"]
+__all__ = [
+    "LoadedCertificates",
+    "acme_directory",
+    "issued_certificates",
+    "load_certificates",
+    "load_or_make_certificates",
+]
+
+log = Logger("ftpservice.tls")
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ def load_or_make_certificates(settings: ServiceSettings, owner: Owner) -> Loaded
     try:
         if settings.certificate:
             return load_certificates(settings.tls_files)
-        return _self_signed(settings, owner)
+        return _issued(settings) or _self_signed(settings, owner)
     except (CertificateError, OSError) as error:
         raise CannotStart(f"no certificate: {error_text(error)}") from None
 
@@ -48,6 +62,29 @@ def load_certificates(files: TLSFiles) -> LoadedCertificates:
     paths = (*pairs, *authorities)
     before = file_versions(paths)
     return LoadedCertificates(ServerTLS.load(files), paths, before)
+
+
+def acme_directory(settings: ServiceSettings) -> Path:
+    """Return the directory of the keys and the certificate of ACME."""
+    assert settings.data_dir is not None
+    return Path(settings.data_dir, ACME_DIRECTORY)
+
+
+def issued_certificates(settings: ServiceSettings) -> LoadedCertificates:
+    """Load the certificate got by ACME (blocks); raises `CertificateError`."""
+    path = AcmeFiles(acme_directory(settings)).certificate_path
+    return load_certificates(replace(settings.tls_files, certificates=((path, None),)))
+
+
+def _issued(settings: ServiceSettings) -> LoadedCertificates | None:
+    """Load the certificate got by ACME, if there is one that can be used."""
+    if not settings.acme or not AcmeFiles(acme_directory(settings)).certificate_path.exists():
+        return None
+    try:
+        return issued_certificates(settings)
+    except CertificateError as error:
+        log.warn("{reason}; clients get a self-signed certificate for now", reason=str(error))
+        return None
 
 
 def _self_signed(settings: ServiceSettings, owner: Owner) -> LoadedCertificates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftpservice.accounts.bans import Ban, BanList
 from ftpservice.accounts.checkers import LoginUnavailable
@@ -17,6 +17,9 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.service.control_socket import BadRequest
 from ftpservice.storage.errors import StorageError
 from ftpservice.wire.units import parse_duration
+
+if TYPE_CHECKING:  # the extra acme may be missing
+    from ftpservice.service.acme.renewal import CertificateRenewal
 
 __all__ = ["ServiceActions"]
 
@@ -37,6 +40,8 @@ class ServiceActions:
         self._realm = realm
         self._report = report
         self._bans = bans
+        self.renewal: CertificateRenewal | None = None
+        """The renewal of the certificate by ACME, if there is one."""
 
     @property
     def by_name(self) -> dict[str, Callable[[Request], Any]]:
@@ -50,6 +55,7 @@ class ServiceActions:
             "drain": self.drain,
             "report": self.report,
             "quota": self.quota,
+            "certificate": self.certificate,
         }
 
     def who(self, _request: Request) -> Any:
@@ -136,6 +142,32 @@ class ServiceActions:
             "files": state.files,
             "quota_bytes": state.size_limit,
             "quota_files": state.files_limit,
+        }
+
+    def certificate(self, request: Request) -> Any:
+        """Return the certificates in use and the state of ACME; with ``renew`` after an attempt."""
+        if not request.get("renew"):
+            return self._certificates()
+        if self.renewal is None:
+            raise BadRequest("the service gets no certificate itself: acme is not set")
+        if self.renewal.plan.is_satisfied and not request.get("force"):
+            raise BadRequest("the certificate is not due for renewal yet (see --force)")
+        renewing = self.renewal.renew(bool(request.get("force")))
+        return renewing.addCallback(lambda _none: self._certificates())
+
+    def _certificates(self) -> dict[str, Any]:
+        tls = self._factory.tls
+        found = tls.certificates if tls is not None else ()
+        return {
+            "certificates": [
+                {
+                    "names": list(one.names),
+                    "not_after": one.not_after.timestamp(),
+                    "fingerprint": one.fingerprint,
+                }
+                for one in found
+            ],
+            "acme": self.renewal.plan.status() if self.renewal is not None else None,
         }
 
 

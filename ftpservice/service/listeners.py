@@ -31,6 +31,7 @@ ERROR_ADVICE = {
     errno.ENOENT: "create its directory",
 }
 LISTEN_OPTIONS = ("listen", "implicit", "simple", "simple-tls")
+FTP_OPTIONS = ("listen", "implicit")
 TLS_OPTIONS = ("implicit", "simple-tls")
 SIMPLE_OPTIONS = ("simple", "simple-tls")
 
@@ -129,7 +130,7 @@ class Listeners(Service):
 
         def bound(port: IListeningPort) -> None:
             self._bound[number] = (listener, port)
-            if not listener.simple:
+            if listener.option in FTP_OPTIONS:
                 set_accepted_transport(port)
             self._check(listener, port)
 

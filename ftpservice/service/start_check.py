@@ -19,8 +19,9 @@ from ftpservice.accounts.stores.store_checker import StoreChecker
 from ftpservice.concurrency.task import Task
 from ftpservice.net.tls.certificate_file import key_exposure_warning
 from ftpservice.net.tls.server import CertificateError, check_authorities
+from ftpservice.service.acme_setup import check_acme_start
 from ftpservice.service.assembly import listeners_for, portal_checkers_for, storage_source_for
-from ftpservice.service.certificate_setup import load_certificates
+from ftpservice.service.certificate_setup import acme_directory, load_certificates
 from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.listeners import Listener
 from ftpservice.service.privileges import owner_for, privilege_warnings
@@ -45,6 +46,8 @@ def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
             refuse_shipped_passwords(listener, address, checkers)
     portal_checkers_for(settings, checkers)
     _check_certificates(settings)
+    if settings.acme:
+        check_acme_start(settings, reactor)
     _check_directories(settings, owner_for(options))
     if settings.offers_tls:
         keys = (key or chain for chain, key in settings.tls_files.certificates)
@@ -107,7 +110,8 @@ def _check_certificates(settings: ServiceSettings) -> None:
 
 def _check_directories(settings: ServiceSettings, owner: Owner) -> None:
     """Raise `CannotStart` if a directory or the log could not be created or written to."""
-    for path in settings.own_directories:
+    acme = [str(acme_directory(settings))] if settings.acme else []
+    for path in (*settings.own_directories, *acme):
         # The user of the start creates what is missing.
         with acting_as(owner if os.path.isdir(path) else NO_CHANGE):
             _check_writable(path, os.path.isdir(path) or not os.path.lexists(path))

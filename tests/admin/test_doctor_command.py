@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,7 @@ from ftpservice.admin.cli import ftpservice
 from ftpservice.admin.doctor_command import _check_chain
 from ftpservice.admin.finding import Level
 from ftpservice.admin.network_checks import RemoteLogin, check_service, expiry_finding
+from tests.support.certificates import Authority
 from tests.support.service_process import Program
 
 SERVE = [
@@ -124,15 +126,24 @@ def test_what_is_no_ftp_service_is_an_error(text):
 
 
 @pytest.mark.parametrize(
-    ("days", "level"), [(-1, Level.ERROR), (3, Level.WARNING), (100, Level.GOOD)]
+    ("lifetime", "days", "level"),
+    [
+        (365, 100, Level.GOOD),
+        (365, 29, Level.WARNING),
+        (365, -1, Level.ERROR),
+        (45, 29, Level.GOOD),
+        (45, 14, Level.WARNING),
+        (6, 5, Level.GOOD),
+        (6, 1, Level.WARNING),
+        (6, -1, Level.ERROR),
+    ],
 )
-def test_the_expiry_of_a_certificate(tmp_path, monkeypatch, days, level):
-    path = tmp_path / "certificate.pem"
-    make_certificate(path)
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+def test_the_expiry_of_a_certificate(tmp_path, monkeypatch, lifetime, days, level):
+    path = Authority(tmp_path).certificate("a", lifetime=timedelta(lifetime - 30))
+    certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
+    assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == lifetime
     now = certificate.not_valid_after_utc.timestamp() - days * 86_400 - 60
-    real = network_checks.datetime
-    fixed = SimpleNamespace(now=lambda zone: real.fromtimestamp(now, zone))
+    fixed = SimpleNamespace(now=lambda zone: datetime.fromtimestamp(now, zone))
     monkeypatch.setattr(network_checks, "datetime", fixed)
     assert expiry_finding("certificate", certificate).level is level
 

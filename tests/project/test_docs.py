@@ -25,6 +25,7 @@ from ftpservice.admin.user_commands import user
 from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD
 from ftpservice.commands.extensions import site_verbs
 from ftpservice.commands.table import UNIMPLEMENTED_VERBS, VERB_TABLE
+from ftpservice.service.settings.acme import AcmeChallenge
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import SETTINGS
 from ftpservice.service.settings.toml_file import parse_toml
@@ -55,7 +56,9 @@ SIMPLE = {*SIMPLE_TABLE, *ErrorCode.__members__, "ERR"}
 ACRONYMS = frozenset(
     (
         *(
+            "AAAA",
             "ACL",
+            "ACME",
             "DES",
             "SSHA",
             "ALL",
@@ -82,7 +85,8 @@ ACRONYMS = frozenset(
         *("HOST", "NAME", "POST", "ROOT"),  # a placeholder on the page, or a method of HTTP
     )
 )
-OTHERS = {"argon2-cffi", "ftpservice-client", READ_ONLY_WORD}
+CHALLENGES = {challenge.value for challenge in AcmeChallenge}
+OTHERS = {"argon2-cffi", "ftpservice-client", READ_ONLY_WORD, *CHALLENGES}
 FOLDERS = (CHECKOUT, CHECKOUT / "ftpservice", CHECKOUT / "client" / "ftpservice_client", EXAMPLES)
 """Paths on the pages are relative to one of these."""
 

@@ -40,6 +40,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"testing"},
         {"service.settings"},
         {"service.log"},
+        {"service.acme"},
         {"service"},
         {"admin.imports"},
         {"admin"},

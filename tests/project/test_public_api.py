@@ -29,7 +29,8 @@ DOORS = {
         NoSuchAccount PasswordFileStore StoreUnavailable
     """,
     "ftpservice.events": """
-        CertificateExpires CommandFailed CommandRefused Event EventStream FileChanged
+        CertificateExpires CertificateFailed CertificateIssued
+        CommandFailed CommandRefused Event EventStream FileChanged
         HandshakeFailed LoggedIn LoginFailed LoginRefusal Outcome Refused SessionClosed
         SessionOpened SessionStalled TransferEnded TransferStarted
     """,

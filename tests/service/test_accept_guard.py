@@ -71,7 +71,9 @@ def guarded(reactor: Any) -> Iterator[Guarded]:
 def test_each_protocol_has_its_own_answer(guarded: Guarded) -> None:
     assert guarded.refused("listen") == f"421 {TEXT}\r\n".encode()
     assert guarded.refused("simple") == f"ERR BUSY {TEXT}\n".encode()
-    for option in ("implicit", "simple-tls"):
+    assert guarded.refused("acme-http").startswith(b"HTTP/1.1 503 ")
+    assert guarded.refused("acme-http").endswith(f"\r\n\r\n{TEXT}\n".encode())
+    for option in ("implicit", "simple-tls", "acme-tls"):
         alert = guarded.refused(option)
         assert alert[0] == 21 and alert[-2:] == b"\x02\x50"  # fatal, internal_error
     guarded.guard.guard_control(guarded.port())

@@ -18,10 +18,9 @@ DAY = 86_400.0
 START = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
 
 
-def certificate(days: float, fingerprint: str = "AA") -> CertificateSummary:
-    return CertificateSummary(
-        ("ftp.example.org",), fingerprint, datetime.fromtimestamp(START + days * DAY, UTC)
-    )
+def certificate(days: float, fingerprint: str = "AA", lifetime: float = 90) -> CertificateSummary:
+    begin, end = (datetime.fromtimestamp(START + day * DAY, UTC) for day in (days - lifetime, days))
+    return CertificateSummary(("ftp.example.org",), fingerprint, end, begin)
 
 
 class Watched:
@@ -77,6 +76,19 @@ def test_a_certificate_that_expires_soon_is_warned_of_at_the_start() -> None:
     assert [event.days for event in watched.events] == [3]
     watched.service.stopService()
     assert watched.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "first", "later"),
+    [(365, 30, [14, 3, 1, 0]), (45, 15, [7, 2, 1, 0]), (6, 2, [1, 1, 1, 0])],
+)
+def test_a_short_lifetime_has_later_warnings(
+    watched: Watched, lifetime: float, first: int, later: list[int]
+) -> None:
+    watched.tls.certificates = (certificate(first + 0.5, "BB", lifetime),)
+    assert watched.pass_days(0.25) == []
+    assert watched.pass_days(1) == [first]
+    assert watched.pass_days(first) == later
 
 
 def test_a_renewed_certificate_ends_the_warnings(watched: Watched) -> None:

@@ -72,7 +72,12 @@ def said(place: ListeningAddress, security: TLSSummary) -> list[str]:
 
 def test_certificates_are_listed_with_their_fingerprints() -> None:
     certificates = [
-        CertificateSummary(("a.example", "b.example"), "AA:BB", datetime(2031, 2, 3, tzinfo=UTC))
+        CertificateSummary(
+            ("a.example", "b.example"),
+            "AA:BB",
+            datetime(2031, 2, 3, tzinfo=UTC),
+            datetime(2021, 2, 3, tzinfo=UTC),
+        )
     ]
     assert said(HERE, TLSSummary(TLSPolicy(), certificates))[:2] == [
         "tls   offered",

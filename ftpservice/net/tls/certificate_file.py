@@ -31,10 +31,14 @@ __all__ = [
     "key_exposure_warning",
     "load_certificate",
     "read_pem_file",
+    "renewal_lead",
     "warn_if_exposed",
 ]
 
 log = Logger("ftpservice.tls")
+
+MAX_LEAD_SECONDS = 30 * 86_400.0
+LEAD_SHARE = 1 / 3
 
 KEY = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL)
 
@@ -55,6 +59,15 @@ class CertificateSummary:
     fingerprint: str
     """SHA-256, as ``AA:BB:..``."""
     not_after: datetime
+    not_before: datetime
+
+
+def renewal_lead(not_before: float, not_after: float) -> float:
+    """Return how many seconds before its end a certificate should be renewed.
+
+    That is 30 days, or a third of the lifetime if that is less than 90 days.
+    """
+    return min((not_after - not_before) * LEAD_SHARE, MAX_LEAD_SECONDS)
 
 
 def read_pem_file(path: Path) -> bytes:
@@ -93,7 +106,10 @@ def load_certificate(chain: Path, key: Path | None) -> CertificateSummary:
     try:
         own = leaf.public_key()
         certificate = CertificateSummary(
-            _names(leaf), leaf.fingerprint(SHA256()).hex(":").upper(), leaf.not_valid_after_utc
+            _names(leaf),
+            leaf.fingerprint(SHA256()).hex(":").upper(),
+            leaf.not_valid_after_utc,
+            leaf.not_valid_before_utc,
         )
     except (ValueError, UnsupportedAlgorithm) as error:
         raise CertificateError(f"{chain} has a certificate of no use: {error}") from None
@@ -102,8 +118,8 @@ def load_certificate(chain: Path, key: Path | None) -> CertificateSummary:
     now = datetime.now(UTC)
     if now > certificate.not_after:
         raise CertificateError(f"{chain} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")
-    if now < leaf.not_valid_before_utc:
-        begin = leaf.not_valid_before_utc
+    if now < certificate.not_before:
+        begin = certificate.not_before
         raise CertificateError(f"{chain} is not valid before {begin:%Y-%m-%d %H:%M} UTC")
     return certificate
 

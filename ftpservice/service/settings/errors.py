@@ -1,8 +1,8 @@
-"""`CannotStart`: an error at the start, reported in one line without a traceback."""
+"""Errors at the start, each reported in one line without a traceback."""
 
 from __future__ import annotations
 
-__all__ = ["CannotStart", "error_text"]
+__all__ = ["CannotStart", "SettingsConflict", "error_text"]
 
 
 class CannotStart(SystemExit, Exception):
@@ -29,6 +29,10 @@ class CannotStart(SystemExit, Exception):
 
     def __str__(self) -> str:
         return self.line
+
+
+class SettingsConflict(ValueError):
+    """Settings that contradict each other; ``str`` of it is one line that names them."""
 
 
 def error_text(error: BaseException | None) -> str:

@@ -17,12 +17,11 @@ from ftpservice.accounts.stores.url_passwords import (
     has_password,
     without_password,
 )
-from ftpservice.service.settings.errors import error_text
+from ftpservice.service.settings.errors import SettingsConflict, error_text
 from ftpservice.service.settings.setting import FLAG, TEXTS, Setting
 from ftpservice.service.settings.settings import (
     SETTINGS,
     ServiceSettings,
-    SettingsConflict,
     settings_from,
 )
 from ftpservice.service.settings.toml_file import BadConfiguration, load_toml

@@ -20,6 +20,8 @@ from ftpservice.data.peer_policy import (
     parse_port_range,
 )
 from ftpservice.net.tls.server import TLSFiles
+from ftpservice.service.settings.acme import AcmeSettings
+from ftpservice.service.settings.errors import SettingsConflict
 from ftpservice.service.settings.operation import OperationSettings
 from ftpservice.service.settings.parsers import (
     enum_parser,
@@ -42,7 +44,7 @@ from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.units import parse_size, parse_umask
 
-__all__ = ["SETTINGS", "ServiceSettings", "SettingsConflict", "settings_from"]
+__all__ = ["SETTINGS", "ServiceSettings", "settings_from"]
 
 LOCAL_SCHEME = "local:"
 DURABLE_OPTION = ":durable="
@@ -53,17 +55,13 @@ FILES_DIRECTORY = "files"
 """The directory inside the data directory that is served when no root is given."""
 PATH_FIELDS = (
     *("root", "data_dir", "certificate", "key", "client_ca", "log_file"),
-    *("allow_networks", "deny_networks"),
+    *("allow_networks", "deny_networks", "acme_ca_file"),
 )
 NO_SOCKET = "none"
 
 
-class SettingsConflict(ValueError):
-    """Settings that contradict each other; ``str`` of it is one line that names them."""
-
-
 @dataclass(frozen=True)
-class ServiceSettings(OperationSettings):
+class ServiceSettings(AcmeSettings, OperationSettings):
     """The values of all settings; paths are absolute, durations are in seconds."""
 
     listen: tuple[str, ...] = setting(
@@ -362,6 +360,8 @@ class ServiceSettings(OperationSettings):
             raise SettingsConflict(
                 "--key: give one for each --certificate, in the same order, or none"
             )
+        if self.acme:
+            self.check_acme(self.offers_tls, bool(self.certificate), self.data_dir)
 
 
 SETTINGS = declared_settings(ServiceSettings)

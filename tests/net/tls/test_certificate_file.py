@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from ftpservice.net.tls.certificate_file import CertificateError, load_certificate
+from ftpservice.net.tls.certificate_file import CertificateError, load_certificate, renewal_lead
 from ftpservice.net.tls.self_signed import self_signed_certificate
 from tests.support.certificates import Authority
 
@@ -137,6 +137,14 @@ def test_one_whose_names_cannot_be_read_is_told(authority):
     path = authority.path.parent / "odd.pem"
     path.write_bytes(authority._signed(builder.add_extension(other, critical=False)))
     assert problem(path).startswith(f"{path} has a certificate of no use")
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "lead"), [(6, 2), (45, 15), (90, 30), (365, 30), (0.001, 0.001 / 3)]
+)
+def test_the_time_for_a_renewal_depends_on_the_lifetime(lifetime, lead):
+    days = 86_400.0
+    assert renewal_lead(0.0, lifetime * days) == pytest.approx(lead * days)
 
 
 def test_addresses_are_names_too(tmp_path):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from ftpservice.service.settings.errors import SettingsConflict
 from ftpservice.service.settings.settings import (
     SETTINGS,
     ServiceSettings,
-    SettingsConflict,
     settings_from,
 )
 from ftpservice.session.settings import SessionSettings

@@ -1,0 +1,106 @@
+"""Checks of certificates by ACME for ``ftpservice doctor``. They block."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from ftpservice.activity.text_table import time_text
+from ftpservice.admin.finding import Finding, Level, error, good, warning
+from ftpservice.admin.network_checks import expiry_finding
+from ftpservice.service.acme.schedule import is_overdue
+
+if TYPE_CHECKING:  # slow to import, and not needed without ACME
+    from ftpservice.service.settings.settings import ServiceSettings
+
+__all__ = ["check_acme", "renewed_expiry_finding"]
+
+SUBJECT = "ACME"
+RENEWAL_ADVICE = "is the service running? Its log says why the certificate was not renewed"
+
+
+def check_acme(settings: ServiceSettings) -> Iterator[Finding]:
+    """Check the names, the authority and the state of the attempts."""
+    for name in settings.acme:
+        yield _name_finding(name)
+    try:
+        yield _authority_finding(settings)
+    except ImportError:
+        yield error(SUBJECT, "its packages are not installed", "pip install 'ftpservice[acme]'")
+    yield from _state_findings(settings)
+
+
+def renewed_expiry_finding(subject: str, certificate: x509.Certificate) -> Finding:
+    """Return how long a certificate that ACME renews is valid, and whether that is overdue."""
+    found = expiry_finding(subject, certificate)
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    now = datetime.now(UTC).timestamp()
+    if found.level is Level.WARNING and not is_overdue(begins.timestamp(), ends.timestamp(), now):
+        return good(subject, found.text)
+    return replace(found, advice=RENEWAL_ADVICE) if found.advice else found
+
+
+def _name_finding(name: str) -> Finding:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return error(SUBJECT, f"{name} has no address in DNS", "create its A or AAAA record")
+    addresses = sorted({str(one[4][0]) for one in found})
+    if any(map(_is_own, addresses)):
+        return good(SUBJECT, f"{name} leads to this machine")
+    return warning(
+        SUBJECT,
+        f"{name} leads to {', '.join(addresses)}, which is no address of this machine",
+        "right if a router forwards the port of the challenge; else correct the name in DNS",
+    )
+
+
+def _is_own(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _authority_finding(settings: ServiceSettings) -> Finding:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from ftpservice.service.acme.authority import Authority, AuthorityAddress
+    from ftpservice.service.acme.authority_error import AuthorityError
+
+    address = AuthorityAddress(settings.acme_directory, settings.acme_ca_file, None)
+    authority = Authority(address, ec.generate_private_key(ec.SECP256R1()))
+    try:
+        authority.read_directory()
+    except AuthorityError as caught:
+        return error(SUBJECT, str(caught), caught.advice)
+    finally:
+        authority.close()
+    return good(SUBJECT, f"{settings.acme_directory} answers")
+
+
+def _state_findings(settings: ServiceSettings) -> Iterator[Finding]:
+    from ftpservice.service.acme.acme_files import AcmeFiles, UnusableFile
+    from ftpservice.service.certificate_setup import acme_directory
+
+    files = AcmeFiles(acme_directory(settings))
+    try:
+        found, state = files.certificate(), files.state()
+    except (UnusableFile, OSError) as caught:
+        yield error(SUBJECT, str(caught), "run this command as the user of the service")
+        return
+    if found is None:
+        yield warning(SUBJECT, "there is no certificate yet", "the service orders it at its start")
+    else:
+        yield renewed_expiry_finding(SUBJECT, x509.load_pem_x509_certificate(found.pem))
+    if state.problem:
+        text = f"{state.failures} attempts have failed, the last one: {state.problem}"
+        yield error(SUBJECT, text, f"the next one is at {time_text(state.next_attempt)} UTC")
