@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 from ftpservice.activity.text_table import time_text
 from ftpservice.admin.finding import Finding, Level, error, good, warning
-from ftpservice.admin.network_checks import expiry_finding
+from ftpservice.admin.network_checks import expiry_finding, unverified_context
+from ftpservice.service.acme.challenge import ACME_PROTOCOL, HTTP_PATH, NOT_FOUND_TEXT
 from ftpservice.service.acme.schedule import is_overdue
 
 if TYPE_CHECKING:  # slow to import, and not needed without ACME
+    from ftpservice.service.settings.acme import AcmeChallenge
     from ftpservice.service.settings.settings import ServiceSettings
 
-__all__ = ["check_acme", "renewed_expiry_finding"]
+__all__ = ["challenge_finding", "check_acme", "renewed_expiry_finding"]
 
 SUBJECT = "ACME"
+HTTP_CHALLENGE = "http-01"
+PORTS = {HTTP_CHALLENGE: (80, "acme-http"), "tls-alpn-01": (443, "acme-tls")}
+"""The port of each challenge, and the setting for the endpoint."""
+PROBE_SECONDS = 10.0
+OUTSIDE_ADVICE = "routers often refuse this from inside: try it from another network"
 RENEWAL_ADVICE = "is the service running? Its log says why the certificate was not renewed"
 
 
 def check_acme(settings: ServiceSettings) -> Iterator[Finding]:
-    """Check the names, the authority and the state of the attempts."""
+    """Check the names, the authority, the port of the challenge and the state of the attempts."""
     for name in settings.acme:
-        yield _name_finding(name)
+        found = _name_finding(name)
+        yield found
+        if found.level is not Level.ERROR:
+            is_own = found.level is Level.GOOD
+            yield challenge_finding(name, settings.acme_challenge, is_own)
     try:
         yield _authority_finding(settings)
     except ImportError:
@@ -68,6 +82,54 @@ def _is_own(address: str) -> bool:
         except OSError:
             return False
     return True
+
+
+def challenge_finding(
+    name: str, challenge: AcmeChallenge, is_own: bool, port: int | None = None
+) -> Finding:
+    """Return what answers on the port of the challenge; the authority connects there, too.
+
+    ``is_own``: the name leads to this machine. ``port`` is for tests.
+    """
+    usual_port, option = PORTS[challenge.value]
+    port = usual_port if port is None else port
+    probe = _http_problem if challenge.value == HTTP_CHALLENGE else _tls_problem
+    try:
+        problem = probe(name, port)
+    except (OSError, HTTPException) as caught:
+        text = f"port {port} of {name} cannot be reached from here: {caught}"
+        if is_own:
+            return error(SUBJECT, text, f"is the service running, and does {option} fit?")
+        return warning(SUBJECT, text, OUTSIDE_ADVICE)
+    if problem:
+        text = f"port {port} of {name} is not answered by the service: {problem}"
+        return error(SUBJECT, text, f"the authority must reach the service there; see {option}")
+    return good(SUBJECT, f"port {port} of {name} is answered by the service")
+
+
+def _http_problem(name: str, port: int) -> str:
+    """Return what else than the service answers; empty if it does."""
+    with closing(HTTPConnection(name, port, timeout=PROBE_SECONDS)) as connection:
+        connection.request("GET", f"{HTTP_PATH}ftpservice-doctor")
+        answer = connection.getresponse()
+        if answer.read(len(NOT_FOUND_TEXT)) == NOT_FOUND_TEXT:
+            return ""
+        return f"HTTP status {answer.status} instead"
+
+
+def _tls_problem(name: str, port: int) -> str:
+    """Return what else than the service answers; empty if it does: it refuses other names."""
+    context = unverified_context()
+    context.set_alpn_protocols([ACME_PROTOCOL])
+    with socket.create_connection((name, port), PROBE_SECONDS) as plain:
+        try:
+            with context.wrap_socket(plain, server_hostname=name) as secured:
+                protocol = secured.selected_alpn_protocol()
+        except ssl.SSLError as caught:
+            reason = caught.reason or str(caught)
+            return "" if "UNRECOGNIZED_NAME" in reason else reason.lower().replace("_", " ")
+    # an order may be in progress
+    return "" if protocol == ACME_PROTOCOL else "another certificate is presented"
 
 
 def _authority_finding(settings: ServiceSettings) -> Finding:

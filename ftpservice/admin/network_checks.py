@@ -16,7 +16,7 @@ from cryptography import x509
 from ftpservice.admin.finding import Finding, error, good, warning
 from ftpservice.net.tls.certificate_file import renewal_lead
 
-__all__ = ["RemoteLogin", "check_service", "expiry_finding", "own_address"]
+__all__ = ["RemoteLogin", "check_service", "expiry_finding", "own_address", "unverified_context"]
 
 CONNECT_SECONDS = 10.0
 ExpiryCheck = Callable[[str, x509.Certificate], Finding]
@@ -64,7 +64,7 @@ def check_service(
     """Connect as a client: greeting, TLS and, with an account, data connections."""
     subject = f"{host} port {port}"
     try:
-        with ProbeClient(timeout=CONNECT_SECONDS, context=_unverified()) as client:
+        with ProbeClient(timeout=CONNECT_SECONDS, context=unverified_context()) as client:
             client.connect(host, port)
             yield good(subject, f"answers: {client.getwelcome()[:60]!r}")
             offers_tls = "AUTH TLS" in client.sendcmd("FEAT").upper()
@@ -82,7 +82,8 @@ def check_service(
         yield from _check_tls(subject, host, port, check_expiry or expiry_finding)
 
 
-def _unverified() -> ssl.SSLContext:
+def unverified_context() -> ssl.SSLContext:
+    """Return a context for connections that only look at what a server presents."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -91,7 +92,7 @@ def _unverified() -> ssl.SSLContext:
 
 def _check_tls(subject: str, host: str, port: int, check_expiry: ExpiryCheck) -> Iterator[Finding]:
     """Check certificate, trust and session reuse by connections of their own."""
-    context = _unverified()
+    context = unverified_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # its session is there after the handshake
     try:
         with _tls(host, port, context) as first:

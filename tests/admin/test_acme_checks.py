@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from pytest_twisted import ensureDeferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.threads import deferToThread
+from twisted.web.pages import notFound
+from twisted.web.server import Site
 
 from benchmarks.servers.running import free_port
-from ftpservice.admin.acme_checks import check_acme, renewed_expiry_finding
+from ftpservice.admin import acme_checks
+from ftpservice.admin.acme_checks import challenge_finding, check_acme, renewed_expiry_finding
 from ftpservice.admin.finding import Finding, Level
 from ftpservice.service.acme.acme_files import AcmeFiles
+from ftpservice.service.acme.http_challenge import HTTPChallenges
 from ftpservice.service.acme.renewal_state import RenewalState
+from ftpservice.service.acme.tls_alpn_challenge import TLSChallenges
+from ftpservice.service.settings.acme import AcmeChallenge
 from ftpservice.service.settings.settings import settings_from
+from tests.support.certificates import Authority
 from tests.support.pebble import Pebble, pebble_is_missing
+from tests.support.service_process import PATIENCE
 
 NAMES = {"own.example": "127.0.0.1", "router.example": "203.0.113.7"}
 
@@ -40,12 +54,21 @@ def findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **given: Any) -> l
     values |= {name.replace("_", "-"): value for name, value in given.items()}
     with monkeypatch.context() as patched:
         patched.setattr(socket, "getaddrinfo", resolved)
+        patched.setattr(acme_checks, "challenge_finding", lambda *given: Probed(*given))
         names, rest = [], []
         for finding in check_acme(settings_from(values)):
-            (names if ".example" in finding.text else rest).append(finding)
-            if len(names) == 3:
+            (names if ".example" in str(finding) else rest).append(finding)
+            if len(names) == 5:
                 patched.undo()
         return [*names, *rest]
+
+
+class Probed(NamedTuple):
+    """Stands for the finding about the port of a name."""
+
+    name: str
+    challenge: AcmeChallenge
+    is_own: bool
 
 
 def test_names_authority_and_attempts_are_checked(
@@ -54,7 +77,10 @@ def test_names_authority_and_attempts_are_checked(
     (tmp_path / "acme").mkdir()
     state = RenewalState().with_failure(False, 1_800_000_000.0, "refused by dns")
     AcmeFiles(tmp_path / "acme").save_state(state)
-    own, router, none, authority, certificate, failed = findings(tmp_path, monkeypatch)
+    found = findings(tmp_path, monkeypatch)
+    own, own_port, router, router_port, none, authority, certificate, failed = found
+    assert own_port == ("own.example", AcmeChallenge.HTTP, True)
+    assert router_port == ("router.example", AcmeChallenge.HTTP, False)
     assert (own.level, own.text) == (Level.GOOD, "own.example leads to this machine")
     assert router.level is Level.WARNING
     assert "203.0.113.7, which is no address of this machine" in router.text
@@ -78,6 +104,94 @@ def test_files_that_cannot_be_read_are_said(
     last = findings(tmp_path, monkeypatch)[-1]
     assert last.level is Level.ERROR
     assert "state.json" in last.text
+
+
+async def probed(reactor: Any, factory: Any, challenge: AcmeChallenge, is_own: bool) -> Finding:
+    """Return the finding about a port of this machine where ``factory`` listens."""
+    port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(factory)
+    number = port.getHost().port
+    found = await deferToThread(challenge_finding, "localhost", challenge, is_own, number)
+    await port.stopListening()
+    return found
+
+
+@pytest.mark.parametrize("challenge", AcmeChallenge)
+@ensureDeferred
+async def test_the_service_is_recognized_on_the_port_of_the_challenge(
+    reactor: Any, challenge: AcmeChallenge
+) -> None:
+    is_http = challenge is AcmeChallenge.HTTP
+    responder = HTTPChallenges(reactor) if is_http else TLSChallenges()
+    responder.provide("ftp.example.com", "token", "token.key")
+    found = await probed(reactor, responder.factory, challenge, True)
+    responder.factory.end_connections()
+    assert found.level is Level.GOOD, found
+    assert found.text.endswith("of localhost is answered by the service")
+
+
+@ensureDeferred
+async def test_an_order_in_progress_is_no_error(reactor: Any) -> None:
+    responder = TLSChallenges()
+    responder.provide("localhost", "token", "token.key")
+    found = await probed(reactor, responder.factory, AcmeChallenge.TLS_ALPN, True)
+    responder.factory.end_connections()
+    assert found.level is Level.GOOD, found
+
+
+class Closing(Protocol):
+    """A server that ends every connection at once."""
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
+@pytest.mark.parametrize(
+    ("factory", "challenge", "text"),
+    [
+        (Site(notFound()), AcmeChallenge.HTTP, "not answered by the service: HTTP status 404"),
+        (Factory.forProtocol(Closing), AcmeChallenge.HTTP, "cannot be reached from here"),
+        (Factory.forProtocol(Closing), AcmeChallenge.TLS_ALPN, "not answered by the service"),
+    ],
+)
+@ensureDeferred
+async def test_another_server_on_the_port_is_an_error(
+    reactor: Any, factory: Any, challenge: AcmeChallenge, text: str
+) -> None:
+    found = await probed(reactor, factory, challenge, True)
+    assert found.level is Level.ERROR
+    assert text in found.text
+    assert f"acme-{'http' if challenge is AcmeChallenge.HTTP else 'tls'}" in found.advice
+
+
+def test_another_tls_server_on_the_port_is_an_error(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Authority(tmp_path).certificate("localhost"))
+
+    def serve() -> None:
+        accepted, _ = listening.accept()
+        with context.wrap_socket(accepted, server_side=True) as secured:
+            secured.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve)
+        port = listening.getsockname()[1]
+        found = challenge_finding("localhost", AcmeChallenge.TLS_ALPN, True, port)
+        served.result(PATIENCE)
+    assert found.level is Level.ERROR
+    assert "another certificate is presented" in found.text
+
+
+@pytest.mark.parametrize("challenge", AcmeChallenge)
+def test_nobody_on_the_port_is_an_error_only_if_it_is_this_machine_s(
+    challenge: AcmeChallenge,
+) -> None:
+    own = challenge_finding("127.0.0.1", challenge, True, free_port())
+    assert own.level is Level.ERROR
+    assert "is the service running" in own.advice
+    router = challenge_finding("127.0.0.1", challenge, False, free_port())
+    assert router.level is Level.WARNING
+    assert "cannot be reached from here: [Errno 111]" in router.text
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,23 @@ from typing import Protocol
 
 from twisted.internet.protocol import ServerFactory
 
-__all__ = ["CONNECTION_SECONDS", "MAX_CONNECTIONS", "BoundedFactory", "ChallengeResponder"]
+__all__ = [
+    "ACME_PROTOCOL",
+    "CONNECTION_SECONDS",
+    "HTTP_PATH",
+    "MAX_CONNECTIONS",
+    "NOT_FOUND_TEXT",
+    "BoundedFactory",
+    "ChallengeResponder",
+]
 
+HTTP_PATH = "/.well-known/acme-challenge/"
+"""Where the files of http-01 are (RFC 8555 §8.3)."""
+
+NOT_FOUND_TEXT = b"ftpservice: no such challenge is in progress\n"
+"""What http-01 answers to other requests; ``ftpservice doctor`` recognizes the service by it."""
+ACME_PROTOCOL = "acme-tls/1"
+"""The protocol of tls-alpn-01 (RFC 8737)."""
 MAX_CONNECTIONS = 100
 """One more, and the oldest is closed: those of the authority are short."""
 CONNECTION_SECONDS = 20.0

@@ -15,11 +15,15 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 
 from ftpservice.concurrency.timers import Deadline
-from ftpservice.service.acme.challenge import CONNECTION_SECONDS, BoundedFactory
+from ftpservice.service.acme.challenge import (
+    CONNECTION_SECONDS,
+    HTTP_PATH,
+    NOT_FOUND_TEXT,
+    BoundedFactory,
+)
 
 __all__ = ["HTTPChallengeFactory", "HTTPChallenges"]
 
-PATH_PREFIX = "/.well-known/acme-challenge/"
 METHODS = (b"GET", b"HEAD")
 
 
@@ -43,7 +47,7 @@ class ChallengeRequest(Request):
         content = channel.factory.answers.get(self.uri) if self.method in METHODS else None
         if content is None:
             self.setResponseCode(404)
-        content = content or b"Not found.\n"
+        content = content or NOT_FOUND_TEXT
         self.setHeader(b"content-type", b"application/octet-stream")
         self.setHeader(b"content-length", b"%d" % len(content))
         self.setHeader(b"connection", b"close")
@@ -115,4 +119,4 @@ class HTTPChallenges:
 
 
 def _path(token: str) -> bytes:
-    return (PATH_PREFIX + token).encode()
+    return (HTTP_PATH + token).encode()

@@ -22,11 +22,10 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 
 from ftpservice.net.tls.transport import HandshakeOptions, TLSTransport, adopt_socket
-from ftpservice.service.acme.challenge import CONNECTION_SECONDS, BoundedFactory
+from ftpservice.service.acme.challenge import ACME_PROTOCOL, CONNECTION_SECONDS, BoundedFactory
 
-__all__ = ["ACME_PROTOCOL", "TLSChallengeFactory", "TLSChallenges", "challenge_certificate"]
+__all__ = ["TLSChallengeFactory", "TLSChallenges", "challenge_certificate"]
 
-ACME_PROTOCOL = "acme-tls/1"
 IDENTIFIER_EXTENSION = ObjectIdentifier("1.3.6.1.5.5.7.1.31")
 """id-pe-acmeIdentifier (RFC 8737 §3)."""
 OCTET_STRING = b"\x04"

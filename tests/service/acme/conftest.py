@@ -14,7 +14,8 @@ from twisted.logger import globalLogPublisher
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.events import Event
 from ftpservice.service.acme.acme_files import AcmeFiles
-from ftpservice.service.acme.http_challenge import PATH_PREFIX, HTTPChallenges
+from ftpservice.service.acme.challenge import HTTP_PATH
+from ftpservice.service.acme.http_challenge import HTTPChallenges
 from ftpservice.service.acme.issuance import IssuanceParts
 from ftpservice.service.acme.renewal import CertificateRenewal, RenewalParts
 from tests.support.scripted_authority import ScriptedAuthority
@@ -48,7 +49,7 @@ class AcmeBench:
         return START + self.clock.seconds()
 
     def _served(self, _name: str, token: str) -> str | None:
-        found = self.responder.factory.answers.get((PATH_PREFIX + token).encode())
+        found = self.responder.factory.answers.get((HTTP_PATH + token).encode())
         return None if found is None else found.decode()
 
     @property

@@ -13,8 +13,8 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.threads import deferToThread
 
+from ftpservice.service.acme.challenge import ACME_PROTOCOL
 from ftpservice.service.acme.tls_alpn_challenge import (
-    ACME_PROTOCOL,
     IDENTIFIER_EXTENSION,
     TLSChallenges,
 )
