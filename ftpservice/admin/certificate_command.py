@@ -45,7 +45,8 @@ def renew(send: Callable[..., Any], *, force: bool, as_json: bool) -> None:
     acme = found["acme"]
     if acme["problem"]:
         text = printable_text(acme["problem"], MAX_LENGTH)
-        raise RequestRefused(f"{text}; the next attempt is at {time_text(acme['next_attempt'])}")
+        when = time_text(acme["next_attempt"])
+        raise RequestRefused(f"{text}; the next attempt is at {when} UTC")
     _print(found, as_json)
 
 
@@ -54,7 +55,11 @@ def _print(found: Mapping[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(found, indent=1))
         return
     rows = [
-        (", ".join(one["names"]), time_text(one["not_after"]), one["fingerprint"])
+        (
+            printable_text(", ".join(one["names"]), MAX_LENGTH),
+            time_text(one["not_after"]),
+            one["fingerprint"],
+        )
         for one in found["certificates"]
     ]
     click.echo("\n".join(table_lines(HEADINGS, rows)))
