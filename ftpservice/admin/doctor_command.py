@@ -23,6 +23,7 @@ from ftpservice.admin.machine_checks import (
     check_processes,
 )
 from ftpservice.admin.network_checks import (
+    CertificateCheck,
     RemoteLogin,
     check_service,
     expiry_finding,
@@ -104,8 +105,14 @@ def check_here(options: Any) -> Iterator[Finding]:
     for option, host, port in addresses:
         if option == "listen" and port:
             here = "127.0.0.1" if host in ANY_HOST else host
-            expiry = renewed_expiry_finding if settings.acme else expiry_finding
-            yield from check_service(here, port, None, expiry)
+            yield from check_service(here, port, None, _certificate_check(settings))
+
+
+def _certificate_check(settings: Any) -> CertificateCheck:
+    """Return what the certificate of the service should be."""
+    if settings.acme:
+        return CertificateCheck(renewed_expiry_finding, settings.acme[0])
+    return CertificateCheck(expiry_finding)
 
 
 def _check_start(options: Any) -> Iterator[Finding]:

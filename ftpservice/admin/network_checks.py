@@ -16,11 +16,26 @@ from cryptography import x509
 from ftpservice.admin.finding import Finding, error, good, warning
 from ftpservice.net.tls.certificate_file import renewal_lead
 
-__all__ = ["RemoteLogin", "check_service", "expiry_finding", "own_address", "unverified_context"]
+__all__ = [
+    "CertificateCheck",
+    "RemoteLogin",
+    "check_service",
+    "expiry_finding",
+    "own_address",
+    "unverified_context",
+]
 
 CONNECT_SECONDS = 10.0
-ExpiryCheck = Callable[[str, x509.Certificate], Finding]
-"""Returns the finding about the expiry of a certificate, for a subject."""
+
+
+@dataclass(frozen=True)
+class CertificateCheck:
+    """What a certificate should be."""
+
+    expiry: Callable[[str, x509.Certificate], Finding]
+    """Returns the finding about its expiry, for a subject."""
+    name: str | None = None
+    """The name that clients connect to; None for the host that is checked."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,7 @@ def check_service(
     host: str,
     port: int,
     login: RemoteLogin | None = None,
-    check_expiry: ExpiryCheck | None = None,
+    certificate: CertificateCheck | None = None,
 ) -> Iterator[Finding]:
     """Connect as a client: greeting, TLS and, with an account, data connections."""
     subject = f"{host} port {port}"
@@ -79,7 +94,7 @@ def check_service(
         yield error(subject, f"cannot be used: {caught or type(caught).__name__}", advice)
         return
     if offers_tls:
-        yield from _check_tls(subject, host, port, check_expiry or expiry_finding)
+        yield from _check_tls(subject, host, port, certificate or CertificateCheck(expiry_finding))
 
 
 def unverified_context() -> ssl.SSLContext:
@@ -90,7 +105,7 @@ def unverified_context() -> ssl.SSLContext:
     return context
 
 
-def _check_tls(subject: str, host: str, port: int, check_expiry: ExpiryCheck) -> Iterator[Finding]:
+def _check_tls(subject: str, host: str, port: int, check: CertificateCheck) -> Iterator[Finding]:
     """Check certificate, trust and session reuse by connections of their own."""
     context = unverified_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # its session is there after the handshake
@@ -104,18 +119,19 @@ def _check_tls(subject: str, host: str, port: int, check_expiry: ExpiryCheck) ->
         advice = "run 'ftpservice config check', and read the log of the service"
         yield error(subject, f"TLS fails: {caught}", advice)
         return
-    yield check_expiry(subject, certificate)
+    yield check.expiry(subject, certificate)
     if reused:
         yield good(subject, "TLS sessions are reused")
     else:
         yield warning(subject, "TLS sessions are not reused", "is there a proxy in between?")
+    name = check.name or host
     try:
-        with _tls(host, port, ssl.create_default_context()):
-            yield good(subject, f"clients of this machine trust the certificate for {host}")
+        with _tls(host, port, ssl.create_default_context(), name=name):
+            yield good(subject, f"clients of this machine trust the certificate for {name}")
     except ssl.SSLCertVerificationError as caught:
         yield warning(
             subject,
-            f"clients do not trust the certificate for {host}: {caught.verify_message}",
+            f"clients do not trust the certificate for {name}: {caught.verify_message}",
             "set certificate to one of a public authority with its chain, or give users the file",
         )
     except OSError as caught:
@@ -124,13 +140,17 @@ def _check_tls(subject: str, host: str, port: int, check_expiry: ExpiryCheck) ->
 
 @contextlib.contextmanager
 def _tls(
-    host: str, port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+    host: str,
+    port: int,
+    context: ssl.SSLContext,
+    session: ssl.SSLSession | None = None,
+    name: str | None = None,
 ) -> Iterator[ssl.SSLSocket]:
     with socket.create_connection((host, port), CONNECT_SECONDS) as plain:
         for command in (b"", b"AUTH TLS\r\n"):
             plain.sendall(command)
             _read_reply(plain)
-        with context.wrap_socket(plain, server_hostname=host, session=session) as secured:
+        with context.wrap_socket(plain, server_hostname=name or host, session=session) as secured:
             yield secured
 
 

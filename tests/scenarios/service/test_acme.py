@@ -20,7 +20,10 @@ from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from ftpservice.admin.acme_checks import renewed_expiry_finding
 from ftpservice.admin.cli import ftpservice
+from ftpservice.admin.finding import Level
+from ftpservice.admin.network_checks import CertificateCheck, check_service
 from tests.support.pebble import BLOCKED_NAME, Pebble, pebble_is_missing
 from tests.support.restartable_service import wait_until
 from tests.support.service_process import CHECKOUT, Program
@@ -92,7 +95,7 @@ def assert_belong_together(path: Path) -> x509.Certificate:
 
 @pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01"])
 def test_a_certificate_is_issued_used_and_kept(
-    pebble: Pebble, tmp_path: Path, challenge: str
+    pebble: Pebble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, challenge: str
 ) -> None:
     options = [*pebble.options(*NAMES), f"--acme-challenge={challenge}"]
     with service(tmp_path, options) as running:
@@ -105,6 +108,11 @@ def test_a_certificate_is_issued_used_and_kept(
                 client.storbinary("STOR file", BytesIO(b"content"))
                 assert client.read("file") == b"content"
                 used = client.certificate
+        (tmp_path / "root.pem").write_text(pebble.root())
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "root.pem"))
+        check = CertificateCheck(renewed_expiry_finding, NAMES[0])
+        found = list(check_service("127.0.0.1", port, None, check))
+        assert [one for one in found if one.level is not Level.GOOD] == []
         status, shown = command(tmp_path, "show")
         assert status == 0
         assert "ACME: the next renewal is at" in shown
