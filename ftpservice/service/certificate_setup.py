@@ -50,7 +50,7 @@ def load_or_make_certificates(settings: ServiceSettings, owner: Owner) -> Loaded
     try:
         if settings.certificate:
             return load_certificates(settings.tls_files)
-        return _issued(settings) or _self_signed(settings, owner)
+        return _issued(settings, owner) or _self_signed(settings, owner)
     except (CertificateError, OSError) as error:
         raise CannotStart(f"no certificate: {error_text(error)}") from None
 
@@ -76,12 +76,13 @@ def issued_certificates(settings: ServiceSettings) -> LoadedCertificates:
     return load_certificates(replace(settings.tls_files, certificates=((path, None),)))
 
 
-def _issued(settings: ServiceSettings) -> LoadedCertificates | None:
+def _issued(settings: ServiceSettings, owner: Owner) -> LoadedCertificates | None:
     """Load the certificate got by ACME, if there is one that can be used."""
     if not settings.acme or not AcmeFiles(acme_directory(settings)).certificate_path.exists():
         return None
     try:
-        return issued_certificates(settings)
+        with acting_as(owner):
+            return issued_certificates(settings)
     except CertificateError as error:
         log.warn("{reason}; clients get a self-signed certificate for now", reason=str(error))
         return None
