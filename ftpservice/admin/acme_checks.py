@@ -151,7 +151,7 @@ def _authority_finding(settings: ServiceSettings) -> Finding:
 
 def _state_findings(settings: ServiceSettings) -> Iterator[Finding]:
     from ftpservice.service.acme.acme_files import AcmeFiles, UnusableFile
-    from ftpservice.service.certificate_setup import acme_directory
+    from ftpservice.service.certificates.certificate_setup import acme_directory
 
     files = AcmeFiles(acme_directory(settings))
     try:

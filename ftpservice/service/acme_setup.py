@@ -21,8 +21,8 @@ from ftpservice.net.tls.certificate_file import CertificateSummary
 from ftpservice.net.tls.server import CertificateError, check_authorities
 from ftpservice.service.acme.acme_files import AcmeFiles
 from ftpservice.service.acme.schedule import is_overdue
-from ftpservice.service.certificate_reload import CertificateReload
-from ftpservice.service.certificate_setup import acme_directory, issued_certificates
+from ftpservice.service.certificates.certificate_reload import CertificateReload
+from ftpservice.service.certificates.certificate_setup import acme_directory, issued_certificates
 from ftpservice.service.listeners import Listener, Listeners, parse_listener
 from ftpservice.service.settings.acme import AcmeChallenge
 from ftpservice.service.settings.errors import CannotStart

@@ -35,9 +35,9 @@ from ftpservice.service.accept_guard import AcceptGuard
 from ftpservice.service.account_watch import AccountWatch
 from ftpservice.service.acme_setup import AcmeHooks, acme_services, expiry_advice
 from ftpservice.service.ban_service import BAN_FILE, BanService
-from ftpservice.service.certificate_expiry import CertificateExpiry
-from ftpservice.service.certificate_reload import CertificateReload
-from ftpservice.service.certificate_setup import (
+from ftpservice.service.certificates.certificate_expiry import CertificateExpiry
+from ftpservice.service.certificates.certificate_reload import CertificateReload
+from ftpservice.service.certificates.certificate_setup import (
     LoadedCertificates,
     acme_directory,
     load_or_make_certificates,

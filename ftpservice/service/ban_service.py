@@ -20,7 +20,7 @@ from ftpservice.accounts.ban_file import load_bans, save_bans
 from ftpservice.accounts.bans import Ban, BanList, parse_networks
 from ftpservice.accounts.networks import Network
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
-from ftpservice.service.certificate_reload import FileVersion, file_versions
+from ftpservice.service.certificates.certificate_reload import FileVersion, file_versions
 from ftpservice.service.settings.errors import CannotStart, error_text
 
 __all__ = ["BAN_FILE", "BanService"]

@@ -30,7 +30,7 @@ from ftpservice.accounts.account_record import IStartable
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.event_log import EventLog
 from ftpservice.control.factory import FTPFactory
-from ftpservice.service.certificate_reload import CertificateReload
+from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.listeners import Listeners
 from ftpservice.service.log.setup import LogWriters
 from ftpservice.service.operator_console import OperatorConsole

@@ -17,7 +17,7 @@ from twisted.python import usage
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.net.tls.server import CertificateError
-from ftpservice.service.certificate_setup import LoadedCertificates, load_certificates
+from ftpservice.service.certificates.certificate_setup import LoadedCertificates, load_certificates
 from ftpservice.service.settings.errors import error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import SETTINGS, ServiceSettings

@@ -21,7 +21,7 @@ from ftpservice.net.tls.certificate_file import key_exposure_warning
 from ftpservice.net.tls.server import CertificateError, check_authorities
 from ftpservice.service.acme_setup import check_acme_start
 from ftpservice.service.assembly import listeners_for, portal_checkers_for, storage_source_for
-from ftpservice.service.certificate_setup import acme_directory, load_certificates
+from ftpservice.service.certificates.certificate_setup import acme_directory, load_certificates
 from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.listeners import Listener
 from ftpservice.service.privileges import owner_for, privilege_warnings

@@ -41,6 +41,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"service.settings"},
         {"service.log"},
         {"service.acme"},
+        {"service.certificates"},
         {"service"},
         {"admin.imports"},
         {"admin"},

@@ -26,7 +26,7 @@ from ftpservice.events import Event
 from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
-from ftpservice.service.certificate_reload import CertificateReload
+from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.lifecycle import LAST_REPLY_SECONDS, FTPService
 from ftpservice.service.operator_console import OperatorConsole
 from ftpservice.service.settings.errors import CannotStart

@@ -141,7 +141,7 @@ def test_the_command_line_stays_before_the_file() -> None:
 def test_other_certificates_are_used_and_a_bad_one_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ftpservice.service import certificate_reload
+    from ftpservice.service.certificates import certificate_reload
 
     monkeypatch.setattr(certificate_reload, "BlockingPool", lambda *_words, **_more: InlineRunner())
     for name in ("one", "two"):

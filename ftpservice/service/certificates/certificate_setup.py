@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from ftpservice.net.tls.self_signed import self_signed_certificate
 from ftpservice.net.tls.server import CertificateError, ServerTLS, TLSFiles
 from ftpservice.service.acme.acme_files import ACME_DIRECTORY, AcmeFiles
-from ftpservice.service.certificate_reload import FileVersion, file_versions
+from ftpservice.service.certificates.certificate_reload import FileVersion, file_versions
 from ftpservice.service.settings.directories import Owner, acting_as
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.settings import ServiceSettings

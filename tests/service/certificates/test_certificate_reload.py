@@ -12,7 +12,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.net.tls.server import CertificateError
-from ftpservice.service.certificate_reload import (
+from ftpservice.service.certificates.certificate_reload import (
     POLL_SECONDS,
     CertificateReload,
     file_versions,

@@ -12,7 +12,7 @@ from twisted.logger import globalLogPublisher
 
 from ftpservice.events import CertificateExpires
 from ftpservice.net.tls.certificate_file import CertificateSummary
-from ftpservice.service.certificate_expiry import CHECK_SECONDS, CertificateExpiry
+from ftpservice.service.certificates.certificate_expiry import CHECK_SECONDS, CertificateExpiry
 
 DAY = 86_400.0
 START = datetime(2027, 1, 1, tzinfo=UTC).timestamp()

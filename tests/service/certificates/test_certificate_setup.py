@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ftpservice.service.certificate_setup import load_or_make_certificates
+from ftpservice.service.certificates.certificate_setup import load_or_make_certificates
 from ftpservice.service.settings.directories import NO_CHANGE
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.settings import settings_from
