@@ -14,7 +14,10 @@ from click.testing import CliRunner
 from ftpservice.admin.cli import ftpservice
 from tests.support.service_process import CHECKOUT, Program
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    *(sys.executable, "-c", "from ftpservice.admin.cli import main; main()"),
+    *("serve", "--allow-root"),
+]
 
 
 def run(place: Path, *words: str) -> tuple[int, str]:

@@ -30,7 +30,10 @@ from tests.support.service_process import CHECKOUT, Program
 
 pytestmark = pebble_is_missing
 
-SERVE = [sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"]
+SERVE = [
+    *(sys.executable, "-c", "from ftpservice.admin.cli import main; main()"),
+    *("serve", "--allow-root"),
+]
 NAMES = ("ftp.example.com", "www.example.com")
 VALIDITY = 12
 """Seconds: a certificate is renewed when a third of them is left."""
