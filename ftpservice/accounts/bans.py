@@ -19,9 +19,9 @@ from ipaddress import ip_network
 
 from ftpservice.accounts.networks import (
     Network,
+    NetworkTable,
     address_group,
     client_address,
-    is_in_networks,
 )
 from ftpservice.events import Event, LoginFailed, LoginRefusal
 from ftpservice.wire.units import require_amounts
@@ -97,8 +97,10 @@ class BanList:
         self.denied: Sequence[Network] = ()
         self._bans: dict[str, Ban] = {}
         """By `address_group` or network."""
-        self._wide: list[Ban] = []
+        self._wide = NetworkTable[Ban](())
         """Those of networks larger than what `address_group` returns."""
+        self._allowed = NetworkTable[None](())
+        self._denied = NetworkTable[None](())
         self._scores: OrderedDict[str, Score] = OrderedDict()
 
     def count_failure(self, event: Event) -> None:
@@ -109,20 +111,22 @@ class BanList:
     def use_networks(self, allowed: Sequence[Network], denied: Sequence[Network]) -> None:
         """Set the lists of allowed and denied networks."""
         self.allowed, self.denied = allowed, denied
+        self._allowed = NetworkTable((network, None) for network in allowed)
+        self._denied = NetworkTable((network, None) for network in denied)
         self._index()
 
     def refusal(self, peer: str) -> str | None:
         """Return why a connection from ``peer`` is refused; None if it is not."""
-        if self.allowed and is_in_networks(peer, self.allowed):
+        if self._allowed.values_for(peer):
             return None
-        if self.denied and is_in_networks(peer, self.denied):
+        if self._denied.values_for(peer):
             return DENIED_TEXT
         ban = self._ban_of(peer)
         return None if ban is None else _refusal_text(ban)
 
     def _ban_of(self, peer: str) -> Ban | None:
         found = [self._bans.get(address_group(peer))]
-        found += [ban for ban in self._wide if is_in_networks(peer, (ban.network,))]
+        found += self._wide.values_for(peer)
         now = self._seconds()
         return next((ban for ban in found if ban is not None and ban.until > now), None)
 
@@ -131,7 +135,7 @@ class BanList:
         limit, address = self.rules.limit, client_address(peer)
         if not limit or address is None or address.is_loopback:
             return
-        if is_in_networks(peer, self.allowed):
+        if self._allowed.values_for(peer):
             return
         key, now = address_group(peer), self._seconds()
         score = self._scores.setdefault(key, Score(updated=now))
@@ -196,7 +200,9 @@ class BanList:
             self.save(kept)
 
     def _index(self) -> None:
-        self._wide = [ban for ban in self._bans.values() if not _is_single(ban.network)]
+        self._wide = NetworkTable(
+            (ban.network, ban) for ban in self._bans.values() if not _is_single(ban.network)
+        )
         self.has_entries = bool(self._bans or self.denied)
 
 

@@ -12,9 +12,11 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from typing import Generic, TypeVar
 
-__all__ = ["Network", "address_group", "client_address", "is_in_networks"]
+__all__ = ["Network", "NetworkTable", "address_group", "client_address", "is_in_networks"]
 
+T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 
 MAX_CACHED_ADDRESSES = 4096
@@ -48,3 +50,33 @@ def address_group(peer: str) -> str:
     if isinstance(address, IPv6Address):
         return str(ip_network((address, IPV6_PREFIX_BITS), strict=False))
     return str(address) if address is not None else peer
+
+
+class NetworkTable(Generic[T]):
+    """Values by network, for thousands of networks: a look-up costs one step per prefix length."""
+
+    def __init__(self, items: Iterable[tuple[Network, T]]) -> None:
+        self._values: dict[tuple[int, int], dict[int, list[T]]] = {}
+        """By version and number of bits after the prefix, and by the prefix."""
+        for network, value in items:
+            host_bits = network.max_prefixlen - network.prefixlen
+            by_prefix = self._values.setdefault((network.version, host_bits), {})
+            prefix = int(network.network_address) >> host_bits
+            by_prefix.setdefault(prefix, []).append(value)
+
+    def __bool__(self) -> bool:
+        """Return whether there is any network."""
+        return bool(self._values)
+
+    def values_for(self, peer: str) -> list[T]:
+        """Return the values of all networks that contain an address."""
+        address = client_address(peer) if self._values else None
+        if address is None:
+            return []
+        version, bits = address.version, int(address)
+        return [
+            value
+            for (its_version, host_bits), by_prefix in self._values.items()
+            if its_version == version
+            for value in by_prefix.get(bits >> host_bits, ())
+        ]

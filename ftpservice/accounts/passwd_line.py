@@ -95,6 +95,8 @@ def parse_line(line: str, number: int = 0) -> AccountRecord:
 
 
 def _unescaped(field: str) -> str:
+    if "\\" not in field:
+        return field
     return re.sub(r"\\([\\:])", r"\1", field)
 
 

@@ -62,6 +62,8 @@ class PasswordFileStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.place = os.path.realpath(path)
+        self._last: PasswdContents | None = None
+        """The last contents: lines that are still there are not parsed again."""
 
     def accounts(self) -> Sequence[AccountRecord]:
         """Return all usable accounts with what they inherit, in the order of the file."""
@@ -183,7 +185,8 @@ class PasswordFileStore:
 
     def _contents(self) -> PasswdContents:
         with _errors_at(self.place):
-            return parse(_read(self.place))
+            self._last = contents = parse(_read(self.place), self._last)
+            return contents
 
     def _edit(
         self, change: Change, may_create: bool = False, may_disable: bool = False
@@ -211,7 +214,7 @@ class PasswordFileStore:
                 f"{self.place}: the last line has no line end; the file may be truncated:"
                 " correct or remove that line"
             )
-        before = parse(text)
+        self._last = before = parse(text, self._last)
         lines = text.split("\n")
         records = change(lines, before)
         changed = "\n".join(lines)

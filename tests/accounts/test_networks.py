@@ -4,7 +4,12 @@ from ipaddress import ip_network
 
 import pytest
 
-from ftpservice.accounts.networks import address_group, client_address, is_in_networks
+from ftpservice.accounts.networks import (
+    NetworkTable,
+    address_group,
+    client_address,
+    is_in_networks,
+)
 
 TEN = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -47,3 +52,47 @@ def test_a_scope_is_no_part_of_an_address():
 )
 def test_an_ipv6_customer_is_one_neighbourhood(peer, key):
     assert address_group(peer) == key
+
+
+NETWORKS = (
+    ("10.0.0.0/8", "ten"),
+    ("10.1.0.0/16", "one"),
+    ("10.1.2.3", "host"),
+    ("0.0.0.0/0", "all"),
+    ("fd00::/8", "local"),
+    ("fd00::1", "host6"),
+    ("10.1.0.0/16", "again"),
+)
+
+
+@pytest.mark.parametrize(
+    ("peer", "found"),
+    [
+        ("10.1.2.3", {"ten", "one", "again", "host", "all"}),
+        ("::ffff:10.1.2.3", {"ten", "one", "again", "host", "all"}),
+        ("10.2.0.0", {"ten", "all"}),
+        ("11.0.0.0", {"all"}),
+        ("fd00::1%eth0", {"local", "host6"}),
+        ("fd00::2", {"local"}),
+        ("fe80::1", set()),
+        ("local", set()),
+        ("", set()),
+    ],
+)
+def test_a_table_finds_all_networks_of_an_address(peer, found):
+    table = NetworkTable((ip_network(text), value) for text, value in NETWORKS)
+    assert table
+    assert set(table.values_for(peer)) == found
+
+
+def test_an_empty_table_has_nothing():
+    assert not NetworkTable(())
+    assert NetworkTable(()).values_for("10.1.2.3") == []
+
+
+def test_a_table_compares_no_network_with_an_address(monkeypatch):
+    """50,000 comparisons for each connection would take the time of a hundred sessions."""
+    table = NetworkTable((ip_network((number << 8, 24)), number) for number in range(50_000))
+    monkeypatch.setattr("ipaddress.IPv4Network.__contains__", None)
+    assert table.values_for("0.156.64.9") == [40_000]
+    assert table.values_for("200.0.0.1") == []

@@ -12,7 +12,7 @@ from datetime import date
 import pytest
 from argon2.low_level import Type, hash_secret
 
-from ftpservice.accounts import passwd_store
+from ftpservice.accounts import passwd_file, passwd_store
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
     AccountExists,
@@ -27,6 +27,7 @@ from ftpservice.accounts.passwd_store import HEADER, PasswordFileStore
 from ftpservice.storage.rights import PRESETS
 
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
+MANY = 200
 FILE = f"""# before
 ann:{HASH}:/ann:full
 
@@ -357,3 +358,33 @@ def test_a_malformed_group_can_be_removed(store, path):
         store.find("@staff")
     store.remove("@staff")
     assert path.read_text() == FILE
+
+
+def test_a_command_parses_each_line_once(store_with_many, parsed):
+    store_with_many.accounts()
+    store_with_many.problems()
+    assert store_with_many.find("user7").root == "/7"
+    assert len(parsed) == MANY
+    store_with_many.change("user7", {"root": "/other"})
+    assert len(parsed) <= MANY + 3  # the new line, and what is compared with it
+
+
+@pytest.fixture
+def store_with_many(tmp_path):
+    lines = "".join(f"user{number}:{HASH}:/{number}:full\n" for number in range(MANY))
+    (tmp_path / "many.db").write_text(lines)
+    return PasswordFileStore(tmp_path / "many.db")
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The lines that were parsed."""
+    lines = []
+    parse_line = passwd_file.parse_line
+
+    def counted(line, number=0):
+        lines.append(line)
+        return parse_line(line, number)
+
+    monkeypatch.setattr(passwd_file, "parse_line", counted)
+    return lines

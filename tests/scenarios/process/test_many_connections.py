@@ -41,7 +41,7 @@ def test_connections_over_the_limit_of_an_address_leave_the_others_alone(
             crowd.connect(CONNECTIONS)
             assert crowd.first[b"220"] + crowd.first[b"421"] == CONNECTIONS
             assert crowd.first[b"421"] > CONNECTIONS * 3 // 4
-            assert thread_count(served.process) == threads
+            assert thread_count(served.process) <= threads + 1  # the watch of accounts has one
             assert descriptor_count(served.process) < 700
             assert resident_bytes(served.process) - memory < 20 * MIB
             assert cpu_seconds(served.process) - cpu < 5
