@@ -20,6 +20,7 @@ __all__ = [
     "Event",
     "EventStream",
     "FileChanged",
+    "FileExpired",
     "HandshakeFailed",
     "LoggedIn",
     "LoginFailed",
@@ -180,6 +181,22 @@ class FileChanged(Event):
     path: str
     target: str = ""
     """The new path of a rename."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileExpired(Event):
+    """The retention of an account has deleted a file; it belongs to no session (0)."""
+
+    path: str
+    """The file as the account sees it, absolute."""
+    size: int
+    """Bytes."""
+    age: float
+    """Seconds since it was changed or created."""
+    rule: str
+    """The rule, as in the retention of the account: ``/in: 7d``."""
+    is_directory: bool = False
+    """Whether it was an empty directory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import platform
+import signal
 import struct
 import sys
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ __all__ = [
     "RESOLVE_NO_SYMLINKS",
     "UNSUPPORTED_ERRNOS",
     "is_cached",
+    "is_open_elsewhere",
     "open_beneath",
     "set_dumpable",
     "short_socket_path",
@@ -129,3 +132,36 @@ def set_dumpable(is_dumpable: bool) -> None:
     """
     if sys.platform == "linux":
         _libc.prctl(PR_SET_DUMPABLE, int(is_dumpable), 0, 0, 0)
+
+
+def is_open_elsewhere(descriptor: int) -> bool:
+    """Return whether a file is open other than by ``descriptor``, in any process (``fcntl(2)``).
+
+    A write lease can be had on a file only that nobody else has open. Where the filesystem has no
+    leases, or the file belongs to another user, only this process is asked.
+    """
+    if hasattr(fcntl, "F_SETLEASE"):
+        try:
+            # An open while the lease is held sends a signal: one that is ignored, not SIGIO.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return _is_open_here(descriptor)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return False
+    return _is_open_here(descriptor)
+
+
+def _is_open_here(descriptor: int) -> bool:
+    """Return whether this process has the file open by another descriptor."""
+    facts = os.fstat(descriptor)
+    for name in os.listdir("/proc/self/fd" if MACHINE else "/dev/fd"):
+        try:
+            there = os.fstat(int(name))
+        except OSError:
+            continue
+        if os.path.samestat(there, facts) and int(name) != descriptor:
+            return True
+    return False

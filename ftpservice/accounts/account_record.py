@@ -13,6 +13,7 @@ from zope.interface import Interface
 from ftpservice.accounts.networks import Network
 from ftpservice.accounts.terms.login_hours import LoginHours
 from ftpservice.backends.mounts.account_mount import AccountMount, check_mounts
+from ftpservice.storage.retention_rules import RetentionRules
 from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
 
 __all__ = [
@@ -86,6 +87,8 @@ class AccountRecord:
     """Patterns of names that it does not see; see `ftpservice.storage.name_rules`."""
     refused_names: tuple[str, ...] | None = field(default=None, kw_only=True)
     """Patterns of names that it cannot create."""
+    retention: RetentionRules | None = field(default=None, kw_only=True)
+    """How long its files are kept; None: for ever, but other accounts may delete them."""
     groups: tuple[str, ...] = field(default=(), kw_only=True)
     """The groups whose values it inherits, in order; see `ftpservice.accounts.groups`."""
     without: frozenset[str] = field(default=frozenset(), kw_only=True)

@@ -28,6 +28,7 @@ __all__ = [
     "IAccountLookup",
     "IAccountStore",
     "IAccountStoreFactory",
+    "IInterruptibleStore",
     "IPasswordStore",
     "IPeerAccountLookup",
     "IReadOnlyStoreFactory",
@@ -233,6 +234,13 @@ class IAccountStore(Interface):
         A group that accounts need is removed with ``force`` only (`InvalidAccount`); they cannot
         log in then.
         """
+
+
+class IInterruptibleStore(IAccountStore):
+    """A store whose calls may have to wait for a server."""
+
+    def interrupt() -> None:
+        """Make the calls that run end, by `StoreUnavailable`; does not block."""
 
 
 class IAccountStoreFactory(Interface):

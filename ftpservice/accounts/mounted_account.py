@@ -11,6 +11,7 @@ from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.backends.mounts.mount_table import MountedPart, Opened
+from ftpservice.storage.links import without_links
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.account_tree import AccountTree, OpenStorage
 from ftpservice.storage.quota.book import QuotaBook
@@ -18,7 +19,7 @@ from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["account_tree", "limits_of", "mounted_parts"]
+__all__ = ["OpenRoot", "account_tree", "limits_of", "mounted_parts", "not_following"]
 
 OpenRoot = Callable[[str, str, str], Coroutine[Any, Any, Opened]]
 """Opens a root for an owner and, if it is not shared, for a holder; raises `StorageError`."""
@@ -27,6 +28,16 @@ OpenRoot = Callable[[str, str, str], Coroutine[Any, Any, Opened]]
 def limits_of(record: AccountRecord) -> QuotaLimits:
     """Return the quota of an account."""
     return QuotaLimits(record.quota_bytes, record.quota_files)
+
+
+def not_following(open_root: OpenRoot) -> OpenRoot:
+    """Return what opens the same storages, which follow no links; raises `Unavailable` too."""
+
+    async def opened(root: str, owner: str, holder: str) -> Opened:
+        storage, place = await open_root(root, owner, holder)
+        return without_links(storage), place
+
+    return opened
 
 
 def mounted_parts(

@@ -28,6 +28,7 @@ from ftpservice.accounts.password_hash import check_hash
 from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, parse_mount
 from ftpservice.storage.name_rules.name_patterns import parse_patterns, patterns_text
+from ftpservice.storage.retention_rules import parse_retention
 from ftpservice.storage.rights import (
     OWNER_BITS,
     DirectoryRights,
@@ -265,6 +266,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "hours": ("hours", parse_hours),
     "from": ("networks", lambda value: (ip_network(value),)),
     "mount": ("mounts", lambda value: (parse_mount(value),)),
+    "retention": ("retention", parse_retention),
     "tls": ("tls_required", _required),
     "tls-cert": ("certificate", _certificate),
     "umask": ("umask", _umask),
@@ -320,6 +322,8 @@ def _options_text(record: AccountRecord) -> str:
         words.append(f"quota={record.quota_bytes}")
     if record.quota_files is not None:
         words.append(f"quota-files={record.quota_files}")
+    if record.retention is not None:
+        words.append(f"retention={record.retention}")
     if record.expires is not None:
         words.append(f"expires={record.expires.isoformat()}")
     words += [] if record.umask is None else [f"umask={record.umask:03o}"]

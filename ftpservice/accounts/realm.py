@@ -22,7 +22,12 @@ from ftpservice.accounts.account_record import (
 )
 from ftpservice.accounts.checkers import name_text
 from ftpservice.accounts.login_refusal import LoginRefused
-from ftpservice.accounts.mounted_account import account_tree, limits_of, mounted_parts
+from ftpservice.accounts.mounted_account import (
+    account_tree,
+    limits_of,
+    mounted_parts,
+    not_following,
+)
 from ftpservice.backends.directory_check import DirectoryCheck
 from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.mounts.mount_table import MountTable, Opened
@@ -123,6 +128,8 @@ class Realm:
         """What holds for mounts; without it, accounts with mounts are refused."""
         self.directories: DirectoryCheck | None = None
         """Looks at directories in threads; without it, one that hangs stops the reactor."""
+        self.with_retention: dict[str, AccountRecord] = {}
+        """The records of the last logins of accounts whose files are deleted after a time."""
         self._opened: dict[tuple[str, str], IStorageSource] = {}
         """By storage string, and by account for `IUnnamedSource`."""
 
@@ -164,6 +171,8 @@ class Realm:
             record = found or AccountRecord(name, "", rights=self._default_rights)
         if record.disabled:
             raise LoginRefused(LoginRefusal.DISABLED)
+        if record.retention is not None:
+            self.with_retention[record.name] = record
         storage = await (self._mounted(record) if record.mounts else self._plain(record))
         account = Account(
             record.name,
@@ -189,10 +198,10 @@ class Realm:
             return None
         counted: object  # the ledger does not keep it
         if record.mounts:
-            counted = account_tree(record, self._quotas(record), self._open)
+            counted = account_tree(record, self._quotas(record), self.open_root)
             tree = counted.ledger
         else:
-            storage, place = await self._open(record.root, record.name, record.name)
+            storage, place = await self.open_root(record.root, record.name, record.name)
             tree, counted = self._quotas(record).enter(place, storage), storage
         if recount:
             await tree.count()
@@ -204,7 +213,7 @@ class Realm:
         It enforces a quota if the account or one that shares files has one. An account without a
         quota, far from one, gets the storage itself.
         """
-        home, source = await self._home(record.root, record.name, record.name)
+        home, source = await self.home_of(record.root, record.name, record.name)
         storage = await source.storage(record.name, home)
         if record.directory_rights or record.hidden_names or record.refused_names:
             storage = without_links(storage)
@@ -228,23 +237,24 @@ class Realm:
         has_quota = limits_of(record) != NO_LIMITS
         quotas = self._quotas(record) if has_quota else self.quotas
         by_path = record.directory_rights or record.hidden_names or record.refused_names
-        opens = self._open_without_links if by_path else self._open
+        opens = not_following(self.open_root) if by_path else self.open_root
         parts = mounted_parts(record, quotas, opens)
         await parts[0].storage()
         return MountedStorage(MountTable(parts), self.mount_rules)
 
-    async def _open(self, root: str, owner: str, holder: str) -> Opened:
-        """Open a root or the storage of a mount; for ``holder``, if it is not shared."""
-        home, source = await self._home(root, owner, holder)
+    async def open_root(self, root: str, owner: str, holder: str) -> Opened:
+        """Open a root or the storage of a mount; for ``holder``, if it is not shared.
+
+        Raises `StorageError`.
+        """
+        home, source = await self.home_of(root, owner, holder)
         storage = await source.storage(owner, home)
         return storage, _place(storage, source, home)
 
-    async def _open_without_links(self, root: str, owner: str, holder: str) -> Opened:
-        storage, place = await self._open(root, owner, holder)
-        return without_links(storage), place
-
-    async def _home(self, root: str, owner: str, holder: str) -> tuple[VirtualPath, IStorageSource]:
-        """Return the source for a root, and the path in it; raises `StorageError`."""
+    async def home_of(
+        self, root: str, owner: str, holder: str
+    ) -> tuple[VirtualPath, IStorageSource]:
+        """Return the path of a root in its source, and the source; raises `StorageError`."""
         home = _home(root)
         if home is None:
             return ROOT, await self._source_for(root, owner, holder)

@@ -15,6 +15,7 @@ from twisted.logger import Logger, LogLevel, globalLogPublisher
 
 from ftpservice import events
 from ftpservice.activity.log_throttle import LogThrottle, SuppressedLines
+from ftpservice.activity.text_table import duration_text
 from ftpservice.events import Event, Outcome
 
 __all__ = ["EventLog", "Verbosity"]
@@ -60,6 +61,13 @@ def _file_changed(event: events.FileChanged) -> str:
     return f" {change} {event.path}" + (f" to {event.target}" if event.target else "")
 
 
+def _file_expired(event: events.FileExpired) -> str:
+    what = "empty directory " if event.is_directory else ""
+    size = "" if event.is_directory else f"{event.size} bytes, "
+    age = duration_text(event.age)
+    return f" retention deleted {what}{event.path}: {size}unchanged for {age}, rule {event.rule!r}"
+
+
 def _command_refused(event: events.CommandRefused) -> str:
     command = f"{event.command} {event.path}".strip() or "a line"
     return f": {command} was refused: {event.code} {event.text}{_aside(event.detail)}"
@@ -73,6 +81,7 @@ LINES: dict[type[Event], Callable[[Any], str]] = {
     events.SessionStalled: lambda event: f" was disconnected: {event.reason}",
     events.TransferEnded: _transfer_ended,
     events.FileChanged: _file_changed,
+    events.FileExpired: _file_expired,
     events.CommandRefused: _command_refused,
     events.CommandFailed: lambda event: f": {event.command or 'a line'} failed: {event.detail}",
     SuppressedLines: lambda event: f": {event.count} more refusals within a second",
@@ -157,7 +166,7 @@ def _line(event: Event) -> str:
     if isinstance(event, SuppressedLines) and event.others:
         return f"{event.count} more refusals of other sessions within a second"
     what = LINES[type(event)](event)
-    line = f"{event.user or '-'}@{event.peer} [{event.session}]{what}"
+    line = f"{event.user or '-'}@{event.peer or '-'} [{event.session}]{what}"
     return line if line.isprintable() else _escaped(line)
 
 

@@ -48,6 +48,7 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
         "ascii": None if record.ascii is None else "on" if record.ascii else "off",
         "hidden_names": list(record.hidden_names or ()),
         "refused_names": list(record.refused_names or ()),
+        "retention": str(record.retention) if record.retention else None,
         "tls_required": record.tls_required,
         "certificate": record.certificate.value if record.certificate else None,
     }

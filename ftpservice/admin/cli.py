@@ -16,6 +16,7 @@ from ftpservice.admin.doctor_command import doctor
 from ftpservice.admin.group_commands import group
 from ftpservice.admin.import_command import import_users
 from ftpservice.admin.quota_command import quota
+from ftpservice.admin.retention_command import retention
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.user_commands import user
 
@@ -67,6 +68,7 @@ ftpservice.add_command(config)
 ftpservice.add_command(doctor)
 ftpservice.add_command(quota)
 ftpservice.add_command(certificate)
+ftpservice.add_command(retention)
 for command in SERVICE_COMMANDS:
     ftpservice.add_command(command)
 

@@ -50,6 +50,10 @@ OPTION_HELP = {
     "rate-up": ("SIZE", "Bytes per second of all its uploads together."),
     "quota": ("SIZE", "Bytes that the files below its root may take up, such as 10G."),
     "quota-files": ("NUMBER", "Files, directories and links that there may be below its root."),
+    "retention": (
+        "RULES",
+        "Time after which files are deleted: '30d; /in: 7d; *.log: 90d; /archive: keep'.",
+    ),
     "expires": ("DATE", "Last day of logins, such as 2027-01-31."),
     "hours": (
         "HOURS",

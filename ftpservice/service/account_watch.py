@@ -6,7 +6,7 @@
 - The hours of an account end: the same, also while its store is down.
 - An account with another root, other rights or options, its own or those of its groups: its
   sessions get 421 after the command in progress, and log in again with the new ones.
-- Another password or another place in the file changes nothing for them.
+- Another password, retention or place in the file changes nothing for them.
 - A store that is down changes nothing for them either.
 """
 
@@ -207,7 +207,7 @@ def _terms(record: AccountRecord) -> AccountRecord:
 
     Whether a value is its own or that of a group does not matter either.
     """
-    return replace(record, password_hash="", line=0, groups=(), without=frozenset())
+    return replace(record, password_hash="", line=0, retention=None, groups=(), without=frozenset())
 
 
 def _unexpected(failure: Failure) -> None:

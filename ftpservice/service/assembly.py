@@ -31,6 +31,9 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit_tls import ImplicitTLSFactory
 from ftpservice.events import Event, EventStream, LoggedIn, LoginFailed
 from ftpservice.net.proxy_protocol import ProxiedFactory
+from ftpservice.retention.clock_watch import ClockWatch
+from ftpservice.retention.retention_run import RetentionRun
+from ftpservice.retention.retention_service import STATE_FILE, RetentionService, clock_state
 from ftpservice.service.accept_guard import AcceptGuard
 from ftpservice.service.account_watch import AccountWatch
 from ftpservice.service.acme_setup import AcmeHooks, acme_services, expiry_advice
@@ -89,11 +92,10 @@ def assemble(
     logs, parsed = logs or LogWriters(), listeners_for(settings, reactor)
     _make_directories(settings, owner)
     certificates = load_or_make_certificates(settings, owner)
-    source = storage_source_for(settings, reactor, owner)
+    source, bans = storage_source_for(settings, reactor, owner), _bans(settings, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers = portal_checkers_for(settings, options.checkers)
     event_log, report = EventLog(reactor, verbosity=settings.log), ActivityReport(time.time)
-    bans = _bans(settings, reactor)
     sink = EventSink(_event_stream(report, event_log, bans.bans), report.lines)
     factory = FTPFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
@@ -109,11 +111,11 @@ def assemble(
     parts = ServiceParts(listeners, factory, checkers, realm, settings.grace, banner, event_log)
     reload = _certificate_reload(certificates, reactor)
     service = FTPService(parts, reactor, console, reload, logs)
-    actions = ServiceActions(factory, realm, report, bans.bans)
-    control = _control_socket(options, actions, guard, reactor)
+    service.retention = _retention(options, realm, sink.events, reactor)
+    actions = ServiceActions(factory, realm, report, bans.bans, service.retention)
     hooks = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
-    others = _operation_services(options, factory, actions, hooks, reactor)
-    for part in (bans, guard, *control, *others):
+    beside = (bans, guard, service.retention, *_control_socket(options, actions, guard, reactor))
+    for part in (*beside, *_operation_services(options, factory, actions, hooks, reactor)):
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
     return service
@@ -180,6 +182,16 @@ def _operation_services(
     if acme is not None:
         actions.renewal = acme.renewal
         yield acme
+
+
+def _retention(
+    options: ServiceOptions, realm: Realm, events: EventStream, reactor: Any
+) -> RetentionService:
+    settings = options.settings
+    path = Path(settings.data_dir, STATE_FILE) if settings.data_dir else None
+    run = RetentionRun(options.checkers, realm, reactor, time.time, events.publish)
+    watch = ClockWatch(time.time, state=clock_state(path))
+    return RetentionService(run, watch, settings.retention, reactor, path)
 
 
 def _realm(

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
 from ftpservice.accounts.bans import Ban, BanList
 from ftpservice.accounts.checkers import LoginUnavailable
 from ftpservice.accounts.networks import Network, client_address, is_in_networks
@@ -14,6 +17,8 @@ from ftpservice.accounts.realm import Realm
 from ftpservice.activity.report import ActivityReport, LiveSession
 from ftpservice.concurrency.task import Task
 from ftpservice.control.factory import FTPFactory
+from ftpservice.retention.retention_run import CannotRun
+from ftpservice.retention.retention_service import RetentionService
 from ftpservice.service.control_socket import BadRequest
 from ftpservice.storage.errors import StorageError
 from ftpservice.wire.units import parse_duration
@@ -34,12 +39,18 @@ class ServiceActions:
     """The requests, by the name of their command in `by_name`."""
 
     def __init__(
-        self, factory: FTPFactory, realm: Realm, report: ActivityReport, bans: BanList
+        self,
+        factory: FTPFactory,
+        realm: Realm,
+        report: ActivityReport,
+        bans: BanList,
+        retention: RetentionService,
     ) -> None:
         self._factory = factory
         self._realm = realm
         self._report = report
         self._bans = bans
+        self._retention = retention
         self.renewal: CertificateRenewal | None = None
         """The renewal of the certificate by ACME, if there is one."""
 
@@ -56,6 +67,7 @@ class ServiceActions:
             "report": self.report,
             "quota": self.quota,
             "certificate": self.certificate,
+            **_retention_actions(self._retention),
         }
 
     def who(self, _request: Request) -> Any:
@@ -169,6 +181,30 @@ class ServiceActions:
             ],
             "acme": self.renewal.plan.status() if self.renewal is not None else None,
         }
+
+
+def _retention_actions(service: RetentionService) -> dict[str, Callable[[Request], Any]]:
+    """Return the actions about retention by command."""
+
+    def show(request: Request) -> Any:
+        return _refusing(service.show, str(request.get("user")))
+
+    def run(request: Request) -> Any:
+        user, is_dry = request.get("user"), bool(request.get("dry_run"))
+        chosen = None if user is None else str(user)
+        return _refusing(service.run_now, chosen, is_dry, bool(request.get("force")))
+
+    return {"retention": show, "retention-run": run}
+
+
+def _refusing(call: Callable[..., Deferred[Any]], *words: Any) -> Deferred[Any]:
+    """Return the result of a call; `CannotRun` becomes `BadRequest`."""
+
+    def refuse(failure: Failure) -> None:
+        failure.trap(CannotRun)
+        raise BadRequest(failure.getErrorMessage())
+
+    return maybeDeferred(call, *words).addErrback(refuse)
 
 
 def _network(given: object) -> Network:

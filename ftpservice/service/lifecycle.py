@@ -30,6 +30,7 @@ from ftpservice.accounts.account_record import IStartable
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.event_log import EventLog
 from ftpservice.control.factory import FTPFactory
+from ftpservice.retention.retention_service import RetentionService
 from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.listeners import Listeners
 from ftpservice.service.log.setup import LogWriters
@@ -82,6 +83,7 @@ class FTPService(MultiService):
         self._grace = parts.grace
         self.drop_privileges: Callable[[], None] = lambda: None
         """Called when the listeners are bound, before a connection is accepted."""
+        self.retention: RetentionService | None = None
         self.reload_settings: Callable[[], Deferred[None]] | None = None
         """Reads the settings again; None without a TOML file."""
         self._certificate_reload = certificate_reload
@@ -114,6 +116,8 @@ class FTPService(MultiService):
             self.parts.realm.quotas.recount_interval = change.settings.quota_recount
         if self.parts.realm.mount_rules is not None:
             self.parts.realm.mount_rules.rename_across = change.settings.rename_across_mounts
+        if self.retention is not None:
+            self.retention.apply(change.settings.retention)
         loaded = change.new_certificates
         if loaded is not None and self._certificate_reload is not None:
             self._certificate_reload.use(loaded.tls, loaded.paths, loaded.versions)

@@ -14,6 +14,7 @@ from ftpservice.concurrency.thread_pool import (
     run_unattended,
 )
 from ftpservice.storage.blocking_calls import in_pool
+from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import (
     BadOffset,
     BeingUploaded,
@@ -93,6 +94,7 @@ __all__ = [
     "HasUploads",
     "IAccess",
     "IBatchCommit",
+    "IConditionalRemoval",
     "IDescriptor",
     "IEnter",
     "IFreeSpace",

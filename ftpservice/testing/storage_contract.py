@@ -29,6 +29,7 @@ from ftpservice.testing.contract.capabilities import (
     AttributeContract,
     HashContract,
     PartialContract,
+    RemovalContract,
 )
 from ftpservice.testing.contract.directories import DirectoryContract, RenameContract
 from ftpservice.testing.contract.files import (
@@ -71,6 +72,7 @@ class StorageContract(
     AttributeContract,
     LinkContract,
     PartialContract,
+    RemovalContract,
     InterruptedUploadContract,
     ActiveUploadContract,
     SpaceRecoveryContract,

@@ -14,6 +14,7 @@ from ftpservice.accounts.passwd_file import parse
 from ftpservice.accounts.passwd_line import format_line, parse_line
 from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.backends.mounts.account_mount import AccountMount
+from ftpservice.storage.retention_rules import parse_retention
 from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
 
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
@@ -118,6 +119,8 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         (f"alice:{HASH}:/:raed", "unknown right 'raed'"),
         (f"alice:{HASH}:/:read,", "unknown right ''"),
         (f"alice:{HASH}:/:read:quote=10G", "unknown option 'quote=10G'"),
+        (f"alice:{HASH}:/:read:retention=30", "expected hours, days or weeks"),
+        (f"alice:{HASH}:/:read:retention=1d,retention=2d", "given twice"),
         (f"alice:{HASH}:/:read:quota=0", "omit the option for no limit"),
         (f"alice:{HASH}:/:read:quota=ten", "not a size"),
         (f"alice:{HASH}:/:read:quota-files=0", "a number, 1 or more"),
@@ -243,10 +246,12 @@ def test_twisted_reads_the_first_two_fields(tmp_path):
                 rate_up=300,
                 quota_bytes=10 << 20,
                 quota_files=7,
+                retention=parse_retention("30d; /in/*.log: 7d; [a\\]*: keep"),
                 line=4,
             ),
             f"a:{HASH}:/x:full:from=10.0.0.0/8,from=fd00\\:\\:/8,max-sessions=5,"
-            "rate-down=20971520,rate-up=300,quota=10485760,quota-files=7,expires=2027-01-31,tls=required,"
+            "rate-down=20971520,rate-up=300,quota=10485760,quota-files=7,"
+            r"retention=30d; /in/*.log\: 7d; [a\\]*\: keep,expires=2027-01-31,tls=required,"
             "tls-cert=required,disabled",
         ),
     ],

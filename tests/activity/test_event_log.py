@@ -14,6 +14,7 @@ from ftpservice.events import (
     CommandRefused,
     Event,
     FileChanged,
+    FileExpired,
     LoggedIn,
     LoginFailed,
     LoginRefusal,
@@ -48,6 +49,15 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
         (
             FileChanged(*WHO, "drop partial", "/a"),
             "ann@192.0.2.1 [7] deleted the partial upload of /a",
+        ),
+        (
+            FileExpired(1.0, 0, "", "ann", "/a\n", 5, 700_000.0, "/in: 7d"),
+            r"ann@- [0] retention deleted /a\n: 5 bytes, unchanged for 8d 02:26:40, rule '/in: 7d'",
+        ),
+        (
+            FileExpired(1.0, 0, "", "ann", "/in/a", 0, 90_000.0, "1d", is_directory=True),
+            "ann@- [0] retention deleted empty directory /in/a: unchanged for 1d 01:00:00, "
+            "rule '1d'",
         ),
         (CommandFailed(*WHO, "RETR", "boom\x1b"), r"ann@192.0.2.1 [7]: RETR failed: boom\x1b"),
         (

@@ -74,6 +74,8 @@ def test_an_account_lives_through_all_commands(any_admin):
         "::1",
         "--quota",
         "10M",
+        "--retention",
+        "30d;/in: 1w; *.log:keep",
     )
     shown = any_admin.json("show", "ann")
     assert shown.pop("origins") == {
@@ -101,10 +103,14 @@ def test_an_account_lives_through_all_commands(any_admin):
         "ascii": None,
         "hidden_names": [],
         "refused_names": [],
+        "retention": "30d; /in: 7d; *.log: keep",
         "tls_required": False,
         "certificate": None,
     }
+    assert str(any_admin.store.find("ann").retention) == "30d; /in: 7d; *.log: keep"
     any_admin.do("set", "ann", "--max-sessions", "none", "--from", "none", "--tls", "required")
+    any_admin.do("set", "ann", "--retention", "none")
+    assert any_admin.store.find("ann").retention is None
     assert any_admin.json("lock", "ann")["locked"] is True
     assert "locked" in any_admin.do("list")
     assert any_admin.json("unlock", "ann")["locked"] is False
@@ -140,6 +146,12 @@ def test_an_account_lives_through_all_commands(any_admin):
             f"{STRONG}\n",
             2,
             "the option 'refuse=a/b': the pattern 'a/b' has a slash",
+        ),
+        (
+            ("add", "bob", "--retention", "30", "--password-stdin"),
+            f"{STRONG}\n",
+            2,
+            "expected hours, days or weeks",
         ),
         (
             ("add", "bob", "--rights", "all", "--password-stdin"),

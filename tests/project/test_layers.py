@@ -36,6 +36,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"commands"},
         {"control", "simple"},
         {"activity"},
+        {"retention"},
         {"testing.contract"},
         {"testing"},
         {"service.settings"},

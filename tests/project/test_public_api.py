@@ -30,13 +30,14 @@ DOORS = {
     """,
     "ftpservice.events": """
         CertificateExpires CertificateFailed CertificateIssued
-        CommandFailed CommandRefused Event EventStream FileChanged
+        CommandFailed CommandRefused Event EventStream FileChanged FileExpired
         HandshakeFailed LoggedIn LoginFailed LoginRefusal Outcome Refused SessionClosed
         SessionOpened SessionStalled TransferEnded TransferStarted
     """,
     "ftpservice.storage": """
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
-        FilesystemUnsupported HasUploads IAccess IBatchCommit IDescriptor IEnter IFreeSpace
+        FilesystemUnsupported HasUploads IAccess IBatchCommit IConditionalRemoval
+        IDescriptor IEnter IFreeSpace
         IHashes ILinks IListing in_pool InvalidName IPartials IReading IReplacing
         IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget
         IStorage IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWithoutLinks

@@ -19,6 +19,7 @@ from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.events import LoggedIn
 from ftpservice.service.account_watch import WATCH_SECONDS, AccountWatch
+from ftpservice.storage.retention_rules import parse_retention
 from tests.accounts.doubles import Accounts
 
 HASH = hash_secret(b"secret", b"saltsalt", 1, 8, 1, 16, Type.ID).decode()
@@ -148,7 +149,7 @@ def set_account(watch, **changes):
 def test_a_change_in_a_store_ends_the_sessions_of_its_account(remote, changes, text):
     ann, bob = remote_login(remote, 1), remote_login(remote, 2, "bob")
     remote.clock.advance(WATCH_SECONDS)
-    set_account(remote, password_hash=HASH + "x")
+    set_account(remote, password_hash=HASH + "x", retention=parse_retention("30d"))
     remote.clock.advance(WATCH_SECONDS)
     assert ann.ended == []
     set_account(remote, **changes)

@@ -56,6 +56,8 @@ TERM_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key not in OWN_KEYS))
 """Keys of store strings with values for all accounts."""
 COMMON_KEYS = ("cache", DEFINED_GROUPS, *TERM_KEYS)
 """Keys of all store strings."""
+SPECIAL_CHARACTERS = {MOUNT: frozenset(","), "retention": frozenset(",:;*?[]\\")}
+"""Characters with a meaning in the value of an option, by option."""
 ACCOUNT_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key != "group"))
 MAX_NAME_BYTES = 255
 """The longest name of a directory."""
@@ -124,8 +126,7 @@ class AccountTerms:
         found: dict[str, Any] = {}
         for key, values in {**self.options, **words}.items():
             if key not in (ROOT, RIGHTS):
-                if key == MOUNT and "," in name:
-                    raise ValueError(f"{name!r} cannot be part of a mount")
+                _check_part(key, name, values)
                 given = _option(key, [value.replace(USER_FIELD, name) for value in values])
                 if key in words and not trusts_storages:
                     _require_paths(given.get("mounts", ()))
@@ -159,6 +160,13 @@ class AccountTerms:
         if given and is_storage_string(given[0]) and not trusts_storages:
             raise ValueError(f"the root {given[0]!r} is a storage and not a path")
         return parse_root((given[0] if given else self.root).replace(USER_FIELD, name))
+
+
+def _check_part(key: str, name: str, values: Sequence[str]) -> None:
+    """Raise `ValueError` for a name that would change the meaning of a value with ``{user}``."""
+    special = SPECIAL_CHARACTERS.get(key, frozenset())
+    if not special.isdisjoint(name) and any(USER_FIELD in value for value in values):
+        raise ValueError(f"{name!r} cannot be part of the value of {key!r}")
 
 
 def _require_paths(mounts: Sequence[AccountMount]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text, update
@@ -14,7 +15,7 @@ from ftpservice.accounts.account_store import (
     AccountExists,
     ExistingAccounts,
     GroupInUse,
-    IAccountStore,
+    IInterruptibleStore,
     InvalidAccount,
     NoSuchAccount,
 )
@@ -41,13 +42,14 @@ IS_GROUP = ACCOUNTS.c.name.like(f"{GROUP_MARK}%")
 Groups = AccountGroups[AccountRecord]
 
 
-@implementer(IAccountStore)
+@implementer(IInterruptibleStore)
 class SQLStore:
     """The accounts of one database; nothing is connected before the first call."""
 
     def __init__(self, url: DatabaseURL) -> None:
         self.place = url.place
         self.database = Database(url, STATEMENT_SECONDS)
+        self.interrupt = partial(self.database.calls.interrupt, 0.0)
 
     def accounts(self) -> Sequence[AccountRecord]:
         """Return all usable accounts with what they inherit, by name."""

@@ -8,6 +8,10 @@ import stat
 from contextlib import suppress
 
 from ftpservice.backends.local.files.in_place import SET_ID_BITS
+from ftpservice.backends.local.files.removal import (
+    remove_empty_directory,
+    remove_unchanged_file,
+)
 from ftpservice.backends.local.metadata.acl import has_default_acl
 from ftpservice.backends.local.metadata.mount_points import reports_mount_points
 from ftpservice.backends.local.metadata.stat import O_PATH
@@ -29,6 +33,7 @@ from ftpservice.storage.errors import (
 from ftpservice.storage.interfaces import MaskedMode
 from ftpservice.storage.os_errors import translating_unsupported
 from ftpservice.storage.rights import mode_keeps_owner
+from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
@@ -36,6 +41,7 @@ __all__ = [
     "make_directory",
     "remove_directory",
     "remove_file",
+    "remove_unchanged",
     "rename",
     "set_mode",
     "set_modified",
@@ -102,6 +108,24 @@ def remove_file(tree: DirectoryTree, path: VirtualPath, owner: str) -> None:
             remove_partial_alone(place, path, owner)
         else:
             discard_idle(place.directory, partial_name(owner, place.name))
+
+
+@reports_mount_points
+def remove_unchanged(
+    tree: DirectoryTree, path: VirtualPath, entry: Entry, partials: DirectoryPartials
+) -> None:
+    """Remove a file or an empty directory if it is still the one of ``entry``.
+
+    ``partials`` tells of uploads into the directory that have not begun to write.
+    """
+    if path.is_root:
+        raise Denied(path)
+    with tree.parent(path) as place:
+        if entry.kind is Kind.DIRECTORY:
+            partials.check_lazy_uploads(place, path)
+            remove_empty_directory(place, path, entry)
+        else:
+            remove_unchanged_file(place, path, entry)
 
 
 @reports_mount_points

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ftpservice.backends.local.files.lazy_upload import LazyUpload
 from ftpservice.backends.local.partials.partial_file import discard_idle, is_idle, read_mark
 from ftpservice.backends.local.paths.names import (
+    ASIDE_NAME,
     PARTIAL_NAME,
     decoded,
     is_hidden,
@@ -45,11 +46,15 @@ Visit = Callable[[int, VirtualPath, bytes], object]
 
 
 class PartialWalk(TreeWalk):
-    """One walk through a tree that calls ``visit`` for every partial, in turns."""
+    """One walk through a tree that calls ``visit`` for every partial, in turns.
 
-    def __init__(self, tree: DirectoryTree, visit: Visit) -> None:
+    ``visit_aside`` is called for files that a removal has set aside.
+    """
+
+    def __init__(self, tree: DirectoryTree, visit: Visit, visit_aside: Visit | None = None) -> None:
         super().__init__(tree, ROOT)
         self._visit = visit
+        self._visit_aside = visit_aside
 
     def visit(self, opened: int, path: VirtualPath, item: os.DirEntry[str]) -> None:
         """Note a directory; call ``visit`` for a partial."""
@@ -62,6 +67,8 @@ class PartialWalk(TreeWalk):
     def _hidden(self, opened: int, path: VirtualPath, name: bytes) -> None:
         if PARTIAL_NAME.fullmatch(name):
             self._visit(opened, path, name)
+        elif self._visit_aside is not None and ASIDE_NAME.fullmatch(name):
+            self._visit_aside(opened, path, name)
 
 
 class PartialSearch:

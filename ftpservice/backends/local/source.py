@@ -8,8 +8,10 @@ from typing import cast
 from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.logger import Logger
 from zope.interface import implementer
 
+from ftpservice.backends.local.files.removal import put_back
 from ftpservice.backends.local.operations import make_directory
 from ftpservice.backends.local.partial_search import PartialWalk
 from ftpservice.backends.local.partials.sweeper import PartialSweep, PeriodicSweep
@@ -28,6 +30,8 @@ from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["LocalSource", "LocalStorage"]
+
+log = Logger("ftpservice")
 
 SWEEP_INTERVAL_SECONDS = 3600.0
 
@@ -81,10 +85,13 @@ class LocalSource:
         return f"local:{self._root}"
 
     async def sweep(self) -> int:
-        """Remove expired partial uploads and return how many; called every hour by itself."""
+        """Remove expired partial uploads and return how many; called every hour by itself.
+
+        Files that a killed process has set aside to remove them get their names back.
+        """
         tree = await in_pool(self._runner, ROOT, DirectoryTree.at, self._root)
         sweep = PartialSweep(self._partial_age)
-        walk = PartialWalk(tree, sweep.visit)
+        walk = PartialWalk(tree, sweep.visit, _put_back)
         while await in_pool(self._runner, ROOT, walk.turn):
             pass
         return sweep.removed
@@ -117,6 +124,15 @@ class LocalSource:
         """Return one tree for all storages that have the directory open."""
         facts = os.fstat(tree.root)
         return self._trees.setdefault((facts.st_dev, facts.st_ino), tree)
+
+
+def _put_back(directory: int, path: VirtualPath, aside: bytes) -> None:
+    """Give a file its name back, unless it is being removed."""
+    try:
+        if put_back(directory, aside):
+            log.warn("a removal in {path} was interrupted: the file is back", path=str(path))
+    except OSError as error:
+        log.error("{path}: a file was not put back: {error}", path=str(path), error=error)
 
 
 def _created_tree(whole: DirectoryTree, top: VirtualPath) -> DirectoryTree:

@@ -26,6 +26,7 @@ from ftpservice.backends.local.operations import (
     make_directory,
     remove_directory,
     remove_file,
+    remove_unchanged,
     rename,
     set_mode,
     set_modified,
@@ -42,6 +43,7 @@ from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.usage import UsageWalk, place_of
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
+from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import NotSupported, PathNotFound
 from ftpservice.storage.interfaces import (
     IAccess,
@@ -138,9 +140,11 @@ class LocalFiles:
 
     async def remove_directory(self, path: VirtualPath) -> None:
         """Remove a directory that is empty except for partial uploads of this owner."""
+        await in_pool(self._runner, path, remove_directory, self._tree, path, self._partials())
+
+    def _partials(self) -> DirectoryPartials:
         options = self._options
-        partials = DirectoryPartials(self._owner, options.partial_age, options.lazy_uploads)
-        await in_pool(self._runner, path, remove_directory, self._tree, path, partials)
+        return DirectoryPartials(self._owner, options.partial_age, options.lazy_uploads)
 
     async def remove_file(self, path: VirtualPath) -> None:
         """Remove a file or link and the owner's partial upload of it, or only the latter."""
@@ -212,6 +216,7 @@ def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
 
 @implementer(
     IAccess,
+    IConditionalRemoval,
     IEnter,
     IHashes,
     ILinks,
@@ -260,6 +265,12 @@ class LocalStorage(LocalFiles):
     async def set_mode(self, path: VirtualPath, mode: int) -> None:
         """Set the lower nine permission bits."""
         await in_pool(self._runner, path, set_mode, self._tree, path, mode)
+
+    async def remove_unchanged(self, path: VirtualPath, entry: Entry) -> None:
+        """Remove a file or an empty directory if it is still the one of ``entry``."""
+        await in_pool(
+            self._runner, path, remove_unchanged, self._tree, path, entry, self._partials()
+        )
 
     async def free_space(self, path: VirtualPath) -> int:
         """Return the bytes that this process may still write to the filesystem."""

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 
 from ftpservice.backends.local.partials.partial_file import is_idle
-from ftpservice.backends.local.paths.names import PARTIAL_NAME, decoded, is_hidden
+from ftpservice.backends.local.paths.names import ASIDE_NAME, PARTIAL_NAME, decoded, is_hidden
 from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.tree_walk import TreeWalk
 from ftpservice.storage.quota_interfaces import TreeUsage
@@ -24,7 +24,8 @@ def place_of(tree: DirectoryTree) -> tuple[object, ...]:
 class UsageWalk(TreeWalk):
     """One walk through the tree below ``top`` that counts its files, bytes and partial uploads.
 
-    Links are not followed. An empty partial upload, and one under way, does not count.
+    Links are not followed. An empty partial upload, and one under way, does not count. A file that
+    is set aside to be removed does: it may get its name back.
     """
 
     entries_per_turn = 2000
@@ -48,8 +49,8 @@ class UsageWalk(TreeWalk):
             self.pending.append(path.child(decoded(item.name)))
         elif item.is_file(follow_symlinks=False):
             size = item.stat(follow_symlinks=False).st_size
-            if item.name[0] == "." and is_hidden(item.name):
-                name = os.fsencode(item.name)
+            name = os.fsencode(item.name)
+            if item.name[0] == "." and is_hidden(item.name) and not ASIDE_NAME.fullmatch(name):
                 if not size or not PARTIAL_NAME.fullmatch(name) or not is_idle(opened, name):
                     return
                 self._partials += 1

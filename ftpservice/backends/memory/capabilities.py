@@ -10,10 +10,13 @@ from zope.interface import implementer
 
 from ftpservice.backends.memory.tree import Key, MemoryDirectory, partial_key
 from ftpservice.backends.memory.view import MemoryView
+from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import (
     BadOffset,
     BeingUploaded,
+    Busy,
     Denied,
+    NotEmpty,
     NotSupported,
     PathNotFound,
     StorageError,
@@ -32,7 +35,14 @@ from ftpservice.wire.digests import new_hasher
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["MemoryAttributes", "MemoryFreeSpace", "MemoryHashes", "MemoryPartials", "MemoryUsage"]
+__all__ = [
+    "MemoryAttributes",
+    "MemoryFreeSpace",
+    "MemoryHashes",
+    "MemoryPartials",
+    "MemoryRemoval",
+    "MemoryUsage",
+]
 
 BYTES_PER_TURN = 1 << 20
 """Bytes digested before other work gets a turn: one or two milliseconds."""
@@ -105,6 +115,33 @@ class MemoryFreeSpace:
         """Return the free bytes; the same for every path."""
         self._view.node(path)
         return self._view.tree.free_space()
+
+
+@implementer(IConditionalRemoval)
+class MemoryRemoval:
+    """Removal of what nobody has touched. Readers keep the content that they have opened."""
+
+    def __init__(self, view: MemoryView) -> None:
+        self._view = view
+
+    async def remove_unchanged(self, path: VirtualPath, entry: Entry) -> None:
+        """Remove a file or an empty directory if it is still the one of ``entry``."""
+        view, tree = self._view, self._view.tree
+        if path.is_root:
+            raise Denied(path)
+        node = view.node(path)
+        if node.entry(path.name) != entry:
+            raise Busy(path, "it has changed")
+        if isinstance(node, MemoryDirectory):
+            has_partials = any(one.home is node for one, _is_active in tree.all_partials())
+            has_uploads = any(one.home is node for one in tree.running)
+            if node.entries or has_partials or has_uploads:
+                raise NotEmpty(path)
+        elif node in tree.growing:
+            raise Busy(path, "an append is under way")
+        else:
+            node.content.drop()
+        view.home(path).take(path.name, tree.seconds())
 
 
 @implementer(ITreeUsage)

@@ -14,11 +14,13 @@ from ftpservice.backends.memory.capabilities import (
     MemoryFreeSpace,
     MemoryHashes,
     MemoryPartials,
+    MemoryRemoval,
     MemoryUsage,
 )
 from ftpservice.backends.memory.tree import MemoryDirectory, MemoryFile, MemoryTree, partial_key
 from ftpservice.backends.memory.view import MemoryView
 from ftpservice.backends.memory.writing import begin_writing
+from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import (
     BeingUploaded,
     Denied,
@@ -55,6 +57,7 @@ CAPABILITIES: dict[object, Callable[[MemoryView], object]] = {
     ISetMode: MemoryAttributes,
     IFreeSpace: MemoryFreeSpace,
     IPartials: MemoryPartials,
+    IConditionalRemoval: MemoryRemoval,
     ITreeUsage: MemoryUsage,
 }
 """Optional interfaces and the classes that provide them; `IHashes` needs the clock, too."""

@@ -163,6 +163,8 @@ class MemoryTree:
         self.used = 0
         self.running: set[MemoryPartial] = set()
         """Uploads under way, except appends in place; for unique names the owner is empty."""
+        self.growing: list[MemoryFile] = []
+        """The files that appends under way add to, one for each append."""
         self._partials: dict[Key, MemoryPartial] = {}
         self.root = self.new_directory("ftp", 0o755)
 

@@ -188,6 +188,7 @@ class MemoryAppend:
         self._file = file
         self._written = 0
         self._ended = False
+        view.tree.growing.append(file)
 
     async def write(self, data: bytes) -> None:
         """Add to the file."""
@@ -202,7 +203,7 @@ class MemoryAppend:
         Raises `PathNotFound` if it was removed.
         """
         self._require_open()
-        self._ended = True
+        self._end()
         self._request.check_announced(self._written, self.path)
         if self._file.content.is_dropped:
             raise PathNotFound(self.path, "removed while it was appended to")
@@ -221,7 +222,12 @@ class MemoryAppend:
 
     async def abandon(self) -> None:
         """End the transaction; what was appended stays."""
+        if not self._ended:
+            self._end()
+
+    def _end(self) -> None:
         self._ended = True
+        self._view.tree.growing.remove(self._file)
 
     def _require_open(self) -> None:
         if self._ended:

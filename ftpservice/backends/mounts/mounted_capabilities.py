@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from ftpservice.backends.mounts.mount_table import MountedPart
 from ftpservice.backends.mounts.mounted_tree import MountedTree
+from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import (
     Denied,
     IsDirectory,
@@ -36,7 +37,7 @@ from ftpservice.storage.interfaces import (
 from ftpservice.wire.entry import ENTER, READ, REMOVE, Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["CAPABILITIES", "MountedCapabilities"]
+__all__ = ["CAPABILITIES", "MountedCapabilities", "MountedRemoval"]
 
 log = Logger("ftpservice")
 
@@ -214,3 +215,22 @@ class MountedCapabilities:
         """Return partial uploads with their paths in the tree, without those that are hidden."""
         below = [one._replace(path=one.path.below(part.path)) for one in found]
         return [one for one in below if self._table.find(one.path)[0] is part]
+
+
+@implementer(IConditionalRemoval)
+class MountedRemoval:
+    """The removal of what nobody has touched, by the storage that has it."""
+
+    def __init__(self, tree: MountedTree) -> None:
+        self._tree = tree
+
+    async def remove_unchanged(self, path: VirtualPath, entry: Entry) -> None:
+        """Remove a file or an empty directory, neither a mount point nor one above."""
+        table = self._tree.table
+        table.check_not_fixed(path)
+        table.find(path)[0].check_writable(path)
+
+        async def removed(storage: IStorage, within: VirtualPath) -> None:
+            await _of(IConditionalRemoval, storage, within).remove_unchanged(within, entry)
+
+        await self._tree.call(path, removed)

@@ -20,9 +20,14 @@ from zope.interface import implementer
 from ftpservice.backends.mounts.file_move import FileName, move_file
 from ftpservice.backends.mounts.mount_rules import MountRules, RenameAcrossMounts
 from ftpservice.backends.mounts.mount_table import MountTable
-from ftpservice.backends.mounts.mounted_capabilities import CAPABILITIES, MountedCapabilities
+from ftpservice.backends.mounts.mounted_capabilities import (
+    CAPABILITIES,
+    MountedCapabilities,
+    MountedRemoval,
+)
 from ftpservice.backends.mounts.mounted_files import MountedListing, MountedWriting
 from ftpservice.backends.mounts.mounted_tree import MountedTree
+from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import (
     Denied,
     Exists,
@@ -61,6 +66,8 @@ class MountedStorage:
     def __conform__(self, interface: object) -> object:
         if interface in CAPABILITIES:
             return MountedCapabilities(self._tree)
+        if interface is IConditionalRemoval:
+            return MountedRemoval(self._tree)
         root = self._table.parts[0].opened
         return IQuota(root[0], None) if interface is IQuota and root is not None else None
 

@@ -1,13 +1,15 @@
-"""The settings of the operation: user, log, control socket, bans, core dumps, mounts."""
+"""The settings of the operation: user, log, control socket, bans, mounts, retention."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import time
 
 from ftpservice.accounts.bans import BanRules
 from ftpservice.activity.event_log import Verbosity
 from ftpservice.backends.mounts.mount_rules import RenameAcrossMounts
-from ftpservice.service.settings.parsers import enum_parser
+from ftpservice.retention.schedule import RetentionSchedule
+from ftpservice.service.settings.parsers import enum_parser, parse_time_of_day
 from ftpservice.service.settings.setting import COUNT, FLAG, SECONDS, SWITCH, TEXT, setting
 
 __all__ = ["OperationSettings"]
@@ -89,8 +91,28 @@ class OperationSettings:
         enum_parser(RenameAcrossMounts),
         live=True,
     )
+    retention_time: time | None = setting(
+        TEXT,
+        "03:00",
+        "Local time of the day at which files are deleted that accounts with retention no longer "
+        "keep; none: only by ftpservice retention run.",
+        parse_time_of_day,
+        example='"03:00"',
+        live=True,
+    )
+    retention_directories: bool = setting(
+        SWITCH,
+        False,
+        "Whether retention deletes empty directories, too.",
+        live=True,
+    )
 
     @property
     def ban_rules(self) -> BanRules:
         """The rules for automatic bans."""
         return BanRules(self.ban_after if self.ban_time else 0, self.ban_time)
+
+    @property
+    def retention(self) -> RetentionSchedule:
+        """When files are deleted by themselves."""
+        return RetentionSchedule(self.retention_time, self.retention_directories)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import time
 from enum import Enum
 from typing import TypeVar
 
 from ftpservice.wire.digests import ALGORITHMS
 
-__all__ = ["enum_parser", "parse_digest", "parse_host", "parse_listen_address"]
+__all__ = [
+    "enum_parser",
+    "parse_digest",
+    "parse_host",
+    "parse_listen_address",
+    "parse_time_of_day",
+]
 
 Choice = TypeVar("Choice", bound=Enum)
 LISTEN_ADDRESS = re.compile(
@@ -49,6 +56,16 @@ def parse_digest(text: str) -> str:
 def _simplified(name: str) -> str:
     """Return a name without the characters that users may omit: sha256 is SHA-256."""
     return name.upper().replace("-", "").replace("_", "")
+
+
+def parse_time_of_day(text: str) -> time | None:
+    """Return a time of the day, None for "none"; raises `ValueError`."""
+    if text == "none":
+        return None
+    match = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text, re.ASCII)
+    if match is None:
+        raise ValueError(f"{text!r} is not a time of the day such as 03:00, and not none")
+    return time(int(match[1]), int(match[2]))
 
 
 def enum_parser(kind: type[Choice]) -> Callable[[str], Choice]:

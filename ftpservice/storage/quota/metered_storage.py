@@ -17,6 +17,7 @@ from contextlib import suppress
 
 from zope.interface import implementer
 
+from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import PathNotFound, QuotaExceeded, StorageError
 from ftpservice.storage.interfaces import (
     IAccess,
@@ -42,7 +43,7 @@ from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledger import QuotaLimits, UploadCharge
 from ftpservice.storage.quota.metered_append import MeteredAppend
 from ftpservice.storage.quota.metered_upload import MeteredUpload
-from ftpservice.storage.quota.upload_room import UploadRoom
+from ftpservice.storage.quota.upload_room import UploadRoom, run_to_the_end
 from ftpservice.storage.quota_interfaces import IQuota, QuotaState, TreeUsage
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
@@ -73,6 +74,9 @@ class MeteredStorage:
         if interface is IPartials:
             partials = IPartials(self._inner, None)
             return None if partials is None else _MeteredPartials(partials, self._account)
+        if interface is IConditionalRemoval:
+            removal = IConditionalRemoval(self._inner, None)
+            return None if removal is None else _MeteredRemoval(removal, self._account)
         return None
 
     async def stat(self, path: VirtualPath) -> Entry:
@@ -263,6 +267,26 @@ class _Quota:
         """Raise `QuotaExceeded` for a file that would not fit even if there were no others."""
         if self._limits.size is not None and size > self._limits.size:
             raise QuotaExceeded(VirtualPath(), f"larger than the quota of {self._limits.size}")
+
+
+@implementer(IConditionalRemoval)
+class _MeteredRemoval:
+    """The removal of what nobody has touched, which frees what that took up."""
+
+    def __init__(self, removal: IConditionalRemoval, account: QuotaAccount) -> None:
+        self._removal = removal
+        self._account = account
+
+    async def remove_unchanged(self, path: VirtualPath, entry: Entry) -> None:
+        """Remove a file or a directory; completes even if cancelled."""
+        await run_to_the_end(self._remove(path, entry))
+
+    async def _remove(self, path: VirtualPath, entry: Entry) -> None:
+        account = self._account
+        async with account.change(path):
+            await self._removal.remove_unchanged(path, entry)
+            freed = entry_usage(entry)
+            account.add(path, -freed.size, -freed.files)
 
 
 @implementer(IPartials)

@@ -7,7 +7,16 @@ from __future__ import annotations
 import hashlib
 import zlib
 
-from ftpservice.storage.errors import BadOffset, Denied, IsDirectory, NotSupported, PathNotFound
+from ftpservice.storage.conditional_removal import IConditionalRemoval
+from ftpservice.storage.errors import (
+    BadOffset,
+    Busy,
+    Denied,
+    IsDirectory,
+    NotEmpty,
+    NotSupported,
+    PathNotFound,
+)
 from ftpservice.storage.interfaces import (
     IFreeSpace,
     IHashes,
@@ -15,6 +24,7 @@ from ftpservice.storage.interfaces import (
     ISetMode,
     ISetTimes,
     IStorage,
+    WriteMode,
     WriteRequest,
 )
 from ftpservice.testing.contract.case import (
@@ -24,11 +34,15 @@ from ftpservice.testing.contract.case import (
     cancel,
     contract_test,
     create_file,
+    list_directory,
+    partial_size,
     path_at,
+    read_file,
+    supports_mode,
 )
 from ftpservice.wire.entry import Kind
 
-__all__ = ["AttributeContract", "HashContract", "PartialContract"]
+__all__ = ["AttributeContract", "HashContract", "PartialContract", "RemovalContract"]
 
 DAY = 86_400.0
 
@@ -177,3 +191,118 @@ class PartialContract(ContractCase):
         await create_file(storage, "/file", b"whole")
         for name in ("/file", "/none", "/none/file", "/"):
             await assert_raises(partials.partial(path_at(name)), PathNotFound)
+
+
+class RemovalContract(ContractCase):
+    """`IConditionalRemoval`."""
+
+    @contract_test
+    async def test_what_nobody_has_touched_is_removed(self, storage: IStorage) -> None:
+        removal = IConditionalRemoval(storage, None)
+        if removal is None:
+            return
+        await create_file(storage, "/file", b"old")
+        await storage.make_directory(path_at("/folder"))
+        for name, entry in (await list_directory(storage)).items():
+            await removal.remove_unchanged(path_at(f"/{name}"), entry)
+        self.assertEqual(await list_directory(storage), {})
+
+    @contract_test
+    async def test_a_file_that_was_replaced_stays(self, storage: IStorage) -> None:
+        removal = IConditionalRemoval(storage, None)
+        if removal is None:
+            return
+        await create_file(storage, "/file", b"old")
+        entry = (await list_directory(storage))["file"]
+        await create_file(storage, "/file", b"new")
+        await assert_raises(removal.remove_unchanged(path_at("/file"), entry), Busy)
+        self.assertEqual(await read_file(storage, "/file"), b"new")
+        self.assertEqual(set(await list_directory(storage)), {"file"})
+
+    @contract_test
+    async def test_another_file_under_the_name_stays(self, storage: IStorage) -> None:
+        removal = IConditionalRemoval(storage, None)
+        if removal is None:
+            return
+        await create_file(storage, "/file", b"old")
+        await create_file(storage, "/other", b"new")
+        entry = (await list_directory(storage))["file"]
+        await storage.rename(path_at("/other"), path_at("/file"))
+        await assert_raises(removal.remove_unchanged(path_at("/file"), entry), Busy)
+        self.assertEqual(await read_file(storage, "/file"), b"new")
+
+    @contract_test
+    async def test_a_file_that_is_appended_to_stays(self, storage: IStorage) -> None:
+        removal = IConditionalRemoval(storage, None)
+        if removal is None or not await supports_mode(storage, WriteMode.APPEND):
+            return
+        await create_file(storage, "/file", b"old")
+        entry = (await list_directory(storage))["file"]
+        appending = await begin_upload(storage, "/file", b"", WriteRequest(WriteMode.APPEND))
+        await assert_raises(removal.remove_unchanged(path_at("/file"), entry), Busy)
+        await appending.write(b", and new")
+        await assert_raises(removal.remove_unchanged(path_at("/file"), entry), Busy)
+        await appending.commit()
+        await assert_raises(removal.remove_unchanged(path_at("/file"), entry), Busy)
+        self.assertEqual(await read_file(storage, "/file"), b"old, and new")
+
+    @contract_test
+    async def test_a_file_that_is_read_can_be_read_to_its_end(self, storage: IStorage) -> None:
+        removal = IConditionalRemoval(storage, None)
+        if removal is None:
+            return
+        await create_file(storage, "/file", b"content")
+        entry = (await list_directory(storage))["file"]
+        reading = await storage.open_reading(path_at("/file"))
+        try:
+            try:
+                await removal.remove_unchanged(path_at("/file"), entry)
+            except Busy:
+                self.assertEqual(await read_file(storage, "/file"), b"content")
+            self.assertEqual(await reading.read(0, 100), b"content")
+        finally:
+            reading.close()
+
+    @contract_test
+    async def test_what_is_gone_is_reported(self, storage: IStorage) -> None:
+        removal = IConditionalRemoval(storage, None)
+        if removal is None:
+            return
+        await create_file(storage, "/file", b"old")
+        entry = (await list_directory(storage))["file"]
+        await storage.remove_file(path_at("/file"))
+        await assert_raises(removal.remove_unchanged(path_at("/file"), entry), PathNotFound)
+        await assert_raises(removal.remove_unchanged(path_at("/no/file"), entry), PathNotFound)
+
+    @contract_test
+    async def test_a_directory_with_anything_in_it_stays(self, storage: IStorage) -> None:
+        removal = IConditionalRemoval(storage, None)
+        if removal is None:
+            return
+        await storage.make_directory(path_at("/folder"))
+        await create_file(storage, "/folder/file", b"content")
+        entry = (await list_directory(storage))["folder"]
+        await assert_raises(removal.remove_unchanged(path_at("/folder"), entry), NotEmpty)
+        self.assertEqual(await read_file(storage, "/folder/file"), b"content")
+
+    @contract_test
+    async def test_partial_uploads_stay(self, storage: IStorage) -> None:
+        removal = IConditionalRemoval(storage, None)
+        if removal is None or IPartials(storage, None) is None:
+            return
+        await storage.make_directory(path_at("/folder"))
+        await create_file(storage, "/folder/file", b"old")
+        await (await begin_upload(storage, "/folder/file", b"half")).abandon()
+        entry = (await list_directory(storage, "/folder"))["file"]
+        await removal.remove_unchanged(path_at("/folder/file"), entry)
+        self.assertEqual(await partial_size(storage, "/folder/file"), 4)
+        folder = (await list_directory(storage))["folder"]
+        await assert_raises(removal.remove_unchanged(path_at("/folder"), folder), NotEmpty)
+        self.assertEqual(await partial_size(storage, "/folder/file"), 4)
+
+    @contract_test
+    async def test_the_root_stays(self, storage: IStorage) -> None:
+        removal = IConditionalRemoval(storage, None)
+        if removal is not None:
+            entry = await storage.stat(path_at("/"))
+            await assert_raises(removal.remove_unchanged(path_at("/"), entry), Denied)

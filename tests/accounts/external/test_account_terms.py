@@ -162,7 +162,7 @@ def test_mounts_of_storages_come_from_the_settings_or_a_trusted_store_only():
 def test_a_name_cannot_change_what_is_mounted():
     given = terms("mount=/in=local:/disk/{user}")
     assert given.record("ann", {}).mounts[0].storage == "local:/disk/ann"
-    with pytest.raises(ValueError, match="cannot be part of a mount"):
+    with pytest.raises(ValueError, match="cannot be part of the value of 'mount'"):
         given.record("ann,read-only", {})
 
 
@@ -208,3 +208,14 @@ def test_an_account_with_a_group_that_is_not_defined_is_unusable():
 def test_groups_of_the_settings_are_checked_at_the_start(text):
     with pytest.raises(BadStoreString):
         terms(text)
+
+
+def test_a_name_cannot_change_what_is_deleted():
+    given = terms("retention=30d; /home/{user}: keep")
+    assert str(given.record("ann", {}).retention) == "30d; /home/ann: keep"
+    for name in ("a; *", "a?b", "[a]"):
+        with pytest.raises(ValueError, match="cannot be part of the value of 'retention'"):
+            given.record(name, {})
+    assert str(terms("").record("[a]", {"retention": ["7d"]}).retention) == "7d"
+    with pytest.raises(ValueError, match="several values"):
+        terms("").record("ann", {"retention": ["7d", "/in: 1d"]})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,16 @@ def test_at_a_terminal_a_wrong_word_is_one_line_and_the_end() -> None:
     assert str(caught.value.code).startswith("ftpservice: ")
     assert "\n" not in str(caught.value.code)
     TerminalOptions().parseOptions([MEMORY])
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("03:00", time(3)), ("4:05", time(4, 5)), ("23:59", time(23, 59)), ("none", None)],
+)
+def test_a_time_of_the_day(text: str, at: time | None) -> None:
+    assert settings(f"--retention-time={text}").retention_time == at
+
+
+@pytest.mark.parametrize("text", ["24:00", "3", "03:60", "3:00 pm", "noon", "-1:00", "٣:00"])
+def test_what_is_no_time_of_the_day_is_refused(text: str) -> None:
+    assert "is not a time of the day such as 03:00" in complaint(MEMORY, f"--retention-time={text}")

@@ -13,13 +13,16 @@ from ftpservice.storage.errors import InvalidName, PathNotFound
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
+    "ASIDE_NAME",
     "PARTIAL_NAME",
+    "aside_name",
     "check_new_name",
     "components",
     "decoded",
     "encoded",
     "is_hidden",
     "is_partial_of",
+    "name_before_aside",
     "partial_name",
     "reserved_name",
     "spare_name",
@@ -30,6 +33,10 @@ HIDDEN_PREFIX = ".ftpservice."
 MAX_NAME_BYTES = 255
 PARTIAL_NAME = re.compile(rb"\.ftpservice\.[0-9a-f]{32}(\.[0-9a-f]{16})?\.part")
 """Matches the whole of a partial's name."""
+ASIDE_NAME = re.compile(rb"\.ftpservice\.aside\.[0-9a-f]{16}\.(.+)", re.DOTALL)
+"""Matches the name of a file that is about to be removed; the group is the name it had."""
+MAX_ASIDE_NAME_BYTES = MAX_NAME_BYTES - len(HIDDEN_PREFIX) - len("aside.") - 17
+"""The longest name that fits; of a longer one the beginning is kept."""
 OWNER_SLICE = slice(0, len(HIDDEN_PREFIX) + 16)
 """The part of a partial's name that depends only on the owner: a digest."""
 MAX_NUMBERED_NAMES = 99
@@ -96,6 +103,19 @@ def reserved_name(name: bytes) -> bytes:
 def spare_name(name: bytes) -> bytes:
     """Return another hidden name, a random one, for when the partial is in use."""
     return name.removesuffix(b".part") + b"." + os.urandom(8).hex().encode() + b".part"
+
+
+def aside_name(name: bytes) -> bytes:
+    """Return a hidden name for a file that is about to be removed, a random one."""
+    token = os.urandom(8).hex()
+    return f"{HIDDEN_PREFIX}aside.{token}.".encode() + name[:MAX_ASIDE_NAME_BYTES]
+
+
+def name_before_aside(aside: bytes) -> bytes:
+    """Return the name that a file had before it got an `aside_name`."""
+    match = ASIDE_NAME.fullmatch(aside)
+    assert match is not None
+    return match[1]
 
 
 @lru_cache(maxsize=1024)

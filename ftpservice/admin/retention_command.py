@@ -1,0 +1,114 @@
+"""The commands ``ftpservice retention show`` and ``retention run``, for the running service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from ftpservice.activity.text_table import duration_text, printable_text, size_text, table_lines
+from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.service_commands import service_command
+from ftpservice.admin.store_options import FAILED_STATUS
+
+__all__ = ["retention"]
+
+RUN_SECONDS = 86_400.0
+"""How long the command waits while the service looks at all files."""
+FILE_HEADINGS = ("ACCOUNT", "RULE", "UNCHANGED FOR", "SIZE", "FILE")
+RULE_HEADINGS = ("FILES", "KEPT FOR")
+
+
+@click.group(cls=CommandGroup)
+def retention() -> None:
+    """Show and delete the files that accounts no longer keep (user set --retention)."""
+
+
+@retention.command("show")
+@click.argument("name")
+@service_command
+def show(send: Callable[..., Any], *, name: str, as_json: bool) -> None:
+    """Show how long the files of an account are kept, and the runs."""
+    found = send("retention", user=name)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    if not found["rules"]:
+        click.echo(f"the account {name!r} has no retention; its files are kept")
+        return
+    rows = [(printable_text(_place(rule), 200), _time(rule["keep"])) for rule in found["rules"]]
+    click.echo("\n".join(table_lines(RULE_HEADINGS, rows)))
+    due, last = found["next_run"], found["last_run"]
+    click.echo(f"next run: {'none by itself' if due is None else _local(due)}")
+    if last is not None:
+        click.echo(f"last run: {_local(last['when'])}, {_counts(last)}")
+
+
+@retention.command("run")
+@click.option("--account", metavar="NAME", help="The files of this account only.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be deleted.")
+@click.option("--force", is_flag=True, help="Delete, although the clock has not been watched yet.")
+@service_command
+def run(
+    send: Callable[..., Any], *, account: str | None, dry_run: bool, force: bool, as_json: bool
+) -> None:
+    """Delete now what accounts no longer keep; --dry-run lists it.
+
+    The status is 1 if something could not be deleted.
+    """
+    done = send("retention-run", user=account, dry_run=dry_run, force=force, seconds=RUN_SECONDS)
+    click.echo(json.dumps(done, indent=1) if as_json else "\n".join(_result_lines(done)))
+    failed = sum(each["failed"] for each in done["accounts"])
+    if failed:
+        click.echo(
+            f"ftpservice: {failed} files or directories failed; see the log of the service",
+            err=True,
+        )
+        raise SystemExit(FAILED_STATUS)
+
+
+def _result_lines(done: dict[str, Any]) -> Sequence[str]:
+    rows = [
+        (
+            printable_text(each["user"], 40),
+            printable_text(each["rule"], 60),
+            duration_text(each["age"]),
+            "directory" if each["directory"] else size_text(each["size"]),
+            printable_text(each["path"], 1000),
+        )
+        for each in done["files"]
+    ]
+    lines = table_lines(FILE_HEADINGS, rows) if rows else []
+    if done["omitted"]:
+        lines.append(f"and {done['omitted']} more")
+    keys = ("files", "bytes", "directories", "kept_by_others", "in_use", "failed")
+    total = {key: sum(each[key] for each in done["accounts"]) for key in keys}
+    verb = "would be deleted" if done["dry_run"] else "deleted"
+    return [*lines, f"{verb}: {_counts(total)}"]
+
+
+def _counts(counts: dict[str, Any]) -> str:
+    text = f"{counts['files']} files, {size_text(counts['bytes'])}"
+    if counts["directories"]:
+        text += f"; {counts['directories']} empty directories"
+    if counts["kept_by_others"]:
+        text += f"; {counts['kept_by_others']} files are kept longer by other accounts"
+    if counts["in_use"]:
+        text += f"; {counts['in_use']} files were in use"
+    return text + (f"; {counts['failed']} failed" if counts["failed"] else "")
+
+
+def _place(rule: dict[str, Any]) -> str:
+    directory, pattern = rule["directory"], rule["pattern"]
+    return f"{directory.rstrip('/')}/{pattern}" if pattern else directory
+
+
+def _time(keep: str) -> str:
+    return "ever" if keep == "keep" else keep
+
+
+def _local(when: float) -> str:
+    return f"{datetime.fromtimestamp(when).astimezone():%Y-%m-%d %H:%M %Z}"

@@ -1,0 +1,47 @@
+"""All accounts that may have retention, from the stores of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_store import IAccountStore, InvalidAccount, IWatchedAccounts
+from ftpservice.accounts.checkers import PasswordFileChecker
+from ftpservice.accounts.stores.store_checker import StoreChecker
+
+__all__ = ["listed_accounts"]
+
+
+def listed_accounts(checkers: Iterable[object], seen: Collection[str]) -> list[AccountRecord]:
+    """Return the accounts of all stores (blocks).
+
+    Of stores that cannot be listed, those of the names that were ``seen``, as of now or, if the
+    store cannot be asked about them, of their last login.
+
+    Raises `StoreUnavailable`, and `InvalidAccount` if a store has an account that cannot be used:
+    it may have the files of another one, and keep them.
+    """
+    found: list[AccountRecord] = []
+    for checker in checkers:
+        if isinstance(checker, PasswordFileChecker):
+            found += _in_file(checker)
+        elif isinstance(checker, StoreChecker) and checker.store is not None:
+            found += _in_store(checker.store)
+        elif IWatchedAccounts.providedBy(checker):
+            found += IWatchedAccounts(checker).current(seen).values() if seen else ()
+    return found
+
+
+def _in_file(checker: PasswordFileChecker) -> Iterable[AccountRecord]:
+    contents = checker.file.refresh()
+    for line in contents.malformed:
+        if line.name not in contents.accounts:
+            raise InvalidAccount(f"{checker.place}, {line}")
+    return contents.accounts.values()
+
+
+def _in_store(store: IAccountStore) -> Sequence[AccountRecord]:
+    for problem in store.problems():
+        raise InvalidAccount(problem)
+    accounts: Sequence[AccountRecord] = store.accounts()
+    return accounts

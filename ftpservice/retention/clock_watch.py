@@ -1,0 +1,120 @@
+"""Whether the clock of the machine can be trusted: a clock set years ahead makes every file old.
+
+The time of day is compared with the time since the machine was started, which cannot be set. After
+a jump, and after a time in which nobody has looked, the clock counts as steady only when it has
+been watched for `STEADY_SECONDS`: time for a person, or a time server, to set it right.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = [
+    "STEADY_SECONDS",
+    "ClockState",
+    "ClockWatch",
+    "load_state",
+    "save_state",
+    "seconds_since_boot",
+]
+
+STEADY_SECONDS = 86_400.0
+MAX_JUMP_SECONDS = 3600.0
+"""The shortest retention: a smaller jump cannot make a new file old."""
+MAX_UNWATCHED_SECONDS = 86_400.0
+"""A restart of the service may take so long."""
+MAX_FILE_BYTES = 4096
+
+
+def seconds_since_boot() -> float:
+    """Return the time since the start of the machine, with the time that it was suspended."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+@dataclass(frozen=True)
+class ClockState:
+    """What is kept over a restart."""
+
+    looked_at: float
+    """The time of the last look, in seconds since the epoch."""
+    steady_since: float
+
+
+def load_state(path: Path) -> ClockState | None:
+    """Read a state; None without a file. Raises `OSError`, and `ValueError` for another file."""
+    try:
+        found = json.loads(path.read_bytes()[:MAX_FILE_BYTES])
+    except FileNotFoundError:
+        return None
+    try:
+        state = ClockState(float(found["looked_at"]), float(found["steady_since"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the state of a clock: {error!r}") from None
+    if not (math.isfinite(state.looked_at) and math.isfinite(state.steady_since)):
+        raise ValueError(f"{path} is not the state of a clock")
+    return state
+
+
+def save_state(path: Path, state: ClockState) -> None:
+    """Replace the file atomically; raises `OSError`."""
+    descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(state), file)
+        os.replace(made, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(made)
+        raise
+
+
+class ClockWatch:
+    """Call `look` every minute or so; ``seconds`` is the time of day, ``since_boot`` cannot be set.
+
+    ``state`` is that of the process before this one.
+    """
+
+    def __init__(
+        self,
+        seconds: Callable[[], float],
+        since_boot: Callable[[], float] = seconds_since_boot,
+        state: ClockState | None = None,
+    ) -> None:
+        self._seconds = seconds
+        self._since_boot = since_boot
+        now = seconds()
+        is_continued = (
+            state is not None
+            and -MAX_JUMP_SECONDS <= now - state.looked_at <= MAX_UNWATCHED_SECONDS
+            and state.steady_since <= now
+        )
+        if state is None or not is_continued:
+            state = ClockState(now, now)
+        self.state = state
+        self._booted_at = now - since_boot()
+
+    def look(self) -> float:
+        """Compare the clocks; return by how many seconds the time of day has jumped, mostly 0."""
+        now = self._seconds()
+        booted_at = now - self._since_boot()
+        jump = booted_at - self._booted_at
+        has_jumped = abs(jump) > MAX_JUMP_SECONDS
+        if has_jumped:
+            self._booted_at = booted_at
+        self.state = ClockState(now, now if has_jumped else self.state.steady_since)
+        return jump if has_jumped else 0.0
+
+    def unsteady_seconds(self) -> float:
+        """Return how long the clock still has to be watched; 0 if it can be trusted."""
+        self.look()
+        watched = self.state.looked_at - self.state.steady_since
+        return max(0.0, STEADY_SECONDS - watched)

@@ -1,0 +1,95 @@
+"""Which accounts reach a file, and how long each of them keeps it.
+
+Accounts are compared by where their files are: the real paths of their roots and mounts. The
+longest time counts, so no account deletes what another one keeps. An account without retention has
+no say; one that has some keeps every file that none of its rules names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ftpservice.storage.quota.ledger import Place
+from ftpservice.storage.retention_rules import (
+    KEPT,
+    DirectoryRetention,
+    RetentionRule,
+    RetentionRules,
+)
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["FileOwners", "SharedDirectory"]
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """A directory that an account reaches at ``path``."""
+
+    account: str
+    rules: RetentionRules
+    path: VirtualPath
+    others: tuple[VirtualPath, ...]
+    """The mount points of the account, which hide what is below them."""
+
+    def path_of(self, below: tuple[str, ...]) -> VirtualPath | None:
+        """Return the path of what is below the directory; None if a mount hides it."""
+        path = VirtualPath(self.path.parts + below)
+        hidden = any(
+            len(other.parts) > len(self.path.parts) and path.is_within(other)
+            for other in self.others
+        )
+        return None if hidden else path
+
+
+class FileOwners:
+    """The accounts with retention, by the places of their files."""
+
+    def __init__(self) -> None:
+        self._by_place: dict[Place, list[_Reach]] = {}
+
+    def add(
+        self, account: str, rules: RetentionRules, places: Sequence[tuple[VirtualPath, Place]]
+    ) -> None:
+        """Add an account, whose root and mounts are at these places."""
+        paths = tuple(path for path, _place in places)
+        for path, place in places:
+            reach = _Reach(account, rules, path, paths)
+            self._by_place.setdefault(place, []).append(reach)
+
+    def directory(self, place: Place) -> SharedDirectory:
+        """Return who reaches the entries of a directory, and by which rules."""
+        found: list[DirectoryRetention] = []
+        for depth in range(len(place), 0, -1):
+            for reach in self._by_place.get(place[:depth], ()):
+                path = reach.path_of(tuple(map(str, place[depth:])))
+                if path is not None:
+                    found.append(reach.rules.at(path))
+        return SharedDirectory(found)
+
+
+class SharedDirectory:
+    """A directory with the rules of each account that reaches it."""
+
+    def __init__(self, retentions: Sequence[DirectoryRetention]) -> None:
+        self._retentions = retentions
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several accounts reach it, or one does by several paths."""
+        return len(self._retentions) > 1
+
+    def rule_for(self, name: str) -> RetentionRule | None:
+        """Return the rule for a file that keeps it longest; None if an account keeps it."""
+        return _longest([one.rule_for(name) for one in self._retentions])
+
+    def rule_for_directory(self, name: str) -> RetentionRule | None:
+        """Return the rule for an entry that is a directory; None if an account keeps it."""
+        return _longest([one.rule_for_directory(name) for one in self._retentions])
+
+
+def _longest(rules: Sequence[RetentionRule | None]) -> RetentionRule | None:
+    found = [rule for rule in rules if rule is not None and rule.seconds != KEPT]
+    if not found or len(found) < len(rules):
+        return None
+    return max(found, key=lambda rule: rule.seconds)
