@@ -40,7 +40,8 @@ class RetentionPlace:
     def serve(self, days: float = 40, fault: str = "none", *words: str) -> Program:
         """Start the service, for which all files are so many days old."""
         module = [sys.executable, "-m", "tests.support.shifted_clock", str(days), fault]
-        return Program([*module, "serve", "--allow-root", "--config", "ftp.toml", *words], self.place)
+        serve = ["serve", "--allow-root", "--config", "ftp.toml"]
+        return Program([*module, *serve, *words], self.place)
 
     def command(self, *words: str) -> tuple[int, str]:
         """Run ``ftpservice retention``; return its status and output."""
