@@ -75,6 +75,15 @@ def test_accounts_of_drop_boxes_are_cleaned_too(bench):
     assert bench.files() == []
 
 
+def test_retention_can_be_that_of_a_group(bench):
+    bench.accounts("ann:/ann:group=short", "bob:/bob:group=short,retention=none")
+    group = "@short:*:::retention=7d\n"
+    bench.passwd.write_text(bench.passwd.read_text() + group)
+    bench.put("ann/a", "bob/b")
+    bench.run(8)
+    assert bench.files() == ["/bob/b"]
+
+
 class TestAge:
     def test_a_time_that_a_client_has_set_does_not_make_a_file_old(self, bench):
         bench.accounts("ann:/ann:retention=7d")
