@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountExists",
+    "AccountListing",
     "AccountStoreError",
     "ExistingAccounts",
     "FoundAccount",
@@ -84,6 +85,16 @@ class ExistingAccounts(Enum):
     SKIP = "skip"
     """Leave the account of the store as it is."""
     REPLACE = "replace"
+
+
+@dataclass(frozen=True)
+class AccountListing:
+    """The accounts of a store, as it was at one time."""
+
+    accounts: Sequence[AccountRecord]
+    """All usable accounts with what they inherit, in the order of the store."""
+    problems: Sequence[str]
+    """A line for each entry that cannot be used, with its place."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +191,14 @@ class IAccountStore(Interface):
 
     place = Attribute("Where the accounts are, a str for messages: the path of a file.")
 
+    def listing() -> AccountListing:
+        """Return the accounts and the problems; the store is read once.
+
+        A store that cannot list its accounts raises `AccountStoreError` with the reason.
+        """
+
     def accounts() -> Sequence[AccountRecord]:
-        """Return all usable accounts with what they inherit, in the order of the store."""
+        """Return the accounts of the `listing`."""
 
     def groups() -> Sequence[AccountRecord]:
         """Return all usable groups, in the order of the store; their names begin with ``@``."""
@@ -190,7 +207,7 @@ class IAccountStore(Interface):
         """Return the names of the accounts that name a group."""
 
     def problems() -> Sequence[str]:
-        """Return a line for each entry that cannot be used, with its place."""
+        """Return the problems of the `listing`, or those of a store that cannot list accounts."""
 
     def find(name: str) -> AccountRecord:
         """Return an account with what it inherits; raises `NoSuchAccount`, `InvalidAccount`."""

@@ -23,6 +23,7 @@ from zope.interface import implementer
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
     AccountExists,
+    AccountListing,
     ExistingAccounts,
     GroupInUse,
     IAccountStore,
@@ -65,10 +66,6 @@ class PasswordFileStore:
         self._last: PasswdContents | None = None
         """The last contents: lines that are still there are not parsed again."""
 
-    def accounts(self) -> Sequence[AccountRecord]:
-        """Return all usable accounts with what they inherit, in the order of the file."""
-        return tuple(self._contents().accounts.values())
-
     def groups(self) -> Sequence[AccountRecord]:
         """Return all usable groups, in the order of the file."""
         entries = self._contents().entries
@@ -78,14 +75,23 @@ class PasswordFileStore:
         """Return the names of the accounts that name a group."""
         return _members(self._contents(), group.removeprefix(GROUP_MARK))
 
-    def problems(self) -> Sequence[str]:
-        """Return a line for each entry that cannot be used and, if others can read it, the mode."""
-        lines = [f"{self.place}, {line}" for line in self._contents().problems()]
+    def listing(self) -> AccountListing:
+        """Return the accounts and the unusable entries; if others can read the file, its mode."""
+        contents = self._contents()
+        lines = [f"{self.place}, {line}" for line in contents.problems()]
         with suppress(OSError):
             mode = stat.S_IMODE(os.stat(self.place).st_mode)
             if mode & 0o007:
                 lines.append(f"{self.place}: other users can read it (mode {mode:04o}; chmod 600)")
-        return lines
+        return AccountListing(tuple(contents.accounts.values()), lines)
+
+    def accounts(self) -> Sequence[AccountRecord]:
+        """Return all usable accounts with what they inherit, in the order of the file."""
+        return self.listing().accounts
+
+    def problems(self) -> Sequence[str]:
+        """Return the problems of the `listing`."""
+        return self.listing().problems
 
     def find(self, name: str) -> AccountRecord:
         """Return an account with what it inherits; raises as `IAccountStore.find`."""

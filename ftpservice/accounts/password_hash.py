@@ -22,6 +22,7 @@ from ftpservice.accounts.foreign_hashes.verification import (
     check_foreign_hash,
     foreign_cost,
     foreign_decoy,
+    foreign_scheme,
     verify_foreign,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "check_hash",
     "cost_of",
     "hash_password",
+    "hash_scheme",
     "is_costly",
     "needs_rehash",
     "verify",
@@ -83,6 +85,12 @@ def verify(hashed: str, password: bytes) -> bool:
         return verify_secret(hashed.encode("ascii"), password, TYPES[match["kind"]])
     except Argon2Error:
         return False
+
+
+def hash_scheme(hashed: str) -> str:
+    """Return the name of the scheme of a hash, such as ``argon2id``; empty for an unknown one."""
+    match = ENCODED.fullmatch(hashed)
+    return match["kind"] if match is not None else foreign_scheme(hashed)
 
 
 def needs_rehash(hashed: str) -> bool:

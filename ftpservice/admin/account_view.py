@@ -8,6 +8,7 @@ from typing import Any
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.groups.group_names import GROUP_MARK
 from ftpservice.accounts.groups.inheritance import is_own, value_fields
+from ftpservice.accounts.password_hash import hash_scheme
 from ftpservice.activity.text_table import printable_text, size_text, table_lines
 from ftpservice.storage.rights import rights_words
 
@@ -51,6 +52,7 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
         "retention": str(record.retention) if record.retention else None,
         "tls_required": record.tls_required,
         "certificate": record.certificate.value if record.certificate else None,
+        "hash_scheme": hash_scheme(record.password_hash) or None,
     }
 
 
@@ -97,11 +99,21 @@ def account_table(records: Sequence[AccountRecord]) -> list[str]:
             printable_text(record.name, 40),
             printable_text(record.root, 60),
             ",".join(rights_words(record.rights)) + ("; ..." if record.directory_rights else ""),
+            _quota(record),
+            hash_scheme(record.password_hash) or "-",
             _state(record),
         )
         for record in records
     ]
-    return table_lines(("NAME", "ROOT", "RIGHTS", "STATE"), rows)
+    return table_lines(("NAME", "ROOT", "RIGHTS", "QUOTA", "HASH", "STATE"), rows)
+
+
+def _quota(record: AccountRecord) -> str:
+    size = record.quota_bytes
+    limits = [] if size is None else [size_text(size).partition(" (")[0]]
+    if record.quota_files is not None:
+        limits.append(f"{record.quota_files} files")
+    return ", ".join(limits) or "-"
 
 
 def _state(record: AccountRecord) -> str:

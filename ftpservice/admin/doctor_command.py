@@ -140,11 +140,11 @@ def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
         if not isinstance(checker, PasswordFileChecker):
             continue
         store = PasswordFileStore(checker.file.path)
-        problems = store.problems()
-        for line in problems:
+        listing = store.listing()
+        for line in listing.problems:
             yield warning("accounts", line, "ftpservice user check")
-        if not problems:
-            yield good("accounts", f"{store.place}: {len(store.accounts())} accounts")
+        if not listing.problems:
+            yield good("accounts", f"{store.place}: {len(listing.accounts)} accounts")
 
 
 def _store_findings(checker: Any) -> Iterator[Finding]:

@@ -255,12 +255,12 @@ def show_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 @account_command
 def list_users(store: IAccountStore, *, as_json: bool) -> None:
     """List the accounts; entries that cannot be used are named on stderr."""
-    records = store.accounts()
+    listing = store.listing()
     if as_json:
-        click.echo(json.dumps([account_json(record) for record in records], indent=1))
-    elif records:
-        click.echo("\n".join(account_table(records)))
-    for problem in store.problems():
+        click.echo(json.dumps([account_json(record) for record in listing.accounts], indent=1))
+    elif listing.accounts:
+        click.echo("\n".join(account_table(listing.accounts)))
+    for problem in listing.problems:
         click.echo(f"ftpservice: warning: {problem}", err=True)
 
 

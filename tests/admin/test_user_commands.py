@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -9,11 +10,15 @@ import pexpect
 import pytest
 from click.testing import CliRunner
 
-from ftpservice.accounts.passwd_line import OPTIONS
+from ftpservice.accounts import passwd_line
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.passwd_line import OPTIONS, parse_line
 from ftpservice.accounts.passwd_store import PasswordFileStore
 from ftpservice.accounts.password_hash import verify
+from ftpservice.accounts.sql import account_rows
 from ftpservice.admin.cli import ftpservice
 from ftpservice.admin.user_commands import OPTION_HELP
+from tests.accounts.doubles import SECRET
 from tests.support.postgresql import PASSWORD
 
 STRONG = "correct horse 9 battery"
@@ -106,6 +111,7 @@ def test_an_account_lives_through_all_commands(any_admin):
         "retention": "30d; /in: 7d; *.log: keep",
         "tls_required": False,
         "certificate": None,
+        "hash_scheme": "argon2id",
     }
     assert str(any_admin.store.find("ann").retention) == "30d; /in: 7d; *.log: keep"
     any_admin.do("set", "ann", "--max-sessions", "none", "--from", "none", "--tls", "required")
@@ -123,7 +129,7 @@ def test_an_account_lives_through_all_commands(any_admin):
     shown = any_admin.do("show", "anna")
     assert "tls required:" in shown
     assert "networks" not in shown
-    assert "argon2" not in shown
+    assert "$argon2" not in shown
     assert [account["name"] for account in any_admin.json("list")] == ["anna"]
     assert any_admin.json("remove", "anna") == {"removed": "anna"}
     assert any_admin.json("list") == []
@@ -186,6 +192,43 @@ def test_a_weak_password_can_be_forced(any_admin):
 
 def test_a_password_of_72_characters_and_more_is_estimated(admin):
     admin.do("add", "bob", "--password-stdin", given="9 correct staples " * 10)
+
+
+def test_the_list_has_quotas_and_the_schemes_of_hashes(any_admin):
+    any_admin.add("ann", "--quota", "10M", "--quota-files", "7")
+    any_admin.add("ben", "--quota-files", "7")
+    foreign = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+    any_admin.store.add(AccountRecord("cat", foreign))
+    head, *lines = [re.split(r" {2,}", line) for line in any_admin.do("list").splitlines()]
+    assert head == ["NAME", "ROOT", "RIGHTS", "QUOTA", "HASH", "STATE"]
+    assert [(line[0], *line[3:]) for line in lines] == [
+        ("ann", "10.0 MiB, 7 files", "argon2id", "active"),
+        ("ben", "7 files", "argon2id", "active"),
+        ("cat", "-", "bcrypt", "active"),
+    ]
+    shown = [
+        (one["name"], one["quota_bytes"], one["quota_files"], one["hash_scheme"])
+        for one in any_admin.json("list")
+    ]
+    assert shown == [
+        ("ann", 10 << 20, 7, "argon2id"),
+        ("ben", None, 7, "argon2id"),
+        ("cat", None, None, "bcrypt"),
+    ]
+
+
+def test_a_list_reads_each_account_once(any_admin, monkeypatch):
+    lines = []
+
+    def counted(line, number=0):
+        lines.append(line)
+        return parse_line(line, number)
+
+    any_admin.store.add_many([AccountRecord(f"user{number}", SECRET) for number in range(200)])
+    monkeypatch.setattr(passwd_line, "parse_line", counted)
+    monkeypatch.setattr(account_rows, "parse_line", counted)
+    assert len(any_admin.do("list").splitlines()) == 201
+    assert len(lines) == len(set(lines)) == 200
 
 
 def test_errors_in_json(admin):

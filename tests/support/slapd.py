@@ -14,7 +14,18 @@ from benchmarks.servers.running import free_port
 from tests.support.certificates import Authority
 from tests.support.service_process import PATIENCE
 
-__all__ = ["BASE", "GROUPS", "PEOPLE", "SERVICE_DN", "SERVICE_PASSWORD", "Slapd", "account_entry"]
+__all__ = [
+    "ACCOUNTS",
+    "BASE",
+    "GROUPS",
+    "PEOPLE",
+    "ROOT_DN",
+    "ROOT_PASSWORD",
+    "SERVICE_DN",
+    "SERVICE_PASSWORD",
+    "Slapd",
+    "account_entry",
+]
 
 PROGRAM = shutil.which("slapd") or "/usr/sbin/slapd"
 ADD_PROGRAM = shutil.which("slapadd") or "/usr/sbin/slapadd"

@@ -8,11 +8,23 @@ from collections.abc import Collection, Mapping, Sequence
 from zope.interface import Attribute, implementer
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import FoundAccount, IAccountLookup
+from ftpservice.accounts.account_store import (
+    AccountListing,
+    AccountStoreError,
+    FoundAccount,
+    IAccountLookup,
+)
 from ftpservice.accounts.external.account_terms import NO_HASH
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
 
-__all__ = ["ExternalAccounts", "IExternalAccounts"]
+__all__ = ["ExternalAccounts", "IExternalAccounts", "not_listed"]
+
+
+def not_listed(place: str, reason: str, advice: str = "") -> AccountStoreError:
+    """Return the error of a store that cannot list its accounts."""
+    return AccountStoreError(
+        "; ".join(filter(None, [f"{place}: accounts cannot be listed: {reason}", advice]))
+    )
 
 
 class IExternalAccounts(IAccountLookup):
@@ -21,6 +33,12 @@ class IExternalAccounts(IAccountLookup):
     changed_by = Attribute("Where accounts are changed, for messages: 'in the LDAP directory'.")
     cache_seconds = Attribute("How long a login may be accepted from memory while it is down.")
     finds_without_password = Attribute("Whether ``look_up`` works without a password.")
+
+    def listing() -> AccountListing:
+        """Return all accounts, and a line for each that cannot be used.
+
+        Raises `StoreUnavailable`; `AccountStoreError` with the reason if they cannot be listed.
+        """
 
     def reach() -> None:
         """Return if the program answers and accepts the settings; raises `StoreUnavailable`."""
@@ -65,6 +83,10 @@ class ExternalAccounts(ABC):
     @abstractmethod
     def look_up(self, name: str, password: bytes | None) -> FoundAccount:
         """Check a password, or look an account up without one."""
+
+    @abstractmethod
+    def listing(self) -> AccountListing:
+        """Return all accounts; raises `AccountStoreError` if they cannot be listed."""
 
     @abstractmethod
     def reach(self) -> None:

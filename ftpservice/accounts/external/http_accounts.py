@@ -15,7 +15,12 @@ from zope.interface import implementer
 
 from ftpservice.accounts.account import IPeerCredentials
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import FoundAccount, IPeerAccountLookup, StoreUnavailable
+from ftpservice.accounts.account_store import (
+    AccountListing,
+    FoundAccount,
+    IPeerAccountLookup,
+    StoreUnavailable,
+)
 from ftpservice.accounts.external.account_terms import (
     ACCOUNT_KEYS,
     GROUPS,
@@ -24,7 +29,7 @@ from ftpservice.accounts.external.account_terms import (
     require_plain_name,
     unusable_account,
 )
-from ftpservice.accounts.external.external_accounts import ExternalAccounts
+from ftpservice.accounts.external.external_accounts import ExternalAccounts, not_listed
 from ftpservice.accounts.external.http_client import AccountsHTTPClient
 from ftpservice.accounts.external.http_settings import HTTPSettings
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
@@ -59,6 +64,11 @@ class HTTPAccounts(ExternalAccounts):
         """Ask for a login, and tell how the client is connected."""
         connection = {"peer": peer.peer, "protocol": peer.protocol, "secured": peer.secured}
         return self._looked_up(name, password, connection)
+
+    def listing(self) -> AccountListing:
+        """Refuse: the service knows requests for single names only."""
+        shown = "ftpservice user show NAME shows one" if self.finds_without_password else ""
+        raise not_listed(self.place, "the HTTP service is asked for single names only", shown)
 
     def reach(self) -> None:
         """Connect; raises `StoreUnavailable`. Asks nothing: any name could be one of an account."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import FoundAccount, StoreUnavailable
+from ftpservice.accounts.account_store import AccountListing, FoundAccount, StoreUnavailable
 from ftpservice.accounts.external.account_terms import (
     GROUPS,
     NO_ACCOUNT,
@@ -37,6 +37,8 @@ from ftpservice.accounts.external.store_string import read_secret
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
 
 __all__ = ["LDAPAccounts"]
+
+IN_NO_GROUP = "the account is in none of the groups"
 
 
 class LDAPAccounts:
@@ -137,7 +139,7 @@ class LDAPAccounts:
     def _account(self, entry: LDAPEntry, name: str) -> FoundAccount:
         settings, group = self._settings, self._group_words(entry, name)
         if group is None:
-            return unusable_account(name, True, "the account is in none of the groups")
+            return unusable_account(name, True, IN_NO_GROUP)
         try:
             words = option_words(entry, settings.attributes)
         except ValueError as error:
@@ -166,6 +168,34 @@ class LDAPAccounts:
     def _group_filter(self, dn: str, name: str) -> str:
         text = self._settings.group_filter.replace(DN_FIELD, escape_filter_chars(dn))
         return text.replace(USER_FIELD, escape_filter_chars(name))
+
+    def listing(self) -> AccountListing:
+        """Return the account of every entry that the filter matches for any name."""
+        settings = self._settings
+        any_name = settings.filter.replace(USER_FIELD, "*")
+        self.bind_service()
+        entries, is_complete = self._connection.search_all(
+            settings.base or "", any_name, settings.wanted_attributes
+        )
+        records: dict[str, AccountRecord] = {}
+        problems = []
+        for entry in entries:
+            found = self._found([entry], "")
+            record, reason = found.record, found.unusable
+            if reason == IN_NO_GROUP or record is None:
+                continue
+            if not reason and record.name in records:
+                reason = f"another entry has the name {record.name!r}, too"
+            if reason:
+                problems.append(f"{settings.place}, {entry.dn!r}: {reason}")
+            else:
+                records[record.name] = record
+        if not is_complete:
+            problems.append(
+                f"{settings.place}: the list ends after {len(entries)} entries, at a size limit of "
+                "the directory; raise the limit for the account of service-dn"
+            )
+        return AccountListing(tuple(records.values()), problems)
 
     def current_of(self, names: frozenset[str]) -> Iterator[tuple[str, AccountRecord]]:
         """Yield names that are still there, and their records."""

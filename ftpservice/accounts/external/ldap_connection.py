@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 SUCCESS, SIZE_LIMIT_EXCEEDED, NO_SUCH_OBJECT, INVALID_CREDENTIALS = 0, 4, 32, 49
+PAGED_RESULTS = "1.2.840.113556.1.4.319"
+"""The control of RFC 2696."""
+PAGE_ENTRIES = 500
 REFUSALS = frozenset({19, NO_SUCH_OBJECT, 34, 48, INVALID_CREDENTIALS, 50, 53})
 """Results of a bind that refuse this name and password: constraint violation, no such object,
 invalid DN, inappropriate authentication, invalid credentials, insufficient rights, unwilling to
@@ -157,6 +161,32 @@ class LDAPConnection:
         if code not in (SUCCESS, SIZE_LIMIT_EXCEEDED):
             raise StoreUnavailable(f"{self._name}: search in {base!r}: {text}")
         return [_entry(found) for found in self._connection.response or () if _is_entry(found)]
+
+    def search_all(
+        self, base: str, filter_text: str, attributes: Sequence[str]
+    ) -> tuple[list[LDAPEntry], bool]:
+        """Return all entries, read in pages (RFC 2696), and whether no limit cut them off."""
+        entries: list[LDAPEntry] = []
+        cookie: bytes | None = None
+        while True:
+            search = partial(
+                self._connection.search,
+                base,
+                filter_text,
+                ldap3.SUBTREE,
+                attributes=list(attributes),
+                paged_size=PAGE_ENTRIES,
+                paged_cookie=cookie,
+            )
+            code, text = self._run(search)
+            if code not in (SUCCESS, SIZE_LIMIT_EXCEEDED):
+                raise StoreUnavailable(f"{self._name}: search in {base!r}: {text}")
+            response = self._connection.response or ()
+            entries += [_entry(found) for found in response if _is_entry(found)]
+            controls = (self._connection.result or {}).get("controls") or {}
+            cookie = controls.get(PAGED_RESULTS, {}).get("value", {}).get("cookie")
+            if code == SIZE_LIMIT_EXCEEDED or not cookie:
+                return entries, code == SUCCESS
 
     def _open(self, starts_tls: bool) -> None:
         self._run(lambda: self._connection.open(read_server_info=False))

@@ -12,13 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import FoundAccount, StoreUnavailable
+from ftpservice.accounts.account_store import (
+    AccountListing,
+    FoundAccount,
+    StoreUnavailable,
+)
 from ftpservice.accounts.external.account_terms import (
     NO_ACCOUNT,
     is_text,
     require_plain_name,
 )
-from ftpservice.accounts.external.external_accounts import ExternalAccounts
+from ftpservice.accounts.external.external_accounts import ExternalAccounts, not_listed
 from ftpservice.accounts.external.ldap_accounts import LDAPAccounts
 from ftpservice.accounts.external.ldap_connection import LDAPConnection
 from ftpservice.accounts.external.ldap_settings import LDAPSettings
@@ -31,6 +35,8 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 1.8
 """How long a login waits for all servers together."""
+LISTING_SECONDS = 120.0
+"""How long ``ftpservice user list`` waits for all accounts."""
 WATCHED_AT_ONCE = 50
 """Accounts in one search."""
 
@@ -68,6 +74,13 @@ class LDAPDirectory(ExternalAccounts):
             self._recent.remember(found.record)
         return found
 
+    def listing(self) -> AccountListing:
+        """Search for all accounts, in pages; raises `AccountStoreError` with direct bind."""
+        if not self.finds_without_password:
+            reason = "with 'bind' an entry is read with the password of its client"
+            raise not_listed(self.place, reason, "use the tools of the directory")
+        return self._ask(lambda accounts: accounts.listing(), LISTING_SECONDS)
+
     def reach(self) -> None:
         """Connect, log the service account in and look at the base; raises `StoreUnavailable`."""
 
@@ -86,9 +99,9 @@ class LDAPDirectory(ExternalAccounts):
                 lines.append(f"{server}: passwords are sent in plaintext")
         return lines
 
-    def _ask(self, operation: Callable[[LDAPAccounts], T]) -> T:
+    def _ask(self, operation: Callable[[LDAPAccounts], T], seconds: float = ANSWER_SECONDS) -> T:
         """Run an operation on the first server that answers; raises `StoreUnavailable`."""
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + seconds
         servers, problems = self._servers, []
         for number, server in enumerate(servers):
             share = (deadline - time.monotonic()) / (len(servers) - number)

@@ -20,7 +20,12 @@ from zope.interface import implementer
 
 from ftpservice.accounts.account import IPeerCredentials
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import FoundAccount, IPeerAccountLookup, StoreUnavailable
+from ftpservice.accounts.account_store import (
+    AccountListing,
+    FoundAccount,
+    IPeerAccountLookup,
+    StoreUnavailable,
+)
 from ftpservice.accounts.external.account_terms import (
     COMMON_KEYS,
     NO_ACCOUNT,
@@ -31,7 +36,7 @@ from ftpservice.accounts.external.account_terms import (
     unusable_account,
 )
 from ftpservice.accounts.external.bounded_calls import BoundedCalls
-from ftpservice.accounts.external.external_accounts import ExternalAccounts
+from ftpservice.accounts.external.external_accounts import ExternalAccounts, not_listed
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
 from ftpservice.accounts.external.store_string import BadStoreString, parse_store_string
 
@@ -141,6 +146,11 @@ class PAMService(ExternalAccounts):
         if password and found.is_right and found.record is not None and not found.unusable:
             self._recent.remember(found.record)
         return found if password is not None else replace(found, is_right=None)
+
+    def listing(self) -> AccountListing:
+        """Refuse: PAM has no call for that."""
+        shown = "ftpservice user show NAME shows one"
+        raise not_listed(self.place, "PAM is asked for single names only", shown)
 
     def reach(self) -> None:
         """Load the service; raises `StoreUnavailable`."""

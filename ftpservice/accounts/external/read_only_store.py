@@ -9,6 +9,7 @@ from zope.interface import implementer
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
+    AccountListing,
     AccountStoreError,
     ExistingAccounts,
     InvalidAccount,
@@ -23,18 +24,20 @@ __all__ = ["ReadOnlyStore"]
 
 @implementer(IPasswordStore)
 class ReadOnlyStore:
-    """Shows single accounts and checks passwords; refuses every change."""
+    """Shows accounts and checks passwords; refuses every change."""
 
     def __init__(self, accounts: IExternalAccounts) -> None:
         self.place = accounts.place
         self._accounts = accounts
 
+    def listing(self) -> AccountListing:
+        """Return all accounts, if the program can list them."""
+        found: AccountListing = self._accounts.listing()
+        return found
+
     def accounts(self) -> Sequence[AccountRecord]:
-        """Refuse: there may be any number."""
-        raise AccountStoreError(
-            f"{self.place}: accounts are not listed here, but {self._accounts.changed_by}; "
-            "ftpservice user show NAME shows one"
-        )
+        """Return all accounts, if the program can list them."""
+        return self.listing().accounts
 
     def groups(self) -> Sequence[AccountRecord]:
         """Refuse: there are none."""

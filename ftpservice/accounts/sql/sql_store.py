@@ -13,6 +13,7 @@ from zope.interface import implementer
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
     AccountExists,
+    AccountListing,
     ExistingAccounts,
     GroupInUse,
     IInterruptibleStore,
@@ -51,12 +52,19 @@ class SQLStore:
         self.database = Database(url, STATEMENT_SECONDS)
         self.interrupt = partial(self.database.calls.interrupt, 0.0)
 
+    def listing(self) -> AccountListing:
+        """Return all usable accounts, by name, and a line for each row that cannot be used."""
+        records, problems = [], []
+        for found in self._parsed():
+            if isinstance(found, str):
+                problems.append(found)
+            elif not is_group(found.name):
+                records.append(found)
+        return AccountListing(tuple(records), problems)
+
     def accounts(self) -> Sequence[AccountRecord]:
         """Return all usable accounts with what they inherit, by name."""
-        found = self._parsed()
-        return tuple(
-            one for one in found if isinstance(one, AccountRecord) and not is_group(one.name)
-        )
+        return self.listing().accounts
 
     def groups(self) -> Sequence[AccountRecord]:
         """Return all usable groups, by name."""
@@ -70,7 +78,7 @@ class SQLStore:
 
     def problems(self) -> Sequence[str]:
         """Return a line for each row that cannot be used."""
-        return [line for line in self._parsed() if isinstance(line, str)]
+        return self.listing().problems
 
     def find(self, name: str) -> AccountRecord:
         """Return an account with what it inherits; raises as `IAccountStore.find`."""

@@ -6,6 +6,7 @@ from zope.interface.verify import verifyObject
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
+    AccountListing,
     AccountStoreError,
     FoundAccount,
     InvalidAccount,
@@ -13,7 +14,11 @@ from ftpservice.accounts.account_store import (
     NoSuchAccount,
     StoreUnavailable,
 )
-from ftpservice.accounts.external.external_accounts import ExternalAccounts, IExternalAccounts
+from ftpservice.accounts.external.external_accounts import (
+    ExternalAccounts,
+    IExternalAccounts,
+    not_listed,
+)
 from ftpservice.accounts.external.read_only_store import ReadOnlyStore
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
 
@@ -34,9 +39,15 @@ class Accounts(ExternalAccounts):
         self.found = found
         self.finds_without_password = finds
         self.problem = None
+        self.listed = None
 
     def look_up(self, name, password):
         return self.found
+
+    def listing(self):
+        if self.listed is None:
+            raise not_listed(self.place, "no", "x")
+        return self.listed
 
     def reach(self):
         if self.problem is not None:
@@ -101,5 +112,12 @@ def test_every_change_is_refused():
     ):
         with pytest.raises(AccountStoreError, match="somewhere: accounts are changed in the test"):
             change()
-    with pytest.raises(AccountStoreError, match="accounts are not listed here"):
-        changed.accounts()
+
+
+def test_accounts_are_those_that_the_program_lists():
+    accounts = Accounts()
+    with pytest.raises(AccountStoreError, match=r"^somewhere: accounts cannot be listed: no; x$"):
+        ReadOnlyStore(accounts).accounts()
+    accounts.listed = AccountListing([ANN], ["odd"])
+    assert ReadOnlyStore(accounts).listing() is accounts.listed
+    assert ReadOnlyStore(accounts).accounts() == [ANN]

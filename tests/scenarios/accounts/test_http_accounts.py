@@ -7,6 +7,7 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
+from click.testing import CliRunner
 from zope.interface.verify import verifyObject
 
 from ftpservice.accounts.account import PeerCredentials
@@ -14,6 +15,7 @@ from ftpservice.accounts.account_store import IPeerAccountLookup, StoreUnavailab
 from ftpservice.accounts.external.http_accounts import HTTPAccounts
 from ftpservice.accounts.external.http_client import ANSWER_SECONDS
 from ftpservice.accounts.external.http_settings import http_settings
+from ftpservice.admin.cli import ftpservice
 from ftpservice.storage.rights import PRESETS
 from tests.support.account_service import LOGIN_SECONDS, AccountService, check_account_terms
 from tests.support.certificates import Authority
@@ -216,3 +218,13 @@ def test_a_service_with_accounts_by_http(tmp_path, token):
             for secret in ("ann pass", "ben pass", "cat pass", TOKEN):
                 assert secret not in service.output
             assert "Traceback" not in service.output
+
+
+@pytest.mark.parametrize("watch", ["on", "off"])
+def test_accounts_are_not_listed_and_the_command_says_why(server, token, watch):
+    store = f"http:{server.url}/login#token-file={token}&watch={watch}"
+    done = CliRunner().invoke(ftpservice, ["user", "list", "--json", "--store", store])
+    assert (done.exit_code, done.stdout) == (1, "")
+    message = json.loads(done.stderr)["error"]["message"]
+    assert "accounts cannot be listed: the HTTP service is asked for single names only" in message
+    assert ("user show NAME" in message) is (watch == "on")

@@ -11,7 +11,17 @@ from click.testing import CliRunner
 from ftpservice.admin.cli import ftpservice
 from tests.support.account_service import LOGIN_SECONDS, AccountService, check_account_terms
 from tests.support.service_process import PATIENCE
-from tests.support.slapd import GROUPS, PEOPLE, SERVICE_DN, SERVICE_PASSWORD, Slapd
+from tests.support.slapd import (
+    ACCOUNTS,
+    GROUPS,
+    PEOPLE,
+    ROOT_DN,
+    ROOT_PASSWORD,
+    SERVICE_DN,
+    SERVICE_PASSWORD,
+    Slapd,
+    account_entry,
+)
 
 
 @pytest.fixture
@@ -195,9 +205,50 @@ def test_the_command_says_where_accounts_are_changed(slapd, words):
     assert "accounts are changed in the LDAP directory, not by this command" in done.stderr
 
 
-def test_listing_says_what_to_do(slapd):
-    done = command("user", "list", "--store", store(slapd))
-    assert (done.exit_code, "user show NAME" in done.stderr) == (1, True)
+def test_the_accounts_of_a_directory_are_listed(slapd):
+    chosen = store(slapd, "attribute=quota: description", "attribute=disabled: employeeType")
+    done = command("user", "list", "--json", "--store", chosen)
+    assert done.exit_code == 0, done.stderr
+    shown = {one["name"]: one for one in json.loads(done.stdout)}
+    assert sorted(shown) == ["ann", "ben", "cat", "eve"]
+    assert shown["ann"]["quota_bytes"] == 10 << 20
+    assert (shown["ann"]["root"], shown["ann"]["hash_scheme"]) == ("/ann", None)
+    assert (shown["ben"]["locked"], shown["cat"]["locked"]) == (False, True)
+    assert f"'uid=dan,{PEOPLE}': " in done.stderr  # its quota is "much"
+    of_group = store(slapd, f"group=cn=ftp-admins,{GROUPS}: read")
+    done = command("user", "list", "--store", of_group)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["NAME", "ann"]
+    assert done.stderr == ""
+    slapd.stop()
+    assert command("user", "list", "--store", chosen).exit_code == 3
+
+
+def test_a_large_directory_is_listed_in_pages_up_to_its_limit(tmp_path):
+    many = "".join(f"\n{account_entry(f'user{number:04}')}" for number in range(1200))
+    with Slapd(tmp_path, many) as slapd:
+        unlimited = f"ldap:{slapd.url}#" + "&".join(
+            [
+                f"base={PEOPLE}",
+                f"service-dn={ROOT_DN}",
+                f"service-password-file={tmp_path / 'root'}",
+            ]
+        )
+        (tmp_path / "root").write_text(ROOT_PASSWORD)
+        (tmp_path / "root").chmod(0o600)
+        done = command("user", "list", "--json", "--store", f"{unlimited}&root=/{{user}}")
+        assert done.stderr == ""
+        names = [one["name"] for one in json.loads(done.stdout)]
+        assert len(names) == len(set(names)) == 1200 + len(ACCOUNTS)
+        limited = command("user", "list", "--json", "--store", store(slapd))
+    assert 0 < len(json.loads(limited.stdout)) <= 500
+    assert "at a size limit of the directory" in limited.stderr
+
+
+def test_accounts_of_direct_binds_are_not_listed(slapd):
+    bound = f"ldap:{slapd.url}#bind=uid={{user}},{PEOPLE}&root=/{{user}}&rights=full"
+    done = command("user", "list", "--store", bound)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "accounts cannot be listed: with 'bind' an entry is read" in done.stderr
 
 
 def test_the_start_check_and_the_doctor_say_whether_the_directory_answers(slapd):

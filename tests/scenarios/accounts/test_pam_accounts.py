@@ -191,3 +191,9 @@ def test_the_command_shows_and_checks_accounts(services):
     assert status("check", "ann", "--password-stdin", given="ann pass\n") == 0
     assert status("check", "ann", "--password-stdin", given="wrong\n") == 1
     assert status("lock", "ann") == 1
+    listed = CliRunner().invoke(ftpservice, ["user", "list", *store])
+    assert (listed.exit_code, listed.stdout) == (1, "")
+    assert listed.stderr == (
+        "ftpservice: PAM service ftp: accounts cannot be listed: PAM is asked for single names "
+        "only; ftpservice user show NAME shows one\n"
+    )
