@@ -15,8 +15,10 @@ from ftpservice.accounts.passwd_line import parse_rights_field
 from ftpservice.admin.imports.account_draft import ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_files import (
     FORMATS,
+    PASSWD_DB,
     ImportedFile,
     ImportProblem,
+    format_of,
     read_accounts,
     read_data,
 )
@@ -24,14 +26,17 @@ from ftpservice.admin.store_options import FAILED_STATUS, account_command
 
 __all__ = ["import_users"]
 
+AUTO = "auto"
+DEFAULT_RIGHTS = "full"
 
-@click.command("import", short_help="Add the accounts of another program.")
+
+@click.command("import", short_help="Add the accounts of another program or store.")
 @click.argument("file")
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(["auto", *FORMATS]),
-    default="auto",
+    type=click.Choice([AUTO, *FORMATS]),
+    default=AUTO,
     show_default=True,
     help="Format of FILE.",
 )
@@ -42,9 +47,7 @@ __all__ = ["import_users"]
     metavar="DIRECTORY",
     help="What the service serves; homes in it become paths, others local:HOME.",
 )
-@click.option(
-    "--rights", metavar="RIGHTS", default="full", help="Rights, where FILE has none (full)."
-)
+@click.option("--rights", metavar="RIGHTS", help=f"Rights, where FILE has none ({DEFAULT_RIGHTS}).")
 @click.option("--skip-existing", is_flag=True, help="Leave accounts that exist as they are.")
 @click.option("--replace", is_flag=True, help="Replace accounts that exist.")
 @click.option("--keep-going", is_flag=True, help="Import the others if some cannot be.")
@@ -55,7 +58,8 @@ def import_users(store: IAccountStore, *, as_json: bool, **given: Any) -> None:
 
     FILE (- for stdin) is a passwd file (with --shadow), a pureftpd.passwd, an AuthUserFile of
     ProFTPD, an htpasswd file or a dump of SFTPGo. What is not carried over is reported for each
-    account. An account that could do more than before is imported locked.
+    account. An account that could do more than before is imported locked. FILE may also be a
+    passwd.db, to move its accounts to another store; everything in it is carried over.
     """
     if given["skip_existing"] and given["replace"]:
         raise click.UsageError("choose one of --skip-existing and --replace")
@@ -80,15 +84,26 @@ def import_users(store: IAccountStore, *, as_json: bool, **given: Any) -> None:
 def _read(given: Mapping[str, Any]) -> ImportedFile:
     """Read the files that the options name; raises `click.ClickException`."""
     try:
-        rights = parse_rights_field(given["rights"])
+        rights = parse_rights_field(given["rights"] or DEFAULT_RIGHTS)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     how = ImportOptions(given["root"], given["service_root"], rights)
     data, shadow = (_data(given[key]) for key in ("file", "shadow"))
     try:
-        return read_accounts(data, given["file_format"], how, shadow)
+        file_format = given["file_format"] if given["file_format"] != AUTO else format_of(data)
+        if file_format == PASSWD_DB:
+            _refuse_unused(given)
+        return read_accounts(data, file_format, how, shadow)
     except ValueError as error:
         raise click.ClickException(f"{given['file']}: {error}") from None
+
+
+def _refuse_unused(given: Mapping[str, Any]) -> None:
+    """Raise `click.UsageError` for an option that would change nothing in a ``passwd.db``."""
+    for key in ("shadow", "root", "service_root", "rights"):
+        if given[key] is not None:
+            option = key.replace("_", "-")
+            raise click.UsageError(f"--{option}: the accounts of a passwd.db stay as they are")
 
 
 def _data(path: str | None) -> bytes:

@@ -1,16 +1,23 @@
 """``ftpservice user import``: every format, what is lost, all or nothing, hostile files."""
 
 import json
+import shlex
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
+from ftpservice.accounts.passwd_file import parse
 from ftpservice.accounts.passwd_store import PasswordFileStore
 from ftpservice.accounts.password_hash import verify
 from ftpservice.admin.cli import ftpservice
+from ftpservice.admin.store_options import open_store
 from ftpservice.storage.rights import PRESETS, Right
+from tests.accounts.doubles import SECRET
+from tests.support.docs_pages import blocks
+from tests.support.postgresql import PASSWORD
 
 BCRYPT = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
 """Of "secret"."""
@@ -458,3 +465,65 @@ def test_groups_that_are_none(importer, groups):
     assert not importer.store.find("ann").disabled
     assert not importer.store.groups()
     assert "Traceback" not in done.output
+
+
+ALL_OPTIONS = (
+    "max-sessions=2,rate-down=20M,rate-up=1000,quota=10G,quota-files=7,expires=2027-01-31,"
+    "from=10.0.0.0/8,from=fd00\\:\\:/8,mount=/archive=local\\:/mnt/archive,read-only,tls=required,"
+    "tls-cert=login"
+)
+PASSWD_DB = f"""# name:hash:root:rights:options
+ann:{BCRYPT}:/ann:full
+ben:{SECRET}:local\\:/srv/ben:list,download; /in\\: upload-only:{ALL_OPTIONS}
+cat:{SECRET}:/cat:read:disabled
+dan:{SECRET}::inherit:group=staff
+@staff:*:/people/{{user}}:read:max-sessions=4
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_the_accounts_of_a_passwd_db_are_moved_as_documented(tmp_path, monkeypatch, request, kind):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "passwd.db").write_text(PASSWD_DB)
+    documented = "sql:sqlite:////var/lib/ftpservice/accounts.db"
+    chosen = f"sql:sqlite:///{tmp_path}/accounts.db"
+    if kind == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        monkeypatch.setenv("PGPASSWORD", PASSWORD)
+        chosen = f"sql:{server.url(server.new_database(), None)}"
+    [text] = [block.text for block in blocks("sh") if "--format passwd-db" in block.text]
+    for line in text.splitlines():
+        program, *words = shlex.split(line.replace(documented, chosen))
+        done = CliRunner().invoke(ftpservice, words)
+        assert (program, done.exit_code, done.stderr) == ("ftpservice", 0, ""), line
+    assert "4 accounts and 1 groups imported to " in done.stdout
+    before = PasswordFileStore("passwd.db").accounts()
+    assert [one.root for one in before][2:] == ["/cat", "/people/dan"]
+    after = open_store(chosen, None)
+    assert [replace(one, line=0) for one in before] == list(after.accounts())
+    assert [one.max_sessions for one in after.groups()] == [4]
+    after.change("@staff", {"max_sessions": 5})
+    assert after.find("dan").max_sessions == 5
+    assert verify(before[0].password_hash, b"secret")
+
+
+def test_a_passwd_db_is_recognized_and_its_accounts_stay_as_they_are(importer):
+    importer.do(PASSWD_DB)
+    assert [replace(one, line=0) for one in importer.store.accounts()] == [
+        replace(one, line=0) for one in parse(PASSWD_DB).accounts.values()
+    ]
+    for words in (["--root", "/x"], ["--rights", "read"], ["--service-root", "/srv"]):
+        done = importer.run(PASSWD_DB, *words)
+        assert done.exit_code == 2
+        assert f"{words[0]}: the accounts of a passwd.db stay as they are" in done.stderr
+
+
+def test_unusable_lines_of_a_passwd_db_are_named(importer):
+    bad = PASSWD_DB + f"ann:{SECRET}:/:full\neli:{SECRET}:/:everything\n"
+    done = importer.run(bad, "--format", "passwd-db")
+    assert done.exit_code == 1
+    assert "line 7: ann: 'ann' is in line 2 already" in done.stderr
+    assert "line 8: eli: " in done.stderr
+    assert not importer.path.exists()
+    importer.run(bad, "--format", "passwd-db", "--keep-going")
+    assert len(importer.store.accounts()) == 4

@@ -8,10 +8,12 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ftpservice.accounts.groups.inheritance import AccountGroups
+from ftpservice.accounts.passwd_file import parse
+from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.admin.imports.account_draft import AccountDraft, ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_lines import LINE_FORMATS, ShadowLine, parse_shadow_line
 from ftpservice.admin.imports.sftpgo_dump import (
@@ -20,13 +22,23 @@ from ftpservice.admin.imports.sftpgo_dump import (
     read_dump_user,
 )
 
-__all__ = ["FORMATS", "ImportProblem", "ImportedFile", "read_accounts", "read_data"]
+__all__ = [
+    "FORMATS",
+    "PASSWD_DB",
+    "ImportProblem",
+    "ImportedFile",
+    "format_of",
+    "read_accounts",
+    "read_data",
+]
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024
 MAX_PROBLEMS = 1000
 """After so many malformed lines the file is probably another one."""
-FORMATS = (*LINE_FORMATS, "sftpgo")
+PASSWD_DB = "passwd-db"
+"""Our own: the records are taken as they are."""
+FORMATS = (*LINE_FORMATS, "sftpgo", PASSWD_DB)
 TOO_LONG = "\0"
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -96,10 +108,11 @@ def read_data(path: str) -> bytes:
 def read_accounts(
     data: bytes, file_format: str, options: ImportOptions, shadow: bytes = b""
 ) -> ImportedFile:
-    """Read a file of a format of `FORMATS`, or ``auto``; raises `ValueError` for all of it."""
-    if file_format == "auto":
-        file_format = _guessed_format(data)
+    """Read a file of a format of `FORMATS`; raises `ValueError` for all of it."""
     imported = ImportedFile()
+    if file_format == PASSWD_DB:
+        _read_passwd_db(data, imported)
+        return imported
     if file_format == "sftpgo":
         _read_dump(imported, data, options)
         return imported
@@ -138,6 +151,23 @@ def _read_dump(imported: ImportedFile, data: bytes, options: ImportOptions) -> N
         given = user.get("username")
         name = given if isinstance(given, str) else ""
         imported.add(f"user {number}", name, options, read_user, user)
+
+
+def _read_passwd_db(data: bytes, imported: ImportedFile) -> None:
+    """Read the lines of a ``passwd.db``: groups, and accounts with every value of their own."""
+    contents = parse(data.decode("utf-8", "surrogateescape"))
+    for name, record in contents.entries.items():
+        place = f"line {record.line}"
+        if name in contents.unresolved:
+            problem = ImportProblem(place, _printable(name), contents.unresolved[name])
+            imported.problems.append(problem)
+        else:
+            account = ImportedAccount(place, replace(record, line=0), (), ())
+            imported.accounts.append(account)
+    imported.problems += [
+        ImportProblem(f"line {line.line_number}", _printable(line.name), line.reason)
+        for line in contents.malformed
+    ]
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, str]]:
@@ -180,11 +210,13 @@ def _shadow_lines(data: bytes, imported: ImportedFile) -> Mapping[str, ShadowLin
     return found
 
 
-def _guessed_format(data: bytes) -> str:
+def format_of(data: bytes) -> str:
     """Return the format of a file by its first lines; raises `ValueError`."""
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return "sftpgo"
     for _, line in _lines(data):
+        if _is_passwd_db_line(line):
+            return PASSWD_DB
         fields = line.split(":")
         for name, (counts, _) in LINE_FORMATS.items():
             if len(fields) in counts and name != "passwd":
@@ -192,6 +224,14 @@ def _guessed_format(data: bytes) -> str:
                 return "passwd" if is_system else name
         break
     raise ValueError("its format is not known; choose one with --format")
+
+
+def _is_passwd_db_line(line: str) -> bool:
+    try:
+        parse_line(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _printable(name: str) -> str:
