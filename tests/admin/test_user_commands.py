@@ -10,7 +10,7 @@ import pexpect
 import pytest
 from click.testing import CliRunner
 
-from ftpservice.accounts import passwd_line
+from ftpservice.accounts import passwd_file
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.passwd_line import OPTIONS, parse_line
 from ftpservice.accounts.passwd_store import PasswordFileStore
@@ -86,7 +86,7 @@ def test_an_account_lives_through_all_commands(any_admin):
     assert shown.pop("origins") == {
         key: "account" if value else "default"
         for key, value in shown.items()
-        if key not in ("name", "groups", "directory_rights")
+        if key not in ("name", "groups", "directory_rights", "hash_scheme")
     } | {"directory_rights": "account"}
     assert shown == {
         "name": "ann",
@@ -225,7 +225,7 @@ def test_a_list_reads_each_account_once(any_admin, monkeypatch):
         return parse_line(line, number)
 
     any_admin.store.add_many([AccountRecord(f"user{number}", SECRET) for number in range(200)])
-    monkeypatch.setattr(passwd_line, "parse_line", counted)
+    monkeypatch.setattr(passwd_file, "parse_line", counted)
     monkeypatch.setattr(account_rows, "parse_line", counted)
     assert len(any_admin.do("list").splitlines()) == 201
     assert len(lines) == len(set(lines)) == 200
