@@ -22,6 +22,7 @@ from ftpservice.accounts.account_store import FoundAccount, IAccountLookup
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
 from ftpservice.accounts.groups.home_template import has_fields
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, AccountGroups
+from ftpservice.accounts.passwd_line import parse_root
 from ftpservice.accounts.password_hash import DecoyHashes
 from ftpservice.accounts.quota_roots import QuotaRoots
 from ftpservice.accounts.sql.account_rows import (
@@ -45,6 +46,10 @@ SUMMARY_SECONDS = 1.0
 """How old what is known of all accounts may be before the database is asked for changes."""
 DECOY_SECONDS = 600.0
 """Time between two looks at what the hashes of all accounts cost."""
+LONG_READ_SECONDS = 0.1
+PAUSE_FACTOR = 4.0
+"""After a longer read of the quotas of all accounts, the least time to the next one, in durations
+of the last (processor time): many changes of many accounts take a fifth of a core at most."""
 NAMES_PER_QUERY = 500
 PLACE_COLUMNS = (ACCOUNTS.c.root, ACCOUNTS.c.options)
 """The columns that say where the files of an account are."""
@@ -70,9 +75,9 @@ class SQLLookup:
         self._quota_roots = QuotaRoots()
         self._groups: AccountGroups[AccountRecord] = AccountGroups({})
         self._decoys = DecoyHashes()
-        self._decoys_at = self._asked_at = float("-inf")
-        self._is_stale = True
-        """Whether something has changed since the quotas were read."""
+        self._decoys_at = self._asked_at = self._next_read = float("-inf")
+        self._are_groups_stale = self._is_stale = True
+        """Whether something has changed since the groups, and the quotas, were read."""
 
     def look_up(self, name: str, password: bytes | None) -> FoundAccount:  # noqa: ARG002
         """Return the account of a name; its hash is left to the caller."""
@@ -129,7 +134,7 @@ class SQLLookup:
         asked_at = time.monotonic()
         if self._signal.has_changed():
             self._records.clear()
-            self._is_stale = True
+            self._are_groups_stale = self._is_stale = True
         self._asked_at = asked_at
 
     def _refresh_summary(self) -> None:
@@ -152,9 +157,12 @@ class SQLLookup:
 
     def _read_summary(self) -> None:
         """Read what concerns all accounts, if it may have changed; the lock is held."""
-        if not self._is_stale:
+        if self._are_groups_stale:
+            self._groups = groups_of(self._database.read(select(ACCOUNTS).where(IS_GROUP)))
+            self._are_groups_stale = False
+        if not self._is_stale or time.monotonic() < self._next_read:
             return
-        self._groups = groups_of(self._database.read(select(ACCOUNTS).where(IS_GROUP)))
+        began = time.thread_time()
         places = list(self._places_with_quota())
         self._quota_roots = QuotaRoots(places, any(has_fields(one.root) for one in places))
         now = time.monotonic()
@@ -163,6 +171,9 @@ class SQLLookup:
             self._decoys = DecoyHashes(str(row["password_hash"]) for row in hashes)
             self._decoys_at = now
         self._is_stale = False
+        duration = time.thread_time() - began
+        if duration > LONG_READ_SECONDS:
+            self._next_read = time.monotonic() + PAUSE_FACTOR * duration
 
     def _read(self, names: list[str]) -> None:
         self._records |= dict.fromkeys(names)
@@ -180,15 +191,23 @@ class SQLLookup:
         accounts = select(*PLACE_COLUMNS).where(~IS_GROUP).distinct()
         has_quota = or_(*(column.is_not(None) for column in QUOTA_COLUMNS))
         rows = self._database.read(accounts.where(has_quota))
-        yield from self._places(row | {"quota_files": 1} for row in rows)
+        yield from self._places(rows, {"quota_files": 1})
         groups = self._groups.groups.items()
         with_quota = {name for name, one in groups if one.quota_bytes or one.quota_files}
         if with_quota:
             named = true() if DEFAULT_GROUP in with_quota else ACCOUNTS.c.options.like("%group=%")
-            places = self._places(self._database.read(accounts.where(named)))
+            places = self._places(self._database.read(accounts.where(named)), {})
             yield from (one for one in places if one.quota_bytes or one.quota_files)
 
-    def _places(self, rows: Iterable[Mapping[str, Any]]) -> Iterable[AccountRecord]:
+    def _places(
+        self, rows: Iterable[Mapping[str, Any]], quota: Mapping[str, int]
+    ) -> Iterable[AccountRecord]:
+        """Yield a record for each row; most have the same options, which are parsed once."""
+        by_options: dict[str, AccountRecord] = {}
         for row in rows:
+            options, root = str(row["options"]), str(row["root"])
             with suppress(ValueError):
-                yield self._groups.outline(record_of({**TEMPLATE, **row}))
+                if options not in by_options:
+                    by_options[options] = record_of({**TEMPLATE, **quota, "options": options})
+                record = replace(by_options[options], root=parse_root(root) if root else "")
+                yield self._groups.outline(record)

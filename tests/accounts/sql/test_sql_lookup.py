@@ -232,3 +232,52 @@ def test_50_000_accounts_of_one_group(case, lookup):
     assert lookup.current(names)["user7"].max_sessions == 2
     assert lookup.look_up("user8", b"").record.root == "/srv/user8"
     assert time.perf_counter() - began < 5.0
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The rows that were parsed."""
+    rows = []
+    record_of = sql_lookup.record_of
+
+    def counted(row):
+        rows.append(row)
+        return record_of(row)
+
+    monkeypatch.setattr(sql_lookup, "record_of", counted)
+    return rows
+
+
+def test_the_quotas_of_many_accounts_take_one_record(case, lookup, parsed):
+    many = [AccountRecord(f"u{n}", SECRET, f"/u{n}", quota_bytes=1) for n in range(100)]
+    case.store.add_many(many)
+    lookup.current(())
+    assert len(parsed) == 1
+    assert lookup.look_up("u7", None).record.shares_quota
+    assert not lookup.look_up("ann", None).record.shares_quota
+
+
+def test_what_takes_long_for_all_accounts_is_not_read_after_every_change(case, lookup, monkeypatch):
+    monkeypatch.setattr(sql_lookup, "LONG_READ_SECONDS", -1.0)
+    monkeypatch.setattr(sql_lookup, "PAUSE_FACTOR", 1e9)
+    lookup.current(["ann"])
+    statements = []
+    read = lookup._database.read
+    monkeypatch.setattr(
+        lookup._database, "read", lambda one: statements.append(str(one)) or read(one)
+    )
+    for root in ("/1", "/2", "/3"):
+        case.store.change("ann", {"root": root})
+        wait_for(lambda root=root: lookup.current(["ann"])["ann"].root == root)
+    assert statements and not any("DISTINCT" in one for one in statements)
+    lookup._next_read = 0.0
+    lookup.current(["ann"])
+    assert "DISTINCT" in statements[-1]
+
+
+def wait_for(condition):
+    """PostgreSQL tells of a change a moment after it."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
