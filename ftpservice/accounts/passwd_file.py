@@ -20,13 +20,21 @@ from threading import Lock
 from types import MappingProxyType
 
 from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_store import InvalidAccount
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group, listed_accounts
-from ftpservice.accounts.groups.inheritance import AccountGroups
+from ftpservice.accounts.groups.inheritance import ROOT_TAKEN_TEXT, TOP_ROOT, AccountGroups
 from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.accounts.password_hash import DecoyHashes
 from ftpservice.accounts.quota_roots import with_shared_quotas
 
-__all__ = ["MAX_FILE_BYTES", "MalformedLine", "PasswdContents", "PasswordFile", "parse"]
+__all__ = [
+    "MAX_FILE_BYTES",
+    "MalformedLine",
+    "PasswdContents",
+    "PasswordFile",
+    "parse",
+    "require_usable",
+]
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 UNSTABLE_NS = 1_000_000_000
@@ -156,6 +164,27 @@ def _resolved(
             except ValueError as error:
                 unresolved[name] = str(error)
     return accounts, unresolved
+
+
+def require_usable(place: str, before: PasswdContents, after: PasswdContents) -> None:
+    """Raise `InvalidAccount` if a change disables accounts by what they inherit.
+
+    Also if it would give an account the root of the service in place of an inherited one.
+    """
+    reasons = after.unresolved
+    disabled = [name for name in reasons if before.unresolved.get(name) != reasons[name]]
+    if disabled:
+        names, reason = listed_accounts(disabled), reasons[disabled[0]]
+        raise InvalidAccount(f"{place}: {names} could not log in: {reason}")
+    taken = [
+        name
+        for name, one in after.accounts.items()
+        if one.root == TOP_ROOT
+        and not after.entries[name].root
+        and before.accounts.get(name, one).root != TOP_ROOT
+    ]
+    if taken:
+        raise InvalidAccount(f"{place}: {listed_accounts(taken)} {ROOT_TAKEN_TEXT}")
 
 
 class PasswordFile:

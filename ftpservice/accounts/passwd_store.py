@@ -35,10 +35,9 @@ from ftpservice.accounts.groups.group_names import (
     GROUP_MARK,
     described,
     is_group,
-    listed_accounts,
 )
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, with_changes
-from ftpservice.accounts.passwd_file import MAX_FILE_BYTES, PasswdContents, parse
+from ftpservice.accounts.passwd_file import MAX_FILE_BYTES, PasswdContents, parse, require_usable
 from ftpservice.accounts.passwd_line import format_line
 
 __all__ = ["PasswordFileStore"]
@@ -237,17 +236,9 @@ class PasswordFileStore:
                 f"{self.place}: the change would affect other lines; edit the file"
             )
         if not may_disable:
-            self._require_usable(before, after)
+            require_usable(self.place, before, after)
         found = [(after.accounts.get(record.name, record), record.line) for record in records]
         return [replace(record, line=line) for record, line in found], changed
-
-    def _require_usable(self, before: PasswdContents, after: PasswdContents) -> None:
-        """Raise `InvalidAccount` if a change disables accounts by what they inherit."""
-        reasons = after.unresolved
-        disabled = [name for name in reasons if before.unresolved.get(name) != reasons[name]]
-        if disabled:
-            names, reason = listed_accounts(disabled), reasons[disabled[0]]
-            raise InvalidAccount(f"{self.place}: {names} could not log in: {reason}")
 
 
 @contextmanager

@@ -70,6 +70,7 @@ def parsed_options(words: Sequence[str]) -> Any:
     from ftpservice.service.tap import Options
 
     options = Options()
+    options.is_for_command = True
     options.parseOptions(list(words))
     return options
 
@@ -110,7 +111,9 @@ def effective_settings(words: Sequence[str]) -> list[tuple[str, Any, str]]:
 
 def _shown(name: str, value: Any) -> Any:
     """Return a value without the passwords of account stores."""
-    return [without_password(text) for text in value] if name == "auth" else value
+    if name != "auth":
+        return value
+    return without_password(value) if isinstance(value, str) else list(map(without_password, value))
 
 
 def _toml(value: Any) -> str:

@@ -39,6 +39,7 @@ from ftpservice.admin.account_view import (
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.password_input import check_strength, read_password
 from ftpservice.admin.store_options import FAILED_STATUS, account_command
+from ftpservice.backends.mounts.account_mount import check_mounts
 
 __all__ = ["OPTION_HELP", "account_options", "changes_of", "user"]
 
@@ -332,6 +333,9 @@ def changes_of(options: Mapping[str, Any]) -> dict[str, Any]:
         raise click.UsageError("choose one of --groups and --no-groups")
     try:
         changes = _parsed(others)
+        mounts = changes.get("mounts")
+        if isinstance(mounts, tuple):
+            check_mounts(mounts)
         if named is not None:
             changes["groups"] = _group_names(named)
     except ValueError as error:

@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as CallTimedOut
 from twisted.python.failure import Failure
 
 from ftpservice.concurrency.thread_pool import BlockingRunner, PoolOverloaded, PoolStopped
@@ -53,13 +54,25 @@ class DirectoryCheck:
             if answer in self._waiting.get(directory, ()):
                 self._waiting[directory].remove(answer)
 
+    async def real_path(self, directory: str) -> str:
+        """Return the path of a directory without symbolic links; it may be missing.
+
+        Raises `Unavailable` if a directory on the way does not answer, `Busy` as `reach` does.
+        """
+        looking = self._pool.run(os.path.realpath, directory)
+        try:
+            return await looking.addTimeout(CHECK_SECONDS, self._clock)
+        except CallTimedOut:
+            raise _no_answer(directory) from None
+        except (OSError, PoolOverloaded, PoolStopped) as error:
+            raise _refusal(Failure(error), directory) from None
+
     async def stop(self) -> None:
         """End the threads; waits for the looks in progress."""
         await self._pool.stop()
 
     def _expire(self, directory: str, answer: Deferred[None]) -> None:
-        text = f"{directory}: no answer within {CHECK_SECONDS:g} seconds"
-        answer.errback(Failure(Unavailable(ROOT, text)))
+        answer.errback(Failure(_no_answer(directory)))
 
     def _looked(self, result: object, directory: str) -> None:
         for answer in self._waiting.pop(directory):
@@ -73,6 +86,10 @@ def _look(directory: str) -> None:
     """Do what opening the storage does on the reactor thread; raises `OSError`."""
     os.stat(directory)
     os.access(directory, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+
+
+def _no_answer(directory: str) -> Unavailable:
+    return Unavailable(ROOT, f"{directory}: no answer within {CHECK_SECONDS:g} seconds")
 
 
 def _refusal(failure: Failure, directory: str) -> StorageError:

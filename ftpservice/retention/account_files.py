@@ -32,7 +32,7 @@ class AccountFiles:
 
     storage: IStorage | None
     places: tuple[tuple[VirtualPath, Place], ...]
-    """Where its root and its mounts are, by their paths in the tree; without missing ones."""
+    """Where its root and its mounts are, by path in the tree; also of missing ones."""
     problems: tuple[StorageError, ...] = ()
     """Why parts of the tree cannot be opened."""
     read_only: frozenset[VirtualPath] = frozenset()
@@ -68,8 +68,8 @@ async def open_account_files(realm: Realm, record: AccountRecord) -> AccountFile
     for part, root in zip(parts, roots, strict=True):
         try:
             places.append((part.path, await part.place(ROOT)))
-        except PathNotFound:
-            continue
+        except PathNotFound:  # it may be there before the end of the run
+            places.append((part.path, await named_place(realm, root, record.name)))
         except StorageError as error:
             problems.append(part.outside(error))
             places.append((part.path, await named_place(realm, root, record.name)))
@@ -109,11 +109,13 @@ def _existing(realm: Realm, open_root: OpenRoot) -> OpenRoot:
 
 
 async def named_place(realm: Realm, root: str, name: str) -> Place:
-    """Return where a root is by its name, without opening it; raises `StorageError`."""
+    """Return where a root is, without opening it; raises `StorageError`."""
     if not is_storage_string(root):
         _whole, place = await realm.open_root("/", name, name)
         return (*place, *VirtualPath.parse(root).parts)
     directory = directory_of(root)
     if directory is None:
         return ("storage", root)
-    return ("local", *(part for part in os.path.abspath(directory).split("/") if part))
+    check = realm.directories
+    real = os.path.realpath(directory) if check is None else await check.real_path(directory)
+    return ("local", *(part for part in real.split("/") if part))

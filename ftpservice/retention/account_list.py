@@ -28,7 +28,7 @@ def listed_accounts(checkers: Iterable[object], seen: Collection[str]) -> list[A
         elif isinstance(checker, StoreChecker) and checker.store is not None:
             found += _in_store(checker.store)
         elif IWatchedAccounts.providedBy(checker):
-            found += IWatchedAccounts(checker).current(seen).values() if seen else ()
+            found += _seen(IWatchedAccounts(checker), seen) if seen else ()
     return found
 
 
@@ -37,7 +37,16 @@ def _in_file(checker: PasswordFileChecker) -> Iterable[AccountRecord]:
     for line in contents.malformed:
         if line.name not in contents.accounts:
             raise InvalidAccount(f"{checker.place}, {line}")
+    for name, reason in contents.unresolved.items():
+        raise InvalidAccount(f"{checker.place}, account {name!r}: {reason}")
     return contents.accounts.values()
+
+
+def _seen(checker: IWatchedAccounts, names: Collection[str]) -> Iterable[AccountRecord]:
+    for record in checker.current(names).values():
+        if record.disabled and not record.rights:  # what it keeps is not known
+            raise InvalidAccount(f"the account {record.name!r} cannot be used")
+        yield record
 
 
 def _in_store(store: IAccountStore) -> Sequence[AccountRecord]:

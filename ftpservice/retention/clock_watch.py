@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,14 +31,24 @@ STEADY_SECONDS = 86_400.0
 MAX_JUMP_SECONDS = 3600.0
 """The shortest retention: a smaller jump cannot make a new file old."""
 MAX_UNWATCHED_SECONDS = 86_400.0
-"""A restart of the service may take so long."""
+"""A restart of the service may take so long; one of the machine, after which a jump is not seen,
+`MAX_JUMP_SECONDS`."""
 MAX_FILE_BYTES = 4096
+BOOT_ID_PATH = Path("/proc/sys/kernel/random/boot_id")
+"""What identifies the time since the machine was started (random(4))."""
 
 
 def seconds_since_boot() -> float:
     """Return the time since the start of the machine, with the time that it was suspended."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+def current_boot() -> str:
+    """Return what identifies the time since the start of the machine; empty if that is unknown."""
+    with suppress(OSError):
+        return BOOT_ID_PATH.read_text().strip()
+    return ""
 
 
 @dataclass(frozen=True)
@@ -47,21 +58,35 @@ class ClockState:
     looked_at: float
     """The time of the last look, in seconds since the epoch."""
     steady_since: float
+    booted_at: float = 0.0
+    """When the machine was started, by the clock of the last look."""
+    boot: str = ""
+    """See `current_boot`."""
 
 
 def load_state(path: Path) -> ClockState | None:
     """Read a state; None without a file. Raises `OSError`, and `ValueError` for another file."""
     try:
-        found = json.loads(path.read_bytes()[:MAX_FILE_BYTES])
+        found = json.loads(_content(path))
     except FileNotFoundError:
         return None
     try:
-        state = ClockState(float(found["looked_at"]), float(found["steady_since"]))
+        times = (float(found["looked_at"]), float(found["steady_since"]))
+        state = ClockState(*times, float(found.get("booted_at", 0)), str(found.get("boot", "")))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is not the state of a clock: {error!r}") from None
-    if not (math.isfinite(state.looked_at) and math.isfinite(state.steady_since)):
+    if not all(map(math.isfinite, (*times, state.booted_at))):
         raise ValueError(f"{path} is not the state of a clock")
     return state
+
+
+def _content(path: Path) -> bytes:
+    """Return the content of a plain file: root may read it in a directory of another user."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError(f"{path} is not a file")
+        return file.read(MAX_FILE_BYTES)
 
 
 def save_state(path: Path, state: ClockState) -> None:
@@ -88,19 +113,16 @@ class ClockWatch:
         seconds: Callable[[], float],
         since_boot: Callable[[], float] = seconds_since_boot,
         state: ClockState | None = None,
+        boot: Callable[[], str] = current_boot,
     ) -> None:
         self._seconds = seconds
         self._since_boot = since_boot
+        self._boot = boot()
         now = seconds()
-        is_continued = (
-            state is not None
-            and -MAX_JUMP_SECONDS <= now - state.looked_at <= MAX_UNWATCHED_SECONDS
-            and state.steady_since <= now
-        )
-        if state is None or not is_continued:
-            state = ClockState(now, now)
-        self.state = state
         self._booted_at = now - since_boot()
+        if state is None or not self._continues(state, now):
+            state = self._state(now, now)
+        self.state = state
 
     def look(self) -> float:
         """Compare the clocks; return by how many seconds the time of day has jumped, mostly 0."""
@@ -110,7 +132,7 @@ class ClockWatch:
         has_jumped = abs(jump) > MAX_JUMP_SECONDS
         if has_jumped:
             self._booted_at = booted_at
-        self.state = ClockState(now, now if has_jumped else self.state.steady_since)
+        self.state = self._state(now, now if has_jumped else self.state.steady_since)
         return jump if has_jumped else 0.0
 
     def unsteady_seconds(self) -> float:
@@ -118,3 +140,14 @@ class ClockWatch:
         self.look()
         watched = self.state.looked_at - self.state.steady_since
         return max(0.0, STEADY_SECONDS - watched)
+
+    def _state(self, now: float, steady_since: float) -> ClockState:
+        return ClockState(now, steady_since, self._booted_at, self._boot)
+
+    def _continues(self, state: ClockState, now: float) -> bool:
+        """Return whether the clock has not jumped since a state of the process before."""
+        is_same_boot = bool(self._boot) and state.boot == self._boot
+        if is_same_boot and abs(self._booted_at - state.booted_at) > MAX_JUMP_SECONDS:
+            return False
+        longest = MAX_UNWATCHED_SECONDS if is_same_boot else MAX_JUMP_SECONDS
+        return -MAX_JUMP_SECONDS <= now - state.looked_at <= longest and state.steady_since <= now

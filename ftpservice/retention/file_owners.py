@@ -7,7 +7,7 @@ no say; one that has some keeps every file that none of its rules names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ftpservice.storage.quota.ledger import Place
@@ -59,25 +59,27 @@ class FileOwners:
 
     def directory(self, place: Place) -> SharedDirectory:
         """Return who reaches the entries of a directory, and by which rules."""
-        found: list[DirectoryRetention] = []
+        found = list(self._reached(place))
+        # The accounts of a group have the same rules, which are looked at once.
+        retentions = [rules.at(path) for rules, path in dict.fromkeys(found)]
+        return SharedDirectory(retentions, is_shared=len(found) > 1)
+
+    def _reached(self, place: Place) -> Iterator[tuple[RetentionRules, VirtualPath]]:
+        """Yield the rules of each account that reaches a directory, and its path there."""
         for depth in range(len(place), 0, -1):
             for reach in self._by_place.get(place[:depth], ()):
                 path = reach.path_of(tuple(map(str, place[depth:])))
                 if path is not None:
-                    found.append(reach.rules.at(path))
-        return SharedDirectory(found)
+                    yield reach.rules, path
 
 
 class SharedDirectory:
     """A directory with the rules of each account that reaches it."""
 
-    def __init__(self, retentions: Sequence[DirectoryRetention]) -> None:
+    def __init__(self, retentions: Sequence[DirectoryRetention], is_shared: bool = False) -> None:
         self._retentions = retentions
-
-    @property
-    def is_shared(self) -> bool:
+        self.is_shared = is_shared
         """Whether several accounts reach it, or one does by several paths."""
-        return len(self._retentions) > 1
 
     def rule_for(self, name: str) -> RetentionRule | None:
         """Return the rule for a file that keeps it longest; None if an account keeps it."""

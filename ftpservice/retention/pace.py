@@ -19,9 +19,11 @@ class Pace:
         self._free_at = 0.0
 
     async def step(self, cost: float) -> None:
-        """Wait until the steps before this one are paid for; may be cancelled."""
+        """Wait until the steps before this one are paid for; may be cancelled.
+
+        The reactor does other things before each step.
+        """
         now = self._clock.seconds()
         wait = self._free_at - now
         self._free_at = max(now, self._free_at) + cost
-        if wait > TURN_SECONDS:
-            await deferLater(self._clock, wait)
+        await deferLater(self._clock, wait if wait > TURN_SECONDS else 0)

@@ -144,7 +144,7 @@ class RetentionRun:
             )
         plan = _Plan(await self._owners(with_retention, pace))
         if self.with_directories:
-            plan.fixed_places = await self._fixed_places(accounts)
+            plan.fixed_places = await self._fixed_places(accounts, pace)
 
         def found(expired: ExpiredFile) -> None:
             result.add(expired)
@@ -168,7 +168,7 @@ class RetentionRun:
                 files = await open_account_files(self._realm, record)
             except StorageError as error:
                 drop_tracebacks(error)
-                raise CannotRun(f"the files of {record.name!r} are not known: {error}") from None
+                raise _unknown_files(record, error) from None
             owners.add(record.name, record.retention, files.places)
         return owners
 
@@ -185,7 +185,7 @@ class RetentionRun:
             log.error("retention of {name!r}: {error}", name=record.name, error=error)
             result.counts.setdefault(record.name, SweepCounts()).failed += 1
             return
-        key = (files.places, rules)
+        key = (files.places, files.read_only, rules)
         if key in plan.swept:
             return  # another account with the same files and the same rules
         plan.swept.add(key)
@@ -203,14 +203,26 @@ class RetentionRun:
             sweep.counts.failed += 1
             log.failure("retention of {name!r} failed", name=record.name)
 
-    async def _fixed_places(self, records: Sequence[AccountRecord]) -> frozenset[Place]:
-        """Return where the roots and mounts of all accounts are, and the directories above."""
+    async def _fixed_places(self, records: Sequence[AccountRecord], pace: Pace) -> frozenset[Place]:
+        """Return where the roots and mounts of all accounts are, and the directories above.
+
+        Raises `CannotRun`.
+        """
         found: set[Place] = set()
         for record in records:
+            await pace.step(ACCOUNT_SECONDS)
             for root in (record.root, *(mount.storage for mount in record.mounts)):
-                place = await named_place(self._realm, root, record.name)
+                try:
+                    place = await named_place(self._realm, root, record.name)
+                except StorageError as error:
+                    drop_tracebacks(error)
+                    raise _unknown_files(record, error) from None
                 found.update(place[:depth] for depth in range(1, len(place) + 1))
         return frozenset(found)
+
+
+def _unknown_files(record: AccountRecord, error: StorageError) -> CannotRun:
+    return CannotRun(f"the files of {record.name!r} are not known: {error}")
 
 
 def _fixed(record: AccountRecord, plan: _Plan) -> Callable[[VirtualPath, Place], bool]:

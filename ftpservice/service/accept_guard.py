@@ -91,15 +91,17 @@ class AcceptGuard(Service):
     def guard(self, listener: Listener, port: IListeningPort) -> None:
         """Accept the connections of a listener's port; one that is not Twisted's is left alone."""
         if listener.implicit or listener.option == "acme-tls":
-            self._guard(port, _tls_alert)
+            answer: Callable[[str], bytes] = _tls_alert
         elif listener.option == "acme-http":
-            self._guard(port, _http_answer)
+            answer = _http_answer
         else:
-            self._guard(port, _simple_answer if listener.simple else _ftp_reply)
+            answer = _simple_answer if listener.simple else _ftp_reply
+        has_sessions = not listener.option.startswith("acme")
+        self._guard(port, answer, has_sessions and not listener.proxied)
 
     def guard_control(self, port: IListeningPort) -> None:
         """Accept the connections of the control socket."""
-        self._guard(port, _control_answer)
+        self._guard(port, _control_answer, refuses_early=False)
 
     def stopService(self) -> None:
         """Release the reserve."""
@@ -112,10 +114,12 @@ class AcceptGuard(Service):
             self._flood_check.cancel()
             self._flood_check = None
 
-    def _guard(self, port: object, answer: Callable[[str], bytes]) -> None:
+    def _guard(self, port: object, answer: Callable[[str], bytes], refuses_early: bool) -> None:
+        """``refuses_early``: a peer whose session would be refused gets none in a flood."""
         if isinstance(port, Port):
             loop = AcceptLoop(port, self._reserve, partial(self._refuse_exhausted, answer))
-            loop.answer_early = partial(self._refuse_early, answer)
+            if refuses_early:
+                loop.answer_early = partial(self._refuse_early, answer)
             loop.refuses_early = self._flood_check is not None
             self._loops.append(loop)
 

@@ -60,11 +60,12 @@ def service_user(options: ServiceOptions) -> ServiceUser | None:
     None: the process keeps its user.
     """
     uid, gid = options.settings.uid, options.settings.gid
-    if options.parent is None:
+    parent = options.parent
+    if parent is None and not options.is_for_command:
         if uid is not None or gid is not None:
             raise CannotStart("--uid: the program that embeds the service changes the user itself")
         return None
-    program = [options.parent.get(name) for name in ("uid", "gid")]
+    program = [None if parent is None else parent.get(name) for name in ("uid", "gid")]
     if program != [None, None]:
         if uid is not None or gid is not None:
             raise CannotStart("--uid and --gid: give them to twistd or to ftpservice, not to both")
@@ -73,7 +74,7 @@ def service_user(options: ServiceOptions) -> ServiceUser | None:
         if gid is not None:
             raise CannotStart("--gid needs --uid: give the user as well")
         return None
-    if options.parent.get("euid"):
+    if parent is not None and parent.get("euid"):
         raise CannotStart("--euid: the service could become root again; leave it out")
     return _found_user(uid, gid)
 

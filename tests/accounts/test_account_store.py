@@ -293,6 +293,30 @@ def test_an_account_that_could_not_log_in_is_not_added(store, refused, reason):
     assert len(store.groups()) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("@staff", {"root": ValueWord.INHERIT}),
+        ("ann", {"groups": ()}),
+        ("ann", {"groups": ("vip",)}),
+    ],
+)
+def test_a_change_that_would_give_the_root_of_the_service_is_not_made(store, name, changes):
+    store.add_many(
+        [
+            AccountRecord("@staff", "*", "/people/{user}", PRESETS["full"]),
+            AccountRecord("@vip", "*", "", frozenset()),
+            AccountRecord("ann", SECRET, "", PRESETS["full"], groups=("staff",)),
+            AccountRecord("ben", SECRET, "/", PRESETS["full"], groups=("staff",)),
+        ]
+    )
+    with pytest.raises(InvalidAccount, match="'ann' would have / as root"):
+        store.change(name, changes)
+    assert store.find("ann").root == "/people/ann"
+    store.change("ann", {"root": "/"})
+    store.change(name, changes)
+
+
 def test_a_change_that_would_disable_accounts_is_not_made(store):
     store.add(group("staff", rights=PRESETS["read"]))
     store.add_many([member(f"user{number}", "staff") for number in range(7)])

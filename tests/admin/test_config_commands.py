@@ -71,3 +71,20 @@ def test_check_creates_nothing(bench):
     done = run("check", "--config", "ftp.toml")
     assert (done.exit_code, done.stdout) == (0, "ftpservice: the settings are valid\n")
     assert [path.name for path in bench.iterdir()] == ["ftp.toml"]
+
+
+@pytest.mark.parametrize("value", ['"{}"', '["{}"]'])
+def test_passwords_of_stores_are_not_shown(bench, value):
+    url = "sql:postgresql://ann:tr0ub4dor@127.0.0.1/accounts"
+    (bench / "ftp.toml").write_text(f"auth = {value.format(url)}\n")
+    for options in ((), ("--json",)):
+        shown = run("show", *options, "--config", "ftp.toml").stdout
+        assert "postgresql://ann:***@" in shown
+        assert "tr0ub4dor" not in shown and '"tr"' not in shown
+
+
+@pytest.mark.usefixtures("bench")
+def test_the_user_of_the_service_is_checked():
+    done = run("check", "--auth=memory:a:b", "--uid", "no-such-user")
+    assert (done.exit_code, "there is no such user" in done.output) == (1, True)
+    assert "embeds" not in done.output

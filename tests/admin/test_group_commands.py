@@ -72,7 +72,9 @@ def test_a_group_lives_through_all_commands(admin):
     assert [one["name"] for one in listed] == ["staff", "vip"]
     assert "root: /srv/{user}; rights: read; tls required: yes" in admin.do("group", "list")
     assert "one of account 'ann'" in admin.refused("group", "remove", "staff")
-    admin.do("user", "set", "ann", "--no-groups", "--rights", "full")
+    refused = admin.run("user", "set", "ann", "--no-groups", "--rights", "full")
+    assert (refused.exit_code, "'ann' would have / as root" in refused.stderr) == (1, True)
+    admin.do("user", "set", "ann", "--no-groups", "--rights", "full", "--root", "/")
     assert admin.json("group", "remove", "staff") == {"removed": "staff"}
     admin.do("group", "remove", "vip")
     assert admin.json("group", "list") == []

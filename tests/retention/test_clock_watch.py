@@ -19,11 +19,11 @@ class Machine:
     """A machine whose clock can be set."""
 
     def __init__(self):
-        self.now, self.since_boot = START, 1000.0
+        self.now, self.since_boot, self.boot = START, 1000.0, "one"
         self.watch = self.restart(None)
 
     def restart(self, state):
-        self.watch = ClockWatch(lambda: self.now, lambda: self.since_boot, state)
+        self.watch = ClockWatch(lambda: self.now, lambda: self.since_boot, state, lambda: self.boot)
         return self.watch
 
     def passes(self, seconds):
@@ -81,9 +81,27 @@ def test_a_restart_within_a_day_changes_nothing(machine):
     machine.passes(2 * DAY)
     machine.watch.look()
     machine.passes(10 * HOUR)
-    machine.since_boot = 20.0
     machine.restart(machine.watch.state)
     assert machine.days_left == 0
+
+
+@pytest.mark.parametrize(("away", "days_left"), [(0.5 * HOUR, 0), (2 * HOUR, 1)])
+def test_a_jump_while_the_machine_starts_cannot_be_seen(machine, away, days_left):
+    machine.passes(2 * DAY)
+    machine.watch.look()
+    machine.now += away
+    machine.since_boot, machine.boot = 20.0, "two"
+    machine.restart(machine.watch.state)
+    assert machine.days_left == days_left
+
+
+def test_a_jump_during_a_restart_is_seen(machine):
+    machine.passes(2 * DAY)
+    machine.watch.look()
+    machine.passes(60)
+    machine.now += 23 * HOUR
+    machine.restart(machine.watch.state)
+    assert machine.days_left == 1
 
 
 @pytest.mark.parametrize("away", [25 * HOUR, 3 * YEAR, -2 * HOUR])

@@ -201,6 +201,13 @@ class TestUnknownAccounts:
             bench.run(8)
         assert bench.files() == ["/ann/a"]
 
+    def test_nor_with_an_account_whose_group_is_missing(self, bench):
+        bench.accounts("ann:/ann:retention=7d", "bob:/ann:group=ghost,retention=keep")
+        bench.put("ann/a")
+        with pytest.raises(CannotRun, match="account 'bob': the group 'ghost' does not exist"):
+            bench.run(8)
+        assert bench.files() == ["/ann/a"]
+
     def test_nor_if_the_place_of_an_account_is_not_known(self, bench, monkeypatch):
         bench.accounts("ann:/ann:retention=7d")
         bench.put("ann/a")

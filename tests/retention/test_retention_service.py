@@ -1,6 +1,7 @@
 """When files are deleted: at the set time, with a clock that can be trusted, one run at a time."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, time
 from types import SimpleNamespace
 
@@ -64,7 +65,9 @@ class Bench:
         return NOON + self.clock.seconds() + self.shift
 
     def made(self, state=None):
-        watch = ClockWatch(self.now, lambda: 50 + self.clock.seconds(), state)
+        booted_at = self.now() - 50 - self.clock.seconds()
+        known = None if state is None else replace(state, booted_at=booted_at, boot="one")
+        watch = ClockWatch(self.now, lambda: 50 + self.clock.seconds(), known, lambda: "one")
         made = RetentionService(self.runs, watch, RetentionSchedule(), self.clock)
         self.service = made
         return made

@@ -156,3 +156,17 @@ def test_a_guard_that_stops_in_a_flood_leaves_no_timer(guarded: Guarded) -> None
     assert guarded.clock.getDelayedCalls()
     guarded.guard.stopService()
     assert not guarded.clock.getDelayedCalls()
+
+
+def test_in_a_flood_ports_whose_peers_are_no_clients_refuse_nobody_early(guarded: Guarded) -> None:
+    guarded.refused()
+    guarded.refuse_sessions(MAX_REFUSED_SESSIONS)
+    guarded.refusals["192.0.2.7"] = WHY
+    for text, option in (
+        ("haproxy:tcp:0", "listen"),
+        ("tcp:0", "acme-http"),
+        ("tcp:0", "acme-tls"),
+    ):
+        guarded.guard.guard(parse_listener(guarded.reactor, text, option), guarded.port())
+    guarded.guard.guard_control(guarded.port())
+    assert [loop.answer_early(("192.0.2.7", 9)) for loop in guarded.guard._loops[1:]] == [None] * 4

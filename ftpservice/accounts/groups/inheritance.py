@@ -23,6 +23,8 @@ from ftpservice.accounts.groups.home_template import fill_template, has_fields
 __all__ = [
     "DEFAULT_GROUP",
     "NO_RIGHTS_TEXT",
+    "ROOT_TAKEN_TEXT",
+    "TOP_ROOT",
     "AccountGroups",
     "ValueWord",
     "absent_value",
@@ -43,6 +45,7 @@ LEADING = {"directory_rights": "rights"}
 """The field that decides for another one whether it is given."""
 TOP_ROOT = "/"
 """The root of an account if nobody gives one."""
+ROOT_TAKEN_TEXT = "would have / as root, which is that of the service; give --root"
 NO_RIGHTS_TEXT = "neither the account nor its groups give it rights"
 
 
@@ -174,6 +177,21 @@ class AccountGroups(Generic[R]):
         if root.startswith(TOP_ROOT) and has_fields(root):
             root = root.partition("{")[0].rpartition("/")[0] or TOP_ROOT
         return replace(record, **values | {"root": root}, inherited=origins)
+
+    def takes_root(self, record: R, before: AccountGroups[R], former: R) -> bool:
+        """Return whether an account gets the root of the service in place of an inherited one.
+
+        ``former`` is the account, and ``before`` are the groups, before a change.
+        """
+        if getattr(record, "root"):  # noqa: B009 - no field of R
+            return False
+        roots = []
+        for groups, one in ((before, former), (self, record)):
+            try:
+                roots.append(getattr(groups.resolved(one), "root"))  # noqa: B009
+            except ValueError:
+                return False
+        return bool(roots[0] != TOP_ROOT == roots[1])
 
     def problem(self, record: R) -> str:
         """Return why an account cannot be used by what it inherits; empty if it can."""

@@ -191,23 +191,22 @@ class SQLLookup:
         accounts = select(*PLACE_COLUMNS).where(~IS_GROUP).distinct()
         has_quota = or_(*(column.is_not(None) for column in QUOTA_COLUMNS))
         rows = self._database.read(accounts.where(has_quota))
-        yield from self._places(rows, {"quota_files": 1})
+        for place in self._places(rows):
+            yield replace(place, quota_files=1)
         groups = self._groups.groups.items()
         with_quota = {name for name, one in groups if one.quota_bytes or one.quota_files}
         if with_quota:
             named = true() if DEFAULT_GROUP in with_quota else ACCOUNTS.c.options.like("%group=%")
-            places = self._places(self._database.read(accounts.where(named)), {})
+            places = self._places(self._database.read(accounts.where(named)))
             yield from (one for one in places if one.quota_bytes or one.quota_files)
 
-    def _places(
-        self, rows: Iterable[Mapping[str, Any]], quota: Mapping[str, int]
-    ) -> Iterable[AccountRecord]:
+    def _places(self, rows: Iterable[Mapping[str, Any]]) -> Iterable[AccountRecord]:
         """Yield a record for each row; most have the same options, which are parsed once."""
         by_options: dict[str, AccountRecord] = {}
         for row in rows:
             options, root = str(row["options"]), str(row["root"])
             with suppress(ValueError):
                 if options not in by_options:
-                    by_options[options] = record_of({**TEMPLATE, **quota, "options": options})
-                record = replace(by_options[options], root=parse_root(root) if root else "")
-                yield self._groups.outline(record)
+                    by_options[options] = record_of({**TEMPLATE, "options": options})
+                root = parse_root(root) if root else ""
+                yield self._groups.outline(replace(by_options[options], root=root))

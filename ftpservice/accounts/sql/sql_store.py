@@ -26,7 +26,12 @@ from ftpservice.accounts.groups.group_names import (
     is_group,
     listed_accounts,
 )
-from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, AccountGroups, with_changes
+from ftpservice.accounts.groups.inheritance import (
+    DEFAULT_GROUP,
+    ROOT_TAKEN_TEXT,
+    AccountGroups,
+    with_changes,
+)
 from ftpservice.accounts.sql.account_rows import groups_of, is_storable, record_of, row_of
 from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.database_url import DatabaseURL
@@ -83,7 +88,7 @@ class SQLStore:
     def find(self, name: str) -> AccountRecord:
         """Return an account with what it inherits; raises as `IAccountStore.find`."""
         with self._transaction() as connection:
-            record = self._found(connection, name)
+            record = _found(self.place, connection, name)
             if is_group(name):
                 return record
             try:
@@ -137,7 +142,7 @@ class SQLStore:
     def change(self, name: str, changes: Mapping[str, Any]) -> AccountRecord:
         """Change the row of an account; raises as `IAccountStore.change`."""
         with self._transaction(writes=True) as connection:
-            found, before = self._found(connection, name), _groups(connection)
+            found, before = _found(self.place, connection, name), _groups(connection)
             record = with_changes(found, changes, before.has_defaults)
             row = row_of(record)
             if record.name != name and _held(connection, [record.name]):
@@ -147,6 +152,8 @@ class SQLStore:
             if is_group(name):
                 rest = before.without_group(name.removeprefix(GROUP_MARK))
                 after = rest.with_groups([record])
+            elif after.takes_root(record, before, found):
+                raise InvalidAccount(f"{self.place}: {described(name)} {ROOT_TAKEN_TEXT}")
             if is_group(name) or before.problem(record) != before.problem(found):
                 self._require_usable(connection, before, after, [record])
         return record if is_group(name) or after.problem(record) else after.resolved(record)
@@ -201,23 +208,26 @@ class SQLStore:
             reason = after.problem(record)
             if reason != before.problem(record):
                 disabled.setdefault(record.name, reason)
+            if after.takes_root(record, before, record):
+                raise InvalidAccount(f"{self.place}: {described(record.name)} {ROOT_TAKEN_TEXT}")
         disabled = {name: reason for name, reason in disabled.items() if reason}
         if disabled:
             names, reason = listed_accounts(list(disabled)), next(iter(disabled.values()))
             raise InvalidAccount(f"{self.place}: {names} could not log in: {reason}")
 
-    def _found(self, connection: Connection, name: str) -> AccountRecord:
-        if not is_storable(name):
-            raise _unknown(self.place, name)
-        rows = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).mappings().all()
-        if not rows:
-            raise _unknown(self.place, name)
-        try:
-            return record_of(dict(rows[0]))
-        except ValueError as error:
-            raise InvalidAccount(
-                f"{self.place}, account {name!r}: {error}; correct it or remove the account"
-            ) from None
+
+def _found(place: str, connection: Connection, name: str) -> AccountRecord:
+    if not is_storable(name):
+        raise _unknown(place, name)
+    rows = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).mappings().all()
+    if not rows:
+        raise _unknown(place, name)
+    try:
+        return record_of(dict(rows[0]))
+    except ValueError as error:
+        raise InvalidAccount(
+            f"{place}, account {name!r}: {error}; correct it or remove the account"
+        ) from None
 
 
 def _unknown(place: str, name: str) -> NoSuchAccount:

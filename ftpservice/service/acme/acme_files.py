@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -108,7 +109,7 @@ class AcmeFiles:
         try:
             key = load_pem_private_key(content, None)
             found = parse_certificate(content)
-        except (ValueError, TypeError):
+        except Exception:  # noqa: BLE001 - the library has many errors for what is no certificate
             return None
         return found if _spki(key) == _spki_of(found.pem) else None
 
@@ -133,7 +134,7 @@ class AcmeFiles:
             return None
         try:
             key = load_pem_private_key(content, None)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             key = None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise UnusableFile(f"{path} is not a private key; remove or restore it")

@@ -200,6 +200,9 @@ class CertificateRenewal(Service):
             self._failed(before, error)
         except (UnusableFile, CertificateError, OSError) as error:
             self._failed(before, AuthorityError(error_text(error), DISK_ADVICE))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt waits
+            log.failure("an attempt to get a certificate failed")
+            self._failed(before, AuthorityError(error_text(error), DISK_ADVICE))
 
     async def _issue(self, pool: BlockingRunner) -> None:
         issuance = Issuance(self._parts.issuance, self.plan.state, pool)

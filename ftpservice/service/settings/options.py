@@ -53,6 +53,8 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
     ``parseOptions`` raises `usage.UsageError` with one line that says what to do.
     """
 
+    is_for_command = False
+    """Whether a command of this program parses them; without ``parent``, an embedding one does."""
     supportedInterfaces = (IUsernamePassword, IAnonymous)
     synopsis = "[options]"
     longdesc = (

@@ -8,6 +8,7 @@ from zope.interface.verify import verifyObject
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import IAccountLookup, StoreUnavailable
+from ftpservice.accounts.groups.inheritance import ValueWord
 from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.accounts.sql import sql_lookup
 from ftpservice.accounts.sql.database_url import parse_database_url
@@ -91,6 +92,14 @@ def test_accounts_that_share_files_with_one_that_has_a_quota_are_marked(case, lo
     assert not lookup.look_up("ben", b"").record.shares_quota
     case.store.change("inner", {"quota_files": None})
     assert not lookup.look_up("ann", b"").record.shares_quota
+
+
+def test_a_quota_without_one_of_files_is_shared_too(case, lookup, monkeypatch):
+    monkeypatch.setattr(sql_lookup, "SUMMARY_SECONDS", -1.0)
+    staff = AccountRecord("@staff", "*", "", frozenset(), quota_files=9)
+    case.store.add_many([staff, AccountRecord("inner", SECRET, "/ann/inner", groups=("staff",))])
+    case.store.change("inner", {"quota_bytes": 3, "quota_files": ValueWord.NONE})
+    assert lookup.look_up("ann", b"").record.shares_quota
 
 
 def test_accounts_with_mounts_may_share_files_with_one_that_has_a_quota(case, lookup, monkeypatch):

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,10 @@ def stop_daemon(process: int) -> None:
         assert select.select([ended], [], [], PATIENCE)[0]
     finally:
         os.close(ended)
+    deadline = time.monotonic() + PATIENCE
+    while os.path.exists(f"/proc/{process}"):  # until its parent, process 1, has noticed
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def use(running: Program, port: int) -> None:

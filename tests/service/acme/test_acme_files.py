@@ -28,6 +28,14 @@ def files(tmp_path: Path) -> AcmeFiles:
     return AcmeFiles(place)
 
 
+UNKNOWN_CURVE = """-----BEGIN EC PRIVATE KEY-----
+MD4CAQEEDtA3GQ4+CIONf3SuqhOHoAcGBSuBBAAGoSADHgAEy3hicoVLUKcI9TUN
+bTTSNbPelCXi1DVWh3AbwQ==
+-----END EC PRIVATE KEY-----
+"""
+"""A key for a curve that the library does not have."""
+
+
 def issued(tmp_path: Path, *names: str) -> tuple[ec.EllipticCurvePrivateKey, bytes]:
     """Return a key and its certificate."""
     alternatives = [x509.DNSName(name) for name in names]
@@ -109,6 +117,13 @@ def test_a_damaged_certificate_counts_as_none(files: AcmeFiles, tmp_path: Path) 
     for damaged in (content[:300], content[300:], b"", chain):
         files.certificate_path.write_bytes(damaged)
         assert files.certificate() is None
+
+
+def test_a_key_of_another_kind_counts_as_none(files: AcmeFiles, tmp_path: Path) -> None:
+    key, chain = issued(tmp_path, "a.example")
+    files.save_certificate(key, chain)
+    files.certificate_path.write_text(UNKNOWN_CURVE)
+    assert files.certificate() is None
 
 
 def test_the_state_is_kept_and_a_damaged_one_is_named(files: AcmeFiles, tmp_path: Path) -> None:
