@@ -38,6 +38,8 @@ REASON = "Out of resources (Too many open files); try again later."
 USER = 64_321
 """A user that runs nothing else: threads are limited for each user."""
 CONTENT = bytes(range(256)) * 4000
+REFUSED_WHEN_FULL = 50
+"""Refused connections in a row: what the service had open for a moment is closed by then."""
 
 
 class Exhausted:
@@ -84,12 +86,15 @@ class Exhausted:
     def fill(self) -> None:
         """Use all descriptors for idle sessions."""
         limit_descriptors(self.process, descriptor_count(self.process) + 6)
-        is_accepted = True
-        while is_accepted:
+        refused = 0
+        while refused < REFUSED_WHEN_FULL:
             end = socket.create_connection((LOCAL, self.port), PATIENCE)
-            self.idle.append(end)
-            is_accepted = end.recv(3) == b"220"
-        self.idle.pop().close()
+            if end.recv(3) == b"220":
+                self.idle.append(end)
+                refused = 0
+            else:
+                end.close()
+                refused += 1
 
     def free(self) -> None:
         """End the idle sessions."""
