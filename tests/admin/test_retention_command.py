@@ -41,7 +41,7 @@ def test_a_dry_run_and_then_a_run(place):
         assert program.stopped() == 0
     assert sorted(deleted_paths(program.lines)) == ["/a", "/esc\\x1b\\xff", "/in/c.log"]
     state = json.loads((place.place / "var/retention.json").read_text())
-    assert set(state) == {"looked_at", "steady_since"}
+    assert set(state) == {"looked_at", "steady_since", "booted_at", "boot"}
 
 
 def test_the_quota_is_exact_after_a_run(place):
