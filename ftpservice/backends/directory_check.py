@@ -64,7 +64,7 @@ class DirectoryCheck:
             return await looking.addTimeout(CHECK_SECONDS, self._clock)
         except CallTimedOut:
             raise _no_answer(directory) from None
-        except (OSError, PoolOverloaded, PoolStopped) as error:
+        except (OSError, ValueError, PoolOverloaded, PoolStopped) as error:
             raise _refusal(Failure(error), directory) from None
 
     async def stop(self) -> None:

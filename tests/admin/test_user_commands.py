@@ -394,3 +394,9 @@ def test_a_store_that_is_down_has_its_status(admin):
     done = admin.run("list", "--store", "sql:postgresql://ann@127.0.0.1:1/none", store=False)
     assert (done.exit_code, done.stdout) == (3, "")
     assert "Connection refused" in done.stderr
+
+
+def test_two_mounts_at_one_path_are_refused(any_admin):
+    any_admin.add("ann")
+    done = any_admin.run("set", "ann", "--mount", "/in=local:/x", "--mount", "/in=local:/y")
+    assert (done.exit_code, "there are two mounts at '/in'" in done.stderr) == (2, True)

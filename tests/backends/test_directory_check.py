@@ -116,3 +116,21 @@ def test_too_many_and_a_stop(bench: Bench, tmp_path: Path) -> None:
     assert finished(bench.check.stop())
     assert error(bench.reach(tmp_path), Unavailable) == "stopped"
     assert bench.nothing_is_left()
+
+
+def test_the_real_path_is_looked_up_in_the_pool_and_not_waited_for_without_end(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    found: list[object] = []
+    for path in (tmp_path / "link/sub", Path("nul\0")):
+        Task(bench.check.real_path(str(path))).done.addBoth(found.append)
+    assert found == []
+    bench.pool.release()
+    assert found.pop(0) == f"{tmp_path}/real/sub"
+    assert "null" in error(found, Unavailable)
+    found.clear()
+    Task(bench.check.real_path(str(tmp_path))).done.addBoth(found.append)
+    bench.clock.advance(CHECK_SECONDS)
+    assert error(found, Unavailable) == f"{tmp_path}: no answer within 3 seconds"
+    assert bench.nothing_is_left()
