@@ -27,9 +27,9 @@ from ftpservice.accounts.account_store import (
     NoSuchAccount,
     StoreUnavailable,
 )
-from ftpservice.accounts.bans import Ban, BanList, BanRules
 from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, PasswordFileChecker
-from ftpservice.accounts.login_refusal import LoginRefused
+from ftpservice.accounts.defence.bans import Ban, BanList, BanRules
+from ftpservice.accounts.defence.login_refusal import LoginRefused
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.passwd_store import PasswordFileStore
 from ftpservice.accounts.password_hash import hash_password

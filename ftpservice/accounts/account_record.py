@@ -10,7 +10,7 @@ from typing import Any
 
 from zope.interface import Interface
 
-from ftpservice.accounts.networks import Network
+from ftpservice.accounts.defence.networks import Network
 from ftpservice.accounts.terms.login_hours import LoginHours
 from ftpservice.backends.mounts.account_mount import AccountMount, check_mounts
 from ftpservice.storage.retention_rules import RetentionRules

@@ -34,9 +34,9 @@ from ftpservice.accounts.account_record import (
     RecordedName,
 )
 from ftpservice.accounts.account_store import IAccountStore, IWatchedAccounts
+from ftpservice.accounts.defence.login_refusal import LoginRefused, RefusalReason, refusal_for
+from ftpservice.accounts.defence.networks import is_in_networks
 from ftpservice.accounts.hash_upgrades import HashUpgrades
-from ftpservice.accounts.login_refusal import LoginRefused, RefusalReason, refusal_for
-from ftpservice.accounts.networks import is_in_networks
 from ftpservice.accounts.passwd_file import PasswdContents, PasswordFile
 from ftpservice.accounts.password_hash import cost_of, is_costly, verify
 from ftpservice.accounts.verified_passwords import VerifiedPasswords

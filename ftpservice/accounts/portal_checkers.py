@@ -49,7 +49,7 @@ from ftpservice.accounts.checkers import (
     new_check_pool,
     password_bytes,
 )
-from ftpservice.accounts.login_refusal import LoginRefused, combined_refusal
+from ftpservice.accounts.defence.login_refusal import LoginRefused, combined_refusal
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.events import LoginRefusal

@@ -21,7 +21,7 @@ from ftpservice.accounts.account_record import (
     is_storage_string,
 )
 from ftpservice.accounts.checkers import name_text
-from ftpservice.accounts.login_refusal import LoginRefused
+from ftpservice.accounts.defence.login_refusal import LoginRefused
 from ftpservice.accounts.mounted_account import (
     account_tree,
     limits_of,

@@ -13,10 +13,10 @@ from ftpservice.accounts.account_store import IAccountStore
 from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, check_group_name
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, with_changes
 from ftpservice.activity.text_table import printable_text, table_lines
+from ftpservice.admin.account_options import account_options, changes_of
 from ftpservice.admin.account_view import account_json, account_lines, values_text
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.store_options import account_command
-from ftpservice.admin.user_commands import account_options, changes_of
 
 __all__ = ["group"]
 

@@ -8,12 +8,12 @@ from twisted.cred.error import UnhandledCredentials
 
 from ftpservice.accounts.account import CertificateCredentials, PeerCredentials
 from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable
-from ftpservice.accounts.login_attempts import (
+from ftpservice.accounts.defence.login_attempts import (
     MAX_FAILURES_PER_SESSION,
     TooManyAttempts,
     delay_after,
 )
-from ftpservice.accounts.login_refusal import LoginRefused
+from ftpservice.accounts.defence.login_refusal import LoginRefused
 from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError, log_detail

@@ -14,9 +14,9 @@ from twisted.internet.interfaces import IAddress
 from twisted.protocols import ftp
 from twisted.python.failure import Failure
 
-from ftpservice.accounts.bans import BanList
-from ftpservice.accounts.login_attempts import LoginAttempts
-from ftpservice.accounts.networks import address_group
+from ftpservice.accounts.defence.bans import BanList
+from ftpservice.accounts.defence.login_attempts import LoginAttempts
+from ftpservice.accounts.defence.networks import address_group
 from ftpservice.accounts.portal_checkers import with_text_names
 from ftpservice.concurrency.batched_checks import BatchedChecks
 from ftpservice.concurrency.thread_pool import BlockingPool

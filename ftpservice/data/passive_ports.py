@@ -14,7 +14,7 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice.accounts.networks import address_group
+from ftpservice.accounts.defence.networks import address_group
 from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.peer_policy import DataSettings
 from ftpservice.wire.addresses import is_ipv6

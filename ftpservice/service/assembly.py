@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.account_record import has_records
-from ftpservice.accounts.bans import BanList
+from ftpservice.accounts.defence.bans import BanList
 from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.event_log import EventLog

@@ -16,9 +16,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ftpservice.accounts.ban_file import load_bans, save_bans
-from ftpservice.accounts.bans import Ban, BanList, parse_networks
-from ftpservice.accounts.networks import Network
+from ftpservice.accounts.defence.ban_file import load_bans, save_bans
+from ftpservice.accounts.defence.bans import Ban, BanList, parse_networks
+from ftpservice.accounts.defence.networks import Network
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.service.certificates.certificate_reload import FileVersion, file_versions
 from ftpservice.service.settings.errors import CannotStart, error_text

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
-from ftpservice.accounts.bans import Ban, BanList
 from ftpservice.accounts.checkers import LoginUnavailable
-from ftpservice.accounts.networks import Network, client_address, is_in_networks
+from ftpservice.accounts.defence.bans import Ban, BanList
+from ftpservice.accounts.defence.networks import Network, client_address, is_in_networks
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.report import ActivityReport, LiveSession
 from ftpservice.concurrency.task import Task

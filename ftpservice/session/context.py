@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from ftpservice.accounts.account import IAccount
-from ftpservice.accounts.login_attempts import LoginAttempts
-from ftpservice.accounts.networks import address_group
+from ftpservice.accounts.defence.login_attempts import LoginAttempts
+from ftpservice.accounts.defence.networks import address_group
 from ftpservice.concurrency.time_budget import TimeBudget
 from ftpservice.data.ascii_transfer import TextFormat
 from ftpservice.data.connector import DataConnector

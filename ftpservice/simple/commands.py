@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from twisted.python.failure import Failure
 
-from ftpservice.accounts.login_attempts import MAX_FAILURES_PER_SESSION
+from ftpservice.accounts.defence.login_attempts import MAX_FAILURES_PER_SESSION
 from ftpservice.commands import access_control
 from ftpservice.commands.upload_resumption import remove_file
 from ftpservice.events import CommandFailed, CommandRefused, FileChanged, LoginRefusal

@@ -16,8 +16,8 @@ from ftpservice.accounts.passwd_line import OPTIONS, parse_line
 from ftpservice.accounts.passwd_store import PasswordFileStore
 from ftpservice.accounts.password_hash import verify
 from ftpservice.accounts.sql import account_rows
+from ftpservice.admin.account_options import OPTION_HELP
 from ftpservice.admin.cli import ftpservice
-from ftpservice.admin.user_commands import OPTION_HELP
 from tests.accounts.doubles import SECRET
 from tests.support.postgresql import PASSWORD
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from time import time
 
-from ftpservice.accounts.bans import BanList, BanRules
+from ftpservice.accounts.defence.bans import BanList, BanRules
 from ftpservice.session.settings import SessionSettings
 from tests.support.ftp_dialogue import FTPDialogue
 

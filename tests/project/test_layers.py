@@ -26,7 +26,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"backends.local.files"},
         {"backends.local", "backends.memory", "backends.ftp_shell", "backends.mounts"},
         {"backends"},
-        {"accounts.foreign_hashes", "accounts.groups"},
+        {"accounts.defence", "accounts.foreign_hashes", "accounts.groups"},
         {"accounts"},
         {"accounts.stores"},
         {"accounts.external"},

@@ -39,8 +39,8 @@ from ftpservice.accounts.checkers import (
     new_check_pool,
     password_bytes,
 )
+from ftpservice.accounts.defence.login_refusal import LoginRefused, refusal_for
 from ftpservice.accounts.hash_upgrades import HashUpgrades
-from ftpservice.accounts.login_refusal import LoginRefused, refusal_for
 from ftpservice.accounts.stores.store_calls import CALL_THREADS, StoreCalls
 from ftpservice.accounts.stores.verified_logins import VerifiedLogins
 from ftpservice.concurrency.task import Task

@@ -15,8 +15,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.defence.networks import Network
 from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, is_group
-from ftpservice.accounts.networks import Network
 from ftpservice.accounts.passwd_line import check_name, parse_root
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
 from ftpservice.storage.rights import PRESETS, Right

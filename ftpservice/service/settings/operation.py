@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import time
 
-from ftpservice.accounts.bans import BanRules
+from ftpservice.accounts.defence.bans import BanRules
 from ftpservice.activity.event_log import Verbosity
 from ftpservice.backends.mounts.mount_rules import RenameAcrossMounts
 from ftpservice.retention.schedule import RetentionSchedule

@@ -9,13 +9,13 @@ from time import time
 from pytest_twisted import ensureDeferred
 from twisted.internet.task import Clock
 
-from ftpservice.accounts import bans as ban_module
-from ftpservice.accounts import login_attempts, verified_passwords
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.bans import Ban, BanList, BanRules
+from ftpservice.accounts.defence import bans as ban_module
+from ftpservice.accounts.defence import login_attempts, verified_passwords
+from ftpservice.accounts.defence.bans import Ban, BanList, BanRules
+from ftpservice.accounts.defence.login_attempts import LoginAttempts
 from ftpservice.accounts.external import recent_accounts
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
-from ftpservice.accounts.login_attempts import LoginAttempts
 from ftpservice.accounts.passwd_file import parse
 from ftpservice.accounts.stores import verified_logins
 from ftpservice.accounts.stores.verified_logins import VerifiedLogins

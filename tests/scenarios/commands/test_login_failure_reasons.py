@@ -13,9 +13,9 @@ from twisted.cred.error import UnhandledCredentials
 from twisted.internet.defer import fail
 
 from ftpservice.accounts.account import PeerCredentials
-from ftpservice.accounts.bans import BanList, BanRules
 from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, PasswordFileChecker
-from ftpservice.accounts.login_refusal import LoginRefused, combined_refusal, refusal_for
+from ftpservice.accounts.defence.bans import BanList, BanRules
+from ftpservice.accounts.defence.login_refusal import LoginRefused, combined_refusal, refusal_for
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.portal_checkers import PasswordCheckers
 from ftpservice.events import LoginFailed, LoginRefusal

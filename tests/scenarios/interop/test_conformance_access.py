@@ -71,7 +71,7 @@ def test_host(served: RunningService) -> None:
 def test_a_wrong_password_ends_the_sequence(
     served: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 0.001)
+    monkeypatch.setattr("ftpservice.accounts.defence.login_attempts.FIRST_DELAY_SECONDS", 0.001)
     wire = served.wire()
     assert wire.codes("USER demo", "PASS no", "PASS demo") == [331, 530, 503]
     assert wire.codes("USER nobody", "PASS", "USER demo", "PASS demo") == [331, 530, 331, 230]

@@ -19,8 +19,8 @@ SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the delays after failed logins."""
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 0.0005)
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.MAX_GAP_SECONDS", 0.002)
+    monkeypatch.setattr("ftpservice.accounts.defence.login_attempts.FIRST_DELAY_SECONDS", 0.0005)
+    monkeypatch.setattr("ftpservice.accounts.defence.login_attempts.MAX_GAP_SECONDS", 0.002)
 
 
 @in_thread
@@ -64,7 +64,7 @@ def test_passwords_are_compared_exactly(served: RunningService, hurry: None) -> 
 def test_reconnecting_does_not_reset_the_delay(
     server: Callable[..., RunningService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 0.0005)
+    monkeypatch.setattr("ftpservice.accounts.defence.login_attempts.FIRST_DELAY_SECONDS", 0.0005)
     served = server()
     failed = 0
     while failed < 20:
@@ -73,8 +73,8 @@ def test_reconnecting_does_not_reset_the_delay(
             assert wire.codes("USER demo", "PASS wrong") == [331, 530]
             failed += 1
         wire.drop()
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.FIRST_DELAY_SECONDS", 1000)
-    monkeypatch.setattr("ftpservice.accounts.login_attempts.MAX_GAP_SECONDS", 1000)
+    monkeypatch.setattr("ftpservice.accounts.defence.login_attempts.FIRST_DELAY_SECONDS", 1000)
+    monkeypatch.setattr("ftpservice.accounts.defence.login_attempts.MAX_GAP_SECONDS", 1000)
     guessers = [served.wire(source="127.0.0.9") for _ in range(12)]
     for wire in guessers:
         wire.send("USER demo\r\nPASS demo\r\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpservice.accounts.login_attempts import MAX_FAILURES_PER_SESSION
+from ftpservice.accounts.defence.login_attempts import MAX_FAILURES_PER_SESSION
 from ftpservice.events import Event, Outcome, SessionOpened, TransferEnded
 from tests.support.certificates import Authority
 from tests.support.raw_client import STRANGER, RunningService, Wire, in_thread, starting

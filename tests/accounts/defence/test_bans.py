@@ -5,8 +5,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from ftpservice.accounts import bans as module
-from ftpservice.accounts.bans import Ban, BanList, BanRules, parse_networks
+from ftpservice.accounts.defence import bans as module
+from ftpservice.accounts.defence.bans import Ban, BanList, BanRules, parse_networks
 from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal
 
 STRANGER = "198.51.100.7"

@@ -6,9 +6,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from ftpservice.accounts import ban_file
-from ftpservice.accounts.ban_file import load_bans, save_bans
-from ftpservice.accounts.bans import Ban
+from ftpservice.accounts.defence import ban_file
+from ftpservice.accounts.defence.ban_file import load_bans, save_bans
+from ftpservice.accounts.defence.bans import Ban
 
 BANS = [
     Ban(ip_network("198.51.100.7"), "too many failed logins", 1.5, 601.5, 2),

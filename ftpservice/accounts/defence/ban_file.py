@@ -12,7 +12,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from ftpservice.accounts.bans import Ban
+from ftpservice.accounts.defence.bans import Ban
 
 __all__ = ["load_bans", "save_bans"]
 

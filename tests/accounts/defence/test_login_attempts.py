@@ -4,8 +4,8 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from ftpservice.accounts import login_attempts as module
-from ftpservice.accounts.login_attempts import (
+from ftpservice.accounts.defence import login_attempts as module
+from ftpservice.accounts.defence.login_attempts import (
     FAILURE_ALLOWANCE,
     MAX_FAILURES_PER_SESSION,
     MAX_GAP_SECONDS,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
-from ftpservice.accounts.networks import (
+from ftpservice.accounts.defence.networks import (
     Network,
     NetworkTable,
     address_group,

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from ftpservice.accounts.networks import (
+from ftpservice.accounts.defence.networks import (
     NetworkTable,
     address_group,
     client_address,

@@ -20,7 +20,7 @@ from collections import OrderedDict, deque
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice.accounts.networks import address_group
+from ftpservice.accounts.defence.networks import address_group
 
 __all__ = [
     "FAILURE_ALLOWANCE",

@@ -1,0 +1,3 @@
+"""Refusals of logins: networks, failed attempts and bans."""
+
+__all__: list[str] = []

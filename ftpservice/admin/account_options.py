@@ -1,0 +1,140 @@
+"""The options that describe an account or a group, and the fields that they set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from ftpservice.accounts.groups.group_names import check_group_name
+from ftpservice.accounts.groups.inheritance import ValueWord
+from ftpservice.accounts.passwd_line import (
+    LISTS,
+    OPTIONS,
+    parse_option,
+    parse_rights_text,
+    parse_root,
+)
+from ftpservice.backends.mounts.account_mount import check_mounts
+
+__all__ = ["OPTION_HELP", "account_options", "changes_of", "group_options"]
+
+VALUE_WORDS = {word.value: word for word in ValueWord}
+"""As the value of an option: not set, or as the groups have it."""
+OPTION_HELP = {
+    "max-sessions": ("NUMBER", "Sessions that the account may have at a time."),
+    "rate-down": ("SIZE", "Bytes per second of all its downloads together, such as 20M."),
+    "rate-up": ("SIZE", "Bytes per second of all its uploads together."),
+    "quota": ("SIZE", "Bytes that the files below its root may take up, such as 10G."),
+    "quota-files": ("NUMBER", "Files, directories and links that there may be below its root."),
+    "retention": (
+        "RULES",
+        "Time after which files are deleted: '30d; /in: 7d; *.log: 90d; /archive: keep'.",
+    ),
+    "expires": ("DATE", "Last day of logins, such as 2027-01-31."),
+    "hours": (
+        "HOURS",
+        "When it may log in, such as 'Mon-Fri 08:00-18:00 Europe/Berlin; Sat 09:00-12:00'.",
+    ),
+    "from": ("NETWORK", "Network to accept logins from; may be given more than once."),
+    "mount": (
+        "PATH=STORAGE[,read-only]",
+        "Storage at a path of the account's tree, such as /archive=local:/mnt/archive,read-only; "
+        "may be given more than once.",
+    ),
+    "hide": (
+        "PATTERNS",
+        "Names that the account does not see, with semicolons, such as '.git; *.tmp'.",
+    ),
+    "refuse": ("PATTERNS", "Names that it cannot create, such as '*.exe; *.bat'."),
+    "umask": ("MASK", "Permission bits to clear in its new files and directories, such as 027."),
+    "ascii": ("on|off", "Convert line ends in TYPE A."),
+    "tls": ("required", "Require TLS on both connections."),
+    "tls-cert": ("required|login", "Use of a client certificate with the name of the account."),
+}
+"""The options of an account in ``passwd.db``, but for ``disabled`` (``user lock``) and groups."""
+
+Command = Callable[..., Any]
+
+
+def account_options(function: Command) -> Command:
+    """Add the options that describe an account or a group."""
+    for key, (metavar, text) in reversed(OPTION_HELP.items()):
+        decorate = click.option(
+            f"--{key}",
+            key.replace("-", "_"),
+            metavar=metavar,
+            help=text,
+            multiple=key in OPTIONS and OPTIONS[key][0] in LISTS,
+        )
+        function = decorate(function)
+    rights = (
+        "Preset (full, read, upload-only, read-append) or operations, with commas; then those to "
+        "directories: 'read; /in: upload-only'."
+    )
+    function = click.option("--rights", metavar="RIGHTS", help=rights)(function)
+    root = "Directory below the root of the service, or a storage such as local:/srv/attic."
+    return click.option("--root", metavar="PATH", help=root)(function)
+
+
+def group_options(function: Command) -> Command:
+    """Add the options for the groups of an account."""
+    none = "The account has no groups any more."
+    function = click.option("--no-groups", is_flag=True, help=none)(function)
+    named = "Groups whose values it inherits, with commas; the first one counts most."
+    return click.option("--groups", metavar="GROUPS", help=named)(function)
+
+
+def changes_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that the options set; raises `click.UsageError`."""
+    others = dict(options)
+    named, no_groups = others.pop("groups", None), others.pop("no_groups", False)
+    if named is not None and no_groups:
+        raise click.UsageError("choose one of --groups and --no-groups")
+    try:
+        changes = _parsed(others)
+        mounts = changes.get("mounts")
+        if isinstance(mounts, tuple):
+            check_mounts(mounts)
+        if named is not None:
+            changes["groups"] = _group_names(named)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return changes | {"groups": ()} if no_groups else changes
+
+
+def _group_names(text: str) -> tuple[str, ...]:
+    names = tuple(word.strip() for word in text.split(","))
+    for name in names:
+        check_group_name(name)
+        if names.count(name) > 1:
+            raise ValueError(f"the group {name!r} is given twice")
+    return names
+
+
+def _parsed(options: Mapping[str, Any]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for key, given in options.items():
+        for value in given if isinstance(given, tuple) else (given,):
+            if value is None:
+                continue
+            if key == "rights" and value != ValueWord.INHERIT.value:
+                changes |= parse_rights_text(value)
+                continue
+            field, parsed = _field_value(key.replace("_", "-"), value)
+            several = [one for one in (changes.get(field), parsed) if one is not None]
+            if len(several) > 1 and any(isinstance(one, ValueWord) for one in several):
+                raise ValueError(f"--{key}: {value!r} cannot be given with another value")
+            changes[field] = changes.get(field, ()) + parsed if len(several) > 1 else parsed
+    return changes
+
+
+def _field_value(key: str, value: str) -> tuple[str, Any]:
+    """Return the field of `AccountRecord` that an option sets, and its value."""
+    if key in ("root", "rights"):
+        is_inherited = value == ValueWord.INHERIT.value
+        return key, ValueWord.INHERIT if is_inherited else parse_root(value)
+    if value in VALUE_WORDS:
+        return OPTIONS[key][0], VALUE_WORDS[value]
+    return parse_option(key, value)
