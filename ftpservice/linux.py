@@ -1,4 +1,4 @@
-"""System calls of Linux that the standard library lacks: to open and to ask without waiting.
+"""System calls of Linux to open and to ask without waiting, most of which Python lacks.
 
 Where the kernel lacks one, it fails with ``ENOSYS`` like the kernel itself, or nothing is known.
 """
@@ -11,6 +11,7 @@ import fcntl
 import os
 import platform
 import signal
+import stat
 import struct
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ __all__ = [
     "is_cached",
     "is_open_elsewhere",
     "open_beneath",
+    "read_regular_file",
     "set_dumpable",
     "short_socket_path",
     "system_call",
@@ -55,6 +57,7 @@ UNSUPPORTED_ERRNOS = (
 one of these, so whatever can be done in another way is, after any of them."""
 MAX_SOCKET_PATH_BYTES = 107
 """The longest path of a UNIX socket (unix(7))."""
+MAX_SOCKET_NAME_BYTES = MAX_SOCKET_PATH_BYTES - len("/proc/self/fd/1234567890/")
 PR_SET_DUMPABLE = 4
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
@@ -112,17 +115,44 @@ def is_cached(descriptor: int, offset: int, size: int) -> bool:
 def short_socket_path(path: str) -> Iterator[str]:
     """Provide a path of a UNIX socket that is short enough; through ``/proc`` for a long one.
 
-    Raises `OSError` if its directory cannot be opened.
+    Raises `OSError` if its directory cannot be opened, or its name is too long.
     """
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
         yield path
         return
     directory, name = os.path.split(path)
+    if len(os.fsencode(name)) > MAX_SOCKET_NAME_BYTES:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)
+
+
+def read_regular_file(
+    path: str | os.PathLike[str], limit: int, follows_links: bool = False
+) -> bytes:
+    """Return the content of a file of at most ``limit`` bytes; raises `OSError` with the reason.
+
+    Neither a FIFO nor a device in its place makes it wait. A symbolic link is refused unless
+    ``follows_links``: who may write to the directory could name a file of somebody else.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags if follows_links else flags | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follows_links:
+            raise OSError(errno.ELOOP, "it is a symbolic link, not a file", path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    with open(descriptor, "rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", path)
+    return content
 
 
 def set_dumpable(is_dumpable: bool) -> None:

@@ -116,11 +116,17 @@ def _certificate_check(settings: Any) -> CertificateCheck:
 
 
 def _check_start(options: Any) -> Iterator[Finding]:
+    from ftpservice.service.privileges import Privileges
     from ftpservice.service.settings.errors import CannotStart
     from ftpservice.service.start_check import start_warnings
     from ftpservice.service.tap import installed_reactor
 
     try:
+        privileges = Privileges(options, str)
+        try:
+            privileges.refuse_root()
+        except CannotStart as caught:
+            yield warning("settings", caught.line, "run this command as the user of the service")
         for line in start_warnings(options, installed_reactor()):
             yield warning("settings", line, "see docs/administrators.md")
     except CannotStart as caught:

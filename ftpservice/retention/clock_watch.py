@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import math
 import os
-import stat
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from ftpservice.linux import read_regular_file
 
 __all__ = [
     "STEADY_SECONDS",
@@ -67,7 +68,7 @@ class ClockState:
 def load_state(path: Path) -> ClockState | None:
     """Read a state; None without a file. Raises `OSError`, and `ValueError` for another file."""
     try:
-        found = json.loads(_content(path))
+        found = json.loads(read_regular_file(path, MAX_FILE_BYTES))
     except FileNotFoundError:
         return None
     try:
@@ -78,15 +79,6 @@ def load_state(path: Path) -> ClockState | None:
     if not all(map(math.isfinite, (*times, state.booted_at))):
         raise ValueError(f"{path} is not the state of a clock")
     return state
-
-
-def _content(path: Path) -> bytes:
-    """Return the content of a plain file: root may read it in a directory of another user."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{path} is not a file")
-        return file.read(MAX_FILE_BYTES)
 
 
 def save_state(path: Path, state: ClockState) -> None:

@@ -49,7 +49,13 @@ from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.control_socket import ControlSocket
 from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.lifecycle import FTPService, ServiceParts
-from ftpservice.service.listeners import LISTEN_OPTIONS, Listener, Listeners, parse_listener
+from ftpservice.service.listeners import (
+    LISTEN_OPTIONS,
+    Listener,
+    Listeners,
+    parse_listener,
+    refuse_same_ports,
+)
 from ftpservice.service.log.setup import LogWriters
 from ftpservice.service.operator_console import OperatorConsole, console_for
 from ftpservice.service.privileges import owner_for
@@ -70,7 +76,7 @@ from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.quota.book import QuotaBook
 
-__all__ = ["assemble", "listeners_for", "portal_checkers_for", "storage_source_for"]
+__all__ = ["assemble", "bans_for", "listeners_for", "portal_checkers_for", "storage_source_for"]
 
 log = Logger("ftpservice")
 URL_SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple": "simple", "simple-tls": "simples"}
@@ -92,7 +98,8 @@ def assemble(
     logs, parsed = logs or LogWriters(), listeners_for(settings, reactor)
     _make_directories(settings, owner)
     certificates = load_or_make_certificates(settings, owner)
-    source, bans = storage_source_for(settings, reactor, owner), _bans(settings, reactor)
+    source = storage_source_for(settings, reactor, owner)
+    bans = bans_for(settings, reactor, owner)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers = portal_checkers_for(settings, options.checkers)
     event_log, report = EventLog(reactor, verbosity=settings.log), ActivityReport(time.time)
@@ -190,7 +197,8 @@ def _retention(
     settings = options.settings
     path = Path(settings.data_dir, STATE_FILE) if settings.data_dir else None
     run = RetentionRun(options.checkers, realm, reactor, time.time, events.publish)
-    watch = ClockWatch(time.time, state=clock_state(path))
+    with acting_as(owner_for(options)):
+        watch = ClockWatch(time.time, state=clock_state(path))
     return RetentionService(run, watch, settings.retention, reactor, path)
 
 
@@ -239,11 +247,13 @@ def _certificate_reload(
 
 def listeners_for(settings: ServiceSettings, reactor: Any) -> list[Listener]:
     """Parse the endpoint strings of the settings; raises `CannotStart`."""
-    return [
+    found = [
         parse_listener(reactor, text, option)
         for option in LISTEN_OPTIONS
         for text in settings.value(option)
     ]
+    refuse_same_ports(found)
+    return found
 
 
 def _listening_addresses(listeners: Listeners) -> list[ListeningAddress]:
@@ -290,11 +300,12 @@ def _event_stream(report: ActivityReport, event_log: EventLog, bans: BanList) ->
     return events
 
 
-def _bans(settings: ServiceSettings, reactor: Any) -> BanService:
-    """Return the bans, as saved in the data directory; raises `CannotStart`."""
+def bans_for(settings: ServiceSettings, reactor: Any, owner: Owner) -> BanService:
+    """Return the bans, read as by ``owner`` from the data directory; raises `CannotStart`."""
     path = Path(settings.data_dir, BAN_FILE) if settings.data_dir else None
     lists = (settings.allow_networks, settings.deny_networks)
-    return BanService(BanList(time.time, settings.ban_rules), path, lists, reactor)
+    with acting_as(owner):
+        return BanService(BanList(time.time, settings.ban_rules), path, lists, reactor)
 
 
 def _subscriber_failed(error: Exception, event: Event) -> None:

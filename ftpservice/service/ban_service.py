@@ -20,6 +20,7 @@ from ftpservice.accounts.defence.ban_file import load_bans, save_bans
 from ftpservice.accounts.defence.bans import Ban, BanList, parse_networks
 from ftpservice.accounts.defence.networks import Network
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
+from ftpservice.linux import read_regular_file
 from ftpservice.service.certificates.certificate_reload import FileVersion, file_versions
 from ftpservice.service.settings.errors import CannotStart, error_text
 
@@ -29,6 +30,8 @@ log = Logger("ftpservice.accounts")
 
 BAN_FILE = "bans.json"
 """In the data directory."""
+LIST_OPTIONS = ("--allow-networks", "--deny-networks")
+MAX_LIST_BYTES = 64 * 1024 * 1024
 POLL_SECONDS = 2.0
 """Time between two looks at the lists of networks."""
 
@@ -38,8 +41,8 @@ Lists = tuple[tuple[Network, ...], tuple[Network, ...]]
 class BanService(Service):
     """Loads and saves the bans of ``bans``, and watches its lists of networks.
 
-    ``path`` is the file of the bans; None: they end with the process. Raises `CannotStart` if a
-    list cannot be read.
+    ``path`` is the file of the bans; None: they end with the process. ``lists`` are the files of
+    allowed and of denied networks. Raises `CannotStart` if one of them cannot be read.
     """
 
     def __init__(
@@ -65,9 +68,15 @@ class BanService(Service):
         self._versions = self._current_versions()
         try:
             self._use(self._read_lists() if any(lists) else None)
+        except ValueError as error:
+            raise CannotStart(error_text(error)) from None
+        try:
             bans.load(load_bans(path) if path is not None else ())
         except (OSError, ValueError) as error:
-            raise CannotStart(f"bans: {error_text(error)}") from None
+            raise CannotStart(
+                f"the bans in {path} cannot be read: {error_text(error)} - restore the file or "
+                "remove it"
+            ) from None
 
     def startService(self) -> None:
         """Start to watch the lists."""
@@ -107,7 +116,7 @@ class BanService(Service):
         return file_versions(path for path in self._lists if path is not None)
 
     def _read_lists(self) -> Lists:
-        allowed, denied = (_networks(path) for path in self._lists)
+        allowed, denied = map(_networks, LIST_OPTIONS, self._lists)
         return allowed, denied
 
     def _check_in_thread(self) -> Deferred[None]:
@@ -131,13 +140,18 @@ class BanService(Service):
             )
 
 
-def _networks(path: Path | None) -> tuple[Network, ...]:
+def _networks(option: str, path: Path | None) -> tuple[Network, ...]:
+    """Read the networks in the file of an option; raises `ValueError` with the reason."""
     if path is None:
         return ()
     try:
-        return parse_networks(path.read_text(encoding="utf-8"))
+        content = read_regular_file(path, MAX_LIST_BYTES, follows_links=True)
+    except OSError as error:
+        raise ValueError(f"{option}: {path}: {error_text(error)}") from None
+    try:
+        return parse_networks(content.decode("utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}, {error}") from None
+        raise ValueError(f"{option}: {path}, {error}") from None
 
 
 def _cannot_save(failure: Failure) -> None:

@@ -8,6 +8,7 @@ Requests of one connection are carried out one after the other.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -27,10 +28,10 @@ from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
 from ftpservice.linux import short_socket_path
-from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to
+from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to, require_place
 from ftpservice.service.settings.errors import CannotStart, error_text
 
-__all__ = ["BadRequest", "ControlSocket"]
+__all__ = ["BadRequest", "ControlSocket", "check_socket_path"]
 
 log = Logger("ftpservice")
 
@@ -164,7 +165,7 @@ class ControlSocket(Service):
             self.when_bound(self._port)
             give_to(self._owner, self.path, SOCKET_MODE)
         except OSError as error:
-            raise CannotStart(f"control-socket {self.path}: {error_text(error)}") from None
+            raise _unusable_path(self.path, error) from None
 
     def startService(self) -> None:
         """Bind the socket, unless that has been done."""
@@ -185,12 +186,30 @@ class ControlSocket(Service):
         return result
 
 
+def check_socket_path(path: str) -> bool:
+    """Return whether there is a socket; raises `CannotStart` if none could be made at ``path``."""
+    try:
+        if not os.path.lexists(path):
+            require_place(path)
+            with short_socket_path(path):
+                return False
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError(errno.EEXIST, "there is another file of that name")
+    except OSError as error:
+        raise _unusable_path(path, error) from None
+    return True
+
+
+def _unusable_path(path: str, error: OSError) -> CannotStart:
+    return CannotStart(
+        f"--control-socket {path}: {error_text(error)} - choose another path, in a directory that "
+        "exists and that this user can write to, or none"
+    )
+
+
 def _remove_stale(path: str) -> None:
     """Remove a socket without a listener; raises `CannotStart` if it has one."""
-    try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise CannotStart(f"control-socket {path}: there is another file of that name")
-    except FileNotFoundError:
+    if not check_socket_path(path):
         return
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
@@ -202,4 +221,6 @@ def _remove_stale(path: str) -> None:
             return
         except BlockingIOError:
             pass
-    raise CannotStart(f"control-socket {path}: another service listens there")
+    raise CannotStart(
+        f"--control-socket {path}: another service listens there - stop it, or choose another path"
+    )

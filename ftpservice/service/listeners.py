@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from ftpservice.net.accepted_tcp import set_accepted_transport
 from ftpservice.service.settings.errors import CannotStart, error_text
 
-__all__ = ["LISTEN_OPTIONS", "Listener", "Listeners", "parse_listener"]
+__all__ = ["LISTEN_OPTIONS", "Listener", "Listeners", "parse_listener", "refuse_same_ports"]
 
 PROXY_PREFIX = "haproxy:"
 ENDPOINT_EXAMPLES = (
@@ -53,6 +53,13 @@ class Listener:
         return self.option in TLS_OPTIONS
 
     @property
+    def tcp_place(self) -> tuple[str, int] | None:
+        """The interface and port of a TCP endpoint; None for other endpoints."""
+        interface = getattr(self.endpoint, "_interface", None)
+        port = getattr(self.endpoint, "_port", None)
+        return None if interface is None or port is None else (interface, port)
+
+    @property
     def simple(self) -> bool:
         """Whether the protocol is the simple one."""
         return self.option in SIMPLE_OPTIONS
@@ -70,6 +77,22 @@ def parse_listener(reactor: Any, text: str, option: str = "listen") -> Listener:
             f"--{option} {text} is not an endpoint ({reason}); {ENDPOINT_EXAMPLES}"
         ) from None
     return Listener(text, endpoint, proxied, option)
+
+
+def refuse_same_ports(listeners: Iterable[Listener]) -> None:
+    """Raise `CannotStart` for two listeners at the same TCP port and address."""
+    seen: dict[tuple[str, int], Listener] = {}
+    for listener in listeners:
+        place = listener.tcp_place
+        if place is None or not place[1]:
+            continue
+        if place in seen:
+            other = seen[place]
+            raise CannotStart(
+                f"--{listener.option} {listener.text}: --{other.option} {other.text} has the same "
+                "address and port - choose another port"
+            )
+        seen[place] = listener
 
 
 class Listeners(Service):

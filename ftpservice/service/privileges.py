@@ -24,7 +24,7 @@ from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 
-__all__ = ["Privileges", "ServiceUser", "owner_for", "privilege_warnings", "service_user"]
+__all__ = ["Privileges", "ServiceUser", "owner_for", "service_user"]
 
 ROOT = 0
 MAX_ID = 2**32 - 2
@@ -128,16 +128,6 @@ def owner_for(options: ServiceOptions) -> Owner:
     return NO_CHANGE if user is None else user.owner
 
 
-def privilege_warnings(options: ServiceOptions) -> Iterator[str]:
-    """Yield why a start by this user would be refused; raises `CannotStart` for wrong settings."""
-    privileges = Privileges(options, str)
-    try:
-        privileges.refuse_root()
-    except CannotStart as error:
-        yield error.line
-    yield from privileges.access_warnings()
-
-
 class Privileges:
     """What the process of the service may do; ``write_line`` shows warnings to the operator."""
 
@@ -156,6 +146,12 @@ class Privileges:
             raise CannotStart(
                 f"--uid: only root can become {user.name}; start as root, or without it"
             )
+
+    def check_drop(self) -> list[str]:
+        """Return the warnings of `drop`; raises the `CannotStart` of it, and changes nothing."""
+        if not self._settings.allow_root and os.geteuid() != ROOT:
+            _require_no_root()
+        return self.access_warnings()
 
     def drop(self) -> None:
         """Become the user of the settings and check it; raises `CannotStart`.

@@ -1,6 +1,7 @@
 """Checks whether the service would start (``--check``), without creating or binding anything.
 
-It does not check whether the ports are free: the running service may hold them.
+It refuses what the start refuses, in the order and with the text of the start. Only what the kernel
+says of a port is left out: the running service may hold it.
 """
 
 from __future__ import annotations
@@ -16,17 +17,23 @@ from twisted.logger import Logger
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.accounts.stores.store_checker import StoreChecker
+from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.task import Task
 from ftpservice.net.tls.certificate_file import key_exposure_warning
-from ftpservice.net.tls.server import CertificateError, check_authorities
 from ftpservice.service.acme_setup import check_acme_start
-from ftpservice.service.assembly import listeners_for, portal_checkers_for, storage_source_for
-from ftpservice.service.certificates.certificate_setup import acme_directory, load_certificates
+from ftpservice.service.assembly import (
+    bans_for,
+    listeners_for,
+    portal_checkers_for,
+    storage_source_for,
+)
+from ftpservice.service.certificates.certificate_setup import acme_directory, check_certificates
+from ftpservice.service.control_socket import check_socket_path
 from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.listeners import Listener
-from ftpservice.service.privileges import owner_for, privilege_warnings
-from ftpservice.service.settings.directories import NO_CHANGE, Owner, acting_as
-from ftpservice.service.settings.errors import CannotStart, error_text
+from ftpservice.service.log.setup import check_log
+from ftpservice.service.privileges import Privileges, owner_for
+from ftpservice.service.settings.directories import Owner, acting_as, check_directories
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.storage.interfaces import IStorageSource
@@ -37,26 +44,56 @@ log = Logger("ftpservice")
 
 
 def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
-    """Yield what is wrong but does not prevent the start; raises `CannotStart`."""
+    """Yield what is wrong but does not prevent the start; raises `CannotStart`.
+
+    Whether this user may serve is not looked at (`Privileges.refuse_root`).
+    """
     settings, checkers = options.settings, options.checkers
-    yield from privilege_warnings(options)
-    for listener in listeners_for(settings, reactor):
+    privileges = Privileges(options, str)
+    owner = owner_for(options)
+    listeners = listeners_for(settings, reactor)
+    check_log(settings.log_file, owner)
+    _check_files(settings, reactor, owner)
+    portal_checkers_for(settings, checkers)
+    if settings.acme:
+        check_acme_start(settings, reactor)
+    if settings.control_socket_path is not None:
+        _check_control_socket(settings.control_socket_path, settings)
+    for listener in listeners:
         address = _tcp_address(listener)
         if address is not None:
             refuse_shipped_passwords(listener, address, checkers)
-    portal_checkers_for(settings, checkers)
-    _check_certificates(settings)
-    if settings.acme:
-        check_acme_start(settings, reactor)
-    _check_directories(settings, owner_for(options))
+    yield from privileges.check_drop()
     if settings.offers_tls:
         keys = (key or chain for chain, key in settings.tls_files.certificates)
         yield from filter(None, map(key_exposure_warning, keys))
-    if not settings.own_directories or os.path.isdir(settings.own_directories[-1]):
-        _stop(storage_source_for(settings, reactor, owner_for(options)))
-    with acting_as(owner_for(options)):
+    with acting_as(owner):
         lines = list(_account_warnings(checkers))
     yield from lines
+
+
+def _check_files(settings: ServiceSettings, reactor: Any, owner: Owner) -> None:
+    """Check the directories, the certificates, the root and the files of the bans."""
+    created = _created_directories(settings)
+    check_directories(created, owner)
+    check_certificates(settings, owner)
+    root = directory_of(settings.root)
+    if root not in created or os.path.isdir(root):
+        _stop(storage_source_for(settings, reactor, owner))
+    bans_for(settings, reactor, owner)
+
+
+def _created_directories(settings: ServiceSettings) -> list[str]:
+    """Return the directories that the start creates if they are missing."""
+    acme = [str(acme_directory(settings))] if settings.acme else []
+    return [*settings.own_directories, *acme]
+
+
+def _check_control_socket(path: str, settings: ServiceSettings) -> None:
+    """Raise `CannotStart` if the control socket could not be made."""
+    directory = os.path.dirname(path)
+    if os.path.isdir(directory) or directory not in _created_directories(settings):
+        check_socket_path(path)
 
 
 def _stop(source: IStorageSource) -> None:
@@ -88,45 +125,8 @@ def _account_problems(checker: object) -> Iterator[str]:
 
 def _tcp_address(listener: Listener) -> IAddress | None:
     """Return the address that a TCP endpoint would bind; None for other endpoints."""
-    endpoint = listener.endpoint
-    interface, port = getattr(endpoint, "_interface", None), getattr(endpoint, "_port", None)
-    if interface is None or port is None:
+    if listener.tcp_place is None:
         return None
+    interface, port = listener.tcp_place
     kind = IPv6Address if ":" in interface else IPv4Address
     return kind("TCP", interface or "0.0.0.0", port)
-
-
-def _check_certificates(settings: ServiceSettings) -> None:
-    if not settings.offers_tls:
-        return
-    try:
-        if settings.certificate:
-            load_certificates(settings.tls_files)
-        elif settings.tls_files.client_ca is not None:  # the service makes its own certificate
-            check_authorities(settings.tls_files.client_ca)
-    except (CertificateError, OSError) as error:
-        raise CannotStart(f"no certificate: {error_text(error)}") from None
-
-
-def _check_directories(settings: ServiceSettings, owner: Owner) -> None:
-    """Raise `CannotStart` if a directory or the log could not be created or written to."""
-    acme = [str(acme_directory(settings))] if settings.acme else []
-    for path in (*settings.own_directories, *acme):
-        # The user of the start creates what is missing.
-        with acting_as(owner if os.path.isdir(path) else NO_CHANGE):
-            _check_writable(path, os.path.isdir(path) or not os.path.lexists(path))
-        if not os.path.isdir(path):
-            break  # the directories inside it will be created with it
-    if settings.log_file is not None:
-        _check_writable(settings.log_file, not os.path.isdir(settings.log_file))
-
-
-def _check_writable(path: str, has_right_type: bool) -> None:
-    existing = path if os.path.lexists(path) else os.path.dirname(path)
-    if not has_right_type:
-        kind = "a directory" if os.path.isdir(path) else "not a directory"
-        raise CannotStart(f"cannot write {path}: it is {kind}; choose another name")
-    if not os.path.isdir(os.path.dirname(path)):
-        raise CannotStart(f"cannot write {path}: its directory is missing; create it")
-    if not os.access(existing, os.W_OK, effective_ids=True):
-        raise CannotStart(f"cannot write {path}: permission denied; change its owner or mode")

@@ -18,7 +18,6 @@ from ftpservice.service.privileges import (
     Privileges,
     ServiceUser,
     owner_for,
-    privilege_warnings,
     service_user,
 )
 from ftpservice.service.settings.directories import NO_CHANGE
@@ -84,7 +83,7 @@ def test_an_unknown_user_is_one_line(words: list[str], message: str) -> None:
     with pytest.raises(CannotStart, match=message):
         user_of(*words)
     with pytest.raises(CannotStart, match=message):
-        list(privilege_warnings(options(*words)))
+        Privileges(options(*words), str)
 
 
 def test_files_belong_to_the_user_that_the_service_becomes() -> None:
@@ -105,12 +104,11 @@ def test_root_is_refused_unless_told_or_given_up() -> None:
         with pytest.raises(CannotStart, match="refusing to serve as root") as caught:
             privileges(*refused).refuse_root()
         assert all(way in caught.value.line for way in ("User=", "--uid USER", "--allow-root"))
-        assert list(privilege_warnings(options(*refused))) == [caught.value.line]
     with pytest.raises(CannotStart, match="refusing to serve as root"):
         privileges(uid=0).refuse_root()
     for accepted in (("--allow-root",), ("--uid=nobody",)):
         privileges(*accepted).refuse_root()
-        assert not list(privilege_warnings(options(*accepted)))
+        assert not privileges(*accepted).check_drop()
     privileges(uid=NOBODY).refuse_root()
 
 
@@ -221,9 +219,9 @@ def test_files_that_only_root_can_read_are_refused(elsewhere: Path, words: str) 
 
     in_child(steps)
     with pytest.raises(CannotStart, match="closed cannot be read by nobody"):
-        list(privilege_warnings(given))
+        Privileges(given, str).check_drop()
     os.chown("closed", NOBODY, 0)
-    assert list(privilege_warnings(given)) == []
+    assert Privileges(given, str).check_drop() == []
 
 
 @needs_root
@@ -234,7 +232,7 @@ def test_modules_that_only_root_can_read_are_refused(
     (elsewhere / "closed" / "os.py").touch()
     monkeypatch.setattr(module, "MODULE_FILES", (str(elsewhere / "closed" / "os.py"),))
     with pytest.raises(CannotStart, match=r"os.py cannot be read by nobody .* install Python"):
-        list(privilege_warnings(options("--uid=nobody")))
+        privileges("--uid=nobody").check_drop()
 
 
 @needs_root
@@ -250,7 +248,9 @@ def test_a_key_that_cannot_be_read_again_is_a_warning(elsewhere: Path) -> None:
         assert "a renewed certificate needs a restart" in said[0]
 
     in_child(steps)
-    assert ["a renewed certificate" in line for line in privilege_warnings(given)] == [True]
+    assert ["a renewed certificate" in line for line in Privileges(given, str).check_drop()] == [
+        True
+    ]
 
 
 @needs_root
@@ -261,12 +261,12 @@ def test_foreign_hashes_that_cannot_be_replaced_are_a_warning(elsewhere: Path) -
     passwords.write_text(f"ann:{MD5_CRYPT}:/:full:\n")
     passwords.chmod(0o644)
     given = options(f"--auth=passwd:{passwords}", "--uid=nobody")
-    (line,) = privilege_warnings(given)
+    (line,) = Privileges(given, str).check_drop()
     assert "passwd.db: password hashes of other programs stay in use: nobody" in line
     os.chown(passwords, NOBODY, NOBODY)
-    assert len(list(privilege_warnings(given))) == 1
+    assert len(Privileges(given, str).check_drop()) == 1
     os.chown(passwords.parent, NOBODY, NOBODY)
-    assert list(privilege_warnings(given)) == []
+    assert Privileges(given, str).check_drop() == []
 
 
 def test_a_program_that_embeds_the_service_changes_the_user_itself() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ftpservice.accounts.defence.bans import Ban
+from ftpservice.linux import read_regular_file
 
 __all__ = ["load_bans", "save_bans"]
 
@@ -22,15 +23,13 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 def load_bans(path: Path) -> list[Ban]:
     """Read the bans; none without a file. Raises `OSError`, and `ValueError` for another file."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ValueError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
-        rows = json.loads(path.read_bytes())
+        content = read_regular_file(path, MAX_FILE_BYTES)
     except FileNotFoundError:
         return []
     try:
-        return [_ban(row) for row in rows]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a file of bans: {error!r}") from None
+        return [_ban(row) for row in json.loads(content)]
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError(f"it is not a file of bans ({error})") from None
 
 
 def save_bans(path: Path, bans: Sequence[Ban]) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from ftpservice.linux import read_regular_file
 from ftpservice.wire.units import parse_duration
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "tls_context",
 ]
 
+MAX_FILE_BYTES = 1024 * 1024
 MAX_SECRET_BYTES = 4096
 FILE_SUFFIX = ".toml"
 
@@ -113,8 +115,8 @@ def parse_store_string(text: str, target_key: str, keys: Iterable[str]) -> Store
 
 def read_secret(path: str) -> bytes:
     """Return the first line of a file with a password or token; raises `OSError`, `ValueError`."""
-    with open(path, "rb") as file:
-        secret = file.read(MAX_SECRET_BYTES).partition(b"\n")[0].rstrip(b"\r")
+    content = read_regular_file(path, MAX_FILE_BYTES, follows_links=True)
+    secret = content.partition(b"\n")[0][:MAX_SECRET_BYTES].rstrip(b"\r")
     if not secret:
         raise ValueError(f"{path} is empty")
     return secret

@@ -25,7 +25,10 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from twisted.logger import Logger
 
+from ftpservice.linux import read_regular_file
+
 __all__ = [
+    "MAX_PEM_BYTES",
     "CertificateError",
     "CertificateSummary",
     "key_exposure_warning",
@@ -37,6 +40,7 @@ __all__ = [
 
 log = Logger("ftpservice.tls")
 
+MAX_PEM_BYTES = 16 * 1024 * 1024
 MAX_LEAD_SECONDS = 30 * 86_400.0
 LEAD_SHARE = 1 / 3
 
@@ -73,7 +77,7 @@ def renewal_lead(not_before: float, not_after: float) -> float:
 def read_pem_file(path: Path) -> bytes:
     """Return the content of a file; raises `CertificateError`."""
     try:
-        return path.read_bytes()
+        return read_regular_file(path, MAX_PEM_BYTES, follows_links=True)
     except OSError as error:
         raise CertificateError(f"{path} cannot be read: {error.strerror}") from None
 

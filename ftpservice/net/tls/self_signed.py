@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["self_signed_certificate"]
+from ftpservice.net.tls.certificate_file import read_pem_file
+
+__all__ = ["self_signed_certificate", "usable_certificate"]
 
 CERTIFICATE_FILE = "certificate.pem"
 LIFETIME = timedelta(days=3650)
@@ -29,18 +31,29 @@ MAX_COMMON_NAME_LENGTH = 64
 def self_signed_certificate(directory: Path) -> Path:
     """Return the file with our own certificate and its key; made when it is missing or expired.
 
-    Blocks; raises `OSError`. A file of that name with something else in it stays as it is.
+    Blocks; raises `OSError`, `CertificateError`. A file of that name with something else in it
+    stays as it is.
     """
-    path = directory / CERTIFICATE_FILE
-    if not path.exists() or _has_expired(path):
+    path = usable_certificate(directory)
+    if path is None:
+        path = directory / CERTIFICATE_FILE
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _put(path, _made(socket.gethostname()))
     return path
 
 
+def usable_certificate(directory: Path) -> Path | None:
+    """Return the file with our own certificate; None if one would be made.
+
+    Raises `OSError`, `CertificateError`.
+    """
+    path = directory / CERTIFICATE_FILE
+    return None if not path.exists() or _has_expired(path) else path
+
+
 def _has_expired(path: Path) -> bool:
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate = x509.load_pem_x509_certificate(read_pem_file(path))
     except ValueError:
         return False
     return certificate.not_valid_after_utc <= datetime.now(UTC)

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from ftpservice.linux import read_regular_file
+from ftpservice.net.tls.certificate_file import MAX_PEM_BYTES
 from ftpservice.service.acme.renewal_state import RenewalState, parse_state
 
 __all__ = ["ACME_DIRECTORY", "AcmeFiles", "StoredCertificate", "UnusableFile", "parse_certificate"]
@@ -67,8 +69,7 @@ class AcmeFiles:
     def state(self) -> RenewalState:
         """Return the state, a new one without a file; raises `UnusableFile`, `OSError`."""
         try:
-            with open(self._state_path, "rb") as file:
-                return parse_state(file.read(MAX_STATE_BYTES))
+            return parse_state(read_regular_file(self._state_path, MAX_STATE_BYTES))
         except FileNotFoundError:
             return RenewalState()
         except ValueError as error:
@@ -103,7 +104,7 @@ class AcmeFiles:
     def certificate(self) -> StoredCertificate | None:
         """Return the certificate; None if there is none, or not with its key. Raises `OSError`."""
         try:
-            content = self.certificate_path.read_bytes()
+            content = read_regular_file(self.certificate_path, MAX_PEM_BYTES)
         except FileNotFoundError:
             return None
         try:
@@ -129,7 +130,7 @@ class AcmeFiles:
 
     def _key(self, path: Path) -> ec.EllipticCurvePrivateKey | None:
         try:
-            content = path.read_bytes()
+            content = read_regular_file(path, MAX_PEM_BYTES)
         except FileNotFoundError:
             return None
         try:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from ftpservice.net.tls.self_signed import self_signed_certificate
-from ftpservice.net.tls.server import CertificateError, ServerTLS, TLSFiles
+from ftpservice.net.tls.self_signed import self_signed_certificate, usable_certificate
+from ftpservice.net.tls.server import CertificateError, ServerTLS, TLSFiles, check_authorities
 from ftpservice.service.acme.acme_files import ACME_DIRECTORY, AcmeFiles
 from ftpservice.service.certificates.certificate_reload import FileVersion, file_versions
 from ftpservice.service.settings.directories import Owner, acting_as
@@ -22,6 +22,7 @@ from ftpservice.service.settings.settings import ServiceSettings
 __all__ = [
     "LoadedCertificates",
     "acme_directory",
+    "check_certificates",
     "issued_certificates",
     "load_certificates",
     "load_or_make_certificates",
@@ -51,6 +52,19 @@ def load_or_make_certificates(settings: ServiceSettings, owner: Owner) -> Loaded
         if settings.certificate:
             return load_certificates(settings.tls_files)
         return _issued(settings, owner) or _self_signed(settings, owner)
+    except (CertificateError, OSError) as error:
+        raise CannotStart(f"no certificate: {error_text(error)}") from None
+
+
+def check_certificates(settings: ServiceSettings, owner: Owner) -> None:
+    """Raise the `CannotStart` of `load_or_make_certificates`; creates nothing."""
+    if not settings.offers_tls:
+        return
+    try:
+        if settings.certificate:
+            load_certificates(settings.tls_files)
+        elif not _issued(settings, owner):
+            _check_self_signed(settings, owner)
     except (CertificateError, OSError) as error:
         raise CannotStart(f"no certificate: {error_text(error)}") from None
 
@@ -86,6 +100,17 @@ def _issued(settings: ServiceSettings, owner: Owner) -> LoadedCertificates | Non
     except CertificateError as error:
         log.warn("{reason}; clients get a self-signed certificate for now", reason=str(error))
         return None
+
+
+def _check_self_signed(settings: ServiceSettings, owner: Owner) -> None:
+    """Raise what `_self_signed` would; creates nothing."""
+    if settings.tls_files.client_ca is not None:
+        check_authorities(settings.tls_files.client_ca)
+    if settings.own_directories:
+        with acting_as(owner):
+            path = usable_certificate(Path(settings.own_directories[0]))
+            if path is not None:
+                load_certificates(replace(settings.tls_files, certificates=((path, None),)))
 
 
 def _self_signed(settings: ServiceSettings, owner: Owner) -> LoadedCertificates:

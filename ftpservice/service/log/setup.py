@@ -8,12 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from ftpservice.service.log.sinks import FileSink, StreamSink, SyslogSink, is_journal
+from ftpservice.service.log.sinks import (
+    FileSink,
+    StreamSink,
+    SyslogSink,
+    check_log_file,
+    is_journal,
+)
 from ftpservice.service.log.writer import LogWriter
 from ftpservice.service.settings.directories import Owner
 from ftpservice.service.settings.errors import CannotStart, error_text
 
-__all__ = ["LogWriterStream", "LogWriters", "logs_for"]
+__all__ = ["LogWriterStream", "LogWriters", "check_log", "logs_for"]
 
 DAEMON_LOG_FILE = "twistd.log"
 STANDARD_OUTPUT = "-"
@@ -89,6 +95,15 @@ def logs_for(program: Mapping[str, Any] | None, log_file: str | None, owner: Own
     return LogWriters(_log(program, log_file, owner, terminal), terminal, errors)
 
 
+def check_log(log_file: str | None, owner: Owner) -> None:
+    """Raise the `CannotStart` of `logs_for` for the setting ``log-file``; creates nothing."""
+    if log_file is not None:
+        try:
+            check_log_file(os.path.abspath(log_file), owner)
+        except OSError as error:
+            raise _unwritable(log_file, error) from None
+
+
 def _log(
     program: Mapping[str, Any], log_file: str | None, owner: Owner, terminal: LogWriter | None
 ) -> LogWriter | None:
@@ -125,4 +140,11 @@ def _file(path: str, owner: Owner) -> FileSink:
     try:
         return FileSink(path, owner)
     except OSError as error:
-        raise CannotStart(f"cannot write the log {path}: {error_text(error)}") from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: str, error: OSError) -> CannotStart:
+    return CannotStart(
+        f"cannot write the log {path}: {error_text(error)} - create its directory, change its "
+        "owner or mode, or choose another --log-file"
+    )

@@ -15,13 +15,22 @@ from typing import Protocol
 
 from twisted.logger import LogEvent, LogLevel, eventAsText, formatEventAsClassicLogText
 
-from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to
+from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to, require_place
 from ftpservice.service.settings.errors import error_text
 
-__all__ = ["FileSink", "LogEntry", "LogSink", "StreamSink", "SyslogSink", "is_journal"]
+__all__ = [
+    "FileSink",
+    "LogEntry",
+    "LogSink",
+    "StreamSink",
+    "SyslogSink",
+    "check_log_file",
+    "is_journal",
+]
 
 LogEntry = tuple[str, str]
 """The name of a level, and text with its line end."""
+LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
 LOG_FILE_MODE = 0o640
 """Permission bits of a new log file, which has the names of files and accounts."""
 POLL_MILLISECONDS = 1000
@@ -130,23 +139,38 @@ class FileSink(StreamSink):
 
 def _opened(path: str, owner: Owner) -> int:
     """Open a log file; a FIFO without a reader is an error (O_NONBLOCK)."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     with suppress(FileExistsError):
-        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, LOG_FILE_MODE)
+        descriptor = os.open(path, LOG_FLAGS | os.O_CREAT | os.O_EXCL, LOG_FILE_MODE)
         if owner != NO_CHANGE:
             os.fchown(descriptor, *owner)
         return descriptor
-    is_shared = owner != NO_CHANGE and not _is_private(os.path.dirname(path))
-    descriptor = os.open(
-        path, flags | os.O_CREAT | (os.O_NOFOLLOW if is_shared else 0), LOG_FILE_MODE
-    )
-    if is_shared and os.fstat(descriptor).st_nlink > 1:
-        os.close(descriptor)
-        raise OSError(errno.EMLINK, "it has other names, and others may write to its directory")
+    descriptor = _opened_existing(path, owner, os.O_CREAT)
     os.set_blocking(descriptor, True)
     with suppress(OSError):
         give_to(owner, path)
     return descriptor
+
+
+def _opened_existing(path: str, owner: Owner, flags: int = 0) -> int:
+    """Open a log file whose name is taken; it may be that of a link to a missing file."""
+    is_shared = owner != NO_CHANGE and not _is_private(os.path.dirname(path))
+    flags |= LOG_FLAGS | (os.O_NOFOLLOW if is_shared else 0)
+    descriptor = os.open(path, flags, LOG_FILE_MODE)
+    if is_shared and os.fstat(descriptor).st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EMLINK, "it has other names, and others may write to its directory")
+    return descriptor
+
+
+def check_log_file(path: str, owner: Owner = NO_CHANGE) -> None:
+    """Raise the `OSError` with which `FileSink` could not open a file; creates nothing."""
+    if not os.path.lexists(path):
+        require_place(path)
+        return
+    try:
+        os.close(_opened_existing(path, owner))
+    except FileNotFoundError:
+        require_place(os.path.realpath(path))
 
 
 def _is_private(directory: str) -> bool:

@@ -6,6 +6,7 @@ the owner of what it has opened and looked at, never of a name.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import stat
@@ -14,11 +15,22 @@ from contextlib import contextmanager
 
 from ftpservice.service.settings.errors import CannotStart, error_text
 
-__all__ = ["NO_CHANGE", "Owner", "acting_as", "give_to", "groups_of", "make_directories"]
+__all__ = [
+    "NO_CHANGE",
+    "Owner",
+    "acting_as",
+    "check_directories",
+    "give_to",
+    "groups_of",
+    "make_directories",
+    "require_place",
+]
 
 Owner = tuple[int, int]
 """User and group ids as for `os.chown`: -1 leaves one unchanged."""
 NO_CHANGE: Owner = (-1, -1)
+MAY_ADD = os.W_OK | os.X_OK
+"""What `os.access` has to allow for a directory in which files are created."""
 
 
 def make_directories(paths: Iterable[str], owner: Owner = NO_CHANGE) -> None:
@@ -32,18 +44,59 @@ def make_directories(paths: Iterable[str], owner: Owner = NO_CHANGE) -> None:
                 os.mkdir(path, 0o700)
                 give_to(owner, path)
         except OSError as error:
-            raise CannotStart(
-                f"cannot create the directory {path}: {error_text(error)} - "
-                "create it or choose another --data-dir"
-            ) from None
+            raise _not_created(path, error) from None
         with acting_as(owner):
-            may_write = os.access(path, os.W_OK | os.X_OK, effective_ids=True)
-        if not os.path.isdir(path) or not may_write:
-            whose = "" if owner == NO_CHANGE else f" of user {owner[0]} (chown -R)"
-            raise CannotStart(
-                f"cannot write to {path} - make it a writable directory{whose}, or choose "
-                "another --data-dir"
-            )
+            may_write = os.path.isdir(path) and os.access(path, MAY_ADD, effective_ids=True)
+        if not may_write:
+            raise _not_writable(path, owner)
+
+
+def check_directories(paths: Iterable[str], owner: Owner = NO_CHANGE) -> None:
+    """Raise the error of `make_directories`, and create nothing.
+
+    A path is followed by those inside it.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            with acting_as(owner):
+                may_write = os.path.isdir(path) and os.access(path, MAY_ADD, effective_ids=True)
+            if not may_write:
+                raise _not_writable(path, owner)
+            continue
+        try:
+            require_place(path)
+        except OSError as error:
+            raise _not_created(path, error) from None
+        with acting_as(owner):
+            may_enter = os.access(os.path.dirname(path), os.X_OK, effective_ids=True)
+        if not may_enter:
+            raise _not_writable(path, owner)
+        return  # those inside it will be created with it
+
+
+def require_place(path: str) -> None:
+    """Raise the `OSError` with which this user could not create ``path``, which is missing."""
+    directory = os.path.dirname(path)
+    os.stat(os.path.join(directory, ""))
+    if not os.access(directory, MAY_ADD, effective_ids=True):
+        is_read_only = os.statvfs(directory).f_flag & os.ST_RDONLY
+        number = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(number, os.strerror(number), path)
+
+
+def _not_created(path: str, error: OSError) -> CannotStart:
+    return CannotStart(
+        f"cannot create the directory {path}: {error_text(error)} - create it or choose another "
+        "--data-dir"
+    )
+
+
+def _not_writable(path: str, owner: Owner) -> CannotStart:
+    whose = "" if owner == NO_CHANGE else f" of user {owner[0]} (chown -R)"
+    return CannotStart(
+        f"cannot write to {path} - make it a writable directory{whose}, or choose another "
+        "--data-dir"
+    )
 
 
 def give_to(owner: Owner, path: str, mode: int | None = None) -> None:

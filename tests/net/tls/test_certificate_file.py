@@ -92,7 +92,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
 
 
 def test_a_directory_is_told(tmp_path):
-    assert problem(tmp_path) == f"{tmp_path} cannot be read: Is a directory"
+    assert problem(tmp_path) == f"{tmp_path} cannot be read: it is not a regular file"
 
 
 def test_a_file_without_a_key_is_told(authority):

@@ -210,5 +210,6 @@ def test_an_unwritable_log_is_an_error_at_the_start(tmp_path: Path) -> None:
     with Program(command, tmp_path) as running:
         assert running.ended() == 1
     assert running.lines == [
-        f"ftpservice: cannot write the log {tmp_path}/none/x.log: no such file or directory"
+        f"ftpservice: cannot write the log {tmp_path}/none/x.log: no such file or directory - "
+        "create its directory, change its owner or mode, or choose another --log-file"
     ]

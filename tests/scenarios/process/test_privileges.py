@@ -190,17 +190,10 @@ def test_root_is_refused_in_one_line(place: Path) -> None:
 
 
 @needs_root
-def test_the_check_of_settings_warns_of_root(place: Path) -> None:
-    done = subprocess.run(
-        [*INSTALLED, *OPTIONS, "--check"],
-        cwd=place,
-        env=checkout_environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0
-    assert "warning: refusing to serve as root" in done.stderr
+def test_the_check_of_settings_refuses_root_like_the_start(place: Path) -> None:
+    line = refused(place, *INSTALLED, *OPTIONS)
+    assert refused(place, *INSTALLED, *OPTIONS, "--check") == line
+    assert refused(place, BIN / "ftpservice", "config", "check", *OPTIONS) == line
 
 
 @needs_root
@@ -239,7 +232,7 @@ def test_a_data_directory_of_root_is_refused(place: Path) -> None:
     (place / "var").chmod(0o700)
     line = refused(place, *INSTALLED, *OPTIONS, "--uid=nobody")
     assert f"cannot write to {place}/var - make it a writable directory of user {NOBODY}" in line
-    assert "permission denied" in refused(place, *SERVE, *OPTIONS, "--uid=nobody", "--check")
+    assert refused(place, *INSTALLED, *OPTIONS, "--uid=nobody", "--check") == line
 
 
 @needs_root

@@ -150,3 +150,24 @@ def test_a_link_in_the_place_of_a_new_file_is_not_followed(
     with pytest.raises(OSError):
         files.account_key()
     assert (tmp_path / "other").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("name", ["account.key", "order.key", "state.json", "certificate.pem"])
+def test_links_are_not_read_and_a_fifo_is_not_waited_for(
+    files: AcmeFiles, tmp_path: Path, name: str
+) -> None:
+    """The user of the service owns the directory, and root reads in it at the start."""
+    (tmp_path / "other").write_text("secret")
+    (tmp_path / "acme" / name).symlink_to(tmp_path / "other")
+    read = {
+        "account.key": files.account_key,
+        "order.key": files.order_key,
+        "state.json": files.state,
+        "certificate.pem": files.certificate,
+    }[name]
+    with pytest.raises(OSError, match="it is a symbolic link"):
+        read()
+    (tmp_path / "acme" / name).unlink()
+    os.mkfifo(tmp_path / "acme" / name)
+    with pytest.raises(OSError, match="it is not a regular file"):
+        read()
