@@ -46,7 +46,7 @@ from ftpservice.net.tls.server import CertificateError, ServerTLS, TLSFiles
 from ftpservice.service.assembly import assemble
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
-from ftpservice.session.context import EventSink
+from ftpservice.session.services import EventSink
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.simple.factory import SimpleFactory

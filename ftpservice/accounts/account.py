@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted.cred.credentials import ICredentials, IUsernamePassword
 from zope.interface import Attribute, Interface, implementer
 
+from ftpservice.events import NO_SESSION
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.rights import Right
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -35,6 +37,8 @@ class IAccount(Interface):
     tls_required = Attribute("Whether its data connections must be encrypted too, a bool.")
     umask = Attribute("The umask of its sessions, or None for that of the settings.")
     ascii = Attribute("Whether TYPE A converts line ends, or None for the setting.")
+    groups = Attribute("A tuple of the names of its groups, for events.")
+    storage_name = Attribute("Returns the storage's own name of a path, as `SessionInfo` has it.")
 
 
 @implementer(IAccount)
@@ -53,6 +57,8 @@ class Account:
     tls_required: bool = False
     umask: int | None = None
     ascii: bool | None = None
+    groups: tuple[str, ...] = ()
+    storage_name: Callable[[str], str | None] = NO_SESSION.storage_name
 
 
 class IPeerCredentials(IUsernamePassword):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 from twisted.cred.portal import IRealm
@@ -37,7 +38,7 @@ from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 from ftpservice.storage.directory_rights import DirectoryRightsStorage, RightsTable
 from ftpservice.storage.errors import StorageError, Unavailable
-from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
+from ftpservice.storage.interfaces import INamedSource, IStorage, IStorageSource, IUnnamedSource
 from ftpservice.storage.links import without_links
 from ftpservice.storage.name_rules.filtered_storage import FilteredStorage
 from ftpservice.storage.name_rules.name_patterns import NameRules
@@ -160,7 +161,10 @@ class Realm:
         rights = PRESETS["read"]
         storage = await self._source.storage(ANONYMOUS_NAME, self._anonymous)
         restricted = RestrictedStorage(storage, rights)
-        return IAccount, Account(ANONYMOUS_NAME, restricted, rights, anonymous=True), _no_logout
+        record = AccountRecord(ANONYMOUS_NAME, "", str(self._anonymous), rights=rights)
+        account = Account(ANONYMOUS_NAME, restricted, rights, anonymous=True)
+        named = replace(account, storage_name=partial(self.storage_name, record))
+        return IAccount, named, _no_logout
 
     async def _avatar(self, avatar_id: bytes | str) -> Avatar:
         if isinstance(avatar_id, RecordedName):
@@ -184,8 +188,27 @@ class Realm:
             tls_required=record.tls_required,
             umask=record.umask,
             ascii=record.ascii,
+            groups=record.groups,
+            storage_name=partial(self.storage_name, record),
         )
         return IAccount, account, _no_logout
+
+    def storage_name(self, record: AccountRecord, text: str) -> str | None:
+        """Return the storage's own name of a path of an account, such as that on the disk.
+
+        None for a storage without names, or one that is not open. Nothing is looked up.
+        """
+        path, root, holder, below = VirtualPath.parse(text), record.root, record.name, 0
+        for mount in record.mounts:
+            at = VirtualPath.parse(mount.path)
+            if path.is_within(at) and len(at.parts) > below:
+                root, below = mount.storage, len(at.parts)
+                holder = f"{record.name}:{mount.path}"
+        home = _home(root)
+        source = self._source if home is not None else self._opened_for(root, holder)
+        named = INamedSource(source, None)
+        inside = VirtualPath(path.parts[below:]).below(home or ROOT)
+        return None if named is None else named.storage_name(inside)
 
     async def quota_of(self, name: str, recount: bool = False) -> QuotaState | None:
         """Return what an account uses, and its quota; None without a record.

@@ -149,7 +149,7 @@ def publish_login_refused(
     context: SessionContext, reason: LoginRefusal, detail: str = "", name: str | None = None
 ) -> None:
     """Publish that a login is refused, and why; the reply does not give the reason."""
-    context.publish(LoginFailed, reason, detail, user=context.user if name is None else name)
+    context.events.publish(LoginFailed, reason, detail, user=context.user if name is None else name)
 
 
 def _begin_login(context: SessionContext, code: int) -> Reply:
@@ -163,7 +163,7 @@ def _begin_login(context: SessionContext, code: int) -> Reply:
         return reply(codes.SERVICE_UNAVAILABLE, "Too many sessions of that user.")
     limits.waiting.discard(context.peer.limit_key, context.peer.session)
     context.begin_login(account)
-    context.publish(LoggedIn, context.tls_state.description)
+    context.events.publish(LoggedIn, context.tls_state.description)
     return reply(code, "Logged in.")
 
 

@@ -116,7 +116,7 @@ async def change_mode(context: SessionContext, text: str) -> Reply:
     mode, path = _octal(digits), context.resolve(name)
     modes = context.capability(ISetMode, Right.ATTRIBUTES, path)
     await modes.set_mode(path, mode)
-    context.publish(FileChanged, "attributes", str(path))
+    context.events.publish(FileChanged, "attributes", str(path))
     return reply(codes.OK, "Mode set.")
 
 

@@ -33,7 +33,7 @@ verbs = VerbTable()
 async def delete(context: SessionContext, path: VirtualPath) -> Reply:
     """Delete a file, and the account's interrupted upload of it."""
     await remove_file(context, path)
-    context.publish(FileChanged, "delete", str(path))
+    context.events.publish(FileChanged, "delete", str(path))
     return reply(codes.FILE_ACTION_OK, "Removed.")
 
 
@@ -42,7 +42,7 @@ async def make_directory(context: SessionContext, path: VirtualPath) -> Reply:
     """Create a directory."""
     mode = MaskedMode.of(0o777, context.parameters.umask)
     await context.storage.make_directory(path, mode)
-    context.publish(FileChanged, "mkdir", str(path))
+    context.events.publish(FileChanged, "mkdir", str(path))
     return verbatim_reply(codes.PATHNAME, f"{path.quoted()} created.")
 
 
@@ -50,7 +50,7 @@ async def make_directory(context: SessionContext, path: VirtualPath) -> Reply:
 async def remove_directory(context: SessionContext, path: VirtualPath) -> Reply:
     """Remove an empty directory."""
     await context.storage.remove_directory(path)
-    context.publish(FileChanged, "rmdir", str(path))
+    context.events.publish(FileChanged, "rmdir", str(path))
     return reply(codes.FILE_ACTION_OK, "Removed.")
 
 
@@ -69,7 +69,7 @@ async def rename_from(context: SessionContext, path: VirtualPath) -> Reply:
 async def rename_to(context: SessionContext, path: VirtualPath) -> Reply:
     """Rename what RNFR named."""
     await context.storage.rename(context.rename_from, path)
-    context.publish(FileChanged, "rename", str(context.rename_from), str(path))
+    context.events.publish(FileChanged, "rename", str(context.rename_from), str(path))
     return reply(codes.FILE_ACTION_OK, "Renamed.")
 
 
@@ -125,7 +125,7 @@ async def set_times(
     if created is not None and not times.creation:
         raise NotSupported(path)
     await times.set_times(path, modified, created)
-    context.publish(FileChanged, "attributes", str(path))
+    context.events.publish(FileChanged, "attributes", str(path))
 
 
 def _stamp_and_name(text: str) -> tuple[str, str]:

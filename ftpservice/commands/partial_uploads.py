@@ -41,7 +41,7 @@ async def partials(context: SessionContext, text: str | None) -> Reply:
     path = None if name.upper() == "ALL" else context.resolve(name)
     dropped = await storage.drop_partials(path, all_accounts)
     for one in dropped:
-        context.publish(FileChanged, "drop partial", str(one.path))
+        context.events.publish(FileChanged, "drop partial", str(one.path))
         context.services.resume_offers.withdraw((one.owner, one.path))
     return reply(codes.OK, f"{_summary(dropped)} removed.")
 

@@ -27,8 +27,7 @@ from ftpservice.events import (
     CommandFailed,
     CommandRefused,
     Outcome,
-    TransferEnded,
-    TransferStarted,
+    UploadRefused,
 )
 from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.context import NextTransfer, SessionContext
@@ -74,6 +73,9 @@ class TransferJob(Transfer):
     """The upload as other sessions see it."""
     digest = ""
     """``ALGORITHM:hex`` of a committed upload, if it is known."""
+    size: int | None = None
+    """Bytes to be transferred, if that is known."""
+    _number = 0
 
     def __init__(
         self,
@@ -91,15 +93,17 @@ class TransferJob(Transfer):
         self._channel = channel
         self._path = path
         self._user = context.account.name  # the login may end before the transfer does
+        self._is_ascii = context.parameters.ascii
 
     async def run(self) -> Reply:
         """Move the data and return the final reply, whatever happens."""
         context, path, user = self._context, self._path, self._user
+        events = context.events
         seconds = context.services.clock.seconds
         self._started = seconds()
         try:
             if path:
-                context.publish(TransferStarted, path, self.upload, user=user)
+                self._number = events.begin_transfer(user, path, self.upload, self.size)
             try:
                 self.connection = connection = await self._channel.connection()
                 if self.active_upload is not None:
@@ -117,14 +121,19 @@ class TransferJob(Transfer):
             if path:
                 took = seconds() - self._started
                 ended = (path, self.upload, outcome, self.moved, took, detail, self.digest)
-                context.publish(TransferEnded, *ended, user=user)
+                events.end_transfer(user, *ended, self._number, self._is_ascii)
+                if outcome is Outcome.REFUSED:
+                    self._refused(answer, detail)
             elif outcome is not Outcome.COMPLETE:
                 verb, _, path = self.what.partition(" ")
                 refused = (verb, path, answer.code, answer.lines[-1], detail)
-                context.publish(CommandRefused, *refused, user=user)
+                context.events.publish(CommandRefused, *refused, user=user)
             return answer
         finally:
             await self._end()
+
+    def _refused(self, answer: Reply, detail: str) -> None:
+        """Publish what only some transfers publish when they are refused."""
 
     async def _move(self, connection: StreamConnection) -> str:
         """Move the data, end the connection in order, and return the text of the 226."""
@@ -149,7 +158,7 @@ class TransferJob(Transfer):
         answer = reply_for(error)
         if answer is None:
             log.failure("{what} failed", what=self.what)
-            self._context.publish(CommandFailed, self.what, unexpected_error_text(error))
+            self._context.events.publish(CommandFailed, self.what, unexpected_error_text(error))
             return Outcome.REFUSED, reply(codes.LOCAL_ERROR, "Local error in processing.")
         is_cut = isinstance(error, (TransferAborted, CannotOpenDataConnection))
         return (Outcome.ABORTED if is_cut else Outcome.REFUSED), answer
@@ -170,6 +179,8 @@ class DownloadJob(TransferJob):
         super().__init__(context, channel, f"RETR {path}", text, path)
         self._reading = reading
         self._span = next_transfer
+        end = reading.entry.size if next_transfer.end is None else next_transfer.end
+        self.size = max(0, end - next_transfer.start)
 
     async def _move(self, connection: StreamConnection) -> str:
         context, reading, span = self._context, self._reading, self._span
@@ -267,6 +278,11 @@ class UploadJob(TransferJob):
             )
         if not context.peer.is_there():
             raise TransferAborted("the control connection ended")
+
+    def _refused(self, answer: Reply, detail: str) -> None:
+        verb, text = self.what.partition(" ")[0], answer.lines[-1]
+        facts = (verb, self._path, answer.code, text, detail if detail != text else "")
+        self._context.events.publish(UploadRefused, *facts, self._number, user=self._user)
 
     def _stored_text(self, entry: Entry, moved: int) -> str:
         path = self._writing_path

@@ -108,7 +108,8 @@ async def _receive(
         if active is not None:
             context.services.uploads.leave(active)
         raise
-    upload.mode, upload.announced_size = request.write_mode, next_transfer.announced_size
+    upload.mode, announced = request.write_mode, next_transfer.announced_size
+    upload.announced_size, upload.size = announced, announced if not request.offset else None
     upload.active_upload = active
     if active is not None:
         active.abort = upload.abort

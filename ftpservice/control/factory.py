@@ -27,16 +27,11 @@ from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive_ports import PassivePorts
 from ftpservice.events import Event, EventStream
 from ftpservice.net.tls.server import ServerTLS
-from ftpservice.session.context import (
-    EventSink,
-    Services,
-    SessionContext,
-    SessionPeer,
-    TransferParameters,
-)
+from ftpservice.session.context import SessionContext, SessionPeer, TransferParameters
 from ftpservice.session.error_replies import log
 from ftpservice.session.registry import ManagedSession
 from ftpservice.session.resume_offers import ResumeOffers
+from ftpservice.session.services import EventSink, Services
 from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.upload_digests import UploadDigests
@@ -181,7 +176,7 @@ class FTPFactory(ftp.FTPFactory):
         self.instances.append(session)
         self.connectionCount += 1
         number, is_there = next(self._numbers), session.client_is_connected
-        peer = SessionPeer(number, ends.peer, is_there, protocol)
+        peer = SessionPeer(number, ends.peer, is_there, protocol, services.run_id)
         self.sessions[peer.session] = session
         connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)
         return SessionContext(

@@ -277,5 +277,7 @@ class ProtocolInterpreter:
             publish_refused(self.context, command, answer, error)
             return answer
         log.failure("{verb} failed", verb=shown_verb(command.verb))
-        self.context.publish(CommandFailed, shown_verb(command.verb), unexpected_error_text(error))
+        self.context.events.publish(
+            CommandFailed, shown_verb(command.verb), unexpected_error_text(error)
+        )
         return reply(codes.LOCAL_ERROR, "Local error in processing.")

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ftpservice.concurrency.timers import Deadline
 from ftpservice.control.interpreter import ProtocolInterpreter
 from ftpservice.control.reply_writer import ReplyWriter
-from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionClosed, SessionOpened
+from ftpservice.events import CommandRefused, HandshakeFailed, Refused, SessionOpened
 from ftpservice.net.accepted_tcp import AcceptedControlTransport
 from ftpservice.net.immediate_write import half_close_now
 from ftpservice.net.socket_state import peer_has_closed
@@ -72,7 +72,7 @@ class ControlProtocol(Protocol):
     def connectionMade(self) -> None:
         """Greet the client, or refuse the session with 421."""
         set_socket_options(self.transport)
-        self._context = context = self._registry.context(self, control_addresses(self.transport))
+        self.context = context = self._registry.context(self, control_addresses(self.transport))
         self._settings = context.services.settings
         self._time_budget = context.services.time_budget
         self._deadline = Deadline(context.services.clock, self._timed_out)
@@ -83,11 +83,11 @@ class ControlProtocol(Protocol):
             self._switch(secure=True)
         refused = self._registry.enter(context)
         if refused is not None:
-            context.publish(Refused, refused)
+            context.events.publish(Refused, refused)
             self._interpreter.receive([reply(codes.SERVICE_UNAVAILABLE, refused)])
             return
         self._entered = True
-        context.publish(SessionOpened)
+        context.events.publish(SessionOpened)
         self._deadline.set(self._settings.login_timeout)
         self._outgoing.write(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
 
@@ -134,7 +134,7 @@ class ControlProtocol(Protocol):
         outgoing.flush(telnet.take_telnet_replies() if telnet.answers else b"")
         if self._closing or self._switching:
             return
-        if lines and self._context.portal_login.account is not None:
+        if lines and self.context.portal_login.account is not None:
             self._deadline.set(self._settings.idle_timeout)
         if self._unparsed or self._held or self._input_ended or self._interpreter.queue:
             self._proceed()
@@ -171,7 +171,7 @@ class ControlProtocol(Protocol):
         answer = reply(codes.UNKNOWN_VERB, "Line too long.")
         if self._long_lines >= MAX_LONG_LINES or self._interpreter.is_unidentified_client:
             answer = reply(codes.SERVICE_UNAVAILABLE, "Too many lines that are too long.")
-        self._context.publish(CommandRefused, "", "", answer.code, answer.lines[-1])
+        self.context.events.publish(CommandRefused, "", "", answer.code, answer.lines[-1])
         return answer
 
     def _drained(self) -> None:
@@ -182,7 +182,7 @@ class ControlProtocol(Protocol):
         if self._interpreter.final_reply_sent:
             self._close()
         elif not self._switching and not self._outgoing.is_holding_replies:
-            if self._context.portal_login.account is not None:
+            if self.context.portal_login.account is not None:
                 self._deadline.set(self._settings.idle_timeout)
             self._proceed()
 
@@ -191,19 +191,19 @@ class ControlProtocol(Protocol):
         self._switching = True
         self._unparsed = b""
         self._lines.clear()
-        if self._context.portal_login.account is None:
+        if self.context.portal_login.account is None:
             self._deadline.set(self._settings.login_timeout)
         self._stop_receiving()
         self._outgoing.end()
         call_when_sent(self.transport, self._start_tls if secure else self._end_tls)
 
     def _start_tls(self) -> None:
-        tls, timeout = self._context.services.tls, self._settings.tls.handshake_timeout
+        tls, timeout = self.context.services.tls, self._settings.tls.handshake_timeout
         assert tls is not None
         self._use_transport(start_server_tls(self.transport, tls, timeout, self._secured))
 
     def _secured(self) -> None:
-        self._context.tls_state.handshake_done(*negotiated_tls(self.transport))
+        self.context.tls_state.handshake_done(*negotiated_tls(self.transport))
 
     def _end_tls(self) -> None:
         stop_tls(self.transport).addCallbacks(self._use_transport, lambda _lost: None)
@@ -218,7 +218,7 @@ class ControlProtocol(Protocol):
             self._idle()
 
     def _timed_out(self) -> None:
-        if self._context.running is not None:
+        if self.context.running is not None:
             self._deadline.set(self._settings.idle_timeout)
             return
         self.disconnect("Timeout.")
@@ -226,7 +226,7 @@ class ControlProtocol(Protocol):
     @property
     def is_working(self) -> bool:
         """Whether a command of a logged-in user is in progress."""
-        context, interpreter = self._context, self._interpreter
+        context, interpreter = self.context, self._interpreter
         if self._closing or context.portal_login.account is None:
             return False
         return interpreter.busy and not (self._outgoing.is_full and context.running is None)
@@ -253,9 +253,9 @@ class ControlProtocol(Protocol):
     def yield_place(self, reason: str) -> None:
         """Send 421 and close, before a login, because another session needs the place."""
         self._entered = False
-        self._context.publish(Refused, reason)
-        self._context.publish(SessionClosed, reason)
-        self._registry.release_place(self._context)
+        self.context.events.publish(Refused, reason)
+        self.context.events.close(reason)
+        self._registry.release_place(self.context)
         self.disconnect(reason)
 
     def abort(self) -> None:
@@ -280,7 +280,7 @@ class ControlProtocol(Protocol):
             half_close_now(transport)
         else:
             transport.loseWriteConnection()
-        self._deadline = Deadline(self._context.services.clock, transport.abortConnection)
+        self._deadline = Deadline(self.context.services.clock, transport.abortConnection)
         self._deadline.set(LINGER_SECONDS)
 
     def readConnectionLost(self) -> None:
@@ -291,7 +291,7 @@ class ControlProtocol(Protocol):
         """
         self._parse_input()  # bytes that arrived before the end and still wait
         self._input_ended = True
-        running = self._context.running
+        running = self.context.running
         if running is not None and running.upload and not self._interpreter.final_reply_sent:
             self._interpreter.abort()
         if self._closing:
@@ -312,7 +312,7 @@ class ControlProtocol(Protocol):
         self._deadline.clear()
         self._interpreter.end()
         if handshake_failed(self.transport):
-            self._context.publish(HandshakeFailed, reason.getErrorMessage())
+            self.context.events.publish(HandshakeFailed, reason.getErrorMessage())
         if self._entered:
-            self._context.publish(SessionClosed, reason.getErrorMessage())
-        self._registry.leave(self, self._context, self._entered)
+            self.context.events.close(reason.getErrorMessage())
+        self._registry.leave(self, self.context, self._entered)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ftpservice.commands.table import VERB_TABLE
 from ftpservice.control.dispatch import shown_verb
-from ftpservice.events import CommandRefused
+from ftpservice.events import CommandRefused, UploadRefused
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import ReplyError, undisclosed_detail
 from ftpservice.session.verb_table import ArgumentKind
@@ -18,6 +18,7 @@ __all__ = ["publish_refused"]
 PATH_ARGUMENTS = (ArgumentKind.PATH, ArgumentKind.OPTIONAL_PATH, ArgumentKind.PATH_OR_ROOT)
 LOGIN_VERBS = ("USER", "PASS")
 """They publish `LoginFailed`; only their errors of syntax and sequence are published here."""
+UPLOAD_VERBS = ("STOR", "APPE", "STOU", "PUT")
 SECRET_VERBS = ("ACCT",)
 """Verbs after a login whose argument is secret."""
 
@@ -31,9 +32,8 @@ def publish_refused(
         return
     subject, text = _subject(context, command, error), answer.lines[-1]
     verb = shown_verb(command.verb)
-    context.publish(
-        CommandRefused, verb, subject, answer.code, text, undisclosed_detail(error, text)
-    )
+    kind = UploadRefused if command.verb in UPLOAD_VERBS else CommandRefused
+    context.events.publish(kind, verb, subject, answer.code, text, undisclosed_detail(error, text))
 
 
 def _subject(context: SessionContext, command: Command, error: BaseException | None) -> str:

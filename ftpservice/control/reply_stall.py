@@ -48,7 +48,7 @@ class ReplyStall:
             self._detector.check()
         except TransferStalled:
             reason = f"it has read no reply for {self._timeout:g} seconds"
-            self._context.publish(SessionStalled, reason)
+            self._context.events.publish(SessionStalled, reason)
             self._transport.abortConnection()
         else:
             self._next_check.set(self._timeout / CHECKS_PER_TIMEOUT)

@@ -71,7 +71,7 @@ from ftpservice.service.startup_banner import (
     banner_lines,
     login_summary,
 )
-from ftpservice.session.context import EventSink
+from ftpservice.session.services import EventSink
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.quota.book import QuotaBook

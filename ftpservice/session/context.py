@@ -6,34 +6,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
-from twisted.cred.portal import Portal
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from ftpservice.accounts.account import IAccount
-from ftpservice.accounts.defence.login_attempts import LoginAttempts
 from ftpservice.accounts.defence.networks import address_group
-from ftpservice.concurrency.time_budget import TimeBudget
 from ftpservice.data.ascii_transfer import TextFormat
 from ftpservice.data.connector import DataConnector
-from ftpservice.events import Event, EventStream
-from ftpservice.net.tls.server import ServerTLS
-from ftpservice.session.active_uploads import ActiveUploads
+from ftpservice.events import (
+    NO_SESSION,
+    Event,
+    Outcome,
+    SessionClosed,
+    SessionInfo,
+    TransferEnded,
+    TransferStarted,
+)
 from ftpservice.session.error_replies import ReplyError
 from ftpservice.session.login import PortalLogin
 from ftpservice.session.rate_limits import SessionRateLimits
-from ftpservice.session.resume_offers import ReportedSize, ResumeOffers
-from ftpservice.session.session_limits import SessionLimits
-from ftpservice.session.settings import SessionSettings
+from ftpservice.session.resume_offers import ReportedSize
+from ftpservice.session.services import Services
 from ftpservice.session.state import Phase
 from ftpservice.session.tls_policy import ControlTLS, TLSState
-from ftpservice.session.transfer import Transfer
-from ftpservice.session.upload_digests import UploadDigests
+from ftpservice.session.transfer import RunningTransfer
 from ftpservice.storage.errors import Denied, NotSupported
 from ftpservice.storage.interfaces import IStorage, IWriting
 from ftpservice.storage.own_uploads import IOwnUploads
 from ftpservice.storage.rights import Right
-from ftpservice.stream.rate_limit import RateLimiters, SharedRateLimiters
+from ftpservice.stream.rate_limit import RateLimiters
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.facts import DEFAULT_FACTS
@@ -43,63 +43,12 @@ from ftpservice.wire.paths import ROOT, VirtualPath
 __all__ = [
     "NOT_LOGGED_IN",
     "WHOLE_FILE",
-    "EventSink",
     "NextTransfer",
-    "Services",
     "SessionContext",
+    "SessionEvents",
     "SessionPeer",
     "TransferParameters",
 ]
-
-
-def _no_report() -> list[str]:
-    return ["No report is kept."]
-
-
-@dataclass(frozen=True)
-class EventSink:
-    """Where sessions publish events, and where REPORT reads what has happened."""
-
-    events: EventStream
-    report: Callable[[], list[str]] = _no_report
-    """Returns the lines of REPORT."""
-
-
-@dataclass(frozen=True)
-class Services:
-    """What all sessions of a factory share."""
-
-    portal: Portal
-    clock: IReactorTime
-    seconds: Callable[[], float]
-    """Returns the time since the epoch."""
-    settings: SessionSettings
-    event_sink: EventSink
-    login_attempts: LoginAttempts
-    session_limits: SessionLimits
-    rate_limiters: SharedRateLimiters
-    digests: UploadDigests
-    time_budget: TimeBudget
-    """The time budget that commands are charged to."""
-    resume_offers: ResumeOffers
-    """Which sessions may resume an interrupted upload by its SIZE."""
-    uploads: ActiveUploads = field(default_factory=ActiveUploads)
-    """The uploads under way."""
-    user_anonymous: str = "anonymous"
-    tls: ServerTLS | None = None
-    """The certificates; None without TLS."""
-    requires_protected_data: bool = field(init=False)
-    """Whether the settings refuse plaintext data connections, whatever the account."""
-    has_rate_limits: bool = field(init=False)
-    """Whether the settings limit the rate of any transfer."""
-
-    def __post_init__(self) -> None:
-        """Decide what the settings mean for every session."""
-        settings = self.settings
-        requires = settings.tls.requires_data_tls(by_account=False)
-        object.__setattr__(self, "requires_protected_data", requires)
-        has_limits = bool(settings.rate_up or settings.rate_down)
-        object.__setattr__(self, "has_rate_limits", has_limits)
 
 
 @dataclass(frozen=True)
@@ -114,6 +63,10 @@ class SessionPeer:
     """Returns whether the client holds its end of the control connection; asks the kernel."""
     protocol: str = "ftp"
     """``ftp`` or ``simple``."""
+    run_id: str = ""
+    """Begins its id, which is unique over runs and machines."""
+    id: str = field(init=False)
+    """``RUN-SESSION``."""
     label: str = field(init=False)
     """The address, or "local", for events."""
     limit_key: str = field(init=False)
@@ -122,8 +75,78 @@ class SessionPeer:
     def __post_init__(self) -> None:
         """Set what follows from the address."""
         label = self.host or "local"
+        object.__setattr__(self, "id", f"{self.run_id}-{self.session}")
         object.__setattr__(self, "label", label)
         object.__setattr__(self, "limit_key", address_group(label))
+
+
+class SessionEvents:
+    """Publishes the events of a session."""
+
+    __slots__ = (
+        "_bytes_down",
+        "_bytes_up",
+        "_files_down",
+        "_files_up",
+        "_login",
+        "_peer",
+        "_services",
+        "_since",
+        "_tls",
+        "_transfers",
+        "info",
+    )
+
+    def __init__(
+        self, services: Services, peer: SessionPeer, login: PortalLogin, tls: TLSState
+    ) -> None:
+        self._services = services
+        self._peer = peer
+        self._login = login
+        self._tls = tls
+        self.info: SessionInfo | None = None
+        """What the events share; None after a logout."""
+        self._since = services.clock.seconds()
+        self._transfers = 0
+        self._files_up = self._bytes_up = self._files_down = self._bytes_down = 0
+
+    def publish(self, kind: type[Event], *details: Any, user: str | None = None) -> None:
+        """Publish an event; ``user`` is the account's name by default."""
+        if user is None:
+            account = self._login.account
+            user = account.name if account is not None else ""
+        peer, services, info = self._peer, self._services, self.info
+        if info is None or info.tls is not self._tls.description:
+            source: Any = self._login.account or NO_SESSION
+            tls, groups = self._tls.description, source.groups
+            info = SessionInfo(peer.id, peer.protocol, tls, groups, source.storage_name)
+            self.info = info
+        event = kind(services.seconds(), peer.session, peer.label, user, *details, info=info)
+        services.event_sink.events.publish(event)
+
+    def begin_transfer(self, user: str, path: str, upload: bool, size: int | None) -> int:
+        """Publish `TransferStarted`; return the number of the transfer."""
+        self._transfers += 1
+        self.publish(TransferStarted, path, upload, self._transfers, size, user=user)
+        return self._transfers
+
+    def end_transfer(self, user: str, *facts: Any) -> None:
+        """Publish `TransferEnded` with ``facts`` after ``user``, and count it."""
+        _path, upload, outcome, size = facts[:4]
+        is_complete = outcome is Outcome.COMPLETE
+        if upload:
+            self._files_up += is_complete
+            self._bytes_up += size
+        else:
+            self._files_down += is_complete
+            self._bytes_down += size
+        self.publish(TransferEnded, *facts, user=user)
+
+    def close(self, reason: str) -> None:
+        """Publish `SessionClosed`."""
+        seconds = self._services.clock.seconds() - self._since
+        up, down = (self._files_up, self._bytes_up), (self._files_down, self._bytes_down)
+        self.publish(SessionClosed, reason, seconds, *up, *down)
 
 
 @dataclass(slots=True)
@@ -196,18 +219,23 @@ class SessionContext:
     """What the client sent before its login."""
     failures: int = 0
     """Failed logins of this session."""
-    running: Transfer | None = None
+    running: RunningTransfer | None = None
     """The transfer in progress."""
     published_error: BaseException | None = None
     """The last error that an event has reported already."""
     tls_state: TLSState = field(default_factory=TLSState)
     rate_limits: SessionRateLimits | None = None
     """The rate limits; made for the first transfer that has one."""
+    events: SessionEvents = field(init=False)
+    """Publishes the events of the session."""
 
     def __post_init__(self) -> None:
         """Have data connections follow PROT, and apply the settings."""
         self.connector.protection = self.tls_state
-        self._apply_limits(None)
+        self.events = SessionEvents(self.services, self.peer, self.portal_login, self.tls_state)
+        services = self.services
+        self.requires_protected_data = services.requires_protected_data
+        self.has_rate_limits = services.has_rate_limits
 
     @property
     def offers_tls(self) -> bool:
@@ -270,14 +298,10 @@ class SessionContext:
             )
         return self.rate_limits.rate_limiters(self.account, upload)
 
-    def publish(self, kind: type[Event], *details: Any, user: str | None = None) -> None:
-        """Publish an event of this session; ``user`` is the account's name by default."""
-        if user is None:
-            account = self.portal_login.account
-            user = account.name if account is not None else ""
-        peer, services = self.peer, self.services
-        event = kind(services.seconds(), peer.session, peer.label, user, *details)
-        services.event_sink.events.publish(event)
+    @property
+    def moved(self) -> int:
+        """Bytes of the transfer in progress so far; 0 without one."""
+        return self.running.moved if self.running is not None else 0
 
     async def pause(self, seconds: float) -> None:
         """Wait."""
@@ -286,6 +310,7 @@ class SessionContext:
     def begin_login(self, account: IAccount) -> None:
         """Decide what holds for all commands of this login."""
         self.account = account
+        self.events.info = None
         self.storage = IStorage(account.storage)
         self.own_uploads = IOwnUploads(account.storage, None)
         self.directory = account.home
@@ -309,6 +334,7 @@ class SessionContext:
         self.connector.close()
         self.account = self.storage = NOT_LOGGED_IN
         self.own_uploads = None
+        self.events.info = None
 
     def forget_login(self) -> None:
         """Return to the state of a new session; TLS and failed logins stay (REIN, USER)."""

@@ -13,6 +13,8 @@ __all__ = ["ManagedSession", "SessionRegistry"]
 class ManagedSession(Protocol):
     """A session, as the registry sees it."""
 
+    context: SessionContext
+
     @property
     def is_working(self) -> bool:
         """Whether a user's command is being carried out."""

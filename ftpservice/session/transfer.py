@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.replies import Reply
 
-__all__ = ["Transfer"]
+__all__ = ["RunningTransfer", "Transfer"]
+
+
+class RunningTransfer(Protocol):
+    """A transfer in progress, as the rest of its session sees it."""
+
+    what: str
+    """The command for a person: ``RETR /a.txt``."""
+    upload: bool
+    is_committing: bool
+    """Whether it can no longer be cancelled: an upload is being published."""
+
+    @property
+    def moved(self) -> int:
+        """Bytes so far."""
 
 
 class Transfer:

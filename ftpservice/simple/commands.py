@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from twisted.python.failure import Failure
@@ -10,11 +11,17 @@ from twisted.python.failure import Failure
 from ftpservice.accounts.defence.login_attempts import MAX_FAILURES_PER_SESSION
 from ftpservice.commands import access_control
 from ftpservice.commands.upload_resumption import remove_file
-from ftpservice.events import CommandFailed, CommandRefused, FileChanged, LoginRefusal
+from ftpservice.events import (
+    CommandFailed,
+    CommandRefused,
+    FileChanged,
+    LoginRefusal,
+    UploadRefused,
+)
 from ftpservice.session.context import SessionContext
 from ftpservice.session.error_replies import log, undisclosed_detail, unexpected_error_text
 from ftpservice.session.verb_table import CommandFunction
-from ftpservice.simple.error_answers import AnswerError, answer_for
+from ftpservice.simple.error_answers import INTERNAL_ERROR, AnswerError, answer_for
 from ftpservice.simple.line_stream import LineStream
 from ftpservice.simple.listing import list_path
 from ftpservice.simple.transfers import (
@@ -31,7 +38,7 @@ from ftpservice.storage.interfaces import IHashes
 from ftpservice.storage.rights import Right
 from ftpservice.stream.connection import SMALL_FILE_SIZE
 from ftpservice.wire import codes
-from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.wire.paths import ROOT, BadPath, VirtualPath
 from ftpservice.wire.replies import Reply
 from ftpservice.wire.simple import (
     GO,
@@ -83,12 +90,13 @@ class SimpleInterpreter:
         reported, context.published_error = context.published_error, None
         if refusal is None:
             log.failure("a command failed", Failure(problem))
-            context.publish(CommandFailed, "simple", unexpected_error_text(problem))
-            refusal = AnswerError(ErrorCode.INTERNAL, "local error")
+            context.events.publish(CommandFailed, "simple", unexpected_error_text(problem))
+            refusal = INTERNAL_ERROR
         elif problem is not reported:
             detail = undisclosed_detail(problem, refusal.text)
-            facts = (*_verb_and_path(line), refusal.code.value, refusal.text, detail)
-            context.publish(CommandRefused, *facts)
+            verb, path = _verb_and_path(line)
+            kind = UploadRefused if verb == "UPLD" else CommandRefused
+            context.events.publish(kind, verb, path, refusal.code.value, refusal.text, detail)
         self.final_answer_sent |= refusal.ends_session
         return error(refusal.code, refusal.text)
 
@@ -99,7 +107,13 @@ def _verb_and_path(line: bytes) -> tuple[str, str]:
     verb = verb.upper()
     if verb not in SIMPLE_VERBS:
         return "", ""
-    return verb, "" if verb in ("USER", "PASS") else argument
+    if verb in ("USER", "PASS"):
+        return verb, ""
+    if verb in ("UPLD", "DWLD"):
+        with suppress(MalformedCommand, BadPath):
+            order = parse_upload(argument) if verb == "UPLD" else parse_download(argument)
+            return verb, str(VirtualPath.parse(order.name))
+    return verb, argument
 
 
 @dataclass(frozen=True)
@@ -238,7 +252,7 @@ async def _delete(session: SimpleInterpreter, name: str) -> None:
     await _require_login(session.context)
     path = _path(name)
     await remove_file(session.context, path)
-    session.context.publish(FileChanged, "delete", str(path))
+    session.context.events.publish(FileChanged, "delete", str(path))
     await session.stream.send(answer(name))
 
 

@@ -10,7 +10,7 @@ from ftpservice.wire import codes
 from ftpservice.wire.paths import BadPath
 from ftpservice.wire.simple import ErrorCode, MalformedCommand
 
-__all__ = ["AnswerError", "answer_for"]
+__all__ = ["INTERNAL_ERROR", "AnswerError", "answer_for"]
 
 
 class AnswerError(Exception):
@@ -58,6 +58,8 @@ ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
     ),
 }
 
+INTERNAL_ERROR = AnswerError(ErrorCode.INTERNAL, "local error")
+"""The answer to an unexpected error."""
 REPLY_CODE_ERRORS = {
     codes.NOT_LOGGED_IN: ErrorCode.AUTH,
     codes.SERVICE_UNAVAILABLE: ErrorCode.BUSY,

@@ -8,8 +8,8 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory
 
 from ftpservice.net.tls.server import ServerTLS
-from ftpservice.session.context import Services
 from ftpservice.session.registry import SessionRegistry
+from ftpservice.session.services import Services
 from ftpservice.session.starttls import negotiated_tls, start_server_tls
 from ftpservice.simple.session import SimpleServerSession
 from ftpservice.stream.connection import StreamConnection

@@ -13,7 +13,6 @@ from ftpservice.events import (
     CommandRefused,
     HandshakeFailed,
     Refused,
-    SessionClosed,
     SessionOpened,
     SessionStalled,
 )
@@ -70,11 +69,11 @@ class SimpleServerSession:
             context.tls_state.begin(implies_prot_p=True)
         refused = self._registry.enter(context)
         if refused is not None:
-            context.publish(Refused, refused)
+            context.events.publish(Refused, refused)
             self._end_with(ErrorCode.BUSY, refused)
             return
         self._is_registered = self._has_place = True
-        context.publish(SessionOpened, "simple")
+        context.events.publish(SessionOpened, "simple")
         self._deadline.set(settings.login_timeout)
         task = self._task = Task(self._run())
         task.done.addErrback(self._unexpected)
@@ -88,14 +87,14 @@ class SimpleServerSession:
                 await self._run_commands()
             except LineTooLong as problem:
                 refusal = (ErrorCode.SYNTAX, str(problem))
-                self.context.publish(CommandRefused, "", "", refusal[0].value, refusal[1])
+                self.context.events.publish(CommandRefused, "", "", refusal[0].value, refusal[1])
                 await self._send_last(*refusal)
             if self._finish_reason is not None:
                 await self._send_last(ErrorCode.BUSY, self._finish_reason)
             await self._wait_for_uploads()
             await self.stream.flush()
         except TransferStalled as stall:
-            self.context.publish(SessionStalled, str(stall))
+            self.context.events.publish(SessionStalled, str(stall))
             self._end_with(ErrorCode.TIMEOUT, "no progress for too long")
         except TransferAborted:
             self.connection.abort()
@@ -229,7 +228,7 @@ class SimpleServerSession:
     def yield_place(self, reason: str) -> None:
         """Release the session's place, send ``reason`` and close; before a login."""
         self._has_place = False
-        self.context.publish(Refused, reason)
+        self.context.events.publish(Refused, reason)
         self._registry.release_place(self.context)
         self.disconnect(reason)
 
@@ -263,9 +262,9 @@ class SimpleServerSession:
         context.forget_login()
         context.portal_login.end()
         if handshake_failed(self._transport):
-            context.publish(HandshakeFailed, reason)
+            context.events.publish(HandshakeFailed, reason)
         if self._is_registered:
-            context.publish(SessionClosed, reason)
+            context.events.close(reason)
         self._registry.leave(self, context, self._has_place)
 
     def _unexpected(self, failure: Failure) -> None:

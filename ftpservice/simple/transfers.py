@@ -9,10 +9,11 @@ from twisted.internet.defer import CancelledError
 
 from ftpservice.commands.upload_resumption import refuse_missing
 from ftpservice.data.file_transfer import rate_limited, send_file
-from ftpservice.events import Outcome, TransferEnded, TransferStarted
+from ftpservice.events import Outcome, UploadRefused
 from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.context import SessionContext
-from ftpservice.session.error_replies import log, log_detail
+from ftpservice.session.error_replies import log, log_detail, undisclosed_detail
+from ftpservice.simple.error_answers import INTERNAL_ERROR, answer_for
 from ftpservice.simple.line_stream import LineStream
 from ftpservice.storage.batch_commit import commit_batch
 from ftpservice.storage.errors import PathNotFound, StorageError
@@ -46,8 +47,10 @@ class TransferRecord:
     """One transfer, from its `TransferStarted` to its `TransferEnded`.
 
     ``active`` is the registration of an upload, which ends with the transfer. ``announced`` is the
-    size of an upload whose bytes are still to be received.
+    size of an upload whose bytes are still to be received, or of a download.
     """
+
+    is_committing = False
 
     def __init__(
         self,
@@ -57,6 +60,8 @@ class TransferRecord:
         size: int = 0,
         announced: int = 0,
     ) -> None:
+        self.upload = active is not None
+        self.what = f"{'UPLD' if self.upload else 'DWLD'} {path}"
         self._context = context
         self._path = path
         self._active = active
@@ -65,7 +70,15 @@ class TransferRecord:
         self._started = context.services.clock.seconds()
         self.size = size
         """Bytes so far."""
-        context.publish(TransferStarted, path, active is not None, user=self._user)
+        context.running = self
+        self._number = context.events.begin_transfer(
+            self._user, path, self.upload, size or announced
+        )
+
+    @property
+    def moved(self) -> int:
+        """Bytes so far."""
+        return self.size
 
     def committed(self, writing: IWriting, entry: Entry) -> None:
         """End an upload whose file has been published."""
@@ -88,9 +101,34 @@ class TransferRecord:
                 )
         if active is not None:
             services.uploads.leave(active)
+        if context.running is self:
+            context.running = None
         seconds = services.clock.seconds() - self._started
-        facts = (self._path, active is not None, outcome, self.size, seconds, detail, digest)
-        context.publish(TransferEnded, *facts, user=self._user)
+        facts = (self._path, self.upload, outcome, self.size, seconds, detail, digest)
+        context.events.end_transfer(self._user, *facts, self._number)
+        if problem is not None and self.upload and outcome is Outcome.REFUSED:
+            self._publish_refused(problem)
+
+    def _publish_refused(self, problem: BaseException) -> None:
+        refusal = answer_for(problem) or INTERNAL_ERROR
+        detail = undisclosed_detail(problem, refusal.text)
+        facts = ("UPLD", self._path, refusal.code.value, refusal.text, detail)
+        self._context.events.publish(UploadRefused, *facts, self._number, user=self._user)
+
+
+class DownloadRecord(TransferRecord):
+    """A download, whose progress is that of the connection."""
+
+    def __init__(
+        self, context: SessionContext, connection: StreamConnection, path: str, total: int
+    ) -> None:
+        self._connection, self._before = connection, connection.moved
+        super().__init__(context, path, announced=total)
+
+    @property
+    def moved(self) -> int:
+        """Bytes so far."""
+        return self._connection.moved - self._before
 
 
 async def begin_upload(
@@ -238,10 +276,11 @@ async def send_download(
         size = reading.entry.size
         if offset > size:
             raise MalformedCommand(f"the file ends at {size}")
-        transfer = TransferRecord(context, str(path))
+        transfer = DownloadRecord(context, stream.connection, str(path), size - offset)
         try:
             await _send(context, stream, reading, offset)
         except BaseException as problem:
+            transfer.size = transfer.moved
             stream.connection.abort()
             transfer.ended(problem)
             raise

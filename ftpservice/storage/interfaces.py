@@ -165,16 +165,16 @@ class IWriting(Interface):
         """Publish the complete file under its name, atomically, and end the transaction.
 
         Bytes appended to a file that was renamed meanwhile are in the renamed file: the entry's
-        name then differs from that of ``path``, and is empty if it is not known.
-        After an error nothing is published, and the transaction has ended as by ``abandon``. After
-        ``abandon``, this and ``write`` raise a `StorageError`.
+        name then differs from that of ``path``, and is empty if not known. After an error nothing
+        is published, and the transaction has ended as by ``abandon``; after that, this and
+        ``write`` raise a `StorageError`.
         """
 
     def abandon() -> Awaitable[None]:
         """End the transaction without publishing; what arrived is kept as a partial upload.
 
-        Nothing is kept after `NoSpace` or `QuotaExceeded`: it would take up space unseen. Does
-        nothing after ``commit`` or another ``abandon``.
+        Nothing is kept after `NoSpace` or `QuotaExceeded`. Does nothing after ``commit`` or another
+        ``abandon``.
         """
 
 
@@ -237,11 +237,15 @@ class IStorageSource(Interface):
         """End threads and close files; no storage of this source is used afterwards."""
 
 
-class IUnnamedSource(IStorageSource):
-    """A source whose string names nothing that exists outside the process (``memory:``).
+class INamedSource(IStorageSource):
+    """A source whose files have names of their own, such as paths on a disk."""
 
-    Each account with such a root gets a source of its own.
-    """
+    def storage_name(path: VirtualPath) -> str:
+        """Return the name of a file below the root of the source; never blocks."""
+
+
+class IUnnamedSource(IStorageSource):
+    """A source whose string names nothing outside the process; each account has one of its own."""
 
 
 class IDescriptor(Interface):

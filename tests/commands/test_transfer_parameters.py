@@ -98,7 +98,7 @@ def test_cwd_without_a_name_goes_to_the_root(talk: FTPDialogue) -> None:
 def test_rest_and_rang_outlast_other_commands(talk: FTPDialogue, between: str) -> None:
     for said, kept in (("REST 5", (5, None)), ("RANG 2 3", (2, 4))):
         talk.codes(said, between)
-        following = talk.protocol._context.next_transfer
+        following = talk.protocol.context.next_transfer
         assert (following.start, following.end) == kept
 
 

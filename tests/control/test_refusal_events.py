@@ -175,7 +175,7 @@ class NoListing(TransferJob):
 
 def test_a_listing_without_a_data_connection_makes_an_event() -> None:
     talk = FTPDialogue().login()
-    context = talk.protocol._context
+    context = talk.protocol.context
     listing = NoListing(context, Nowhere(), "LIST /a", "Sending the listing.")  # type: ignore[arg-type]
     with pytest.raises(StopIteration) as ended:
         listing.run().send(None)

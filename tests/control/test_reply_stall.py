@@ -75,10 +75,10 @@ def test_one_that_reads_again_is_not(full: FTPDialogue) -> None:
 
 
 def test_one_whose_transfer_runs_is_not(full: FTPDialogue) -> None:
-    full.protocol._context.running = object()  # type: ignore[assignment]  # any will do
+    full.protocol.context.running = object()  # type: ignore[assignment]  # any will do
     advance(full, 3 * TIMEOUT)
     assert not full.transport.aborted
-    full.protocol._context.running = None
+    full.protocol.context.running = None
     advance(full, 2 * TIMEOUT)
     assert full.transport.aborted
     end(full)

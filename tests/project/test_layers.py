@@ -280,6 +280,7 @@ def test_the_plugin_file_imports_nothing_heavy() -> None:
 
 
 DOORS = {
+    "ftpservice.events",
     "ftpservice.storage",
     "ftpservice.testing",
     "ftpservice_client",

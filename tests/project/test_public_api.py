@@ -29,6 +29,7 @@ DOORS = {
         NoSuchAccount PasswordFileStore StoreUnavailable
     """,
     "ftpservice.events": """
+        AccountChanged AdminAction Banned BanLifted NO_SESSION SessionInfo UploadRefused
         CertificateExpires CertificateFailed CertificateIssued
         CommandFailed CommandRefused Event EventStream FileChanged FileExpired
         HandshakeFailed LoggedIn LoginFailed LoginRefusal Outcome Refused SessionClosed
@@ -38,7 +39,7 @@ DOORS = {
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
         FilesystemUnsupported HasUploads IAccess IBatchCommit IConditionalRemoval
         IDescriptor IEnter IFreeSpace
-        IHashes ILinks IListing in_pool InvalidName IPartials IReading IReplacing
+        IHashes ILinks IListing INamedSource in_pool InvalidName IPartials IReading IReplacing
         IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget
         IStorage IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWithoutLinks
         IWriting Kind

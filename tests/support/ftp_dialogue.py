@@ -20,7 +20,7 @@ from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.protocol import ControlProtocol
 from ftpservice.events import Event, EventStream
-from ftpservice.session.context import EventSink
+from ftpservice.session.services import EventSink
 from ftpservice.session.settings import SessionSettings
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right

@@ -27,8 +27,8 @@ def _reset_after(served: RunningService, count: int) -> None:
     """Reset both connections of the first transfer that has moved more than ``count`` bytes."""
 
     def advanced() -> list[Any]:
-        sessions = [one for one in served.factory.instances if one._context.running is not None]
-        return [one for one in sessions if one._context.running.moved > count]
+        sessions = [one for one in served.factory.instances if one.context.running is not None]
+        return [one for one in sessions if one.context.running.moved > count]
 
     served.wait_for(advanced)
     served.in_reactor(lambda: [one.transport.abortConnection() for one in advanced()])
@@ -41,7 +41,7 @@ def interrupt_upload(served: RunningService, name: str, data: bytes) -> None:
     end = wire.accepted()
     assert wire.code(f"STOR {name}") == 150
     end.sendall(data)
-    running = served.factory.instances[0]._context
+    running = served.factory.instances[0].context
     served.wait_for(lambda: running.running is not None and running.running.moved == len(data))
     reset(end)
     assert wire.reply().code == 426

@@ -103,7 +103,7 @@ class TLSDialogue(FTPDialogue):
 
     @property
     def context(self) -> Any:
-        return self.protocol._context
+        return self.protocol.context
 
 
 @pytest.fixture(name="secure")

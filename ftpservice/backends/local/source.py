@@ -26,7 +26,7 @@ from ftpservice.concurrency.overflow_pool import OverflowPool
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import Exists
-from ftpservice.storage.interfaces import IStorage, IStorageSource
+from ftpservice.storage.interfaces import INamedSource, IStorage
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["LocalSource", "LocalStorage"]
@@ -36,7 +36,7 @@ log = Logger("ftpservice")
 SWEEP_INTERVAL_SECONDS = 3600.0
 
 
-@implementer(IStorageSource)
+@implementer(INamedSource)
 class LocalSource:
     """Serves the directory ``root``; raises `ValueError` or `OSError` with a one-line reason.
 
@@ -83,6 +83,10 @@ class LocalSource:
     def describe(self) -> str:
         """Return the storage string."""
         return f"local:{self._root}"
+
+    def storage_name(self, path: VirtualPath) -> str:
+        """Return the path of a file on the disk."""
+        return os.path.join(self._root, *path.parts)
 
     async def sweep(self) -> int:
         """Remove expired partial uploads and return how many; called every hour by itself.

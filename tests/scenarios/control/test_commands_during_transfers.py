@@ -135,7 +135,7 @@ def test_a_lost_connection_aborts_the_transfer_once(dialogue: FTPDialogue, slow:
 
 
 def test_a_half_close_aborts_an_upload(dialogue: FTPDialogue, slow: Slow) -> None:
-    dialogue.protocol._context.running = SlowTransfer(Slow(upload=True))
+    dialogue.protocol.context.running = SlowTransfer(Slow(upload=True))
     dialogue.protocol.readConnectionLost()
     assert dialogue.replies() == ["426 Cut."]
     assert dialogue.transport.over

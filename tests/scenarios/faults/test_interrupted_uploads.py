@@ -75,7 +75,7 @@ def arrived(served: RunningService, size: int) -> Callable[[], bool]:
     """Return a condition: the service has received a number of bytes."""
 
     def look() -> bool:
-        runnings = [one._context.running for one in served.factory.instances]
+        runnings = [one.context.running for one in served.factory.instances]
         return any(running and running.moved == size for running in runnings)
 
     return look

@@ -103,7 +103,7 @@ def test_resumed_uploads_are_synced(
     data = wire.accepted()
     assert wire.code("STOR b") == 150
     data.sendall(b"x")
-    served.wait_for(lambda: served.factory.instances[0]._context.running.moved == 1)
+    served.wait_for(lambda: served.factory.instances[0].context.running.moved == 1)
     reset(data)
     assert wire.reply().code == 426
     assert wire.code("REST 1") == 350

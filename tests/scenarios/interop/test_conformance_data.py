@@ -300,6 +300,6 @@ def test_an_unused_passive_port_times_out(server: Callable[..., RunningService])
     wire = served.session()
     place = wire.passive_address()
     (session,) = served.factory.instances
-    served.wait_for(lambda: session._context.connector._prepared.problem)
+    served.wait_for(lambda: session.context.connector._prepared.problem)
     assert served.refuses(place)
     assert wire.code("NLST") == 425

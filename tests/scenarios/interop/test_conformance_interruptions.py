@@ -44,7 +44,7 @@ def stalled_upload(served: RunningService, wire: Wire, content: bytes = b"new") 
 
 def moved(served: RunningService) -> int:
     """Return the transferred bytes of the first session."""
-    running = served.factory.instances[0]._context.running
+    running = served.factory.instances[0].context.running
     return running.moved if running is not None else -1
 
 

@@ -251,7 +251,7 @@ def test_an_interrupted_upload_is_resumed(
     data = wire.accepted()
     assert wire.codes("TYPE I", "STOR a") == [200, 150]
     data.sendall(content[:200_000])
-    served.wait_for(lambda: served.factory.instances[0]._context.running.moved == 200_000)
+    served.wait_for(lambda: served.factory.instances[0].context.running.moved == 200_000)
     assert wire.code("ABOR") == 426
     assert wire.reply().code == 226
     if existing is not None:
@@ -287,7 +287,7 @@ def test_the_old_file_is_visible_until_the_upload_is_complete(served: RunningSer
     data = wire.accepted()
     assert wire.code("STOR a") == 150
     data.sendall(b"new content")
-    served.wait_for(lambda: served.factory.instances[0]._context.running.moved == 11)
+    served.wait_for(lambda: served.factory.instances[0].context.running.moved == 11)
     assert reader.download("RETR a") == b"old"
     data.close()
     assert wire.reply().code == 226

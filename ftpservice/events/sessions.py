@@ -1,20 +1,18 @@
-"""Events of sessions, as frozen values, and the stream on which they are published.
+"""Events of sessions, as frozen values, and the stream on which all events are published.
 
 Publishers do not depend on subscribers: an exception in a subscriber is reported, and affects
-neither the publisher nor other subscribers. Standard library only.
+neither the publisher nor other subscribers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, TypeVar, overload
 
 __all__ = [
-    "CertificateExpires",
-    "CertificateFailed",
-    "CertificateIssued",
+    "NO_SESSION",
     "CommandFailed",
     "CommandRefused",
     "Event",
@@ -28,21 +26,54 @@ __all__ = [
     "Outcome",
     "Refused",
     "SessionClosed",
+    "SessionInfo",
     "SessionOpened",
     "SessionStalled",
     "TransferEnded",
     "TransferStarted",
+    "UploadRefused",
 ]
 
 
-class Outcome(Enum):
-    """How a transfer ended."""
+def _no_name(_path: str) -> str | None:
+    return None
 
-    COMPLETE = "complete"
-    ABORTED = "aborted"
-    """Ended before it was complete: by the client, the network, a timeout or ABOR."""
-    REFUSED = "refused"
-    """Ended by the storage: it is full, over quota, does not permit it, or has failed."""
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What is the same for many events of a session: one object that they share."""
+
+    id: str = ""
+    """Unique among all sessions of all runs and machines; empty where there is no session."""
+    protocol: str = ""
+    """``ftp`` or ``simple``."""
+    tls: str = ""
+    """Version and cipher of the control connection; empty: plaintext."""
+    groups: tuple[str, ...] = ()
+    """The groups of the account, the first one counts most."""
+    storage_name: Callable[[str], str | None] = _no_name
+    """Returns the storage's own name of a path of the account, without asking the storage.
+
+    For ``local:`` that is the path on the disk. None: the storage has no such names.
+    """
+
+
+NO_SESSION = SessionInfo()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The base of all events."""
+
+    when: float
+    """Seconds since the epoch."""
+    session: int
+    """The number of the session, unique in this process."""
+    peer: str
+    """The client's IP address; ``local`` for a UNIX socket."""
+    user: str
+    """The account's name; empty before login."""
+    info: SessionInfo = field(default=NO_SESSION, kw_only=True, compare=False, repr=False)
 
 
 class LoginRefusal(StrEnum):
@@ -81,20 +112,6 @@ class LoginRefusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """The base of all events."""
-
-    when: float
-    """Seconds since the epoch."""
-    session: int
-    """The number of the session, unique in this process."""
-    peer: str
-    """The client's IP address; ``local`` for a UNIX socket."""
-    user: str
-    """The account's name; empty before login."""
-
-
-@dataclass(frozen=True, slots=True)
 class SessionOpened(Event):
     """A client connected and was greeted."""
 
@@ -108,6 +125,14 @@ class SessionClosed(Event):
 
     reason: str = ""
     """Why the control connection was closed, as text."""
+    seconds: float = 0.0
+    """The duration of the session."""
+    files_up: int = 0
+    """Complete uploads."""
+    bytes_up: int = 0
+    """Bytes received, also by incomplete uploads."""
+    files_down: int = 0
+    bytes_down: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,62 +169,6 @@ class HandshakeFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TransferStarted(Event):
-    """A transfer began."""
-
-    path: str
-    """The file as the account sees it, absolute."""
-    upload: bool
-    """Whether the client sends the file; otherwise it is a download."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransferEnded(Event):
-    """A transfer ended, complete or not; there is one for each `TransferStarted`."""
-
-    path: str
-    """The file as the account sees it, absolute."""
-    upload: bool
-    """Whether the client sent the file; otherwise it is a download."""
-    outcome: Outcome
-    size: int
-    """Bytes transferred; fewer than the file has if the transfer was resumed."""
-    seconds: float
-    """The duration."""
-    detail: str = ""
-    """Why it is not complete, as text."""
-    digest: str = ""
-    """``ALGORITHM:hex``; empty if it was not computed."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileChanged(Event):
-    """A file or directory was created, removed, renamed or changed; uploads are transfers."""
-
-    action: str
-    """One of ``delete``, ``mkdir``, ``rmdir``, ``rename``, ``attributes`` and ``drop partial``."""
-    path: str
-    target: str = ""
-    """The new path of a rename."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileExpired(Event):
-    """The retention of an account has deleted a file; it belongs to no session (0)."""
-
-    path: str
-    """The file as the account sees it, absolute."""
-    size: int
-    """Bytes."""
-    age: float
-    """Seconds since it was changed or created."""
-    rule: str
-    """The rule, as in the retention of the account: ``/in: 7d``."""
-    is_directory: bool = False
-    """Whether it was an empty directory."""
-
-
-@dataclass(frozen=True, slots=True)
 class Refused(Event):
     """A connection or session was refused: over a limit, or not allowed."""
 
@@ -233,41 +202,106 @@ class CommandRefused(Event):
     """Details that the reply does not contain."""
 
 
+class Outcome(Enum):
+    """How a transfer ended."""
+
+    COMPLETE = "complete"
+    ABORTED = "aborted"
+    """Ended before it was complete: by the client, the network, a timeout or ABOR."""
+    REFUSED = "refused"
+    """Ended by the storage: it is full, over quota, does not permit it, or has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferStarted(Event):
+    """A transfer began."""
+
+    path: str
+    """The file as the account sees it, absolute."""
+    upload: bool
+    """Whether the client sends the file; otherwise it is a download."""
+    transfer: int = 0
+    """The number of the transfer in its session, from 1."""
+    size: int | None = None
+    """Bytes to be transferred, if that is known."""
+
+    @property
+    def transfer_id(self) -> str:
+        """Return what names the transfer among all of all sessions."""
+        return f"{self.info.id}-{self.transfer}"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferEnded(Event):
+    """A transfer ended, complete or not; there is one for each `TransferStarted`."""
+
+    path: str
+    """The file as the account sees it, absolute."""
+    upload: bool
+    """Whether the client sent the file; otherwise it is a download."""
+    outcome: Outcome
+    size: int
+    """Bytes transferred; fewer than the file has if the transfer was resumed."""
+    seconds: float
+    """The duration."""
+    detail: str = ""
+    """Why it is not complete, as text."""
+    digest: str = ""
+    """``ALGORITHM:hex``; empty if it was not computed."""
+    transfer: int = 0
+    """The number of the transfer in its session, as in its `TransferStarted`."""
+    ascii: bool = False
+    """Whether line ends were converted (TYPE A)."""
+
+    @property
+    def transfer_id(self) -> str:
+        """Return what names the transfer among all of all sessions."""
+        return f"{self.info.id}-{self.transfer}"
+
+    @property
+    def rate(self) -> float:
+        """Return bytes per second."""
+        return self.size / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRefused(CommandRefused):
+    """An upload was refused: before it began, or when its bytes had arrived."""
+
+    transfer: int = 0
+    """The number of the transfer, whose `TransferEnded` came before; 0 if none began."""
+    refused_by: str = ""
+    """What refused it; empty for the storage and its rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileChanged(Event):
+    """A file or directory was created, removed, renamed or changed; uploads are transfers."""
+
+    action: str
+    """One of ``delete``, ``mkdir``, ``rmdir``, ``rename``, ``attributes`` and ``drop partial``."""
+    path: str
+    target: str = ""
+    """The new path of a rename."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileExpired(Event):
+    """The retention of an account has deleted a file; it belongs to no session (0)."""
+
+    path: str
+    """The file as the account sees it, absolute."""
+    size: int
+    """Bytes."""
+    age: float
+    """Seconds since it was changed or created."""
+    rule: str
+    """The rule, as in the retention of the account: ``/in: 7d``."""
+    is_directory: bool = False
+    """Whether it was an empty directory."""
+
+
 E = TypeVar("E", bound=Event)
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateExpires(Event):
-    """A certificate in use expires soon or has expired; it belongs to no session (0)."""
-
-    names: tuple[str, ...]
-    """The DNS names and addresses of the certificate."""
-    not_after: float
-    """The time of the expiry, in seconds since the epoch."""
-    days: int
-    """Days until then; 0 when it has expired."""
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateIssued(Event):
-    """A certificate got by ACME is in use for new connections; it belongs to no session (0)."""
-
-    names: tuple[str, ...]
-    not_after: float
-    """The time of the expiry, in seconds since the epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateFailed(Event):
-    """An attempt to get a certificate by ACME has failed; it belongs to no session (0)."""
-
-    names: tuple[str, ...]
-    reason: str
-    """What the authority said, or why it was not asked."""
-    next_attempt: float
-    """The time of the next attempt, in seconds since the epoch."""
-
-
 Subscriber = Callable[[Event], None]
 Subscription = tuple[Subscriber, tuple[type[Event], ...]]
 

@@ -1,0 +1,66 @@
+"""Events of sessions and of the service, as frozen values, and the stream that publishes them.
+
+Standard library only.
+"""
+
+from ftpservice.events.administration import (
+    AccountChanged,
+    AdminAction,
+    BanLifted,
+    Banned,
+    CertificateExpires,
+    CertificateFailed,
+    CertificateIssued,
+)
+from ftpservice.events.sessions import (
+    NO_SESSION,
+    CommandFailed,
+    CommandRefused,
+    Event,
+    EventStream,
+    FileChanged,
+    FileExpired,
+    HandshakeFailed,
+    LoggedIn,
+    LoginFailed,
+    LoginRefusal,
+    Outcome,
+    Refused,
+    SessionClosed,
+    SessionInfo,
+    SessionOpened,
+    SessionStalled,
+    TransferEnded,
+    TransferStarted,
+    UploadRefused,
+)
+
+__all__ = [
+    "NO_SESSION",
+    "AccountChanged",
+    "AdminAction",
+    "BanLifted",
+    "Banned",
+    "CertificateExpires",
+    "CertificateFailed",
+    "CertificateIssued",
+    "CommandFailed",
+    "CommandRefused",
+    "Event",
+    "EventStream",
+    "FileChanged",
+    "FileExpired",
+    "HandshakeFailed",
+    "LoggedIn",
+    "LoginFailed",
+    "LoginRefusal",
+    "Outcome",
+    "Refused",
+    "SessionClosed",
+    "SessionInfo",
+    "SessionOpened",
+    "SessionStalled",
+    "TransferEnded",
+    "TransferStarted",
+    "UploadRefused",
+]
