@@ -7,6 +7,7 @@ tenth of a small transfer, each further one a fraction of that.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -32,6 +33,13 @@ FILE_CHANGES = {
     "mkdir": "created directory",
     "rmdir": "deleted directory",
     "attributes": "changed the attributes of",
+}
+
+
+ACCOUNT_CHANGES = {
+    "changed": "the account has changed",
+    "locked or removed": "the account was locked or removed",
+    "hours ended": "the hours of the account ended",
 }
 
 
@@ -73,6 +81,18 @@ def _command_refused(event: events.CommandRefused) -> str:
     return f": {command} was refused: {event.code} {event.text}{_aside(event.detail)}"
 
 
+def _admin_action(event: events.AdminAction) -> str:
+    subject = f" {event.subject}" if event.subject else ""
+    return f" did: {event.action}{subject}{_aside(event.detail)}"
+
+
+def _banned(event: events.Banned) -> str:
+    until = "until it is lifted"
+    if event.until is not None:
+        until = f"until {datetime.fromtimestamp(event.until, UTC):%Y-%m-%d %H:%M:%S UTC}"
+    return f": {event.network} is banned {until}: {event.reason}"
+
+
 LINES: dict[type[Event], Callable[[Any], str]] = {
     events.LoggedIn: lambda event: f" logged in{_aside(event.tls)}",
     events.LoginFailed: lambda event: f" failed to log in: {event.reason}{_aside(event.detail)}",
@@ -83,7 +103,12 @@ LINES: dict[type[Event], Callable[[Any], str]] = {
     events.FileChanged: _file_changed,
     events.FileExpired: _file_expired,
     events.CommandRefused: _command_refused,
+    events.UploadRefused: _command_refused,
     events.CommandFailed: lambda event: f": {event.command or 'a line'} failed: {event.detail}",
+    events.AdminAction: _admin_action,
+    events.AccountChanged: lambda event: f": {ACCOUNT_CHANGES.get(event.what, event.what)}",
+    events.Banned: _banned,
+    events.BanLifted: lambda event: f": the ban of {event.network} was lifted",
     SuppressedLines: lambda event: f": {event.count} more refusals within a second",
 }
 """What follows the account, the address and the session's number in the line of an event."""
@@ -94,8 +119,10 @@ PROBLEM_EVENTS = frozenset(
         events.HandshakeFailed,
         events.Refused,
         events.SessionStalled,
+        events.Banned,
         events.CommandRefused,
         events.CommandFailed,
+        events.UploadRefused,
         SuppressedLines,
     )
 )
@@ -124,6 +151,8 @@ class EventLog:
     def __call__(self, event: Event) -> None:
         """Log an event, if events of its type are logged."""
         if type(event) in PROBLEM_EVENTS:
+            if isinstance(event, events.UploadRefused) and event.transfer:
+                return  # the line of its TransferEnded tells it
             if self._throttle.allows_line(event):
                 self._append(event)
         elif type(event) in LINES and (self.verbosity is Verbosity.ALL or _is_incomplete(event)):

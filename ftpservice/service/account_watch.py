@@ -33,7 +33,7 @@ from ftpservice.concurrency.thread_pool import (
     BlockingRunner,
     PoolOverloaded,
 )
-from ftpservice.events import LoggedIn
+from ftpservice.events import AccountChanged, LoggedIn
 from ftpservice.session.registry import ManagedSession
 
 __all__ = ["WATCH_SECONDS", "AccountWatch"]
@@ -79,6 +79,8 @@ class AccountWatch(Service):
         self._pool: BlockingRunner | None = None
         self.new_logins: deque[LoggedIn] = deque()
         """Logins since the last look; ``append`` is a subscriber of `LoggedIn`."""
+        self.publish: Callable[[AccountChanged], object] = bool
+        """Called for each session that ends."""
         self._poll = LoopingCall(self._look)
         self._poll.clock = reactor
 
@@ -165,7 +167,7 @@ class AccountWatch(Service):
                 if id(hours) not in is_inside:
                     is_inside[id(hours)] = hours.contain(now)
                 if not is_inside[id(hours)]:
-                    log.info("session {number}: the hours of the account ended", number=number)
+                    self._changed(number, record.name, "hours ended")
                     del store.records[number]
                     session.disconnect(HOURS_TEXT)
 
@@ -181,10 +183,10 @@ class AccountWatch(Service):
                 continue  # it has ended, or logged in again meanwhile
             now = current.get(before.name)
             if now is None or not self._is_in_force(now, now is before):
-                log.info("session {number}: the account was locked or removed", number=number)
+                self._changed(number, before.name, "locked or removed")
                 session.disconnect(LOCKED_TEXT)
             elif now is not before and _terms(now) != _terms(before):
-                log.info("session {number}: the account has changed", number=number)
+                self._changed(number, before.name, "changed")
                 session.finish_and_disconnect(CHANGED_TEXT)
                 if session.is_working:  # a lock, or the end of its hours, does not wait
                     store.records[number] = now
@@ -192,6 +194,10 @@ class AccountWatch(Service):
             else:
                 continue
             del store.records[number]
+
+    def _changed(self, number: int, name: str, what: str) -> None:
+        """Publish that the session of an account ends."""
+        self.publish(AccountChanged(self._now(), number, "", name, what))
 
     def _is_in_force(self, record: AccountRecord, is_same: bool) -> bool:
         """Return whether a record allows logins; ``is_same``: its hours were looked at before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ftpservice.accounts.account_record import has_records
 from ftpservice.accounts.defence.bans import BanList
 from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
+from ftpservice.activity.admin_actions import publishing_actions
 from ftpservice.activity.event_log import EventLog
 from ftpservice.activity.report import ActivityReport
 from ftpservice.backends.directory_check import DirectoryCheck
@@ -46,7 +47,7 @@ from ftpservice.service.certificates.certificate_setup import (
     load_or_make_certificates,
 )
 from ftpservice.service.control_actions import ServiceActions
-from ftpservice.service.control_socket import ControlSocket
+from ftpservice.service.control_socket import Action, ControlSocket
 from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.lifecycle import FTPService, ServiceParts
 from ftpservice.service.listeners import (
@@ -121,7 +122,8 @@ def assemble(
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, report, bans.bans, service.retention)
     hooks = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
-    beside = (bans, guard, service.retention, *_control_socket(options, actions, guard, reactor))
+    by_name = publishing_actions(actions.by_name, sink.events.publish, time.time)
+    beside = (bans, guard, service.retention, *_control_socket(options, by_name, guard, reactor))
     for part in (*beside, *_operation_services(options, factory, actions, hooks, reactor)):
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
@@ -160,12 +162,12 @@ def _banner(
 
 
 def _control_socket(
-    options: ServiceOptions, actions: ServiceActions, guard: AcceptGuard, reactor: Any
+    options: ServiceOptions, by_name: Mapping[str, Action], guard: AcceptGuard, reactor: Any
 ) -> Iterator[Service]:
     """Yield the control socket, if there is one."""
     path = options.settings.control_socket_path
     if path is not None:
-        control = ControlSocket(path, actions.by_name, reactor, owner_for(options))
+        control = ControlSocket(path, by_name, reactor, owner_for(options))
         control.when_bound = guard.guard_control
         yield control
 
@@ -181,6 +183,7 @@ def _operation_services(
     acme = acme_services(options.settings, hooks, reactor)
     events = factory.event_sink.events
     watch = AccountWatch(options.checkers, factory.sessions, reactor)
+    watch.publish = events.publish
     events.subscribe(watch.new_logins.append, LoggedIn)
     yield watch
     if factory.tls is not None:
@@ -297,6 +300,7 @@ def _event_stream(report: ActivityReport, event_log: EventLog, bans: BanList) ->
     events.subscribe(report)
     events.subscribe(event_log)
     events.subscribe(bans.count_failure, LoginFailed)
+    bans.publish = events.publish
     return events
 
 

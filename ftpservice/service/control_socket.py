@@ -27,6 +27,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
+from ftpservice.activity.admin_actions import REQUESTED_BY
 from ftpservice.linux import short_socket_path
 from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to, require_place
 from ftpservice.service.settings.errors import CannotStart, error_text
@@ -56,6 +57,7 @@ class RequestConnection(LineReceiver, TimeoutMixin):
     delimiter = b"\n"
     MAX_LENGTH = MAX_REQUEST_BYTES
     _is_lost = False
+    _requested_by = ""
 
     def __init__(self, factory: RequestFactory, reactor: Any) -> None:
         self._factory = factory
@@ -70,6 +72,7 @@ class RequestConnection(LineReceiver, TimeoutMixin):
             socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS.size
         )
         _process, user, _group = PEER_CREDENTIALS.unpack(credentials)
+        self._requested_by = f"uid {user}"
         if user not in (0, os.geteuid()):
             transport.abortConnection()
 
@@ -104,7 +107,7 @@ class RequestConnection(LineReceiver, TimeoutMixin):
         except (ValueError, TypeError, KeyError):
             known = ", ".join(self._factory.actions)
             raise BadRequest(f"not a request; the commands are {known}") from None
-        return action(request)
+        return action({**request, REQUESTED_BY: self._requested_by})
 
 
 def _error_answer(failure: Failure) -> Mapping[str, Any]:

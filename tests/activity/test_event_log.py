@@ -10,6 +10,10 @@ from twisted.logger import LogEvent, formatEventAsClassicLogText, globalLogPubli
 
 from ftpservice.activity.event_log import LINES_PER_WRITE, WRITE_DELAY_SECONDS, EventLog, Verbosity
 from ftpservice.events import (
+    AccountChanged,
+    AdminAction,
+    BanLifted,
+    Banned,
     CommandFailed,
     CommandRefused,
     Event,
@@ -22,6 +26,7 @@ from ftpservice.events import (
     Refused,
     SessionOpened,
     TransferEnded,
+    UploadRefused,
 )
 
 WHO = (1.0, 7, "192.0.2.1", "ann")
@@ -59,6 +64,30 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
             "ann@- [0] retention deleted empty directory /in/a: unchanged for 1d 01:00:00, "
             "rule '1d'",
         ),
+        (
+            UploadRefused(*WHO, "STOR", "/a", 550, "Permission denied."),
+            "ann@192.0.2.1 [7]: STOR /a was refused: 550 Permission denied.",
+        ),
+        (
+            AdminAction(1.0, 0, "", "uid 0", "kick", "ann", "ended 2 sessions"),
+            "uid 0@- [0] did: kick ann (ended 2 sessions)",
+        ),
+        (
+            AccountChanged(1.0, 7, "", "ann", "locked or removed"),
+            "ann@- [7]: the account was locked or removed",
+        ),
+        (
+            Banned(1.0, 0, "", "", "192.0.2.0/24", "scans", 3600.0),
+            "-@- [0]: 192.0.2.0/24 is banned until 1970-01-01 01:00:00 UTC: scans",
+        ),
+        (
+            Banned(1.0, 0, "", "", "192.0.2.1/32", "scans", None),
+            "-@- [0]: 192.0.2.1/32 is banned until it is lifted: scans",
+        ),
+        (
+            BanLifted(1.0, 0, "", "", "192.0.2.0/24"),
+            "-@- [0]: the ban of 192.0.2.0/24 was lifted",
+        ),
         (CommandFailed(*WHO, "RETR", "boom\x1b"), r"ann@192.0.2.1 [7]: RETR failed: boom\x1b"),
         (
             CommandRefused(*WHO, "DELE", "/a\x07", 550, "Permission denied.", "read-only\n"),
@@ -75,6 +104,13 @@ def test_an_event_is_one_line(event: Event, line: str) -> None:
     bench.lines(event)
     bench.lines.flush()
     assert [one[:2] for one in bench.written] == [(line, 1.0)]
+
+
+def test_an_upload_that_is_refused_at_its_end_has_the_line_of_its_transfer_only() -> None:
+    bench = Bench()
+    bench.lines(UploadRefused(*WHO, "STOR", "/a", 550, "No.", "", 1, "scanner"))
+    bench.lines.flush()
+    assert bench.written == []
 
 
 class Bench:

@@ -48,6 +48,8 @@ def watch(tmp_path):
     file.load()
     made = AccountWatch([PasswordFileChecker(file)], {}, clock)
     made._pool, made.path, made.clock = InlineRunner(), path, clock
+    made.published = []
+    made.publish = made.published.append
     made.startService()
     yield made
     made.stopService()
@@ -78,6 +80,8 @@ def test_an_error_with_one_session_does_not_end_the_watch(watch):
     watch.path.write_text(f"ann:{HASH}:/:read\n")
     watch.clock.advance(WATCH_SECONDS)
     assert whole.ended == ["The account has changed; log in again."]
+    changes = [(event.session, event.user, event.what) for event in watch.published]
+    assert changes[-1] == (2, "ann", "changed")
 
 
 def test_a_change_of_a_group_is_one_of_its_accounts(watch):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import select
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,3 +42,24 @@ async def test_a_connection_is_closed_when_its_time_is_over(
         client.send(request_line or b" ")
         await until(lambda: served._factory.connections == 1, str)
         await until(lambda: served._factory.connections == 0, str)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_request_says_who_made_it_whatever_the_client_claims(
+    tmp_path: Path, reactor: Any
+) -> None:
+    made = ControlSocket(
+        str(tmp_path / "control.sock"), {"echo": lambda request: request["by"]}, reactor
+    )
+    made.startService()
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)
+            client.connect(made.path)
+            client.send(b'{"command": "echo", "by": "uid 12345"}\n')
+            await until(lambda: bool(select.select([client], [], [], 0)[0]), str)
+            answer = json.loads(client.recv(1000))
+        assert answer == {"ok": True, "result": f"uid {os.geteuid()}"}
+        await until(lambda: made._factory.connections == 0, str)
+    finally:
+        await made.stopService()

@@ -23,7 +23,7 @@ from ftpservice.accounts.defence.networks import (
     address_group,
     client_address,
 )
-from ftpservice.events import Event, LoginFailed, LoginRefusal
+from ftpservice.events import BanLifted, Banned, Event, LoginFailed, LoginRefusal
 from ftpservice.wire.units import require_amounts
 
 __all__ = ["Ban", "BanList", "BanRules", "parse_networks"]
@@ -89,6 +89,8 @@ class BanList:
     """Whether any connection may be refused."""
     save: Callable[[Sequence[Ban]], object] | None = None
     """Called with all bans after each change."""
+    publish: Callable[[Event], object] = bool
+    """Called with `Banned` and `BanLifted`."""
 
     def __init__(self, seconds: Callable[[], float], rules: BanRules) -> None:
         self._seconds = seconds
@@ -172,7 +174,10 @@ class BanList:
         self._scores.pop(key, None)
         ban = self._bans.pop(key, None)
         self._changed()
-        return ban is not None and ban.until > self._seconds()
+        is_lifted = ban is not None and ban.until > self._seconds()
+        if is_lifted:
+            self.publish(BanLifted(self._seconds(), 0, "", "", str(network)))
+        return is_lifted
 
     def bans(self) -> list[Ban]:
         """Return the bans in force, the oldest first."""
@@ -189,6 +194,8 @@ class BanList:
     def _put(self, ban: Ban) -> None:
         self._bans[_key(ban.network)] = ban
         self._changed()
+        until = None if ban.until == math.inf else ban.until
+        self.publish(Banned(self._seconds(), 0, "", "", str(ban.network), ban.reason, until))
 
     def _changed(self) -> None:
         now = self._seconds()

@@ -7,7 +7,7 @@ import pytest
 
 from ftpservice.accounts.defence import bans as module
 from ftpservice.accounts.defence.bans import Ban, BanList, BanRules, parse_networks
-from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal
+from ftpservice.events import BanLifted, Banned, LoggedIn, LoginFailed, LoginRefusal
 
 STRANGER = "198.51.100.7"
 DAY = 86_400.0
@@ -30,6 +30,8 @@ def bans(clock):
     made = BanList(clock, BanRules(3, 600.0))
     made.saved = []
     made.save = made.saved.append
+    made.published = []
+    made.publish = made.published.append
     return made
 
 
@@ -50,6 +52,22 @@ def test_failed_logins_ban_an_address_for_a_time(bans, clock):
     clock.now += 600.0
     assert bans.refusal(STRANGER) is None
     assert bans.bans() == []
+
+
+def test_bans_and_their_end_by_an_administrator_are_published(bans, clock):
+    network = ip_network("192.0.2.0/24")
+    bans.ban(network, 60.0, "scans")
+    bans.ban(ip_network("203.0.113.5"))
+    bans.unban(network)
+    assert bans.unban(network) is False
+    assert bans.published == [
+        Banned(clock.now, 0, "", "", "192.0.2.0/24", "scans", clock.now + 60.0),
+        Banned(clock.now, 0, "", "", "203.0.113.5/32", "by an administrator", None),
+        BanLifted(clock.now, 0, "", "", "192.0.2.0/24"),
+    ]
+    bans.published.clear()
+    failed(bans, times=3)
+    assert [event.network for event in bans.published] == ["198.51.100.7/32"]
 
 
 def test_each_further_ban_lasts_twice_as_long(bans, clock):

@@ -1,0 +1,101 @@
+"""Publishes what administrators do to the running service, as `AdminAction`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from ftpservice.events import AdminAction
+
+__all__ = ["REQUESTED_BY", "publishing_actions"]
+
+REQUESTED_BY = "by"
+"""The key of a request that says who made it: ``uid 1000``, or the name of an account."""
+
+Request = Mapping[str, Any]
+Action = Callable[[Request], Any]
+Facts = tuple[str, str, str]
+"""The action, its subject and the details of an `AdminAction`."""
+
+
+def _kick(request: Request, result: Any) -> Facts:
+    network, number = request.get("network"), request.get("session")
+    subject = request.get("user") or network or f"session {number}"
+    return "kick", str(subject), f"ended {len(result)} sessions"
+
+
+def _ban(request: Request, result: Any) -> Facts:
+    duration, reason = request.get("duration"), request.get("reason")
+    time = f"for {duration}" if duration else "until it is lifted"
+    ended = f"ended {len(result['ended'])} sessions"
+    return "ban", str(result["network"]), ", ".join(filter(None, (time, reason, ended)))
+
+
+def _drain(request: Request, result: Any) -> Facts | None:
+    if request.get("undo"):
+        return "drain", "", "undone: sessions are accepted again"
+    return None if request.get("ask") else ("drain", "", f"{result['sessions']} sessions left")
+
+
+def _quota(request: Request, result: Any) -> Facts | None:
+    if not request.get("recount"):
+        return None
+    detail = f"{result['bytes']} bytes, {result['files']} files"
+    return "quota recount", str(result["user"]), detail
+
+
+def _certificate(request: Request, _result: Any) -> Facts | None:
+    force = "forced" if request.get("force") else ""
+    return ("certificate renew", "", force) if request.get("renew") else None
+
+
+def _retention(request: Request, _result: Any) -> Facts | None:
+    if request.get("dry_run"):
+        return None
+    force = "forced" if request.get("force") else ""
+    return "retention run", str(request.get("user") or "all accounts"), force
+
+
+STEERING: dict[str, Callable[[Request, Any], Facts | None]] = {
+    "kick": _kick,
+    "ban": _ban,
+    "unban": lambda request, _result: ("unban", str(request.get("network")), ""),
+    "drain": _drain,
+    "quota": _quota,
+    "certificate": _certificate,
+    "retention-run": _retention,
+}
+"""For each command that may change something: what it has done; None: it only asked."""
+
+
+def publishing_actions(
+    actions: Mapping[str, Action],
+    publish: Callable[[AdminAction], object],
+    seconds: Callable[[], float],
+) -> dict[str, Action]:
+    """Return the same actions, which publish what they have done.
+
+    An action that fails has done nothing and publishes nothing.
+    """
+
+    def publishing(action: Action, facts_of: Callable[[Request, Any], Facts | None]) -> Action:
+        def published(result: Any, request: Request) -> Any:
+            facts = facts_of(request, result)
+            if facts is not None:
+                publish(AdminAction(seconds(), 0, "", str(request.get(REQUESTED_BY, "")), *facts))
+            return result
+
+        def act(request: Request) -> Any:
+            result = action(request)
+            if isinstance(result, Deferred):
+                return result.addCallback(published, request)
+            return published(result, request)
+
+        return act
+
+    return {
+        name: publishing(action, STEERING[name]) if name in STEERING else action
+        for name, action in actions.items()
+    }
