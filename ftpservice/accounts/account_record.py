@@ -25,6 +25,7 @@ __all__ = [
     "RecordedName",
     "has_records",
     "is_storage_string",
+    "unusable_record",
 ]
 
 STORAGE_STRING = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -105,6 +106,11 @@ class AccountRecord:
     def __post_init__(self) -> None:
         if self.mounts:
             check_mounts(self.mounts)
+
+
+def unusable_record(name: str) -> AccountRecord:
+    """Return the record of an account of which the store has nothing that can be used."""
+    return AccountRecord(name, "", root="", rights=frozenset(), disabled=True)
 
 
 class IAccountRecords(Interface):

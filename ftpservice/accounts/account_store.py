@@ -37,6 +37,7 @@ __all__ = [
     "InvalidAccount",
     "NoSuchAccount",
     "StoreUnavailable",
+    "UnusableAccount",
 ]
 
 
@@ -88,6 +89,15 @@ class ExistingAccounts(Enum):
 
 
 @dataclass(frozen=True)
+class UnusableAccount:
+    """An account or a group that the store has and that cannot be used."""
+
+    record: AccountRecord
+    """As the store has it; locked and with nothing but its name if that cannot be read either."""
+    reason: str
+
+
+@dataclass(frozen=True)
 class AccountListing:
     """The accounts of a store, as it was at one time."""
 
@@ -95,6 +105,8 @@ class AccountListing:
     """All usable accounts with what they inherit, in the order of the store."""
     problems: Sequence[str]
     """A line for each entry that cannot be used, with its place."""
+    unusable: Sequence[UnusableAccount] = ()
+    """The accounts and groups that cannot be used, in the order of the store."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +261,7 @@ class IAccountStore(Interface):
         """Remove an account or a group, also one that cannot be used; raises `NoSuchAccount`.
 
         A group that accounts need is removed with ``force`` only (`InvalidAccount`); they cannot
-        log in then.
+        log in then. It stays if an account would get the root of the service without it.
         """
 
 

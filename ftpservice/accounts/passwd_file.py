@@ -16,11 +16,12 @@ import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from threading import Lock
 from types import MappingProxyType
 
-from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import InvalidAccount
+from ftpservice.accounts.account_record import AccountRecord, unusable_record
+from ftpservice.accounts.account_store import InvalidAccount, UnusableAccount
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group, listed_accounts
 from ftpservice.accounts.groups.inheritance import ROOT_TAKEN_TEXT, TOP_ROOT, AccountGroups
 from ftpservice.accounts.passwd_line import parse_line
@@ -78,8 +79,7 @@ class PasswdContents:
         """Return the record of ``name``; one that cannot be used is returned as disabled."""
         record = self.accounts.get(name)
         if record is None and name in self.closed:
-            hashed = self.decoys.hash_for(name)
-            return AccountRecord(name, hashed, rights=frozenset(), disabled=True)
+            return replace(unusable_record(name), password_hash=self.decoys.hash_for(name))
         return record
 
     def unusable(self, name: str) -> str:
@@ -88,6 +88,17 @@ class PasswdContents:
         if name in self.unresolved:
             lines.append(self.unresolved[name])
         return "; ".join(lines)
+
+    def unusable_accounts(self) -> list[UnusableAccount]:
+        """Return the accounts and groups that cannot be used, in the order of the file."""
+        found: dict[str, tuple[int, UnusableAccount]] = {}
+        for line in self.malformed:
+            if line.name and line.name not in self.entries:
+                unusable = UnusableAccount(unusable_record(line.name), str(line))
+                found.setdefault(line.name, (line.line_number, unusable))
+        for name, reason in self.unresolved.items():
+            found[name] = self.entries[name].line, UnusableAccount(self.entries[name], reason)
+        return [unusable for _, unusable in sorted(found.values(), key=itemgetter(0))]
 
     def problems(self) -> list[str]:
         """Return a line for each malformed line, and for each reason that disables accounts."""
@@ -166,14 +177,16 @@ def _resolved(
     return accounts, unresolved
 
 
-def require_usable(place: str, before: PasswdContents, after: PasswdContents) -> None:
-    """Raise `InvalidAccount` if a change disables accounts by what they inherit.
+def require_usable(
+    place: str, before: PasswdContents, after: PasswdContents, may_disable: bool
+) -> None:
+    """Raise `InvalidAccount` if a change disables accounts by what they inherit, and must not.
 
     Also if it would give an account the root of the service in place of an inherited one.
     """
     reasons = after.unresolved
     disabled = [name for name in reasons if before.unresolved.get(name) != reasons[name]]
-    if disabled:
+    if disabled and not may_disable:
         names, reason = listed_accounts(disabled), reasons[disabled[0]]
         raise InvalidAccount(f"{place}: {names} could not log in: {reason}")
     taken = [

@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from ipaddress import ip_network
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord, CertificateUse, is_storage_string
+from ftpservice.accounts.defence.networks import parse_network
 from ftpservice.accounts.groups.group_names import (
     GROUP_HASH,
     GROUP_MARK,
@@ -68,6 +68,8 @@ NONE_WORD = "none"
 
 def parse_line(line: str, number: int = 0) -> AccountRecord:
     """Parse one line; raises `ValueError` with the reason."""
+    if ":" not in line:
+        raise ValueError("it has no colon: expected name:hash:root:rights:options")
     name, _, rest = line.partition(":")
     password_hash, _, rest = rest.partition(":")
     match = REST.fullmatch(rest)
@@ -195,27 +197,30 @@ def parse_option(key: str, value: str) -> tuple[str, Any]:
 
 def _count(value: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", value):
-        raise ValueError("expected a number, 1 or more")
+        raise ValueError("expected a number, 1 or more, or 'none' for no limit")
     return int(value)
 
 
 def _day(value: str) -> date:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("expected a date such as 2027-01-31")
-    return date.fromisoformat(value)
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("there is no such day; expected a date such as 2027-01-31") from None
 
 
 def _rate(value: str) -> int:
     rate = parse_size(value)
     if rate == 0:
-        raise ValueError("expected bytes per second, such as 20M; omit the option for no limit")
+        raise ValueError("expected bytes per second, such as 20M, or 'none' for no limit")
     return rate
 
 
 def _quota(value: str) -> int:
     size = parse_size(value)
     if size == 0:
-        raise ValueError("expected bytes, such as 10M; omit the option for no limit")
+        raise ValueError("expected bytes, such as 10M, or 'none' for no limit")
     return size
 
 
@@ -264,7 +269,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "quota": ("quota_bytes", _quota),
     "quota-files": ("quota_files", _count),
     "hours": ("hours", parse_hours),
-    "from": ("networks", lambda value: (ip_network(value),)),
+    "from": ("networks", lambda value: (parse_network(value),)),
     "mount": ("mounts", lambda value: (parse_mount(value),)),
     "retention": ("retention", parse_retention),
     "tls": ("tls_required", _required),

@@ -47,6 +47,7 @@ LOCK_SECONDS = 10.0
 LOCK_RETRY_SECONDS = 0.02
 PRIVATE_MODE = 0o600
 BOM = "\ufeff"
+NO_FILE_TEXT = "No such file; user add creates it, and --store or --config name another one"
 HEADER = "# name:hash:root:rights:options"
 """The first line of a new file."""
 
@@ -82,7 +83,8 @@ class PasswordFileStore:
             mode = stat.S_IMODE(os.stat(self.place).st_mode)
             if mode & 0o007:
                 lines.append(f"{self.place}: other users can read it (mode {mode:04o}; chmod 600)")
-        return AccountListing(tuple(contents.accounts.values()), lines)
+        accounts = tuple(contents.accounts.values())
+        return AccountListing(accounts, lines, contents.unusable_accounts())
 
     def accounts(self) -> Sequence[AccountRecord]:
         """Return all usable accounts with what they inherit, in the order of the file."""
@@ -235,8 +237,7 @@ class PasswordFileStore:
             raise InvalidAccount(
                 f"{self.place}: the change would affect other lines; edit the file"
             )
-        if not may_disable:
-            require_usable(self.place, before, after)
+        require_usable(self.place, before, after, may_disable)
         found = [(after.accounts.get(record.name, record), record.line) for record in records]
         return [replace(record, line=line) for record, line in found], changed
 
@@ -246,6 +247,9 @@ def _errors_at(place: str) -> Iterator[None]:
     """Raise `StoreUnavailable` for an `OSError`."""
     try:
         yield
+    except FileNotFoundError:
+        reason = NO_FILE_TEXT if os.path.isdir(os.path.dirname(place)) else "No such directory"
+        raise StoreUnavailable(f"{place}: {reason}") from None
     except OSError as error:
         raise StoreUnavailable(f"{place}: {error.strerror or error}") from error
 

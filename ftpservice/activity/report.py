@@ -9,6 +9,7 @@ from typing import Any
 
 from ftpservice.activity.bounded_counter import BoundedCounter
 from ftpservice.activity.text_table import (
+    count_text,
     duration_text,
     printable_text,
     size_text,
@@ -154,9 +155,10 @@ class ActivityReport:
             f"Sessions   {len(self._sessions)} now, {counts[SessionOpened]} in total, "
             f"{counts[Refused]} refused",
             f"Logins     {succeeded} succeeded, {failed} failed",
-            f"TLS        {encrypted} logins, {counts[HandshakeFailed]} failed handshakes",
-            f"Uploads    {files_up} files, {size_text(up)}",
-            f"Downloads  {files_down} files, {size_text(down)}",
+            f"TLS        {count_text(encrypted, 'login')}, "
+            f"{count_text(counts[HandshakeFailed], 'failed handshake')}",
+            f"Uploads    {count_text(files_up, 'file')}, {size_text(up)}",
+            f"Downloads  {count_text(files_down, 'file')}, {size_text(down)}",
             f"Incomplete {aborted} aborted, {refused} refused",
             f"Commands   {counts[CommandRefused]} refused",
         ]

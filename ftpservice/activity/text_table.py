@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-__all__ = ["duration_text", "printable_text", "size_text", "table_lines", "time_text"]
+__all__ = ["count_text", "duration_text", "printable_text", "size_text", "table_lines", "time_text"]
 
 UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -21,6 +21,14 @@ def _escape(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a number of things: ``1 file``, ``2 files``, ``0 directories``."""
+    if count == 1:
+        return f"1 {noun}"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count} {plural}"
 
 
 def size_text(count: int) -> str:

@@ -18,7 +18,7 @@ from ftpservice.accounts.passwd_line import (
 )
 from ftpservice.backends.mounts.account_mount import check_mounts
 
-__all__ = ["OPTION_HELP", "account_options", "changes_of", "group_options"]
+__all__ = ["OPTION_HELP", "account_options", "changes_of", "groups_option"]
 
 VALUE_WORDS = {word.value: word for word in ValueWord}
 """As the value of an option: not set, or as the groups have it."""
@@ -78,10 +78,8 @@ def account_options(function: Command) -> Command:
     return click.option("--root", metavar="PATH", help=root)(function)
 
 
-def group_options(function: Command) -> Command:
-    """Add the options for the groups of an account."""
-    none = "The account has no groups any more."
-    function = click.option("--no-groups", is_flag=True, help=none)(function)
+def groups_option(function: Command) -> Command:
+    """Add the option for the groups of an account."""
     named = "Groups whose values it inherits, with commas; the first one counts most."
     return click.option("--groups", metavar="GROUPS", help=named)(function)
 
@@ -137,4 +135,8 @@ def _field_value(key: str, value: str) -> tuple[str, Any]:
         return key, ValueWord.INHERIT if is_inherited else parse_root(value)
     if value in VALUE_WORDS:
         return OPTIONS[key][0], VALUE_WORDS[value]
-    return parse_option(key, value)
+    try:
+        return parse_option(key, value)
+    except ValueError as error:
+        reason = str(error).removeprefix(f"the option {f'{key}={value}'!r}: ")
+        raise ValueError(f"--{key} {value!r}: {reason}") from None

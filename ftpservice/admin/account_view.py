@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_store import UnusableAccount
 from ftpservice.accounts.groups.group_names import GROUP_MARK
 from ftpservice.accounts.groups.inheritance import is_own, value_fields
 from ftpservice.accounts.password_hash import hash_scheme
-from ftpservice.activity.text_table import printable_text, size_text, table_lines
+from ftpservice.activity.text_table import count_text, printable_text, size_text, table_lines
 from ftpservice.storage.rights import rights_words
 
-__all__ = ["account_json", "account_lines", "account_table", "origins_json", "values_text"]
+__all__ = [
+    "account_json",
+    "account_lines",
+    "account_table",
+    "origins_json",
+    "unusable_text",
+    "values_text",
+]
 
 RATES = ("rate_down", "rate_up")
 SIZES = ("quota_bytes",)
+MAX_REASON = 200
+MIN_KEY_WIDTH = 13
 JOINTS = {
     "mounts": " ",
     "directory_rights": "; ",
@@ -71,9 +82,9 @@ def origins_json(record: AccountRecord) -> dict[str, str]:
     return origins
 
 
-def account_lines(record: AccountRecord) -> list[str]:
+def account_lines(record: AccountRecord, **counts: int) -> list[str]:
     """Return a line for each value that is set or inherited, with the group that it is from."""
-    groups, lines = dict(record.inherited), []
+    groups, rows = dict(record.inherited), []
     for key, value in account_json(record).items():
         field = FIELDS.get(key, key)
         if value in (None, [], False):
@@ -83,8 +94,10 @@ def account_lines(record: AccountRecord) -> list[str]:
         else:
             shown = _text(key, value)
         origin = f"  (group {groups[field]})" if field in groups else ""
-        lines.append(f"{key.replace('_', ' ') + ':':<13} {shown}{origin}")
-    return lines
+        rows.append((key, f"{shown}{origin}"))
+    rows += [(key, str(count)) for key, count in counts.items()]
+    width = max(MIN_KEY_WIDTH, *(len(key) + 1 for key, _ in rows))
+    return [f"{key.replace('_', ' ') + ':':<{width}} {text}" for key, text in rows]
 
 
 def values_text(group: AccountRecord) -> str:
@@ -92,18 +105,24 @@ def values_text(group: AccountRecord) -> str:
     return "; ".join(" ".join(line.split()) for line in account_lines(group)[1:])
 
 
-def account_table(records: Sequence[AccountRecord]) -> list[str]:
-    """Return a table of accounts."""
+def account_table(
+    records: Sequence[AccountRecord], unusable: Sequence[UnusableAccount] = ()
+) -> list[str]:
+    """Return a table of accounts; those that cannot be used come last, with the reason."""
+    states = [
+        *((record, _state(record)) for record in records),
+        *((one.record, unusable_text(one)) for one in unusable),
+    ]
     rows = [
         (
             printable_text(record.name, 40),
-            printable_text(record.root, 60),
-            ",".join(rights_words(record.rights)) + ("; ..." if record.directory_rights else ""),
+            printable_text(record.root, 60) or "-",
+            ",".join(rights_words(record.rights)) + "; ..." * bool(record.directory_rights) or "-",
             _quota(record),
             hash_scheme(record.password_hash) or "-",
-            _state(record),
+            state,
         )
-        for record in records
+        for record, state in states
     ]
     return table_lines(("NAME", "ROOT", "RIGHTS", "QUOTA", "HASH", "STATE"), rows)
 
@@ -112,14 +131,23 @@ def _quota(record: AccountRecord) -> str:
     size = record.quota_bytes
     limits = [] if size is None else [size_text(size).partition(" (")[0]]
     if record.quota_files is not None:
-        limits.append(f"{record.quota_files} files")
+        limits.append(count_text(record.quota_files, "file"))
     return ", ".join(limits) or "-"
+
+
+def unusable_text(one: UnusableAccount) -> str:
+    """Return the state of an account or a group that cannot be used."""
+    return f"unusable: {printable_text(one.reason, MAX_REASON)}"
 
 
 def _state(record: AccountRecord) -> str:
     if record.disabled:
         return "locked"
-    return f"until {record.expires.isoformat()}" if record.expires else "active"
+    return _expiry(record.expires) if record.expires else "active"
+
+
+def _expiry(last_day: date) -> str:
+    return f"{'expired' if last_day < date.today() else 'until'} {last_day.isoformat()}"
 
 
 def _text(key: str, value: Any) -> str:

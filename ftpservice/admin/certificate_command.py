@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ftpservice.activity.text_table import printable_text, table_lines, time_text
+from ftpservice.activity.text_table import count_text, printable_text, table_lines, time_text
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.service_commands import RequestRefused, service_command
 
@@ -72,4 +72,4 @@ def _print(found: Mapping[str, Any], as_json: bool) -> None:
     click.echo(f"  authority  {acme['directory']}")
     if acme["problem"]:
         text = printable_text(acme["problem"], MAX_LENGTH)
-        click.echo(f"  failed     {acme['failures']} times, the last time: {text}")
+        click.echo(f"  failed     {count_text(acme['failures'], 'time')}, the last time: {text}")

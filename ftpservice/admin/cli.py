@@ -9,7 +9,7 @@ import click
 
 from ftpservice import __version__
 from ftpservice.admin.certificate_command import certificate
-from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import AdminCommands
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.db_commands import db
 from ftpservice.admin.doctor_command import doctor
@@ -32,7 +32,7 @@ Exit status:
 SERVE_SYNOPSIS = "Usage: ftpservice serve [options]"
 
 
-@click.group(cls=CommandGroup, epilog=EXIT_STATUSES)
+@click.group(cls=AdminCommands, epilog=EXIT_STATUSES)
 @click.version_option(__version__, message="ftpservice %(version)s")
 def ftpservice() -> None:
     """Serve files over FTP; manage accounts, settings and the running service.

@@ -13,17 +13,31 @@ import click
 
 from ftpservice.accounts.stores.url_passwords import without_password
 from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import JSON_OPTION, AdminCommandError, show_warning
 from ftpservice.service.settings.setting import FLAG, TEXTS
 
 __all__ = ["SERVE_OPTIONS", "config", "effective_settings", "parsed_options"]
 
+
+class ServeOptionsCommand(click.Command):
+    """Takes the options of ``serve`` after its own; ``--json`` may stand anywhere."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line."""
+        is_json = JSON_OPTION in args
+        others = [word for word in args if word != JSON_OPTION]
+        return super().parse_args(ctx, [JSON_OPTION] * is_json + others)
+
+
 SERVE_OPTIONS: dict[str, Any] = {
+    "cls": ServeOptionsCommand,
     "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
     "options_metavar": "[options of serve]",
 }
 """Parameters of commands that take the options of ``ftpservice serve`` after their own."""
 DEFAULT = "default"
 
+json_option = click.option(JSON_OPTION, "as_json", is_flag=True, help="Print JSON.")
 serve_words = click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="")
 
 
@@ -36,19 +50,27 @@ def config() -> None:
 
 
 @config.command("check", short_help="Check whether the service would start.", **SERVE_OPTIONS)
+@json_option
 @serve_words
-def check_config(words: Sequence[str]) -> None:
+def check_config(as_json: bool, words: Sequence[str]) -> None:
     """Check whether the service would start, and print what is wrong; the exit status is then 1.
 
     Creates no file and binds no port. The same as 'ftpservice serve --check'.
     """
-    from ftpservice.service.tap import run_start_check
+    from ftpservice.service.settings.errors import CannotStart
+    from ftpservice.service.start_check import start_warnings
+    from ftpservice.service.tap import installed_reactor
 
-    run_start_check(parsed_options(words))
+    try:
+        for line in start_warnings(parsed_options(words), installed_reactor()):
+            show_warning(line, as_json)
+    except CannotStart as error:
+        raise AdminCommandError(error.line, "CannotStart") from None
+    click.echo(json.dumps({"valid": True}) if as_json else "ftpservice: the settings are valid")
 
 
 @config.command("show", short_help="Show the settings in force.", **SERVE_OPTIONS)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; give it first.")
+@json_option
 @serve_words
 def show_config(as_json: bool, words: Sequence[str]) -> None:
     """Show the settings that differ from the defaults, and where each comes from.

@@ -9,6 +9,7 @@ import click
 
 from ftpservice.accounts.account_store import IAccountStore
 from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import FAILED_STATUS
 from ftpservice.admin.store_options import account_command
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def show_database(store: IAccountStore, *, as_json: bool) -> None:
     else:
         click.echo(f"{database.place}: version {version or 'none'}, needed {SCHEMA_VERSION}")
     if version != SCHEMA_VERSION:
-        raise SystemExit(1)
+        raise SystemExit(FAILED_STATUS)
 
 
 def _database(store: IAccountStore) -> Database:

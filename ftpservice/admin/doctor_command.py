@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from ipaddress import ip_address
@@ -12,28 +13,29 @@ from typing import Any
 import click
 from cryptography import x509
 
-from ftpservice.admin.acme_checks import check_acme, renewed_expiry_finding
-from ftpservice.admin.config_commands import SERVE_OPTIONS, parsed_options
-from ftpservice.admin.finding import Finding, Level, error, good, warning
-from ftpservice.admin.machine_checks import (
+from ftpservice.activity.text_table import count_text
+from ftpservice.admin.checks.acme_checks import check_acme, renewed_expiry_finding
+from ftpservice.admin.checks.finding import Finding, Level, error, good, warning
+from ftpservice.admin.checks.machine_checks import (
     check_clock,
     check_descriptors,
     check_directory,
     check_passive_ports,
     check_processes,
 )
-from ftpservice.admin.network_checks import (
+from ftpservice.admin.checks.network_checks import (
     CertificateCheck,
     RemoteLogin,
     check_service,
     expiry_finding,
     own_address,
 )
+from ftpservice.admin.command_output import FAILED_STATUS
+from ftpservice.admin.config_commands import SERVE_OPTIONS, parsed_options
 from ftpservice.admin.password_input import read_password
 
 __all__ = ["doctor"]
 
-FAILED_STATUS = 1
 DEFAULT_PORT = 21
 ANY_HOST = ("", "0.0.0.0", "::")
 MARKS = {Level.GOOD: "ok     ", Level.WARNING: "warning", Level.ERROR: "ERROR  "}
@@ -65,9 +67,9 @@ def doctor(
     use --from-outside. The exit status is 1 if there is an error.
     """
     if from_outside is not None:
-        host, _, port = from_outside.partition(":")
+        host, port = _address(from_outside)
         login = RemoteLogin(name, read_password(password_stdin, twice=False)) if name else None
-        found = check_service(host, int(port or DEFAULT_PORT), login)
+        found = check_service(host, port, login)
     elif name is not None:
         raise click.UsageError("--user needs --from-outside")
     else:
@@ -81,6 +83,15 @@ def doctor(
         click.echo(json.dumps([_json(finding) for finding in findings], indent=1))
     if any(finding.level is Level.ERROR for finding in findings):
         raise SystemExit(FAILED_STATUS)
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Return host and port of HOST, HOST:PORT or [HOST]:PORT; raises `click.UsageError`."""
+    match = re.fullmatch(r"\[(.+)\](?::(\d+))?|([^:]+)(?::(\d+))?|(.*::?.*:.*)", text)
+    if match is None:
+        raise click.UsageError(f"--from-outside: {text!r} is not HOST or HOST:PORT")
+    port = int(match[2] or match[4] or DEFAULT_PORT)
+    return match[1] or match[3] or match[5], port
 
 
 def check_here(options: Any) -> Iterator[Finding]:
@@ -150,7 +161,7 @@ def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
         for line in listing.problems:
             yield warning("accounts", line, "ftpservice user check")
         if not listing.problems:
-            yield good("accounts", f"{store.place}: {len(listing.accounts)} accounts")
+            yield good("accounts", f"{store.place}: {count_text(len(listing.accounts), 'account')}")
 
 
 def _store_findings(checker: Any) -> Iterator[Finding]:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import IAccountStore
-from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, check_group_name
+from ftpservice.accounts.groups.group_names import (
+    GROUP_HASH,
+    GROUP_MARK,
+    check_group_name,
+    described,
+    is_group,
+)
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, with_changes
 from ftpservice.activity.text_table import printable_text, table_lines
 from ftpservice.admin.account_options import account_options, changes_of
-from ftpservice.admin.account_view import account_json, account_lines, values_text
+from ftpservice.admin.account_view import account_json, account_lines, unusable_text, values_text
 from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import show_warning
 from ftpservice.admin.store_options import account_command
 
 __all__ = ["group"]
@@ -102,35 +109,53 @@ def show_group(store: IAccountStore, *, name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(group_json(record) | {"accounts": count}))
     else:
-        click.echo("\n".join([*account_lines(record), f"{'accounts:':<13} {count}"]))
+        click.echo("\n".join(account_lines(record, accounts=count)))
 
 
 @group.command("list", short_help="List the groups.")
 @account_command
 def list_groups(store: IAccountStore, *, as_json: bool) -> None:
-    """List the groups and their values."""
-    records: Sequence[AccountRecord] = store.groups()
+    """List the groups and their values; those that cannot be used come last, with the reason."""
+    records = store.groups()
+    unusable = [one for one in store.listing().unusable if is_group(one.record.name)]
     if as_json:
-        click.echo(json.dumps([group_json(record) for record in records], indent=1))
-    elif records:
-        rows = [
-            (printable_text(_plain(one.name), 40), printable_text(values_text(one), MAX_TEXT))
-            for one in records
-        ]
+        shown = [group_json(record) | {"unusable": None} for record in records]
+        shown += [group_json(one.record) | {"unusable": one.reason} for one in unusable]
+        click.echo(json.dumps(shown, indent=1))
+    elif records or unusable:
+        values = [(one.name, printable_text(values_text(one), MAX_TEXT)) for one in records]
+        values += [(one.record.name, unusable_text(one)) for one in unusable]
+        rows = [(printable_text(_plain(name), 40), text) for name, text in values]
         click.echo("\n".join(table_lines(("NAME", "VALUES"), rows)))
+    for one in unusable:
+        text = (
+            f"{store.place}, {described(one.record.name)}: {one.reason}; its accounts cannot log in"
+        )
+        show_warning(text, as_json)
 
 
 @group.command("remove")
 @name_argument
 @click.option(
-    "--force", is_flag=True, help="Remove it although accounts need it; they cannot log in then."
+    "--force", is_flag=True, help="Remove it although accounts name it; they cannot log in then."
 )
 @account_command
 def remove_group(store: IAccountStore, *, name: str, as_json: bool, force: bool) -> None:
-    """Remove a group."""
+    """Remove a group; with --force also one that accounts name, which are listed."""
+    before = _unusable_names(store) if force else set()
     store.remove(name, force=force)
-    done = f"group {_plain(name)!r} removed"
-    click.echo(json.dumps({"removed": _plain(name)}) if as_json else done)
+    plain = _plain(name)
+    click.echo(json.dumps({"removed": plain}) if as_json else f"group {plain!r} removed")
+    disabled = sorted(_unusable_names(store) - before) if force else []
+    if disabled:
+        many = len(disabled) > 1
+        show_warning(
+            f"{'these accounts' if many else 'this account'} cannot log in any more:"
+            f" {', '.join(disabled)}; change {'their' if many else 'its'} groups"
+            " (ftpservice user set NAME --groups ..., or --no-groups) or give the rights that are"
+            " missing (--rights)",
+            as_json,
+        )
 
 
 def group_json(record: AccountRecord) -> dict[str, Any]:
@@ -138,6 +163,10 @@ def group_json(record: AccountRecord) -> dict[str, Any]:
     shown = account_json(record)
     del shown["groups"]
     return shown | {"none": sorted(record.without)}
+
+
+def _unusable_names(store: IAccountStore) -> set[str]:
+    return {one.record.name for one in store.listing().unusable if not is_group(one.record.name)}
 
 
 def _plain(name: str) -> str:

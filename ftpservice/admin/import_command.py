@@ -12,6 +12,8 @@ from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import AccountExists, ExistingAccounts, IAccountStore
 from ftpservice.accounts.groups.group_names import is_group
 from ftpservice.accounts.passwd_line import parse_rights_field
+from ftpservice.activity.text_table import count_text
+from ftpservice.admin.command_output import FAILED_STATUS, AdminCommandError
 from ftpservice.admin.imports.account_draft import ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_files import (
     FORMATS,
@@ -22,7 +24,7 @@ from ftpservice.admin.imports.account_files import (
     read_accounts,
     read_data,
 )
-from ftpservice.admin.store_options import FAILED_STATUS, account_command
+from ftpservice.admin.store_options import account_command
 
 __all__ = ["import_users"]
 
@@ -95,7 +97,7 @@ def _read(given: Mapping[str, Any]) -> ImportedFile:
             _refuse_unused(given)
         return read_accounts(data, file_format, how, shadow)
     except ValueError as error:
-        raise click.ClickException(f"{given['file']}: {error}") from None
+        raise AdminCommandError(f"{given['file']}: {error}", "ImportFailed") from None
 
 
 def _refuse_unused(given: Mapping[str, Any]) -> None:
@@ -111,7 +113,7 @@ def _data(path: str | None) -> bytes:
         return read_data(path) if path is not None else b""
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise click.ClickException(f"{path}: {reason}") from None
+        raise AdminCommandError(f"{path}: {reason}", "ImportFailed") from None
 
 
 def _written(
@@ -156,12 +158,14 @@ def _report(
         click.echo(f"{problem}", err=True)
     groups = sum(is_group(account.record.name) for account in accounts)
     locked = sum(account.record.disabled for account in accounts)
-    more = f" and {groups} groups" if groups else ""
-    click.echo(f"{len(accounts) - groups} accounts{more} {done}, {locked} of them locked")
+    more = f" and {count_text(groups, 'group')}" if groups else ""
+    added = count_text(len(accounts) - groups, "account")
+    click.echo(f"{added}{more} {done}, {locked} of them locked")
     if skipped:
-        click.echo(f"{len(skipped)} accounts exist already and stay as they are")
+        exist = "exists" if len(skipped) == 1 else "exist"
+        click.echo(f"{count_text(len(skipped), 'account')} left unchanged: {exist} already")
     if imported.problems:
-        click.echo(f"{len(imported.problems)} accounts cannot be imported")
+        click.echo(f"{count_text(len(imported.problems), 'account')} cannot be imported")
 
 
 def _as_json(

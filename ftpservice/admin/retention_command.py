@@ -9,10 +9,16 @@ from typing import Any
 
 import click
 
-from ftpservice.activity.text_table import duration_text, printable_text, size_text, table_lines
+from ftpservice.activity.text_table import (
+    count_text,
+    duration_text,
+    printable_text,
+    size_text,
+    table_lines,
+)
 from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import AdminCommandError
 from ftpservice.admin.service_commands import service_command
-from ftpservice.admin.store_options import FAILED_STATUS
 
 __all__ = ["retention"]
 
@@ -63,11 +69,8 @@ def run(
     click.echo(json.dumps(done, indent=1) if as_json else "\n".join(_result_lines(done)))
     failed = sum(each["failed"] for each in done["accounts"])
     if failed:
-        click.echo(
-            f"ftpservice: {failed} files or directories failed; see the log of the service",
-            err=True,
-        )
-        raise SystemExit(FAILED_STATUS)
+        text = f"{count_text(failed, 'file')} or directories failed; see the log of the service"
+        raise AdminCommandError(text, "RetentionFailed")
 
 
 def _result_lines(done: dict[str, Any]) -> Sequence[str]:
@@ -91,13 +94,13 @@ def _result_lines(done: dict[str, Any]) -> Sequence[str]:
 
 
 def _counts(counts: dict[str, Any]) -> str:
-    text = f"{counts['files']} files, {size_text(counts['bytes'])}"
+    text = f"{count_text(counts['files'], 'file')}, {size_text(counts['bytes'])}"
     if counts["directories"]:
-        text += f"; {counts['directories']} empty directories"
+        text += f"; {count_text(counts['directories'], 'empty directory')}"
     if counts["kept_by_others"]:
-        text += f"; {counts['kept_by_others']} files are kept longer by other accounts"
+        text += f"; kept longer by other accounts: {count_text(counts['kept_by_others'], 'file')}"
     if counts["in_use"]:
-        text += f"; {counts['in_use']} files were in use"
+        text += f"; in use: {count_text(counts['in_use'], 'file')}"
     return text + (f"; {counts['failed']} failed" if counts["failed"] else "")
 
 

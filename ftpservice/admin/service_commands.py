@@ -13,15 +13,14 @@ from typing import Any
 
 import click
 
-from ftpservice.activity.text_table import duration_text, printable_text, table_lines
+from ftpservice.activity.text_table import count_text, duration_text, printable_text, table_lines
+from ftpservice.admin.command_output import FAILED_STATUS, UNAVAILABLE_STATUS, AdminCommandError
 from ftpservice.linux import short_socket_path
 
 __all__ = ["SERVICE_COMMANDS", "RequestRefused", "request", "service_command"]
 
 ANSWER_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-FAILED_STATUS = 1
-UNREACHABLE_STATUS = 3
 DRAIN_POLL_SECONDS = 0.5
 
 Command = Callable[..., None]
@@ -60,7 +59,7 @@ def request(path: str, command: str, *, seconds: float = ANSWER_SECONDS, **param
 def service_command(function: Command) -> Command:
     """Give a command ``--socket``, ``--config`` and ``--json``; its first argument sends requests.
 
-    An error ends the command with one line on stderr, status 1 if the service has refused the
+    An error ends the command (`AdminCommandError`), with status 1 if the service has refused the
     request and 3 if it cannot be reached.
     """
 
@@ -75,9 +74,8 @@ def service_command(function: Command) -> Command:
         try:
             function(functools.partial(request, place), **arguments)
         except (RequestRefused, ServiceUnreachable) as error:
-            click.echo(f"ftpservice: {error}", err=True)
-            is_refused = isinstance(error, RequestRefused)
-            raise SystemExit(FAILED_STATUS if is_refused else UNREACHABLE_STATUS) from None
+            status = FAILED_STATUS if isinstance(error, RequestRefused) else UNAVAILABLE_STATUS
+            raise AdminCommandError(str(error), type(error).__name__, status) from None
 
     return run
 
@@ -203,7 +201,7 @@ def drain(send: Callable[..., Any], *, undo: bool, wait: bool, as_json: bool) ->
     elif undo:
         click.echo("sessions are accepted")
     else:
-        click.echo(f"no sessions are accepted; {state['sessions']} are left")
+        click.echo(f"no sessions are accepted; {count_text(state['sessions'], 'session')} left")
 
 
 @click.command("report")
@@ -221,7 +219,7 @@ def _print_ended(numbers: Sequence[int], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"ended": numbers}))
     else:
-        click.echo(f"ended: session {', '.join(map(str, numbers))}")
+        click.echo(f"ended: session{'s' * (len(numbers) != 1)} {', '.join(map(str, numbers))}")
 
 
 def _transfer(transfer: dict[str, Any] | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,12 +21,11 @@ from ftpservice.accounts.stores.url_passwords import (
     has_password,
     without_password,
 )
+from ftpservice.admin.command_output import FAILED_STATUS, UNAVAILABLE_STATUS, AdminCommandError
 from ftpservice.admin.password_input import WeakPassword
 
-__all__ = ["FAILED_STATUS", "UNAVAILABLE_STATUS", "account_command"]
+__all__ = ["account_command"]
 
-FAILED_STATUS = 1
-UNAVAILABLE_STATUS = 3
 DEFAULT_STORE = "passwd:passwd.db"
 
 Command = Callable[..., None]
@@ -36,8 +34,7 @@ Command = Callable[..., None]
 def account_command(function: Command) -> Command:
     """Give a command ``--store``, ``--config`` and ``--json``, and the store as first argument.
 
-    An error of the store ends the command with its status and one line; with ``--json`` as an
-    object ``{"error": {"kind": ..., "message": ...}}``. Both go to stderr.
+    An error of the store ends the command (`AdminCommandError`).
     """
 
     @click.option(
@@ -54,13 +51,9 @@ def account_command(function: Command) -> Command:
         try:
             function(open_store(store, config), as_json=as_json, **arguments)
         except (AccountStoreError, WeakPassword) as error:
-            if as_json:
-                shown = {"error": {"kind": type(error).__name__, "message": str(error)}}
-                click.echo(json.dumps(shown), err=True)
-            else:
-                click.echo(f"ftpservice: {error}", err=True)
             is_unavailable = isinstance(error, StoreUnavailable)
-            raise SystemExit(UNAVAILABLE_STATUS if is_unavailable else FAILED_STATUS) from None
+            status = UNAVAILABLE_STATUS if is_unavailable else FAILED_STATUS
+            raise AdminCommandError(str(error), type(error).__name__, status) from None
 
     return run
 

@@ -6,6 +6,7 @@ import functools
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 import click
@@ -23,7 +24,7 @@ from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, with_changes
 from ftpservice.accounts.passwd_line import check_name
 from ftpservice.accounts.password_hash import hash_password, verify
-from ftpservice.admin.account_options import account_options, changes_of, group_options
+from ftpservice.admin.account_options import account_options, changes_of, groups_option
 from ftpservice.admin.account_view import (
     account_json,
     account_lines,
@@ -31,8 +32,9 @@ from ftpservice.admin.account_view import (
     origins_json,
 )
 from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import FAILED_STATUS, show_warning
 from ftpservice.admin.password_input import check_strength, read_password
-from ftpservice.admin.store_options import FAILED_STATUS, account_command
+from ftpservice.admin.store_options import account_command
 
 __all__ = ["user"]
 
@@ -85,7 +87,7 @@ name_argument = click.argument("name", callback=_account_name)
 
 @user.command("add")
 @name_argument
-@group_options
+@groups_option
 @account_options
 @account_command
 @new_password
@@ -114,7 +116,8 @@ def change_password(
 
 @user.command("set", short_help="Change the root, rights or options of an account.")
 @name_argument
-@group_options
+@groups_option
+@click.option("--no-groups", is_flag=True, help="The account has no groups any more.")
 @account_options
 @account_command
 def set_user(store: IAccountStore, *, name: str, as_json: bool, **options: Any) -> None:
@@ -127,6 +130,7 @@ def set_user(store: IAccountStore, *, name: str, as_json: bool, **options: Any) 
     if not changes:
         raise click.UsageError("nothing to change; give at least one option")
     _change(store, name, changes, as_json, "changed")
+    _warn_of_refusals(store, name, as_json)
 
 
 @user.command("lock")
@@ -143,6 +147,7 @@ def lock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 def unlock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
     """Accept the logins of a locked account again."""
     _change(store, name, {"disabled": False}, as_json, "unlocked")
+    _warn_of_refusals(store, name, as_json)
 
 
 @user.command("rename")
@@ -160,7 +165,7 @@ def rename_user(store: IAccountStore, *, name: str, new_name: str, as_json: bool
     _report(record, as_json, f"account {name!r} is now {new_name!r}")
     if record.root != before.root:
         text = f"its root was {before.root} and is now {record.root}; move the files"
-        click.echo(f"ftpservice: warning: {text}", err=True)
+        show_warning(text, as_json)
 
 
 @user.command("remove")
@@ -185,14 +190,20 @@ def show_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 @user.command("list", short_help="List the accounts.")
 @account_command
 def list_users(store: IAccountStore, *, as_json: bool) -> None:
-    """List the accounts; entries that cannot be used are named on stderr."""
+    """List the accounts; those that cannot be used come last, with the reason.
+
+    In JSON the reason is the value of "unusable", which is null for others.
+    """
     listing = store.listing()
+    unusable = [one for one in listing.unusable if not is_group(one.record.name)]
     if as_json:
-        click.echo(json.dumps([account_json(record) for record in listing.accounts], indent=1))
-    elif listing.accounts:
-        click.echo("\n".join(account_table(listing.accounts)))
+        shown = [account_json(record) | {"unusable": None} for record in listing.accounts]
+        shown += [account_json(one.record) | {"unusable": one.reason} for one in unusable]
+        click.echo(json.dumps(shown, indent=1))
+    elif listing.accounts or unusable:
+        click.echo("\n".join(account_table(listing.accounts, unusable)))
     for problem in listing.problems:
-        click.echo(f"ftpservice: warning: {problem}", err=True)
+        show_warning(problem, as_json)
 
 
 @user.command("check", short_help="Check the store, or a password.")
@@ -266,6 +277,22 @@ def _change(
     store: IAccountStore, name: str, changes: Mapping[str, Any], as_json: bool, done: str
 ) -> None:
     _report(store.change(name, changes), as_json, f"account {name!r} {done}")
+
+
+def _warn_of_refusals(store: IAccountStore, name: str, as_json: bool) -> None:
+    """Warn if the account cannot log in all the same."""
+    try:
+        record = store.find(name)
+    except InvalidAccount as error:
+        show_warning(f"{name!r} cannot log in: {error}", as_json)
+        return
+    group = dict(record.inherited).get("disabled")
+    if group is not None:
+        text = f"it stays locked, as the group {group!r} is (ftpservice group unlock {group})"
+        show_warning(f"account {name!r}: {text}", as_json)
+    if record.expires is not None and record.expires < date.today():
+        text = f"it expired on {record.expires} (ftpservice user set {name} --expires DATE or none)"
+        show_warning(f"account {name!r}: {text}", as_json)
 
 
 def _report(record: AccountRecord, as_json: bool, text: str) -> None:

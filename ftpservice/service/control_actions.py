@@ -30,6 +30,7 @@ __all__ = ["ServiceActions"]
 
 KICK_TEXT = "An administrator has ended the session."
 BAN_TEXT = "An administrator has banned your address."
+MAX_BAN_SECONDS = 3650 * 86_400
 DRAIN_TEXT = "The service is about to stop; connect again later."
 
 Request = Mapping[str, Any]
@@ -104,6 +105,11 @@ class ServiceActions:
             seconds = None if duration is None else parse_duration(str(duration))
         except ValueError as error:
             raise BadRequest(str(error)) from None
+        if seconds is not None and not 0 < seconds <= MAX_BAN_SECONDS:
+            raise BadRequest(
+                f"a ban is for more than 0 seconds and at most {MAX_BAN_SECONDS // 86_400} days, "
+                f"not {duration!r}; without a time it holds until it is lifted (unban)"
+            )
         ban = self._bans.ban(network, seconds, str(request.get("reason") or ""))
         ended = self._end(BAN_TEXT, lambda one: is_in_networks(one.peer, (ban.network,)))
         return _ban(ban) | {"ended": ended}

@@ -221,7 +221,7 @@ def test_many_accounts_of_a_missing_group_are_one_problem():
     lines = [f"user{number}:{HASH}::inherit:group=staff" for number in range(1000)]
     [problem] = parse(text_of(*lines)).problems()
     assert problem.startswith("accounts 'user0', 'user1', ")
-    assert problem.endswith("and 995 more cannot log in: the group 'staff' does not exist")
+    assert "and 995 more cannot log in: the group 'staff' does not exist" in problem
 
 
 def test_a_changed_group_changes_50_000_accounts_in_seconds():

@@ -117,7 +117,7 @@ def test_logins_under_tls_and_failed_handshakes_are_counted(report):
     for tls in ("", "TLSv1.3 AES", "TLSv1.2 OLD", "TLSv1.3 AES"):
         report(LoggedIn(1000.0, 1, "192.0.2.1", "ann", tls))
     report(HandshakeFailed(1000.0, 2, "192.0.2.1", "", "garbage"))
-    assert "TLS        3 logins, 1 failed handshakes" in report.lines()
+    assert "TLS        3 logins, 1 failed handshake" in report.lines()
     assert section(report, "Logins by TLS") == [
         ["TLS", "Logins"],
         ["TLSv1.3", "AES", "2"],
@@ -134,8 +134,8 @@ def test_files_and_bytes_are_counted_per_user_each_way(report):
     row = section(report, "Transfers by user")[1]
     assert " ".join(row) == "alice 1 2.0 KiB (2,049) 1 3 B 1 1"
     lines = report.lines()
-    assert "Uploads    1 files, 2.0 KiB (2,049)" in lines
-    assert "Downloads  1 files, 3 B" in lines
+    assert "Uploads    1 file, 2.0 KiB (2,049)" in lines
+    assert "Downloads  1 file, 3 B" in lines
     assert "Incomplete 1 aborted, 1 refused" in lines
 
 

@@ -15,11 +15,11 @@ from click.testing import CliRunner
 from cryptography import x509
 
 from benchmarks.certificate import make_certificate
-from ftpservice.admin import machine_checks, network_checks
+from ftpservice.admin.checks import machine_checks, network_checks
+from ftpservice.admin.checks.finding import Level
+from ftpservice.admin.checks.network_checks import RemoteLogin, check_service, expiry_finding
 from ftpservice.admin.cli import ftpservice
 from ftpservice.admin.doctor_command import _check_chain
-from ftpservice.admin.finding import Level
-from ftpservice.admin.network_checks import RemoteLogin, check_service, expiry_finding
 from tests.support.certificates import Authority
 from tests.support.service_process import Program
 

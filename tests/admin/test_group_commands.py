@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from ftpservice.admin.cli import ftpservice
+from tests.accounts.doubles import SECRET
 
 STRONG = "correct horse 9 battery\n"
 
@@ -104,13 +105,89 @@ def test_the_defaults_of_a_store(admin):
     assert "its root was /srv/ben and is now /srv/bea; move the files" in done.stderr
 
 
+def test_a_group_that_is_removed_all_the_same_names_the_accounts_without_it(admin):
+    admin.do("group", "add", "staff", "--rights", "read")
+    admin.do("group", "add", "default", "--root", "/srv/{user}")
+    for name in ("ann", "ben"):
+        admin.add(name, "--groups", "staff")
+    admin.add("cay", "--rights", "read")
+    refused = admin.refused("group", "remove", "default", "--force")
+    assert "would have / as root" in refused
+    for name in ("ann", "ben", "cay"):
+        admin.do("user", "set", name, "--root", f"/{name}")
+    done = admin.run("group", "remove", "staff", "--force", "--json")
+    assert json.loads(done.stdout) == {"removed": "staff"}
+    message = json.loads(done.stderr)["warning"]["message"]
+    assert message.startswith("these accounts cannot log in any more: ann, ben; ")
+    assert "user set NAME --groups" in message
+    done = admin.run("group", "remove", "default", "--force")
+    assert (done.exit_code, done.stderr) == (0, "")
+    remedy = "add it (ftpservice group add), or choose others (ftpservice user set NAME --groups"
+    assert remedy in admin.refused("user", "show", "ann")
+    assert remedy in admin.refused("user", "passwd", "ann", "--password-stdin")
+    assert remedy in admin.refused("user", "rename", "ann", "anna")
+    done = admin.run("user", "set", "ann", "--quota", "10M")
+    assert (done.exit_code, remedy in done.stderr) == (0, True)
+    assert "warning: 'ann' cannot log in" in admin.run("user", "unlock", "ann").stderr
+    listed = admin.json("user", "list")
+    assert [(one["name"], one["unusable"] is None) for one in listed] == [
+        ("cay", True), ("ann", False), ("ben", False),
+    ]  # fmt: skip
+    assert remedy in listed[1]["unusable"]
+    assert listed[1]["quota_bytes"] == 10 << 20
+    rows = admin.do("user", "list").splitlines()
+    assert "active" in rows[1]
+    assert "unusable: the group 'staff' does not exist" in rows[2]
+    admin.do("user", "set", "ann", "--no-groups", "--rights", "full")
+    assert admin.run("user", "unlock", "ann").stderr == ""
+
+
+def test_an_account_stays_locked_while_its_group_is(admin):
+    admin.do("group", "add", "staff", "--rights", "read")
+    admin.add("ann", "--groups", "staff", "--expires", "2025-01-31")
+    admin.do("user", "lock", "ann")
+    admin.do("group", "lock", "staff")
+    done = admin.run("user", "unlock", "ann", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["locked"]) == (0, True)
+    warnings = [json.loads(line)["warning"]["message"] for line in done.stderr.splitlines()]
+    assert warnings == [
+        "account 'ann': it stays locked, as the group 'staff' is (ftpservice group unlock staff)",
+        "account 'ann': it expired on 2025-01-31 (ftpservice user set ann --expires DATE or none)",
+    ]
+    admin.do("group", "unlock", "staff")
+    assert "  expired 2025-01-31" in admin.do("user", "list")
+
+
+def test_a_malformed_group_is_listed(tmp_path):
+    path = tmp_path / "passwd.db"
+    path.write_text(
+        f"@staff:*::bogus\n@vip:*::read\nbad:x:/:full\nann:{SECRET}::inherit:group=staff\n"
+    )
+    path.chmod(0o600)
+    admin = Admin(f"passwd:{path}")
+    done = admin.run("group", "list", "--json")
+    assert [(one["name"], one["unusable"] is None) for one in json.loads(done.stdout)] == [
+        ("vip", True), ("staff", False),
+    ]  # fmt: skip
+    message = json.loads(done.stderr)["warning"]["message"]
+    assert "group 'staff': line 1: " in message
+    assert "its accounts cannot log in" in message
+    assert "unusable: line 1: " in admin.do("group", "list").splitlines()[2]
+    listed = {one["name"]: one["unusable"] for one in admin.json("user", "list")}
+    assert list(listed) == ["bad", "ann"]
+    assert listed["bad"].startswith("line 3: ")
+    assert "the group 'staff' cannot be used: line 1" in listed["ann"]
+
+
 def test_what_is_refused(admin):
     admin.do("group", "add", "staff", "--root", "/srv/{user}", "--rights", "read")
     add = ("user", "add", "bob", "--password-stdin")
     assert "'gone' does not exist" in admin.refused(*add, "--groups", "staff,gone")
     assert "given twice" in admin.refused(*add, "--groups", "staff,staff", status=2)
     assert "cannot be the name" in admin.refused(*add, "--groups", "", status=2)
-    assert "choose one" in admin.refused(*add, "--groups", "staff", "--no-groups", status=2)
+    either = ("--groups", "staff", "--no-groups")
+    assert "choose one" in admin.refused("user", "set", "bob", *either, status=2)
+    assert "No such option '--no-groups'" in admin.refused(*add, "--no-groups", status=2)
     assert "'@x' is a group" in admin.refused("user", "add", "@x", status=2)
     assert "'@staff' is a group" in admin.refused("user", "remove", "@staff", status=2)
     unsafe = ("user", "add", "a/b", "--password-stdin", "--groups", "staff")

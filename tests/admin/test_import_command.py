@@ -235,7 +235,7 @@ def test_what_sftpgo_restricts_otherwise_locks(importer, values, reason):
     assert importer.store.find("ann").disabled
     assert "user 1: ann: locked: " in done.stderr
     assert reason in done.stderr
-    assert "1 admins of SFTPGo are not carried over" in done.stderr
+    assert "admins of SFTPGo (1) are not carried over" in done.stderr
     assert "plain\n" not in done.output
 
 
@@ -390,7 +390,7 @@ SETTINGS = {
 
 def test_a_primary_group_of_sftpgo_becomes_a_group(importer):
     done = importer.do(group_dump(SETTINGS, max_sessions=7), "--service-root", "/srv/ftp")
-    assert "1 accounts and 1 groups imported" in done.stdout
+    assert "1 account and 1 group imported" in done.stdout
     [group] = importer.store.groups()
     assert (group.name, group.root, group.disabled) == ("@staff", "/{user}", False)
     record = importer.store.find("ann")
@@ -496,7 +496,7 @@ def test_the_accounts_of_a_passwd_db_are_moved_as_documented(tmp_path, monkeypat
         program, *words = shlex.split(line.replace(documented, chosen))
         done = CliRunner().invoke(ftpservice, words)
         assert (program, done.exit_code, done.stderr) == ("ftpservice", 0, ""), line
-    assert "4 accounts and 1 groups imported to " in done.stdout
+    assert "4 accounts and 1 group imported to " in done.stdout
     before = PasswordFileStore("passwd.db").accounts()
     assert [one.root for one in before][2:] == ["/cat", "/people/dan"]
     after = open_store(chosen, None)

@@ -80,7 +80,7 @@ def test_a_failure_is_a_status(place):
         program.port()
         status, output = place.command("run", "--force")
         assert status == 1
-        assert "ftpservice: 1 files or directories failed; see the log" in output
+        assert "ftpservice: 1 file or directories failed; see the log" in output
         program.line("retention of 'bob': /: the storage failed")
     assert set(place.contents()) == {"b.log", "archive/d"}
 

@@ -216,6 +216,8 @@ def test_a_service_that_does_not_run(tmp_path, words):
         (b'{"command": "kick"}\n', "needs a session, a user or a network"),
         (b'{"command": "ban", "network": "here"}\n', "not an address or network"),
         (b'{"command": "ban", "network": "::1", "duration": "soon"}\n', "not a duration"),
+        (b'{"command": "ban", "network": "::1", "duration": "0"}\n', "for more than 0 seconds"),
+        (b'{"command": "ban", "network": "::1", "duration": "999999d"}\n', "at most 3650 days"),
     ],
 )
 def test_bad_requests_are_answered(service, line, error):

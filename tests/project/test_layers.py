@@ -44,7 +44,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"service.acme"},
         {"service.certificates"},
         {"service"},
-        {"admin.imports"},
+        {"admin.imports", "admin.checks"},
         {"admin"},
         {"api"},
     ],

@@ -22,6 +22,7 @@ from ftpservice.accounts.defence.networks import (
     NetworkTable,
     address_group,
     client_address,
+    parse_network,
 )
 from ftpservice.events import BanLifted, Banned, Event, LoginFailed, LoginRefusal
 from ftpservice.wire.units import require_amounts
@@ -239,7 +240,7 @@ def parse_networks(text: str) -> tuple[Network, ...]:
     for number, line in enumerate(text.splitlines(), 1):
         if word := line.partition("#")[0].strip():
             try:
-                found.append(ip_network(word))
+                found.append(parse_network(word))
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
     return tuple(found)

@@ -14,7 +14,14 @@ from ipaddress import (
 )
 from typing import Generic, TypeVar
 
-__all__ = ["Network", "NetworkTable", "address_group", "client_address", "is_in_networks"]
+__all__ = [
+    "Network",
+    "NetworkTable",
+    "address_group",
+    "client_address",
+    "is_in_networks",
+    "parse_network",
+]
 
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
@@ -23,6 +30,21 @@ MAX_CACHED_ADDRESSES = 4096
 """Size of the caches of parsed addresses."""
 IPV6_PREFIX_BITS = 64
 """The smallest usual allocation: one client can use any address in it."""
+
+
+def parse_network(text: str) -> Network:
+    """Parse an address or a network; raises `ValueError` that says what was probably meant."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no address or network, such as 192.168.1.40 or 10.0.0.0/8"
+        ) from None
+    raise ValueError(f"{text!r} is an address in the network {meant}; give one of both")
 
 
 @lru_cache(MAX_CACHED_ADDRESSES)

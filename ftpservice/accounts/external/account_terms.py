@@ -152,7 +152,8 @@ class AccountTerms:
         settings = replace(self, rights=self.rights or "read").record(name, {})
         rights = settings.rights if self.rights else frozenset()
         defaults = replace(settings, name=GROUP_MARK + DEFAULT_GROUP, rights=rights)
-        return AccountGroups({**self.groups, DEFAULT_GROUP: defaults}).resolved(own)
+        groups = {**self.groups, DEFAULT_GROUP: defaults}
+        return AccountGroups(groups, remedy="define it with define-group").resolved(own)
 
     def _root(self, name: str, given: Sequence[str], trusts_storages: bool) -> str:
         if len(given) > 1:

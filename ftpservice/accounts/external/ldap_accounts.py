@@ -13,7 +13,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import AccountListing, FoundAccount, StoreUnavailable
+from ftpservice.accounts.account_store import (
+    AccountListing,
+    FoundAccount,
+    StoreUnavailable,
+    UnusableAccount,
+)
 from ftpservice.accounts.external.account_terms import (
     GROUPS,
     NO_ACCOUNT,
@@ -178,16 +183,19 @@ class LDAPAccounts:
             settings.base or "", any_name, settings.wanted_attributes
         )
         records: dict[str, AccountRecord] = {}
+        unusable: dict[str, UnusableAccount] = {}
         problems = []
         for entry in entries:
             found = self._found([entry], "")
             record, reason = found.record, found.unusable
             if reason == IN_NO_GROUP or record is None:
                 continue
-            if not reason and record.name in records:
+            if not reason and (record.name in records or record.name in unusable):
                 reason = f"another entry has the name {record.name!r}, too"
             if reason:
                 problems.append(f"{settings.place}, {entry.dn!r}: {reason}")
+                record = records.pop(record.name, record)
+                unusable[record.name] = UnusableAccount(record, reason)
             else:
                 records[record.name] = record
         if not is_complete:
@@ -195,7 +203,8 @@ class LDAPAccounts:
                 f"{settings.place}: the list ends after {len(entries)} entries, at a size limit of "
                 "the directory; raise the limit for the account of service-dn"
             )
-        return AccountListing(tuple(records.values()), problems)
+        unusable.pop("", None)  # an entry without a name
+        return AccountListing(tuple(records.values()), problems, tuple(unusable.values()))
 
     def current_of(self, names: frozenset[str]) -> Iterator[tuple[str, AccountRecord]]:
         """Yield names that are still there, and their records."""

@@ -45,7 +45,13 @@ LEADING = {"directory_rights": "rights"}
 """The field that decides for another one whether it is given."""
 TOP_ROOT = "/"
 """The root of an account if nobody gives one."""
-ROOT_TAKEN_TEXT = "would have / as root, which is that of the service; give --root"
+ROOT_TAKEN_TEXT = (
+    "would have / as root, which is that of the service; give it another one with --root"
+)
+MISSING_REMEDY = (
+    "add it (ftpservice group add), or choose others (ftpservice user set NAME --groups ..., or "
+    "--no-groups)"
+)
 NO_RIGHTS_TEXT = "neither the account nor its groups give it rights"
 
 
@@ -127,11 +133,17 @@ class AccountGroups(Generic[R]):
     """The groups of a store, by name.
 
     ``unusable`` are those that the store has and cannot use, and why: their accounts cannot log in,
-    because a group may restrict them.
+    because a group may restrict them. ``remedy`` is what to do if a group is missing.
     """
 
-    def __init__(self, groups: Mapping[str, R], unusable: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        groups: Mapping[str, R],
+        unusable: Mapping[str, str] | None = None,
+        remedy: str = MISSING_REMEDY,
+    ) -> None:
         self.groups = groups
+        self._remedy = remedy
         self.unusable: Mapping[str, str] = unusable or {}
         self._merged: dict[tuple[str, ...], Merged] = {}
 
@@ -220,7 +232,7 @@ class AccountGroups(Generic[R]):
                 raise ValueError(f"the group {name!r} cannot be used: {self.unusable[name]}")
             group = self.groups.get(name)
             if group is None:
-                raise ValueError(f"the group {name!r} does not exist")
+                raise ValueError(f"the group {name!r} does not exist: {self._remedy}")
             for field in value_fields(type(group)):
                 if field not in merged and is_own(group, field):
                     merged[field] = getattr(group, field), name

@@ -23,7 +23,7 @@ from ftpservice.accounts.passwd_line import (
     parse_line,
 )
 
-__all__ = ["groups_of", "is_storable", "record_of", "row_of", "unusable_record"]
+__all__ = ["groups_of", "is_storable", "record_of", "row_of"]
 
 OPTION_COLUMNS = {
     "disabled": "disabled",
@@ -98,11 +98,6 @@ def groups_of(rows: Iterable[Mapping[str, Any]]) -> AccountGroups[AccountRecord]
             except ValueError as error:
                 unusable[name.removeprefix(GROUP_MARK)] = str(error)
     return AccountGroups(groups, unusable)
-
-
-def unusable_record(name: str) -> AccountRecord:
-    """Return the record of an account whose row cannot be used."""
-    return AccountRecord(name, "", rights=frozenset(), disabled=True)
 
 
 def _column_options(row: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import or_, select, true
 from zope.interface import implementer
 
-from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_record import AccountRecord, unusable_record
 from ftpservice.accounts.account_store import FoundAccount, IAccountLookup
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
 from ftpservice.accounts.groups.home_template import has_fields
@@ -30,7 +30,6 @@ from ftpservice.accounts.sql.account_rows import (
     is_storable,
     record_of,
     row_of,
-    unusable_record,
 )
 from ftpservice.accounts.sql.change_signal import ChangeSignal
 from ftpservice.accounts.sql.database import Database

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, text, update
 from zope.interface import implementer
 
-from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_record import AccountRecord, unusable_record
 from ftpservice.accounts.account_store import (
     AccountExists,
     AccountListing,
@@ -19,6 +19,7 @@ from ftpservice.accounts.account_store import (
     IInterruptibleStore,
     InvalidAccount,
     NoSuchAccount,
+    UnusableAccount,
 )
 from ftpservice.accounts.groups.group_names import (
     GROUP_MARK,
@@ -59,13 +60,15 @@ class SQLStore:
 
     def listing(self) -> AccountListing:
         """Return all usable accounts, by name, and a line for each row that cannot be used."""
-        records, problems = [], []
+        records: list[AccountRecord] = []
+        unusable: list[UnusableAccount] = []
         for found in self._parsed():
-            if isinstance(found, str):
-                problems.append(found)
+            if isinstance(found, UnusableAccount):
+                unusable.append(found)
             elif not is_group(found.name):
                 records.append(found)
-        return AccountListing(tuple(records), problems)
+        lines = [f"{self.place}, {described(one.record.name)}: {one.reason}" for one in unusable]
+        return AccountListing(tuple(records), lines, unusable)
 
     def accounts(self) -> Sequence[AccountRecord]:
         """Return all usable accounts with what they inherit, by name."""
@@ -163,13 +166,14 @@ class SQLStore:
         with self._transaction(writes=True) as connection:
             if not _held(connection, [name]):
                 raise _unknown(self.place, name)
-            if is_group(name) and not force:
+            if is_group(name):
                 group = name.removeprefix(GROUP_MARK)
-                members = _members(connection, group)
+                members = [] if force else _members(connection, group)
                 if members:
                     raise GroupInUse(self.place, group, members)
                 before = _groups(connection)
-                self._require_usable(connection, before, before.without_group(group), [])
+                after = before.without_group(group)
+                self._require_usable(connection, before, after, [], may_disable=force)
             connection.execute(delete(ACCOUNTS).where(ACCOUNTS.c.name == name))
 
     @contextmanager
@@ -181,16 +185,17 @@ class SQLStore:
                 connection.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
             yield connection
 
-    def _parsed(self, where: Any = True) -> Iterator[AccountRecord | str]:
+    def _parsed(self, where: Any = True) -> Iterator[AccountRecord | UnusableAccount]:
         """Yield the record of each row, or why it cannot be used."""
         rows = self.database.read(select(ACCOUNTS).where(where).order_by(ACCOUNTS.c.name))
         groups = groups_of(rows)
         for row in rows:
+            record = unusable_record(str(row["name"]))
             try:
                 record = record_of(row)
                 yield record if is_group(record.name) else groups.resolved(record)
             except ValueError as error:
-                yield f"{self.place}, {described(row['name'])}: {error}"
+                yield UnusableAccount(record, str(error))
 
     def _require_usable(
         self,
@@ -198,10 +203,12 @@ class SQLStore:
         before: Groups,
         after: Groups,
         written: Sequence[AccountRecord],
+        may_disable: bool = False,
     ) -> None:
         """Raise `InvalidAccount` if accounts could not log in by what they inherit.
 
-        Those are of ``written``, or of groups that are different ``after`` a change.
+        Also if an account would get the root of the service. The accounts are those of
+        ``written``, and of groups that are different ``after`` a change.
         """
         disabled = {one.name: after.problem(one) for one in written if not is_group(one.name)}
         for record in _members_of_changed(connection, before, after):
@@ -211,7 +218,7 @@ class SQLStore:
             if after.takes_root(record, before, record):
                 raise InvalidAccount(f"{self.place}: {described(record.name)} {ROOT_TAKEN_TEXT}")
         disabled = {name: reason for name, reason in disabled.items() if reason}
-        if disabled:
+        if disabled and not may_disable:
             names, reason = listed_accounts(list(disabled)), next(iter(disabled.values()))
             raise InvalidAccount(f"{self.place}: {names} could not log in: {reason}")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
 from ftpservice.accounts.terms.login_hours import parse_hours
+from ftpservice.activity.text_table import count_text
 from ftpservice.admin.imports.account_draft import AccountDraft, whole_number
 
 __all__ = ["LINE_FORMATS", "ShadowLine", "parse_shadow_line"]
@@ -163,7 +164,9 @@ def _read_password_age(draft: AccountDraft, line: ShadowLine) -> None:
     if last < date.today():
         draft.lock(f"its password has expired on {last.isoformat()}")
     else:
-        draft.warn(f"the maximum age of its password ({longest} days) is not carried over")
+        draft.warn(
+            f"the maximum age of its password ({count_text(longest, 'day')}) is not carried over"
+        )
 
 
 LineReader = Callable[[AccountDraft, list[str], Mapping[str, ShadowLine]], None]

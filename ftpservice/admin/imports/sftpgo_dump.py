@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, check_group_name
+from ftpservice.activity.text_table import count_text
 from ftpservice.admin.imports.account_draft import AccountDraft, ImportOptions
 from ftpservice.admin.imports.dump_values import number, strings, typed
 from ftpservice.admin.imports.sftpgo_access import read_hours, read_patterns, read_permissions
@@ -77,7 +78,7 @@ def lists_of_dump(
     if isinstance(dump, dict):
         for key, value in dump.items():
             if isinstance(value, list) and value and key not in ("users", "groups"):
-                notes.append(f"{len(value)} {key} of SFTPGo are not carried over")
+                notes.append(f"{key} of SFTPGo ({len(value)}) are not carried over")
         groups, dump = dump.get("groups"), dump.get("users")
     if not isinstance(dump, list):
         raise ValueError("it has no list of users")
@@ -209,7 +210,9 @@ def _read_password_age(
         if changed + days * DAY_MILLISECONDS < time.time() * 1000:
             draft.lock("its password has expired")
         else:
-            draft.warn(f"the maximum age of its password ({days} days) is not carried over")
+            draft.warn(
+                f"the maximum age of its password ({count_text(days, 'day')}) is not carried over"
+            )
 
 
 def _report_others(

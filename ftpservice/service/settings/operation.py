@@ -79,7 +79,7 @@ class OperationSettings:
     )
     core_dumps: bool = setting(
         SWITCH,
-        False,
+        "off",
         "Whether a crash may write a core dump, and a debugger of the same user may attach: the "
         "memory of the service contains passwords of logins in progress.",
     )
@@ -102,7 +102,7 @@ class OperationSettings:
     )
     retention_directories: bool = setting(
         SWITCH,
-        False,
+        "off",
         "Whether retention deletes empty directories, too.",
         live=True,
     )

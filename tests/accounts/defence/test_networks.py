@@ -9,6 +9,7 @@ from ftpservice.accounts.defence.networks import (
     address_group,
     client_address,
     is_in_networks,
+    parse_network,
 )
 
 TEN = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
@@ -29,6 +30,14 @@ TEN = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 )
 def test_a_peer_is_from_a_network_or_not(peer, inside):
     assert is_in_networks(peer, TEN) is inside
+
+
+def test_a_network_that_is_none_is_refused_with_what_was_probably_meant():
+    with pytest.raises(ValueError, match=r"an address in the network 10\.0\.0\.0/8; give"):
+        parse_network("10.0.0.1/8")
+    with pytest.raises(ValueError, match="'host' is no address or network, such as 192"):
+        parse_network("host")
+    assert str(parse_network("fd00::/8")) == "fd00::/8"
 
 
 def test_no_networks_contain_no_peer():

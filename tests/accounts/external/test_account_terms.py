@@ -185,7 +185,7 @@ def test_groups_of_the_settings_come_between_the_store_and_the_settings():
 
 def test_an_account_with_a_group_that_is_not_defined_is_unusable():
     found = terms(STAFF).found("ann", {"groups": ["staff", "gone"]})
-    assert found.unusable == "the group 'gone' does not exist"
+    assert found.unusable == "the group 'gone' does not exist: define it with define-group"
     assert found.record.disabled
     found = terms(VIP, needs_rights=False).found("ann", {"groups": ["vip"]})
     assert "neither the account nor its groups give it rights" in found.unusable

@@ -12,7 +12,6 @@ from ftpservice.accounts.sql.account_rows import (
     is_storable,
     record_of,
     row_of,
-    unusable_record,
 )
 from ftpservice.accounts.sql.schema import COLUMNS
 from tests.accounts.doubles import SECRET
@@ -85,5 +84,3 @@ def test_what_a_database_can_store():
     assert is_storable("grün")
     assert not is_storable("a\0")
     assert not is_storable("\udcff")
-    record = unusable_record("ann")
-    assert (record.name, record.disabled, record.rights) == ("ann", True, frozenset())

@@ -20,10 +20,10 @@ from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ftpservice.admin.acme_checks import renewed_expiry_finding
+from ftpservice.admin.checks.acme_checks import renewed_expiry_finding
+from ftpservice.admin.checks.finding import Level
+from ftpservice.admin.checks.network_checks import CertificateCheck, check_service
 from ftpservice.admin.cli import ftpservice
-from ftpservice.admin.finding import Level
-from ftpservice.admin.network_checks import CertificateCheck, check_service
 from tests.support.pebble import BLOCKED_NAME, Pebble, pebble_is_missing
 from tests.support.restartable_service import wait_until
 from tests.support.service_process import CHECKOUT, Program

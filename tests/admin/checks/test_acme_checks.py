@@ -23,9 +23,13 @@ from twisted.web.pages import notFound
 from twisted.web.server import Site
 
 from benchmarks.servers.running import free_port
-from ftpservice.admin import acme_checks
-from ftpservice.admin.acme_checks import challenge_finding, check_acme, renewed_expiry_finding
-from ftpservice.admin.finding import Finding, Level
+from ftpservice.admin.checks import acme_checks
+from ftpservice.admin.checks.acme_checks import (
+    challenge_finding,
+    check_acme,
+    renewed_expiry_finding,
+)
+from ftpservice.admin.checks.finding import Finding, Level
 from ftpservice.service.acme.acme_files import AcmeFiles
 from ftpservice.service.acme.http_challenge import HTTPChallenges
 from ftpservice.service.acme.renewal_state import RenewalState

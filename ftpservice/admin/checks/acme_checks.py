@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from ftpservice.activity.text_table import time_text
-from ftpservice.admin.finding import Finding, Level, error, good, warning
-from ftpservice.admin.network_checks import expiry_finding, unverified_context
+from ftpservice.admin.checks.finding import Finding, Level, error, good, warning
+from ftpservice.admin.checks.network_checks import expiry_finding, unverified_context
 from ftpservice.service.acme.challenge import ACME_PROTOCOL, HTTP_PATH, NOT_FOUND_TEXT
 from ftpservice.service.acme.schedule import is_overdue
 

@@ -13,7 +13,8 @@ from ipaddress import ip_address
 
 from cryptography import x509
 
-from ftpservice.admin.finding import Finding, error, good, warning
+from ftpservice.activity.text_table import count_text
+from ftpservice.admin.checks.finding import Finding, error, good, warning
 from ftpservice.net.tls.certificate_file import renewal_lead
 
 __all__ = [
@@ -173,7 +174,9 @@ def expiry_finding(subject: str, certificate: x509.Certificate) -> Finding:
     """Return how long a certificate is valid, and whether it is due for renewal."""
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     left = ends - datetime.now(UTC)
-    text = f"the certificate is valid until {ends:%Y-%m-%d %H:%M} UTC ({left.days} days)"
+    text = (
+        f"the certificate is valid until {ends:%Y-%m-%d %H:%M} UTC ({count_text(left.days, 'day')})"
+    )
     if left.days < 0:
         return error(subject, f"the certificate expired on {ends:%Y-%m-%d %H:%M} UTC", "renew it")
     if left.total_seconds() < renewal_lead(begins.timestamp(), ends.timestamp()):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ftpservice.activity.text_table import size_text
-from ftpservice.admin.finding import Finding, error, good, warning
+from ftpservice.admin.checks.finding import Finding, error, good, warning
 
 __all__ = [
     "check_clock",

@@ -1,0 +1,3 @@
+"""What ``ftpservice doctor`` checks."""
+
+__all__: list[str] = []
