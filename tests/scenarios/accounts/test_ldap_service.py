@@ -210,7 +210,10 @@ def test_the_accounts_of_a_directory_are_listed(slapd):
     done = command("user", "list", "--json", "--store", chosen)
     assert done.exit_code == 0, done.stderr
     shown = {one["name"]: one for one in json.loads(done.stdout)}
-    assert sorted(shown) == ["ann", "ben", "cat", "eve"]
+    assert sorted(shown) == ["ann", "ben", "cat", "dan", "eve"]
+    unusable = {name: one["unusable"] for name, one in shown.items() if one["unusable"]}
+    assert list(unusable) == ["dan"]
+    assert "quota" in unusable["dan"]
     assert shown["ann"]["quota_bytes"] == 10 << 20
     assert (shown["ann"]["root"], shown["ann"]["hash_scheme"]) == ("/ann", None)
     assert (shown["ben"]["locked"], shown["cat"]["locked"]) == (False, True)
