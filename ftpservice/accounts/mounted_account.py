@@ -15,6 +15,7 @@ from ftpservice.storage.links import without_links
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.account_tree import AccountTree, OpenStorage
 from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.counted_tree import ACCOUNT_KIND
 from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -59,7 +60,7 @@ def mounted_parts(
 def account_tree(record: AccountRecord, book: QuotaBook, open_root: OpenRoot) -> AccountTree:
     """Return what the quota of an account with mounts counts."""
     writable = [opens for _path, read_only, opens in _storages(record, open_root) if not read_only]
-    return AccountTree(book, ("account", record.name, record.root, record.mounts), writable)
+    return AccountTree(book, (ACCOUNT_KIND, record.name, record.root, record.mounts), writable)
 
 
 def _storages(

@@ -77,7 +77,7 @@ def _result_lines(done: dict[str, Any]) -> Sequence[str]:
     rows = [
         (
             printable_text(each["user"], 40),
-            printable_text(each["rule"], 60),
+            _rule(each),
             duration_text(each["age"]),
             "directory" if each["directory"] else size_text(each["size"]),
             printable_text(each["path"], 1000),
@@ -102,6 +102,11 @@ def _counts(counts: dict[str, Any]) -> str:
     if counts["in_use"]:
         text += f"; in use: {count_text(counts['in_use'], 'file')}"
     return text + (f"; {counts['failed']} failed" if counts["failed"] else "")
+
+
+def _rule(file: dict[str, Any]) -> str:
+    account = file["rule_account"]
+    return printable_text(f"{file['rule']} of {account}" if account else file["rule"], 60)
 
 
 def _place(rule: dict[str, Any]) -> str:

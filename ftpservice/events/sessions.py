@@ -296,7 +296,10 @@ class FileExpired(Event):
     age: float
     """Seconds since it was changed or created."""
     rule: str
-    """The rule, as in the retention of the account: ``/in: 7d``."""
+    """The rule, as in the retention of the account: ``/in: 7d``.
+
+    ``30d of 'ben'`` if it is that of another account with the file, which keeps it longer.
+    """
     is_directory: bool = False
     """Whether it was an empty directory."""
 

@@ -61,33 +61,43 @@ class FileOwners:
         """Return who reaches the entries of a directory, and by which rules."""
         found = list(self._reached(place))
         # The accounts of a group have the same rules, which are looked at once.
-        retentions = [rules.at(path) for rules, path in dict.fromkeys(found)]
+        first = {(rules, path): account for account, rules, path in reversed(found)}
+        retentions = [(account, rules.at(path)) for (rules, path), account in first.items()]
         return SharedDirectory(retentions, is_shared=len(found) > 1)
 
-    def _reached(self, place: Place) -> Iterator[tuple[RetentionRules, VirtualPath]]:
-        """Yield the rules of each account that reaches a directory, and its path there."""
+    def _reached(self, place: Place) -> Iterator[tuple[str, RetentionRules, VirtualPath]]:
+        """Yield each account that reaches a directory, with its rules and its path there."""
         for depth in range(len(place), 0, -1):
             for reach in self._by_place.get(place[:depth], ()):
                 path = reach.path_of(tuple(map(str, place[depth:])))
                 if path is not None:
-                    yield reach.rules, path
+                    yield reach.account, reach.rules, path
 
 
 class SharedDirectory:
     """A directory with the rules of each account that reaches it."""
 
-    def __init__(self, retentions: Sequence[DirectoryRetention], is_shared: bool = False) -> None:
+    def __init__(
+        self, retentions: Sequence[tuple[str, DirectoryRetention]], is_shared: bool = False
+    ) -> None:
         self._retentions = retentions
         self.is_shared = is_shared
         """Whether several accounts reach it, or one does by several paths."""
 
     def rule_for(self, name: str) -> RetentionRule | None:
         """Return the rule for a file that keeps it longest; None if an account keeps it."""
-        return _longest([one.rule_for(name) for one in self._retentions])
+        return _longest([one.rule_for(name) for _, one in self._retentions])
 
     def rule_for_directory(self, name: str) -> RetentionRule | None:
         """Return the rule for an entry that is a directory; None if an account keeps it."""
-        return _longest([one.rule_for_directory(name) for one in self._retentions])
+        return _longest([one.rule_for_directory(name) for _, one in self._retentions])
+
+    def account_of(self, rule: RetentionRule, name: str, is_directory: bool) -> str:
+        """Return the account whose rule for an entry this is."""
+        for account, one in self._retentions:
+            if rule == (one.rule_for_directory(name) if is_directory else one.rule_for(name)):
+                return account
+        raise LookupError(name)
 
 
 def _longest(rules: Sequence[RetentionRule | None]) -> RetentionRule | None:

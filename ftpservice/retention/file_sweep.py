@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twisted.logger import Logger
 
@@ -52,6 +52,13 @@ class ExpiredFile:
     """In seconds."""
     rule: RetentionRule
     is_directory: bool = False
+    rule_account: str = ""
+    """The account whose rule it is, if that is another one."""
+
+    @property
+    def rule_text(self) -> str:
+        """The rule, and whose it is if it is that of another account."""
+        return f"{self.rule} of {self.rule_account!r}" if self.rule_account else str(self.rule)
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,9 @@ class SweepTerms:
     found: Callable[[ExpiredFile], object]
     """Called with what was deleted, or in a dry run would be."""
     is_stopping: Callable[[], bool]
+    listed: set[tuple[Place, bool]] = field(default_factory=set)
+    """In a dry run: directories that accounts share, whose files are listed already (False), and
+    those that are listed themselves (True)."""
 
 
 @dataclass
@@ -112,6 +122,8 @@ class FileSweep:
         self._fixed = fixed
         """Tells of directories that stay."""
         self._pending: list[VirtualPath] = [ROOT]
+        self._unavailable = {problem.path for problem in files.problems}
+        """The mounts that cannot be opened: they have failed already."""
 
     async def run(self) -> None:
         """Look at all directories in which a rule may delete something."""
@@ -126,7 +138,7 @@ class FileSweep:
             return
         while self._pending and not self._terms.is_stopping():
             directory = self._pending.pop()
-            may_delete = self._rules.deletes_below(directory)
+            may_delete = self._rules.deletes_below(directory) and directory not in self._unavailable
             if may_delete and self._files.leads_to_writable(directory):
                 await self._attempt(self._look(_Tree(storage, removal), directory))
 
@@ -135,6 +147,7 @@ class FileSweep:
         shared = SharedDirectory([])
         if self._files.is_writable(directory):
             shared = self._owners.directory(self._files.place_of(directory))
+        is_listed = shared.is_shared and self._is_listed(directory, False)
         try:
             listing = await tree.storage.open_listing(directory)
         except PathNotFound:
@@ -143,7 +156,7 @@ class FileSweep:
             while batch := await listing.next_batch():
                 for start in range(0, len(batch), ENTRIES_PER_TURN):
                     turn = batch[start : start + ENTRIES_PER_TURN]
-                    await self._consider_all(tree, directory, turn, shared)
+                    await self._consider_all(tree, directory, turn, shared, is_listed)
         finally:
             listing.close()
 
@@ -153,11 +166,14 @@ class FileSweep:
         directory: VirtualPath,
         entries: Sequence[Entry],
         shared: SharedDirectory,
+        is_listed: bool,
     ) -> None:
         await self._terms.pace.step(len(entries) * ENTRY_SECONDS)
         for entry in entries:
             expired = self._expired(directory.child(entry.name), entry, shared)
-            if expired is not None and not self._terms.is_stopping():
+            if expired is None or (is_listed and not expired.is_directory):
+                continue
+            if not self._terms.is_stopping():
                 await self._attempt(self._expire(tree, entry, expired))
 
     def _expired(
@@ -178,11 +194,32 @@ class FileSweep:
                 own = self._rules.at(path.parent).rule_for(entry.name)
                 self.counts.kept_by_others += own is not None and age >= own.seconds
             return None
-        return ExpiredFile(self._account, path, entry.size, age, rule, is_directory)
+        owner = shared.account_of(rule, entry.name, is_directory) if shared.is_shared else ""
+        if owner:
+            own = self._own_rule(path, is_directory)
+            rule, owner = (own, "") if own and own.seconds == rule.seconds else (rule, owner)
+        return ExpiredFile(self._account, path, entry.size, age, rule, is_directory, owner)
+
+    def _own_rule(self, path: VirtualPath, is_directory: bool) -> RetentionRule | None:
+        rules = self._rules.at(path.parent)
+        return rules.rule_for_directory(path.name) if is_directory else rules.rule_for(path.name)
+
+    def _is_listed(self, path: VirtualPath, itself: bool) -> bool:
+        """Return whether a dry run has listed the files of a directory, or it; note that it has."""
+        key = (self._files.place_of(path), itself)
+        listed = self._terms.listed
+        if not self._terms.is_dry or key in listed:
+            return self._terms.is_dry
+        listed.add(key)
+        return False
 
     async def _expire(self, tree: _Tree, entry: Entry, expired: ExpiredFile) -> None:
         if self._terms.is_dry:
-            if not expired.is_directory or await _is_empty(tree.storage, expired.path):
+            is_found = not expired.is_directory or (
+                await _is_empty(tree.storage, expired.path)
+                and not self._is_listed(expired.path, True)
+            )
+            if is_found:
                 self._count(expired)
             return
         await self._terms.pace.step(DELETION_SECONDS)

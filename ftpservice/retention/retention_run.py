@@ -250,6 +250,6 @@ def _event(expired: ExpiredFile, when: float) -> FileExpired:
         str(expired.path),
         expired.size,
         expired.age,
-        str(expired.rule),
+        expired.rule_text,
         expired.is_directory,
     )

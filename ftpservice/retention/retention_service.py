@@ -247,6 +247,7 @@ def _file(expired: ExpiredFile) -> dict[str, Any]:
         "size": expired.size,
         "age": round(expired.age),
         "rule": str(expired.rule),
+        "rule_account": expired.rule_account or None,
     }
 
 

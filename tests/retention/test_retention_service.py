@@ -230,6 +230,7 @@ class TestRequests:
                     "size": 5,
                     "age": 31 * DAY,
                     "rule": "30d",
+                    "rule_account": None,
                 }
             ],
             "omitted": 0,

@@ -74,7 +74,8 @@ class AccountTree:
                 storage, place = await self._opened(opens)
             except StorageError as error:
                 ledger.left_out.add(number)
-                log.error("a storage of an account was not counted: {error}", error=error)
+                named = ledger.named
+                log.error("quota of {name}: not counted: {error}", name=named, error=error)
             else:
                 found.setdefault(place, storage)
         size = files = partials = 0

@@ -16,10 +16,12 @@ from ftpservice.storage.quota.ledger import Place, QuotaLedger, QuotaLimits
 from ftpservice.storage.quota_interfaces import QuotaState, TreeUsage
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["COUNT_TIMEOUT_SECONDS", "CountedTree"]
+__all__ = ["ACCOUNT_KIND", "COUNT_TIMEOUT_SECONDS", "CountedTree"]
 
 log = Logger("ftpservice.quota")
 
+ACCOUNT_KIND = "account"
+"""The first part of the place of a ledger that is for an account: its name follows."""
 COUNT_TIMEOUT_SECONDS = 20.0
 """What an upload waits for a count before it is refused as `Busy`."""
 RECENT_SECONDS = 5.0
@@ -132,12 +134,21 @@ class CountedTree(QuotaLedger):
         if self.storages:
             self.begin_count()
 
+    @property
+    def named(self) -> str:
+        """The tree in messages: its account, or its directory."""
+        kind, *names = self.place
+        if kind == ACCOUNT_KIND:
+            return repr(names[0])
+        start = kind if isinstance(kind, str) else type(kind).__name__
+        return f"{start}:/{'/'.join(map(str, names))}"
+
     async def _count(self) -> None:
         started = self._clock.seconds()
         try:
             found = await self._valid_count()
         except StorageError as error:
-            log.error("counting for a quota failed: {error}", error=error)
+            log.error("quota of {place}: the count failed: {error}", place=self.named, error=error)
             drop_tracebacks(error)
         else:
             self.counted(*found)
