@@ -1,8 +1,7 @@
 """Patterns of names, such as ``.git; *.tmp``, and the names that an account may see and create.
 
-A name that would be the same file elsewhere must not get around a pattern. So upper and lower case,
-the normalisation forms of Unicode (NFC, NFD), and dots and spaces at the end of a name make no
-difference: some filesystems and clients drop or change them.
+A name that would be the same file elsewhere must not get around a pattern, so every spelling of it
+counts (`name_spellings`).
 """
 
 from __future__ import annotations
@@ -10,9 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from unicodedata import normalize
 
 from ftpservice.storage.errors import NameRefused, PathNotFound
+from ftpservice.storage.name_rules.name_spellings import (
+    IGNORED_AT_END,
+    plain_spelling,
+    short_name_expression,
+    spellings,
+)
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.glob import glob_expression
 from ftpservice.wire.paths import VirtualPath
@@ -23,7 +27,6 @@ SEPARATOR = ";"
 MAX_PATTERNS = 64
 FORBIDDEN = frozenset("/,") | {chr(code) for code in (*range(32), 127)}
 """A name has no slash, and an option of ``passwd.db`` no comma."""
-IGNORED_AT_END = ". "
 
 
 def parse_patterns(text: str) -> tuple[str, ...]:
@@ -39,7 +42,7 @@ def parse_patterns(text: str) -> tuple[str, ...]:
                 f"the pattern {pattern!r} has a slash, a comma or a control character; it is for"
                 " single names"
             )
-        glob_expression(_normal(pattern))
+        _expression(pattern)
     return patterns
 
 
@@ -48,15 +51,18 @@ def patterns_text(patterns: Sequence[str]) -> str:
     return f"{SEPARATOR} ".join(patterns)
 
 
-def _normal(name: str) -> str:
-    return name if name.isascii() else normalize("NFC", name)
+def _expression(pattern: str) -> str:
+    """Return a pattern as a regular expression; raises `ValueError`."""
+    plain = plain_spelling(pattern)
+    others = [glob_expression(one) for one in dict.fromkeys((plain, *spellings(pattern)))]
+    return "|".join(filter(None, (*others, short_name_expression(plain))))
 
 
 class NamePatterns:
     """Patterns as `parse_patterns` returns them; none match nothing."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        expressions = [glob_expression(_normal(pattern)) for pattern in patterns]
+        expressions = [_expression(pattern) for pattern in patterns]
         self._each = [
             (pattern, re.compile(expression, re.IGNORECASE).match)
             for pattern, expression in zip(patterns, expressions, strict=True)
@@ -68,16 +74,16 @@ class NamePatterns:
 
     def match(self, name: str) -> bool:
         """Return whether a pattern matches a name."""
-        name = _normal(name)
         if self._match_any(name) is not None:
             return True
-        return name[-1:] in (".", " ") and self._match_any(name.rstrip(IGNORED_AT_END)) is not None
+        is_plain = name.isascii() and name[-1:] not in IGNORED_AT_END
+        return not is_plain and any(map(self._match_any, spellings(name)))
 
     def matching(self, names: Sequence[str]) -> str:
         """Return the first pattern that matches one of these names; empty if none does."""
         for name in names:
             if self.match(name):
-                forms = (_normal(name), _normal(name).rstrip(IGNORED_AT_END))
+                forms = (name, *spellings(name))
                 return next(text for text, match in self._each if any(map(match, forms)))
         return ""
 
@@ -120,7 +126,12 @@ class NameRules:
         return not any(map(self.hidden.match, path.parts))
 
     def shown(self, entry: Entry) -> Entry:
-        """Return an entry; that of a link does not name what is hidden."""
+        """Return an entry; that of a link does not name what is hidden.
+
+        Nor does the number of links count it, such as that of a directory its subdirectories.
+        """
+        if self.hidden and entry.links != 1:
+            entry = entry._replace(links=1)
         if entry.target and any(map(self.hidden.match, entry.target.split("/"))):
             return entry._replace(target="")
         return entry

@@ -73,6 +73,24 @@ def test_malformed_patterns_are_refused_with_the_reason(text, reason):
         ("ǆ", "Ǆ"),
         ("k", "\u212a"),
         ("... x", "... x"),
+        (".git", ".g\u200bit"),
+        (".git", "\ufeff.gi\u200dt\u00ad"),
+        (".git", ".git\ufe0f ."),
+        (".git", ".g\U000e0100it"),
+        ("a\u200db", "ab"),
+        ("straße", "STRASSE"),
+        ("strasse", "straße"),
+        ("strasse", "Straße. "),
+        ("file", "ﬁle"),
+        (".git", "GIT~1"),
+        (".git", "git~12"),
+        (".git", "GI7EB1~1"),
+        (".gitignore", "GITIGN~1"),
+        (".gitignore", "gitig~10"),
+        ("secret*", "SECRET~1.TXT"),
+        ("secret report.docx", "SECRET~1.DOC"),
+        ("naïve.text", "NA_VE~1.TEX"),
+        ("*.tmpfile", "LETTER~1.TMP"),
     ],
 )
 def test_a_pattern_matches_every_spelling_of_a_name(pattern, name):
@@ -92,6 +110,14 @@ def test_a_pattern_matches_every_spelling_of_a_name(pattern, name):
         ("[!a]", "A"),
         (r"\*", "x"),
         ("x", ""),
+        (".git", "GIT"),
+        (".git", "GIT~1.TXT"),
+        (".git", "GIX~1"),
+        (".git", "git~x"),
+        (".*", "report~1.txt"),
+        ("*secret*", "report~1.txt"),
+        ("*.exe", "report~1.txt"),
+        (".git", "ġit"),
     ],
 )
 def test_a_pattern_matches_whole_names_only(pattern, name):
@@ -102,6 +128,11 @@ def test_a_pattern_matches_whole_names_only(pattern, name):
 def test_a_hostile_name_takes_no_time():
     patterns = NamePatterns(parse_patterns("*a*a*a*a*a*a*a*a*b"))
     assert not patterns.match("a" * 255)
+
+
+def test_a_folded_pattern_is_within_the_limit_too():
+    with pytest.raises(ValueError, match="too long"):
+        parse_patterns("ß" * 300)
 
 
 def test_no_patterns_match_nothing():
@@ -150,6 +181,13 @@ def test_in_a_hidden_directory_a_new_name_has_no_parent(rules):
     with pytest.raises(PathNotFound):
         rules.check_new(path_at("/.git/a.exe"))
     rules.check_new(path_at("/a/b.txt"))
+
+
+def test_the_number_of_links_does_not_count_what_is_hidden(rules):
+    directory = Entry("work", Kind.DIRECTORY, 0, 0.0, links=3)
+    assert rules.shown(directory).links == 1
+    assert [one.links for one in rules.shown_entries([directory])] == [1]
+    assert NameRules.of((), ("*.exe",)).shown(directory) is directory
 
 
 def test_the_target_of_a_link_does_not_name_what_is_hidden(rules):
