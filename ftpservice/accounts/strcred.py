@@ -58,8 +58,7 @@ class PasswdFactory:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InvalidAuthArgumentString(
-                f"passwd: cannot read {path!r}: {reason}; name a file with a line "
-                "name:argon2id-hash for each account"
+                f"passwd: cannot read {path!r}: {reason}; ftpservice user add makes such a file"
             ) from error
         problems = contents.problems()
         if problems and not contents.accounts:

@@ -14,6 +14,7 @@ from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.count import count_tree
+from ftpservice.storage.quota.counted_tree import ledger_text
 from ftpservice.storage.quota.ledger import Place
 from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -74,7 +75,7 @@ class AccountTree:
                 storage, place = await self._opened(opens)
             except StorageError as error:
                 ledger.left_out.add(number)
-                named = ledger.named
+                named = ledger_text(self.place)
                 log.error("quota of {name}: not counted: {error}", name=named, error=error)
             else:
                 found.setdefault(place, storage)

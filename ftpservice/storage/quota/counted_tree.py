@@ -16,7 +16,7 @@ from ftpservice.storage.quota.ledger import Place, QuotaLedger, QuotaLimits
 from ftpservice.storage.quota_interfaces import QuotaState, TreeUsage
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["ACCOUNT_KIND", "COUNT_TIMEOUT_SECONDS", "CountedTree"]
+__all__ = ["ACCOUNT_KIND", "COUNT_TIMEOUT_SECONDS", "CountedTree", "ledger_text"]
 
 log = Logger("ftpservice.quota")
 
@@ -32,6 +32,15 @@ LOGIN_RECOUNT_SECONDS = 60.0
 """The age of a count at which the first of an account's sessions has the tree counted again."""
 MAX_SHARED_ATTEMPTS = 3
 """Counts that changes may disturb; changes wait for the next one."""
+
+
+def ledger_text(place: Place) -> str:
+    """Return the place of a ledger for messages: its account, or its directory."""
+    kind, *names = place
+    if kind == ACCOUNT_KIND:
+        return repr(names[0])
+    start = kind if isinstance(kind, str) else type(kind).__name__
+    return f"{start}:/{'/'.join(map(str, names))}"
 
 
 class CountedTree(QuotaLedger):
@@ -134,21 +143,12 @@ class CountedTree(QuotaLedger):
         if self.storages:
             self.begin_count()
 
-    @property
-    def named(self) -> str:
-        """The tree in messages: its account, or its directory."""
-        kind, *names = self.place
-        if kind == ACCOUNT_KIND:
-            return repr(names[0])
-        start = kind if isinstance(kind, str) else type(kind).__name__
-        return f"{start}:/{'/'.join(map(str, names))}"
-
     async def _count(self) -> None:
         started = self._clock.seconds()
         try:
             found = await self._valid_count()
         except StorageError as error:
-            log.error("quota of {place}: the count failed: {error}", place=self.named, error=error)
+            log.error("quota of {place}: the count failed: {error}", place=ledger_text(self.place), error=error)
             drop_tracebacks(error)
         else:
             self.counted(*found)

@@ -7,7 +7,7 @@ from zope.interface import implementer
 
 from ftpservice.storage.errors import Busy, Unavailable
 from ftpservice.storage.quota.book import Change, QuotaBook
-from ftpservice.storage.quota.counted_tree import COUNT_TIMEOUT_SECONDS, LOGIN_RECOUNT_SECONDS
+from ftpservice.storage.quota.counted_tree import COUNT_TIMEOUT_SECONDS, LOGIN_RECOUNT_SECONDS, ledger_text
 from ftpservice.storage.quota.ledger import QuotaLimits
 from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
 from ftpservice.wire.paths import ROOT
@@ -85,6 +85,18 @@ def test_a_count_that_fails_is_tried_again_by_the_next_upload(bench):
     waiting = started(bench.tree.when_counted(ROOT))
     bench.storage.found(7, 2)
     assert waiting == [None]
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        (("account", "ann", "/ann", ()), "'ann'"),
+        (("local", "srv", "ftp"), "local:/srv/ftp"),
+        ((Clock(), "a"), "Clock:/a"),
+    ],
+)
+def test_an_error_of_a_count_names_the_account_or_the_directory(place, text):
+    assert ledger_text(place) == text
 
 
 def test_a_count_during_which_something_changed_is_repeated(bench):
