@@ -148,7 +148,11 @@ class CountedTree(QuotaLedger):
         try:
             found = await self._valid_count()
         except StorageError as error:
-            log.error("quota of {place}: the count failed: {error}", place=ledger_text(self.place), error=error)
+            log.error(
+                "quota of {place}: the count failed: {error}",
+                place=ledger_text(self.place),
+                error=error,
+            )
             drop_tracebacks(error)
         else:
             self.counted(*found)

@@ -7,7 +7,11 @@ from zope.interface import implementer
 
 from ftpservice.storage.errors import Busy, Unavailable
 from ftpservice.storage.quota.book import Change, QuotaBook
-from ftpservice.storage.quota.counted_tree import COUNT_TIMEOUT_SECONDS, LOGIN_RECOUNT_SECONDS, ledger_text
+from ftpservice.storage.quota.counted_tree import (
+    COUNT_TIMEOUT_SECONDS,
+    LOGIN_RECOUNT_SECONDS,
+    ledger_text,
+)
 from ftpservice.storage.quota.ledger import QuotaLimits
 from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
 from ftpservice.wire.paths import ROOT
