@@ -94,6 +94,8 @@ def account_lines(record: AccountRecord, **counts: int) -> list[str]:
         else:
             shown = _text(key, value)
         origin = f"  (group {groups[field]})" if field in groups else ""
+        if key == "expires" and record.expires and _is_past(record.expires):
+            shown += "  (expired)"
         rows.append((key, f"{shown}{origin}"))
     rows += [(key, str(count)) for key, count in counts.items()]
     width = max(MIN_KEY_WIDTH, *(len(key) + 1 for key, _ in rows))
@@ -147,7 +149,11 @@ def _state(record: AccountRecord) -> str:
 
 
 def _expiry(last_day: date) -> str:
-    return f"{'expired' if last_day < date.today() else 'until'} {last_day.isoformat()}"
+    return f"{'expired' if _is_past(last_day) else 'until'} {last_day.isoformat()}"
+
+
+def _is_past(day: date) -> bool:
+    return day < date.today()
 
 
 def _text(key: str, value: Any) -> str:

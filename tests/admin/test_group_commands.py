@@ -156,6 +156,7 @@ def test_an_account_stays_locked_while_its_group_is(admin):
     ]
     admin.do("group", "unlock", "staff")
     assert "  expired 2025-01-31" in admin.do("user", "list")
+    assert "expires:      2025-01-31  (expired)" in admin.do("user", "show", "ann")
 
 
 def test_a_malformed_group_is_listed(tmp_path):
