@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import IAccountStore, InvalidAccount, IWatchedAccounts
+from ftpservice.accounts.account_store import (
+    AccountListing,
+    IAccountStore,
+    InvalidAccount,
+    IWatchedAccounts,
+)
 from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.accounts.stores.store_checker import StoreChecker
 
@@ -50,7 +55,7 @@ def _seen(checker: IWatchedAccounts, names: Collection[str]) -> Iterable[Account
 
 
 def _in_store(store: IAccountStore) -> Sequence[AccountRecord]:
-    for problem in store.problems():
+    listing: AccountListing = store.listing()
+    for problem in listing.problems:
         raise InvalidAccount(problem)
-    accounts: Sequence[AccountRecord] = store.accounts()
-    return accounts
+    return listing.accounts

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.defence.ban_file import load_bans, save_bans
-from ftpservice.accounts.defence.bans import Ban, BanList, parse_networks
+from ftpservice.accounts.defence.bans import Ban, BanList, NetworkLists, parse_networks
 from ftpservice.accounts.defence.networks import Network
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.linux import read_regular_file
@@ -34,8 +34,6 @@ LIST_OPTIONS = ("--allow-networks", "--deny-networks")
 MAX_LIST_BYTES = 64 * 1024 * 1024
 POLL_SECONDS = 2.0
 """Time between two looks at the lists of networks."""
-
-Lists = tuple[tuple[Network, ...], tuple[Network, ...]]
 
 
 class BanService(Service):
@@ -115,14 +113,14 @@ class BanService(Service):
     def _current_versions(self) -> tuple[FileVersion, ...]:
         return file_versions(path for path in self._lists if path is not None)
 
-    def _read_lists(self) -> Lists:
+    def _read_lists(self) -> NetworkLists:
         allowed, denied = map(_networks, LIST_OPTIONS, self._lists)
-        return allowed, denied
+        return NetworkLists(allowed, denied)
 
     def _check_in_thread(self) -> Deferred[None]:
         return self._thread().run(self._changed_lists).addCallbacks(self._use, _cannot_read)
 
-    def _changed_lists(self) -> Lists | None:
+    def _changed_lists(self) -> NetworkLists | None:
         """Read the lists if a file has changed (blocks)."""
         versions = self._current_versions()
         if versions == self._versions:
@@ -130,13 +128,14 @@ class BanService(Service):
         self._versions = versions
         return self._read_lists()
 
-    def _use(self, lists: Lists | None) -> None:
+    def _use(self, lists: NetworkLists | None) -> None:
         if lists is not None:
-            self.bans.use_networks(*lists)
+            self.bans.use_networks(lists)
+            allowed, denied = lists.sizes
             log.info(
                 "{allowed} networks are allowed, {denied} are denied",
-                allowed=len(lists[0]),
-                denied=len(lists[1]),
+                allowed=allowed,
+                denied=denied,
             )
 
 

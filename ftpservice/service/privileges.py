@@ -31,11 +31,17 @@ MAX_ID = 2**32 - 2
 """The next number means "unchanged" to the kernel."""
 CAP_SETUID = 7
 """The bit of the capability to become any user (capabilities(7))."""
+CAP_SETGID = 6
+"""That to change the groups of the process."""
 MODULE_FILES = (os.__file__, __file__)
 """Of the standard library and of this package: further modules are loaded when they are needed."""
 REFUSED_TEXT = (
     "refusing to serve as root - start it as another user (User= in its unit), or give --uid USER "
     "to become that user after the ports are bound, or --allow-root to serve as root"
+)
+ROOT_GROUP_TEXT = (
+    "--uid: the process is in the group of root (0), which {name} is not - start it without, by "
+    "setpriv --init-groups or by User= in its unit"
 )
 ALLOWED_TEXT = "warning: serving as root (--allow-root); --uid USER drops its privileges"
 
@@ -228,10 +234,14 @@ def _may(path: str | Path, mode: int) -> bool:
 
 def _become(user: ServiceUser) -> None:
     """Give up every id and group of the current user; raises `CannotStart`."""
+    groups = groups_of(user.owner)
     has_ids = os.getresuid() == (user.uid,) * 3 and os.getresgid() == (user.gid,) * 3
     if has_ids and user.uid != ROOT:
-        return
-    groups = groups_of(user.owner)
+        # Further groups may be wanted (SupplementaryGroups= of a unit); that of root is left over.
+        if ROOT not in set(os.getgroups()) - {*groups, user.gid}:
+            return
+        if not _capabilities() >> CAP_SETGID & 1:
+            raise CannotStart(ROOT_GROUP_TEXT.format(name=user.name))
     try:
         os.setgroups(groups)
         os.setresgid(user.gid, user.gid, user.gid)

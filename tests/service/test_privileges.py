@@ -156,6 +156,46 @@ def test_a_user_has_the_groups_of_the_group_database() -> None:
 
 
 @needs_root
+@pytest.mark.parametrize("groups", [[], [4, 27]])
+def test_a_process_that_is_that_user_keeps_the_groups_it_was_given(groups: list[int]) -> None:
+    def steps() -> None:
+        os.setgroups(groups)
+        os.setresgid(77, 77, 77)
+        os.setresuid(*(FREE_UID,) * 3)
+        privileges(f"--uid={FREE_UID}", "--gid=77").drop()
+        assert os.getgroups() == groups
+
+    in_child(steps)
+
+
+@needs_root
+def test_the_group_of_root_is_refused_where_it_cannot_be_given_up() -> None:
+    """As ``setpriv --reuid`` leaves it without ``--clear-groups``."""
+
+    def steps() -> None:
+        os.setgroups([0])
+        os.setresgid(77, 77, 77)
+        os.setresuid(*(FREE_UID,) * 3)
+        with pytest.raises(CannotStart, match=f"in the group of root .*{FREE_UID} is not"):
+            privileges(f"--uid={FREE_UID}", "--gid=77").drop()
+
+    in_child(steps)
+
+
+def test_the_group_of_root_is_given_up_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, Any] = {"groups": [0, 77]}
+    monkeypatch.setattr(os, "getgroups", lambda: found["groups"])
+    monkeypatch.setattr(os, "setgroups", lambda groups: found.update(groups=list(groups)))
+    for name in ("getresuid", "getresgid"):
+        monkeypatch.setattr(os, name, lambda: (77,) * 3)
+    for name in ("setresuid", "setresgid"):
+        monkeypatch.setattr(os, name, lambda *_three: None)
+    monkeypatch.setattr(module, "_capabilities", lambda: 1 << module.CAP_SETGID)
+    module._become(ServiceUser(77, 77, "ftp"))
+    assert found["groups"] == [77]
+
+
+@needs_root
 def test_a_process_that_can_become_root_again_is_refused() -> None:
     def saved() -> None:
         os.setresuid(NOBODY, NOBODY, 0)

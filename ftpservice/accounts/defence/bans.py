@@ -5,7 +5,8 @@ limit it is banned. Each further ban of the same address lasts twice as long, up
 Administrators ban and unban networks as well. Networks of the allow list are never refused; those
 of the deny list always are. A refused connection costs one look into a dictionary.
 
-Lists and bans have an upper limit; the points that were collected longest ago are forgotten first.
+Lists and bans have an upper limit: the points that were collected longest ago, and the bans that
+end first, are forgotten first. A ban costs the same with 10,000 others.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import heapify, heappop, heappush
 from ipaddress import ip_network
 
 from ftpservice.accounts.defence.networks import (
@@ -27,7 +29,7 @@ from ftpservice.accounts.defence.networks import (
 from ftpservice.events import BanLifted, Banned, Event, LoginFailed, LoginRefusal
 from ftpservice.wire.units import require_amounts
 
-__all__ = ["Ban", "BanList", "BanRules", "parse_networks"]
+__all__ = ["Ban", "BanList", "BanRules", "NetworkLists", "parse_networks"]
 
 POINTS = {
     LoginRefusal.WRONG_PASSWORD: 1.0,
@@ -42,6 +44,8 @@ REMEMBERED_SECONDS = 7 * 86_400.0
 """How long an ended ban makes the next one longer."""
 MAX_SCORES = 10_000
 MAX_BANS = 10_000
+MAX_ENDS = 2 * MAX_BANS
+"""Ends of bans, including those of bans that were replaced or lifted."""
 AUTOMATIC_REASON = "too many failed logins"
 DENIED_TEXT = "Connections from your address are not allowed."
 
@@ -80,6 +84,18 @@ class Score:
     updated: float = 0.0
 
 
+class NetworkLists:
+    """The networks whose connections are never refused, and those whose always are.
+
+    Thousands take a moment to arrange: make it in a thread.
+    """
+
+    def __init__(self, allowed: Sequence[Network] = (), denied: Sequence[Network] = ()) -> None:
+        self.sizes = len(allowed), len(denied)
+        self.allowed = NetworkTable((network, None) for network in allowed)
+        self.denied = NetworkTable((network, None) for network in denied)
+
+
 class BanList:
     """Decides which connections are refused, and counts failed logins.
 
@@ -96,14 +112,13 @@ class BanList:
     def __init__(self, seconds: Callable[[], float], rules: BanRules) -> None:
         self._seconds = seconds
         self.rules = rules
-        self.allowed: Sequence[Network] = ()
-        self.denied: Sequence[Network] = ()
+        self._lists = NetworkLists()
         self._bans: dict[str, Ban] = {}
         """By `address_group` or network."""
+        self._ends: list[tuple[float, str]] = []
+        """A heap of when each ban ends, with its key; some are no longer true."""
         self._wide = NetworkTable[Ban](())
         """Those of networks larger than what `address_group` returns."""
-        self._allowed = NetworkTable[None](())
-        self._denied = NetworkTable[None](())
         self._scores: OrderedDict[str, Score] = OrderedDict()
 
     def count_failure(self, event: Event) -> None:
@@ -111,18 +126,16 @@ class BanList:
         if isinstance(event, LoginFailed) and (points := POINTS.get(event.reason)):
             self.add_points(event.peer, points)
 
-    def use_networks(self, allowed: Sequence[Network], denied: Sequence[Network]) -> None:
+    def use_networks(self, lists: NetworkLists) -> None:
         """Set the lists of allowed and denied networks."""
-        self.allowed, self.denied = allowed, denied
-        self._allowed = NetworkTable((network, None) for network in allowed)
-        self._denied = NetworkTable((network, None) for network in denied)
-        self._index()
+        self._lists = lists
+        self._note_entries()
 
     def refusal(self, peer: str) -> str | None:
         """Return why a connection from ``peer`` is refused; None if it is not."""
-        if self._allowed.values_for(peer):
+        if self._lists.allowed.values_for(peer):
             return None
-        if self._denied.values_for(peer):
+        if self._lists.denied.values_for(peer):
             return DENIED_TEXT
         ban = self._ban_of(peer)
         return None if ban is None else _refusal_text(ban)
@@ -138,7 +151,7 @@ class BanList:
         limit, address = self.rules.limit, client_address(peer)
         if not limit or address is None or address.is_loopback:
             return
-        if self._allowed.values_for(peer):
+        if self._lists.allowed.values_for(peer):
             return
         key, now = address_group(peer), self._seconds()
         score = self._scores.setdefault(key, Score(updated=now))
@@ -174,7 +187,7 @@ class BanList:
         key = _key(network)
         self._scores.pop(key, None)
         ban = self._bans.pop(key, None)
-        self._changed()
+        self._changed(ban is not None and not _is_single(ban.network))
         is_lifted = ban is not None and ban.until > self._seconds()
         if is_lifted:
             self.publish(BanLifted(self._seconds(), 0, "", "", str(network)))
@@ -190,28 +203,52 @@ class BanList:
     def load(self, bans: Iterable[Ban]) -> None:
         """Take over the bans of an earlier run."""
         self._bans = {_key(ban.network): ban for ban in bans}
+        self._arrange_ends()
+        self._forget_ended()
         self._index()
 
     def _put(self, ban: Ban) -> None:
-        self._bans[_key(ban.network)] = ban
-        self._changed()
+        key = _key(ban.network)
+        self._bans[key] = ban
+        heappush(self._ends, (ban.until, key))
+        self._changed(not _is_single(ban.network))
         until = None if ban.until == math.inf else ban.until
         self.publish(Banned(self._seconds(), 0, "", "", str(ban.network), ban.reason, until))
 
-    def _changed(self) -> None:
-        now = self._seconds()
-        kept = [ban for ban in self._bans.values() if ban.until + REMEMBERED_SECONDS > now]
-        kept = sorted(kept, key=lambda ban: ban.until)[-MAX_BANS:]
-        self._bans = {_key(ban.network): ban for ban in kept}
-        self._index()
+    def _changed(self, is_wide: bool) -> None:
+        """Note and save a change; ``is_wide``: of the ban of a network that is not one key."""
+        if self._forget_ended() or is_wide:
+            self._index()
+        self._note_entries()
         if self.save is not None:
-            self.save(kept)
+            self.save(tuple(self._bans.values()))
+
+    def _forget_ended(self) -> bool:
+        """Forget old bans, and those that end first of too many; returns whether one was wide."""
+        ends, bans, was_wide = self._ends, self._bans, False
+        old = self._seconds() - REMEMBERED_SECONDS
+        while ends and (ends[0][0] <= old or len(bans) > MAX_BANS):
+            until, key = heappop(ends)
+            ban = bans.get(key)
+            if ban is not None and ban.until == until:
+                del bans[key]
+                was_wide |= not _is_single(ban.network)
+        if len(ends) > MAX_ENDS:
+            self._arrange_ends()
+        return was_wide
+
+    def _arrange_ends(self) -> None:
+        self._ends = [(ban.until, key) for key, ban in self._bans.items()]
+        heapify(self._ends)
 
     def _index(self) -> None:
         self._wide = NetworkTable(
             (ban.network, ban) for ban in self._bans.values() if not _is_single(ban.network)
         )
-        self.has_entries = bool(self._bans or self.denied)
+        self._note_entries()
+
+    def _note_entries(self) -> None:
+        self.has_entries = bool(self._bans or self._lists.denied)
 
 
 def _is_single(network: Network) -> bool:

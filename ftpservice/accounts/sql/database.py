@@ -65,9 +65,8 @@ class Database:
         Raises `StoreUnavailable`; `InvalidAccount` for a row that the database refuses.
         """
         with self._errors(), self.calls.running(), self.engine.connect() as connection:
-            self.calls.use(connection.connection.driver_connection)
             options = connection.execution_options(ftpservice_writes=writes)
-            with options.begin():
+            with self.calls.using(connection.connection.driver_connection), options.begin():
                 if checked and not self._is_checked:
                     self._check(connection)
                 yield connection

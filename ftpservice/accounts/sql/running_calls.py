@@ -74,6 +74,16 @@ class RunningCalls:
             if call.is_ended:
                 raise StoreUnavailable(f"{self._place}: the call was ended, it took too long")
 
+    @contextmanager
+    def using(self, connection: Any) -> Iterator[None]:
+        """Register a connection as `use` does, and forget it before others can get it."""
+        self.use(connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._calls[get_ident()].connection = None
+
     def interrupt(self, seconds: float) -> None:
         """End the calls that have run for longer than this; does not block."""
         ends = time.monotonic() - seconds

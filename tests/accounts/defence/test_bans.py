@@ -1,12 +1,13 @@
 """Bans: points of failed logins, growing times, lists of networks, and what stays in memory."""
 
 import math
+import sys
 from ipaddress import ip_network
 
 import pytest
 
 from ftpservice.accounts.defence import bans as module
-from ftpservice.accounts.defence.bans import Ban, BanList, BanRules, parse_networks
+from ftpservice.accounts.defence.bans import Ban, BanList, BanRules, NetworkLists, parse_networks
 from ftpservice.events import BanLifted, Banned, LoggedIn, LoginFailed, LoginRefusal
 
 STRANGER = "198.51.100.7"
@@ -145,9 +146,9 @@ def test_a_ban_that_must_be_lifted_is_not_shortened_by_failures(bans):
 
 def test_the_allow_list_wins_over_bans_and_the_deny_list(bans):
     denied = parse_networks("198.51.100.0/24  # all of them\n\n# nothing\n")
-    bans.use_networks((), denied)
+    bans.use_networks(NetworkLists((), denied))
     assert bans.refusal(STRANGER) == "Connections from your address are not allowed."
-    bans.use_networks(parse_networks(STRANGER), denied)
+    bans.use_networks(NetworkLists(parse_networks(STRANGER), denied))
     assert bans.refusal(STRANGER) is None
     failed(bans, times=9)
     bans.ban(ip_network(STRANGER))
@@ -169,6 +170,58 @@ def test_what_is_remembered_is_bounded(bans, monkeypatch):
     for number in range(100):
         failed(bans, peer=f"203.0.113.{number}", times=3)
     assert len(bans.bans()) == 10
+
+
+def test_those_that_end_first_are_forgotten_first(bans, monkeypatch):
+    monkeypatch.setattr(module, "MAX_BANS", 3)
+    bans.ban(ip_network("10.0.0.0/8"))
+    for number in (5, 1, 4, 2, 3):
+        bans.ban(ip_network(f"203.0.113.{number}"), number)
+    left = {str(ban.network) for ban in bans.bans()}
+    assert left == {"10.0.0.0/8", "203.0.113.4/32", "203.0.113.5/32"}
+    assert {str(ban.network) for ban in bans.saved[-1]} == left
+    bans.ban(ip_network("11.0.0.0/8"))
+    bans.ban(ip_network("12.0.0.0/8"))
+    bans.ban(ip_network("203.0.113.9"), 9)  # ends before all others
+    assert bans.refusal("203.0.113.9") is None
+    assert bans.refusal("11.1.1.1") is not None
+
+
+def test_a_network_that_is_no_longer_banned_is_not_refused(bans, clock):
+    wide = ip_network("10.0.0.0/8")
+    bans.ban(wide, 60.0)
+    bans.ban(wide, 30.0)
+    assert len(bans.bans()) == 1
+    clock.now += module.REMEMBERED_SECONDS + 61
+    bans.ban(ip_network("203.0.113.5"), 60.0)
+    assert [str(ban.network) for ban in bans.saved[-1]] == ["203.0.113.5/32"]
+    assert not bans._wide
+    bans.unban(ip_network("203.0.113.5"))
+    assert not bans.has_entries
+
+
+def test_the_ends_of_bans_that_were_lifted_are_bounded(bans, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ENDS", 10)
+    for _ in range(100):
+        bans.ban(ip_network("203.0.113.5"))
+        bans.unban(ip_network("203.0.113.5"))
+    assert len(bans._ends) <= 11
+
+
+def test_a_ban_costs_the_same_with_thousands_of_others(bans, clock):
+    first = int(ip_network("10.0.0.0/8").network_address)
+    others = [Ban(ip_network(first + number), "", 0.0, clock.now + 9) for number in range(10_000)]
+    bans.load(others)
+    calls = []
+    before = sys.getprofile()
+    sys.setprofile(lambda _frame, kind, _argument: calls.append(kind))
+    try:
+        failed(bans, times=3)
+    finally:
+        sys.setprofile(before)
+    assert bans.refusal(STRANGER) is not None
+    assert len(bans.saved[-1]) == module.MAX_BANS
+    assert len(calls) < 500
 
 
 def test_bans_of_an_earlier_run_are_in_force(bans, clock):

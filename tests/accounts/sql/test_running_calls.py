@@ -53,3 +53,22 @@ def test_a_connection_that_is_being_prepared_can_be_ended(lookup):
         database.read(select(ACCOUNTS))
     assert not database.calls._calls
     assert database.engine.pool.checkedout() == 0
+
+
+def test_a_call_has_forgotten_its_connection_before_another_can_get_it(lookup):
+    database = lookup._database
+    seen = []
+
+    def note(*_returned):
+        seen.extend(call.connection for call in database.calls._calls.values())
+        database.calls.interrupt(0.0)
+
+    event.listen(database.engine, "checkin", note)
+    with database.calls.running(), database.transaction():
+        (call,) = database.calls._calls.values()
+        outer = call.connection
+        assert outer is not None
+        database.read(select(ACCOUNTS))
+        assert call.connection is outer  # it can be ended again
+        call.is_ended = False
+    assert seen == [None, None]

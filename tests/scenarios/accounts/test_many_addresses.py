@@ -9,9 +9,10 @@ from time import time
 from pytest_twisted import ensureDeferred
 from twisted.internet.task import Clock
 
+from ftpservice.accounts import verified_passwords
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.defence import bans as ban_module
-from ftpservice.accounts.defence import login_attempts, verified_passwords
+from ftpservice.accounts.defence import login_attempts
 from ftpservice.accounts.defence.bans import Ban, BanList, BanRules
 from ftpservice.accounts.defence.login_attempts import LoginAttempts
 from ftpservice.accounts.external import recent_accounts
