@@ -117,10 +117,12 @@ class AccountTerms:
     ) -> AccountRecord:
         """Return the record of an account; raises `ValueError`.
 
-        ``words`` has what the store says of this account, by option, and the names of its groups.
+        ``words`` has what the store says of this account, by option, and the names of its groups;
+        an option without a value is as one that is missing: no limit of the settings is lifted.
         Only with ``trusts_storages`` may its root and its mounts be storage strings.
         """
         require_plain_name(name)
+        words = {key: values for key, values in words.items() if values}
         if words.get(GROUPS):
             return self._record_with_groups(name, words, trusts_storages)
         found: dict[str, Any] = {}

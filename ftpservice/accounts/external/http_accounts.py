@@ -40,6 +40,7 @@ __all__ = ["REFUSED_WORDS", "HTTPAccounts"]
 REFUSED_WORDS = ("wrong-password", "unknown-name", "disabled")
 WRONG_PASSWORD, UNKNOWN_NAME, DISABLED = REFUSED_WORDS
 NAME = "name"
+KNOWN_KEYS = (*ACCOUNT_KEYS, GROUPS)
 
 
 @implementer(IPeerAccountLookup)
@@ -117,7 +118,11 @@ class HTTPAccounts(ExternalAccounts):
         try:
             if not isinstance(given, str):
                 raise ValueError("'name' is no string")
-            words = {key: _words(key, value) for key, value in account.items() if key != NAME}
+            words = {
+                key: _words(key, value)
+                for key, value in account.items()
+                if key != NAME and (value is not None or key not in KNOWN_KEYS)
+            }
         except ValueError as error:
             return unusable_account(name, True, f"the answer: {error}")
         return self._settings.terms.found(given, words, trusts_storages=True)
@@ -139,15 +144,17 @@ class HTTPAccounts(ExternalAccounts):
 
 def _words(key: str, value: Any) -> list[str]:
     """Return a value of an account as its words in ``passwd.db``; raises `ValueError`."""
-    if key not in (*ACCOUNT_KEYS, GROUPS):
-        known = ", ".join((*ACCOUNT_KEYS, GROUPS))
-        raise ValueError(f"unknown key {key!r} (known: {known})")
+    if key not in KNOWN_KEYS:
+        raise ValueError(f"unknown key {key!r} (known: {', '.join(KNOWN_KEYS)})")
     values = value if isinstance(value, list) else [value]
+    if key == GROUPS and values == []:
+        return []
+    if any(isinstance(one, str) and not one.strip() for one in values) or not values:
+        raise ValueError(f"{key!r} is empty; leave it out for the value of the settings")
     if key == "disabled":
         if not all(isinstance(one, bool) for one in values):
             raise ValueError("'disabled' is true or false")
         return [""] if any(values) else []
-    words = [str(one) for one in values if one is not None]
-    if any(isinstance(one, bool) or not isinstance(one, str | int | None) for one in values):
+    if any(isinstance(one, bool) or not isinstance(one, str | int) for one in values):
         raise ValueError(f"{key!r} is a string, a number or an array of strings")
-    return words
+    return [str(one) for one in values]

@@ -3,7 +3,7 @@
 ``TARGET`` alone, ``TARGET#key=value&key=value`` with percent-encoded values, or the path of a file
 that ends in ``.toml`` and has the same keys and the target. A key may have several values: given
 more than once in a string, an array in a file. Keys are those that the store knows; the others are
-refused, because a restriction with a misspelled key must not be ignored.
+refused, because a restriction with a misspelled key must not be ignored; nor one without a value.
 """
 
 from __future__ import annotations
@@ -105,11 +105,13 @@ def parse_store_string(text: str, target_key: str, keys: Iterable[str]) -> Store
         parsed = StoreString(before, _string_values(after))
     if not parsed.target:
         raise BadStoreString(f"the {target_key} is missing")
-    for key in parsed.values:
+    for key, given in parsed.values.items():
         if key not in known:
             close = get_close_matches(key, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
             raise BadStoreString(f"unknown key {key!r} ({hint})")
+        if not all(value.strip() for value in given) or not given:
+            raise BadStoreString(f"{key!r} is empty; give a value or leave it out")
     return parsed
 
 

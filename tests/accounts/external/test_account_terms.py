@@ -57,6 +57,15 @@ def test_mounts_are_for_all_accounts_or_one():
         assert found.unusable or str(found.record.mounts[0]).startswith("/in=local:/srv/in/a")
 
 
+@pytest.mark.parametrize("key", [key for key in COMMON_KEYS if key not in ("cache", "mount")])
+def test_an_option_without_a_value_is_as_one_that_is_missing(key):
+    every = terms("rights=read&from=::1&hide=x&quota=1M&max-sessions=2&root=/a&tls=required")
+    assert every.record("ann", {key: []}) == every.record("ann", {})
+    staff = terms("from=::1&define-group=@staff:*:/x:read:quota=1M")
+    record = staff.record("ann", {"groups": ["staff"], key: []})
+    assert (record.networks, record.quota_bytes) == ((ip_network("::1"),), 1 << 20)
+
+
 def test_hours_are_one_value_or_several():
     record = terms("hours=Mon 08:00-09:00 UTC").record("ann", {})
     assert str(record.hours) == "Mon 08:00-09:00 UTC"
@@ -69,7 +78,7 @@ def test_patterns_of_names_are_one_value_or_several():
     record = every.record("ann", {})
     assert (record.hidden_names, record.refused_names) == ((".git", "*.tmp"), ("*.exe", "*.bat"))
     assert every.record("ann", {"hide": ["a", "b; c"]}).hidden_names == ("a", "b", "c")
-    assert every.record("ann", {"hide": []}).hidden_names is None
+    assert every.record("ann", {"hide": []}).hidden_names == (".git", "*.tmp")
     assert "has a slash" in every.found("ann", {"refuse": ["a/b"]}).unusable
 
 

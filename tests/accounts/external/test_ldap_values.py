@@ -49,7 +49,8 @@ def test_days(attribute, value, day):
 def test_other_values_are_taken_as_they_are():
     assert words("quota", "description", " 10M ") == ["10M"]
     assert words("from", "network", "10.0.0.0/8", "::1") == ["10.0.0.0/8", "::1"]
-    assert words("quota", "description", "") is None
+    for option in ("quota", "from", "root", "rights"):  # as one that is missing
+        assert words(option, "description", "", " ") is None
     assert words("quota", "description") is None
 
 

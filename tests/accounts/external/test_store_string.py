@@ -41,6 +41,13 @@ def test_a_file_has_the_same_values(tmp_path):
     assert found.seconds("cache") == 7.0
 
 
+@pytest.mark.parametrize("line", ["from = []", 'from = [""]', 'root = " "'])
+def test_a_restriction_without_a_value_is_refused(tmp_path, line):
+    (tmp_path / "store.toml").write_text(f'url = "x"\n{line}\n')
+    with pytest.raises(BadStoreString, match="is empty"):
+        parsed(str(tmp_path / "store.toml"))
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -49,6 +56,9 @@ def test_a_file_has_the_same_values(tmp_path):
         ("x#rot=/", "unknown key 'rot' (did you mean 'root'?)"),
         ("x#zzz=1", "unknown key 'zzz' (known: ca, cache, from, root, watch)"),
         ("x#root", "'root' has no value"),
+        ("x#rot=", "unknown key 'rot'"),
+        ("x#root=", "'root' is empty; give a value or leave it out"),
+        ("x#from=::1&from=%20", "'from' is empty"),
         ("nowhere.toml", "nowhere.toml: No such file"),
     ],
 )

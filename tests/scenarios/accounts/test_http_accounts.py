@@ -138,6 +138,15 @@ def test_a_wrong_token_is_no_wrong_password(server, tmp_path):
         ({"rights": "full", "name": "../ben"}, "cannot be the name"),
         ({"rights": "full", "name": 7}, "'name' is no string"),
         ({"rights": "full", "max-sessions": [1, 2]}, "several values"),
+        ({"rights": "full", "from": ["::1", None]}, "'from' is a string"),
+        ({"rights": "full", "disabled": [None]}, "true or false"),
+        ({"rights": "full", "quotas": None}, "unknown key 'quotas'"),
+        *(
+            ({"rights": "full", key: empty}, f"'{key}' is empty; leave it out")
+            for key in ("from", "rights", "root", "mount", "quota", "hours", "disabled")
+            for empty in ([], "", [" "])
+        ),
+        ({"rights": "full", "groups": [""]}, "'groups' is empty"),
     ],
 )
 def test_an_account_that_is_not_understood_is_unusable(server, account, problem):
@@ -146,6 +155,17 @@ def test_an_account_that_is_not_understood_is_unusable(server, account, problem)
     )
     assert problem in found.unusable
     assert found.record.disabled
+
+
+def test_null_and_no_groups_lift_no_limit_of_the_settings(server):
+    nothing = dict.fromkeys(("from", "rights", "root", "quota", "mount", "hide", "disabled"))
+    settings = ("rights=read", "root=/{user}", "from=::1", "quota=10M", "hide=.git")
+    url = f"{server.url}/account?json={quote(json.dumps({**nothing, 'groups': []}))}"
+    found = accounts(url, *settings).look_up("ann", b"ann pass")
+    assert found.unusable == ""
+    record = found.record
+    assert (record.root, record.rights, record.quota_bytes) == ("/ann", PRESETS["read"], 10 << 20)
+    assert (len(record.networks), record.hidden_names) == (1, (".git",))
 
 
 def test_an_answer_names_groups_of_the_settings(server):
