@@ -25,6 +25,9 @@ __all__ = [
     "RESOLVE_CACHED",
     "RESOLVE_NO_SYMLINKS",
     "UNSUPPORTED_ERRNOS",
+    "inotify_open",
+    "inotify_unwatch",
+    "inotify_watch",
     "is_cached",
     "is_open_elsewhere",
     "open_beneath",
@@ -59,6 +62,10 @@ MAX_SOCKET_PATH_BYTES = 107
 """The longest path of a UNIX socket (unix(7))."""
 MAX_SOCKET_NAME_BYTES = MAX_SOCKET_PATH_BYTES - len("/proc/self/fd/1234567890/")
 PR_SET_DUMPABLE = 4
+IN_MODIFY, IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF = 0x02, 0x04, 0x400, 0x800
+IN_DONT_FOLLOW = 0x02000000
+IN_CHANGES = IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF
+"""A file is written, has another mode or one name less (replaced, removed), is gone, or renamed."""
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 # The numbers hold for 64-bit processes only.
@@ -162,6 +169,37 @@ def set_dumpable(is_dumpable: bool) -> None:
     """
     if sys.platform == "linux":
         _libc.prctl(PR_SET_DUMPABLE, int(is_dumpable), 0, 0, 0)
+
+
+def inotify_open() -> int:
+    """Return a descriptor to read changes of files from: ``inotify_init1(2)``."""
+    return _inotify("inotify_init1", ctypes.c_int(os.O_NONBLOCK | os.O_CLOEXEC))
+
+
+def inotify_watch(descriptor: int, path: str, follows: bool) -> int:
+    """Report changes of a file from now on; returns the number of the watch.
+
+    ``follows``: of what a symbolic link leads to; otherwise, of the link.
+    """
+    mask = IN_CHANGES if follows else IN_CHANGES | IN_DONT_FOLLOW
+    name = ctypes.c_char_p(os.fsencode(path))
+    return _inotify("inotify_add_watch", ctypes.c_int(descriptor), name, ctypes.c_uint32(mask))
+
+
+def inotify_unwatch(descriptor: int, watch: int) -> None:
+    """Report changes of a file no more; `OSError` if the file is gone."""
+    _inotify("inotify_rm_watch", ctypes.c_int(descriptor), ctypes.c_int(watch))
+
+
+def _inotify(name: str, *args: object) -> int:
+    function = getattr(_libc, name, None)
+    if function is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    result = int(function(*args))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
 
 
 def is_open_elsewhere(descriptor: int) -> bool:

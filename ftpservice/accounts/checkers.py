@@ -248,6 +248,7 @@ class PasswordFileChecker(RecordChecker):
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop_and_wait()
+        self.file.changes.close()
 
     def lookup(self, name: str) -> AccountRecord | None:
         """Return the record of ``name``, as of the last login."""
@@ -286,8 +287,11 @@ class PasswordFileChecker(RecordChecker):
             return refreshed.addCallback(self._certificate_login, name, credentials)
         password = password_bytes(credentials.password)
         known = self._verified.find(name, password)
+        changes = self.file.changes
         if (
             known is not None
+            and not changes.pending(0)
+            and changes.is_known
             and self._verified.contents is self.file.contents  # `current` may have read it since
             and not self._refusals(known.record, IPeerCredentials(credentials, UNKNOWN_PEER))
         ):

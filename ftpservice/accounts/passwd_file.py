@@ -22,6 +22,7 @@ from types import MappingProxyType
 
 from ftpservice.accounts.account_record import AccountRecord, unusable_record
 from ftpservice.accounts.account_store import InvalidAccount, UnusableAccount
+from ftpservice.accounts.file_changes import FileChanges
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group, listed_accounts
 from ftpservice.accounts.groups.inheritance import ROOT_TAKEN_TEXT, TOP_ROOT, AccountGroups
 from ftpservice.accounts.passwd_line import parse_line
@@ -210,6 +211,8 @@ class PasswordFile:
     def __init__(self, path: str, report: Callable[[str], object]) -> None:
         self.path = os.path.abspath(path)
         self._report = report
+        self.changes = FileChanges()
+        """Whether the file has changed since."""
         self._lock = Lock()
         self._version: FileVersion | None = None
         self.contents = parse("")
@@ -219,15 +222,19 @@ class PasswordFile:
     def load(self) -> PasswdContents:
         """Read the file (blocks); raises `OSError` when it cannot be read."""
         with self._lock:
+            self.changes.reading(self.path)
             self._read()
+            self.changes.read()
             return self.contents
 
     def refresh(self) -> PasswdContents:
         """Read the file if it changed (blocks); an unreadable file leaves the previous contents."""
         with self._lock:
             try:
+                self.changes.reading(self.path)
                 if self._version is None or _version(os.stat(self.path)) != self._version:
                     self._read()
+                self.changes.read()
             except OSError as error:
                 self._version = None
                 reason = error.strerror or str(error)

@@ -9,8 +9,8 @@ the same name and password are then accepted by comparing two digests, in micros
   account that is refused for another reason all take the slow way, and the same time.
 - A digest holds for one reading of the file (`VerifiedPasswords.contents`); with other contents all
   are forgotten.
-- The file must have been checked for changes within ``RECHECK_SECONDS``; otherwise the slow way,
-  which checks it, is taken. So a changed file is in force after that time at the latest.
+- After a change of the file that the kernel tells of (`file_changes`), the slow way is taken, which
+  reads it. For other changes the file must have been checked within ``RECHECK_SECONDS``.
 - After ``REMEMBERED_SECONDS`` a password is hashed again; the number of digests is bounded.
 """
 

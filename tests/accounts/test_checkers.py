@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import LoginFailed, UnauthorizedLogin
@@ -29,6 +30,7 @@ from ftpservice.accounts.checkers import (
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.accounts.password_hash import verify
+from ftpservice.admin.cli import ftpservice
 from ftpservice.events import LoginRefusal
 from tests.accounts.doubles import SECRET, InlinePool
 
@@ -174,12 +176,73 @@ def test_a_refusal_after_a_login_costs_what_every_refusal_costs(
     assert len(hashes) == len(pool.calls) == before + 2
 
 
-def test_a_repeated_login_sees_what_changed_in_the_file_when_the_next_check_is_due(
+def replaced(path, text):
+    new = path.with_name("new")
+    new.write_text(text)
+    os.replace(new, path)
+
+
+def renamed(path, text):
+    path.rename(path.with_name("old"))
+    path.write_text(text)
+
+
+def appended(path, text):
+    with path.open("r+") as file:
+        file.write(text)
+        file.truncate()
+
+
+@pytest.mark.parametrize("change", [Path.write_text, appended, replaced, renamed])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_repeated_login_sees_every_change_of_the_file_at_once(
+    checker, path, hashes, change, is_link
+):
+    if is_link:
+        path.rename(path.with_name("target"))
+        path.symlink_to("target")
+    for _ in range(2):
+        assert ask(checker, b"alice") == b"alice"
+        change(path, f"alice:{SECRET}:/:full:disabled\n")
+        assert refused(ask(checker, b"alice"))
+        assert refused(ask(checker, b"alice"))
+        change(path, f"alice:{SECRET}:/:full\n")
+    before = len(hashes)
+    for _ in range(5):
+        assert ask(checker, b"alice") == b"alice"
+    assert len(hashes) <= before + 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["lock", "alice"], ["remove", "alice"], ["set", "alice", "--expires", "2020-01-31"]],
+)
+def test_a_command_is_in_force_for_the_next_login(checker, path, words):
+    assert ask(checker, b"alice") == b"alice"
+    done = CliRunner().invoke(ftpservice, ["user", *words, "--store", f"passwd:{path}"])
+    assert done.exit_code == 0, done.output
+    assert refused(ask(checker, b"alice"))
+
+
+def test_a_file_that_is_gone_is_looked_at_by_every_login(checker, path, pool):
+    assert ask(checker, b"alice") == b"alice"
+    text = path.read_text()
+    path.unlink()
+    for _ in range(2):
+        assert ask(checker, b"alice") == b"alice"  # the accounts read before stay in force
+    assert len(pool.calls) == 3
+    path.write_text(text.replace(":read", ":read:disabled"))
+    assert refused(ask(checker, b"alice"))
+
+
+def test_changes_that_the_kernel_does_not_tell_of_are_seen_when_the_next_check_is_due(
     checker, path, monkeypatch
 ):
     assert ask(checker, b"alice") == b"alice"
+    directory = path.parent
+    directory.rename(directory.with_name("before"))
+    directory.mkdir()
     path.write_text(f"alice:{SECRET}:/:full:disabled\n")
-    assert ask(checker, b"alice") == b"alice"
     monkeypatch.setattr(verified_passwords, "RECHECK_SECONDS", -1.0)
     checker._verified.checked(checker.file.contents, checker._verified.now())
     assert refused(ask(checker, b"alice"))

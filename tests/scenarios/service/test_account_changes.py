@@ -75,6 +75,25 @@ def test_a_locked_account_loses_its_sessions(service, words):
             pass
 
 
+@pytest.mark.parametrize("words", [("lock", "ann"), ("passwd", "ann", "--password-stdin")])
+def test_the_next_login_needs_what_the_account_is_now(service, words):
+    """Also on a connection that has logged in before, and in the simple protocol."""
+    with service.login("ann") as ann, service.simple() as simple:
+        with service.login("ann"):  # by what is remembered of the first
+            pass
+        service.command(*words, password="Kx7-other-4qz\n" if "passwd" in words else None)
+        replies = []
+        with suppress(ftplib.Error, EOFError, ConnectionError):  # 421 if the watch was earlier
+            for line in ("USER ann", "PASS secret", "PWD"):
+                replies.append(ann.sendcmd(line))
+        ann.close()
+        assert [reply[:3] for reply in replies] in ([], ["331"])
+        simple.sendall(b"USER ann\nPASS secret\nQUIT\n")
+        assert "\nERR AUTH" in simple.makefile().read()
+        with pytest.raises(ftplib.error_perm, match="530"), service.login("ann"):
+            pass
+
+
 def test_an_upload_of_a_locked_account_is_kept_for_its_resumption(service):
     with suppress(ftplib.error_temp), service.login("ann") as ann:
         data = ann.transfercmd("STOR letter")
