@@ -5,6 +5,8 @@ The extra ``acme`` is imported when a name is set, not before.
 
 from __future__ import annotations
 
+import re
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -25,7 +27,7 @@ from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.certificates.certificate_setup import acme_directory, issued_certificates
 from ftpservice.service.listeners import Listener, Listeners, parse_listener
 from ftpservice.service.settings.acme import AcmeChallenge
-from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.settings import ServiceSettings
 
 if TYPE_CHECKING:  # the extra may be missing
@@ -40,6 +42,9 @@ __all__ = [
     "expiry_advice",
 ]
 
+MAX_KEY_BYTES = 4096
+MIN_MAC_BYTES = 16
+EAB_KEY = re.compile(rb"[A-Za-z0-9_-]+")
 REQUIRED_PACKAGES = ("acme", "josepy", "requests")
 MISSING_TEXT = "--acme: {name} is not installed; run: pip install 'ftpservice[acme]'"
 
@@ -80,6 +85,7 @@ def check_acme_start(settings: ServiceSettings, reactor: Any) -> list[Listener]:
             check_authorities(Path(settings.acme_ca_file))
         except CertificateError as error:
             raise CannotStart(f"--acme-ca-file: {error}") from None
+    _account_key(settings)
     option, texts = settings.acme_listen
     return [parse_listener(reactor, text, option) for text in texts]
 
@@ -90,12 +96,18 @@ def acme_services(settings: ServiceSettings, hooks: AcmeHooks, reactor: Any) -> 
     if not settings.acme or reload is None:
         return None
     listening = check_acme_start(settings, reactor)
-    from ftpservice.service.acme.authority import Authority, AuthorityAddress
+    from ftpservice.service.acme.authority import AccountBinding, Authority, AuthorityAddress
     from ftpservice.service.acme.issuance import IssuanceParts
     from ftpservice.service.acme.renewal import CertificateRenewal, RenewalParts
 
     responder = _responder(settings.acme_challenge, reactor)
-    address = AuthorityAddress(settings.acme_directory, settings.acme_ca_file, settings.acme_email)
+    key_id, key = settings.acme_eab_key_id, _account_key(settings)
+    address = AuthorityAddress(
+        settings.acme_directory,
+        settings.acme_ca_file,
+        settings.acme_email,
+        AccountBinding(key_id, key) if key_id is not None and key is not None else None,
+    )
     names = tuple(dict.fromkeys(settings.acme))
     issuance = IssuanceParts(
         names,
@@ -115,6 +127,26 @@ def acme_services(settings: ServiceSettings, hooks: AcmeHooks, reactor: Any) -> 
     )
     listeners = Listeners(listening, lambda _listener: responder.factory, hooks.check, hooks.fail)
     return AcmeServices(listeners, CertificateRenewal(parts))
+
+
+def _account_key(settings: ServiceSettings) -> str | None:
+    """Read the MAC key of external account binding, once, as the user of the start."""
+    path = settings.acme_eab_key_file
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            key = file.read(MAX_KEY_BYTES).strip().rstrip(b"=")
+        if not EAB_KEY.fullmatch(key):
+            raise ValueError("it has something else than a key")
+        if len(urlsafe_b64decode(key + b"=" * (-len(key) % 4))) < MIN_MAC_BYTES:
+            raise ValueError("the key is too short")
+    except (OSError, ValueError) as error:
+        raise CannotStart(
+            f"--acme-eab-key-file: {path}: {error_text(error)} - write the HMAC key there as the "
+            "authority shows it, in base64url"
+        ) from None
+    return key.decode()
 
 
 def expiry_advice(certificate: CertificateSummary, now: float) -> str:

@@ -7,6 +7,7 @@ stays in force.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.defence.ban_file import load_bans, save_bans
-from ftpservice.accounts.defence.bans import Ban, BanList, NetworkLists, parse_networks
-from ftpservice.accounts.defence.networks import Network
+from ftpservice.accounts.defence.bans import Ban, BanList, parse_networks
+from ftpservice.accounts.defence.networks import Network, NetworkTable, network_set
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.linux import read_regular_file
 from ftpservice.service.certificates.certificate_reload import FileVersion, file_versions
@@ -34,6 +35,15 @@ LIST_OPTIONS = ("--allow-networks", "--deny-networks")
 MAX_LIST_BYTES = 64 * 1024 * 1024
 POLL_SECONDS = 2.0
 """Time between two looks at the lists of networks."""
+
+
+@dataclass(frozen=True)
+class NetworkLists:
+    """Both lists, ready to be looked up, and how many networks each has."""
+
+    allowed: NetworkTable[None]
+    denied: NetworkTable[None]
+    sizes: tuple[int, int]
 
 
 class BanService(Service):
@@ -115,7 +125,8 @@ class BanService(Service):
 
     def _read_lists(self) -> NetworkLists:
         allowed, denied = map(_networks, LIST_OPTIONS, self._lists)
-        return NetworkLists(allowed, denied)
+        sizes = len(allowed), len(denied)
+        return NetworkLists(network_set(allowed), network_set(denied), sizes)
 
     def _check_in_thread(self) -> Deferred[None]:
         return self._thread().run(self._changed_lists).addCallbacks(self._use, _cannot_read)
@@ -130,7 +141,7 @@ class BanService(Service):
 
     def _use(self, lists: NetworkLists | None) -> None:
         if lists is not None:
-            self.bans.use_networks(lists)
+            self.bans.use_networks(lists.allowed, lists.denied)
             allowed, denied = lists.sizes
             log.info(
                 "{allowed} networks are allowed, {denied} are denied",

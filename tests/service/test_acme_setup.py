@@ -50,6 +50,30 @@ def test_a_file_of_authorities_that_cannot_be_used_is_named(
         check_acme_start(settings(tmp_path, acme_ca_file=str(path)), Clock())
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "no such file"),
+        (b"", "something else than a key"),
+        (b"key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n", "something else than a key"),
+        (b"AAAA+AAAAAAAAAAA/AAAAAAAAAAAAAAA\n", "something else than a key"),
+        (b"AAAA\n", "the key is too short"),
+        (b"AAAAAAAAAAAAAAAAAAAAAAAAA", "key"),
+        (b"\xff" * 5000, "something else than a key"),
+    ],
+)
+def test_a_file_that_is_no_key_of_an_account_is_named(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    path = tmp_path / "eab.key"
+    if content is not None:
+        path.write_bytes(content)
+    given = settings(tmp_path, acme_eab_key_id="kid", acme_eab_key_file=str(path))
+    with pytest.raises(CannotStart, match=rf"--acme-eab-key-file: .*eab\.key: .*{why}") as raised:
+        check_acme_start(given, Clock())
+    assert "AAAA" not in raised.value.line
+
+
 def test_an_endpoint_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="--acme-http nowhere:80 is not an endpoint"):
         check_acme_start(settings(tmp_path, acme_http=("nowhere:80",)), Clock())

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pytest_twisted import ensureDeferred
 
-from ftpservice.accounts.defence.bans import BanList, BanRules, NetworkLists
+from ftpservice.accounts.defence.bans import BanList, BanRules
+from ftpservice.accounts.defence.networks import NetworkTable, network_set
 from ftpservice.service import ban_service as module
 from ftpservice.service.ban_service import BanService
 
@@ -23,20 +24,20 @@ async def test_a_changed_list_is_arranged_in_a_thread(
 
     threads: list[str] = []
 
-    def arranged(*networks: Any) -> NetworkLists:
+    def arranged(networks: Any) -> NetworkTable[None]:
         threads.append(current_thread().name)
-        return NetworkLists(*networks)
+        return network_set(networks)
 
     path = tmp_path / "denied"
     path.write_text("10.0.0.0/8\n")
     bans = BanList(time, BanRules())
     service = BanService(bans, None, (None, str(path)), reactor)
-    monkeypatch.setattr(module, "NetworkLists", arranged)
+    monkeypatch.setattr(module, "network_set", arranged)
     service.startService()
     try:
         path.write_text("10.0.0.0/8\n198.51.100.0/24\n")
         await service._check_in_thread()
         assert bans.refusal("198.51.100.7") == "Connections from your address are not allowed."
-        assert threads == ["bans 1"]
+        assert threads == ["bans 1"] * 2
     finally:
         await service.stopService()

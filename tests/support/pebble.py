@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,18 @@ pebble_is_missing = pytest.mark.skipif(
 class Pebble:
     """A running authority; a context manager. ``stop`` and ``start`` may be called within.
 
-    Every name leads to 127.0.0.1, where challenges are sent to ``http_port`` and ``tls_port``.
+    Every name leads to 127.0.0.1, where challenges are sent to ``http_port`` and ``tls_port``. With
+    ``account_keys``, accounts need one of these MAC keys, in base64url by identifier.
     """
 
-    def __init__(self, directory: Path, *, validity: int = 0, nonces_refused: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        validity: int = 0,
+        nonces_refused: int = 0,
+        account_keys: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory / "pebble"
         self.directory.mkdir()
         web = Authority(self.directory, "web-authority")
@@ -52,7 +61,8 @@ class Pebble:
             "httpPort": self.http_port,
             "tlsPort": self.tls_port,
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": False,
+            "externalAccountBindingRequired": account_keys is not None,
+            "externalAccountMACKeys": account_keys or {},
             "domainBlocklist": [BLOCKED_NAME],
         }
         if validity:

@@ -21,15 +21,17 @@ from ipaddress import ip_network
 
 from ftpservice.accounts.defence.networks import (
     Network,
+    Networks,
     NetworkTable,
     address_group,
     client_address,
+    network_set,
     parse_network,
 )
 from ftpservice.events import BanLifted, Banned, Event, LoginFailed, LoginRefusal
 from ftpservice.wire.units import require_amounts
 
-__all__ = ["Ban", "BanList", "BanRules", "NetworkLists", "parse_networks"]
+__all__ = ["Ban", "BanList", "BanRules", "parse_networks"]
 
 POINTS = {
     LoginRefusal.WRONG_PASSWORD: 1.0,
@@ -84,16 +86,66 @@ class Score:
     updated: float = 0.0
 
 
-class NetworkLists:
-    """The networks whose connections are never refused, and those whose always are.
+class BanTable:
+    """The bans by address, at most `MAX_BANS`; a change costs the same with many."""
 
-    Thousands take a moment to arrange: make it in a thread.
-    """
+    def __init__(self) -> None:
+        self.bans: dict[str, Ban] = {}
+        """By `address_group` or network."""
+        self._ends: list[tuple[float, str]] = []
+        """A heap of when each ban ends, with its key; some are no longer true."""
+        self._wide = NetworkTable[Ban](())
+        """Those of networks larger than what `address_group` returns."""
 
-    def __init__(self, allowed: Sequence[Network] = (), denied: Sequence[Network] = ()) -> None:
-        self.sizes = len(allowed), len(denied)
-        self.allowed = NetworkTable((network, None) for network in allowed)
-        self.denied = NetworkTable((network, None) for network in denied)
+    def ban_of(self, peer: str, now: float) -> Ban | None:
+        """Return the ban of an address that is in force."""
+        found = [self.bans.get(address_group(peer))]
+        found += self._wide.values_for(peer)
+        return next((ban for ban in found if ban is not None and ban.until > now), None)
+
+    def load(self, bans: Iterable[Ban], now: float) -> None:
+        """Take over bans in place of those that are there."""
+        self.bans = {_key(ban.network): ban for ban in bans}
+        self._arrange_ends()
+        self._forget_ended(now)
+        self._index()
+
+    def put(self, ban: Ban, now: float) -> None:
+        """Add a ban, or replace the one of the same network."""
+        key = _key(ban.network)
+        self.bans[key] = ban
+        heappush(self._ends, (ban.until, key))
+        if self._forget_ended(now) or not _is_single(ban.network):
+            self._index()
+
+    def remove(self, key: str) -> Ban | None:
+        """Remove a ban; returns it."""
+        ban = self.bans.pop(key, None)
+        if ban is not None and not _is_single(ban.network):
+            self._index()
+        return ban
+
+    def _forget_ended(self, now: float) -> bool:
+        """Forget old bans, and those that end first of too many; returns whether one was wide."""
+        ends, bans, was_wide = self._ends, self.bans, False
+        while ends and (ends[0][0] <= now - REMEMBERED_SECONDS or len(bans) > MAX_BANS):
+            until, key = heappop(ends)
+            ban = bans.get(key)
+            if ban is not None and ban.until == until:
+                del bans[key]
+                was_wide |= not _is_single(ban.network)
+        if len(ends) > MAX_ENDS:
+            self._arrange_ends()
+        return was_wide
+
+    def _arrange_ends(self) -> None:
+        self._ends = [(ban.until, key) for key, ban in self.bans.items()]
+        heapify(self._ends)
+
+    def _index(self) -> None:
+        self._wide = NetworkTable(
+            (ban.network, ban) for ban in self.bans.values() if not _is_single(ban.network)
+        )
 
 
 class BanList:
@@ -112,13 +164,8 @@ class BanList:
     def __init__(self, seconds: Callable[[], float], rules: BanRules) -> None:
         self._seconds = seconds
         self.rules = rules
-        self._lists = NetworkLists()
-        self._bans: dict[str, Ban] = {}
-        """By `address_group` or network."""
-        self._ends: list[tuple[float, str]] = []
-        """A heap of when each ban ends, with its key; some are no longer true."""
-        self._wide = NetworkTable[Ban](())
-        """Those of networks larger than what `address_group` returns."""
+        self._bans = BanTable()
+        self._allowed = self._denied = network_set(())
         self._scores: OrderedDict[str, Score] = OrderedDict()
 
     def count_failure(self, event: Event) -> None:
@@ -126,32 +173,29 @@ class BanList:
         if isinstance(event, LoginFailed) and (points := POINTS.get(event.reason)):
             self.add_points(event.peer, points)
 
-    def use_networks(self, lists: NetworkLists) -> None:
-        """Set the lists of allowed and denied networks."""
-        self._lists = lists
+    def use_networks(self, allowed: Networks, denied: Networks) -> None:
+        """Set the networks that are never refused, and those that always are.
+
+        Thousands take a moment to arrange; what `network_set` returns, in a thread, does not.
+        """
+        self._allowed, self._denied = network_set(allowed), network_set(denied)
         self._note_entries()
 
     def refusal(self, peer: str) -> str | None:
         """Return why a connection from ``peer`` is refused; None if it is not."""
-        if self._lists.allowed.values_for(peer):
+        if self._allowed.values_for(peer):
             return None
-        if self._lists.denied.values_for(peer):
+        if self._denied.values_for(peer):
             return DENIED_TEXT
-        ban = self._ban_of(peer)
+        ban = self._bans.ban_of(peer, self._seconds())
         return None if ban is None else _refusal_text(ban)
-
-    def _ban_of(self, peer: str) -> Ban | None:
-        found = [self._bans.get(address_group(peer))]
-        found += self._wide.values_for(peer)
-        now = self._seconds()
-        return next((ban for ban in found if ban is not None and ban.until > now), None)
 
     def add_points(self, peer: str, points: float) -> None:
         """Count points of an address, and ban it beyond the limit."""
         limit, address = self.rules.limit, client_address(peer)
         if not limit or address is None or address.is_loopback:
             return
-        if self._lists.allowed.values_for(peer):
+        if self._allowed.values_for(peer):
             return
         key, now = address_group(peer), self._seconds()
         score = self._scores.setdefault(key, Score(updated=now))
@@ -165,7 +209,7 @@ class BanList:
             self._scores.popitem(last=False)
 
     def _ban_address(self, key: str, now: float) -> None:
-        before = self._bans.get(key)
+        before = self._bans.bans.get(key)
         if before is not None and before.until == math.inf:
             return
         times = 1 if before is None else before.times + 1
@@ -186,8 +230,8 @@ class BanList:
         """Lift the ban of a network; returns whether there was one. Its points are forgotten."""
         key = _key(network)
         self._scores.pop(key, None)
-        ban = self._bans.pop(key, None)
-        self._changed(ban is not None and not _is_single(ban.network))
+        ban = self._bans.remove(key)
+        self._changed()
         is_lifted = ban is not None and ban.until > self._seconds()
         if is_lifted:
             self.publish(BanLifted(self._seconds(), 0, "", "", str(network)))
@@ -197,58 +241,27 @@ class BanList:
         """Return the bans in force, the oldest first."""
         now = self._seconds()
         return sorted(
-            (ban for ban in self._bans.values() if ban.until > now), key=lambda ban: ban.since
+            (ban for ban in self._bans.bans.values() if ban.until > now), key=lambda ban: ban.since
         )
 
     def load(self, bans: Iterable[Ban]) -> None:
         """Take over the bans of an earlier run."""
-        self._bans = {_key(ban.network): ban for ban in bans}
-        self._arrange_ends()
-        self._forget_ended()
-        self._index()
+        self._bans.load(bans, self._seconds())
+        self._note_entries()
 
     def _put(self, ban: Ban) -> None:
-        key = _key(ban.network)
-        self._bans[key] = ban
-        heappush(self._ends, (ban.until, key))
-        self._changed(not _is_single(ban.network))
+        self._bans.put(ban, self._seconds())
+        self._changed()
         until = None if ban.until == math.inf else ban.until
         self.publish(Banned(self._seconds(), 0, "", "", str(ban.network), ban.reason, until))
 
-    def _changed(self, is_wide: bool) -> None:
-        """Note and save a change; ``is_wide``: of the ban of a network that is not one key."""
-        if self._forget_ended() or is_wide:
-            self._index()
+    def _changed(self) -> None:
         self._note_entries()
         if self.save is not None:
-            self.save(tuple(self._bans.values()))
-
-    def _forget_ended(self) -> bool:
-        """Forget old bans, and those that end first of too many; returns whether one was wide."""
-        ends, bans, was_wide = self._ends, self._bans, False
-        old = self._seconds() - REMEMBERED_SECONDS
-        while ends and (ends[0][0] <= old or len(bans) > MAX_BANS):
-            until, key = heappop(ends)
-            ban = bans.get(key)
-            if ban is not None and ban.until == until:
-                del bans[key]
-                was_wide |= not _is_single(ban.network)
-        if len(ends) > MAX_ENDS:
-            self._arrange_ends()
-        return was_wide
-
-    def _arrange_ends(self) -> None:
-        self._ends = [(ban.until, key) for key, ban in self._bans.items()]
-        heapify(self._ends)
-
-    def _index(self) -> None:
-        self._wide = NetworkTable(
-            (ban.network, ban) for ban in self._bans.values() if not _is_single(ban.network)
-        )
-        self._note_entries()
+            self.save(tuple(self._bans.bans.values()))
 
     def _note_entries(self) -> None:
-        self.has_entries = bool(self._bans or self._lists.denied)
+        self.has_entries = bool(self._bans.bans or self._denied)
 
 
 def _is_single(network: Network) -> bool:

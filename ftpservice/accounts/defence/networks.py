@@ -17,9 +17,11 @@ from typing import Generic, TypeVar
 __all__ = [
     "Network",
     "NetworkTable",
+    "Networks",
     "address_group",
     "client_address",
     "is_in_networks",
+    "network_set",
     "parse_network",
 ]
 
@@ -102,3 +104,14 @@ class NetworkTable(Generic[T]):
             if its_version == version
             for value in by_prefix.get(bits >> host_bits, ())
         ]
+
+
+Networks = Iterable[Network] | NetworkTable[None]
+"""Some networks, or the same ready to be looked up."""
+
+
+def network_set(networks: Networks) -> NetworkTable[None]:
+    """Return networks ready to be looked up; with thousands, call it in a thread."""
+    if isinstance(networks, NetworkTable):
+        return networks
+    return NetworkTable((network, None) for network in networks)

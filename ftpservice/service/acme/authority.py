@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -26,7 +26,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from ftpservice import __version__
 from ftpservice.service.acme.authority_error import EXPECTED_ERRORS, authority_error
 
-__all__ = ["Authority", "AuthorityAddress", "BoundedAdapter"]
+__all__ = ["AccountBinding", "Authority", "AuthorityAddress", "BoundedAdapter"]
 
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 10.0, 20.0, 30.0
 """Time limits for the connection, for the next bytes, and for a whole answer."""
@@ -37,6 +37,15 @@ NONCE_ATTEMPTS = 8
 
 
 @dataclass(frozen=True)
+class AccountBinding:
+    """The account that a customer has with an authority (RFC 8555 §7.3.4)."""
+
+    key_id: str
+    key: str = field(repr=False)
+    """The MAC key, in base64url."""
+
+
+@dataclass(frozen=True)
 class AuthorityAddress:
     """Where an authority is, and who asks."""
 
@@ -44,6 +53,8 @@ class AuthorityAddress:
     ca_file: str | None
     """The authorities that its own certificate is checked against; None: those of the web."""
     email: str | None
+    binding: AccountBinding | None = None
+    """None if the authority makes accounts for everybody."""
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -142,8 +153,9 @@ class Authority:
         email = self._address.email
         contact = {"contact": (f"mailto:{email}",)} if email is not None else {}
         with self._network.errors():
+            bound = self._binding()
             try:
-                wanted = messages.NewRegistration(terms_of_service_agreed=True, **contact)
+                wanted = messages.NewRegistration(terms_of_service_agreed=True, **contact, **bound)
                 self._client.new_account(wanted)
             except errors.ConflictError as known:
                 account = messages.RegistrationResource(
@@ -152,6 +164,16 @@ class Authority:
                 self._network.account = account
                 if contact:
                     self._client.update_registration(account, messages.Registration(**contact))
+
+    def _binding(self) -> dict[str, Any]:
+        """Return the fields of a new account that bind it to that of a customer."""
+        binding = self._address.binding
+        if binding is None:
+            return {}
+        signed = messages.ExternalAccountBinding.from_data(
+            self._key.public_key(), binding.key_id, binding.key, self._client.directory
+        )
+        return {"external_account_binding": signed}
 
     def new_order(self, csr: bytes) -> messages.OrderResource:
         """Order a certificate for a signing request in PEM."""

@@ -31,8 +31,8 @@ ADVICE = {
     "malformed": "check the names of acme",
     "invalidContact": "correct acme-email",
     "unsupportedContact": "correct acme-email",
-    "externalAccountRequired": "this authority wants accounts made by hand, which are not "
-    "supported here: use another acme-directory",
+    "externalAccountRequired": "get the key of an account from this authority, and set "
+    "acme-eab-key-id and acme-eab-key-file",
     "userActionRequired": "the terms of service have changed: read them",
     "serverInternal": "wait; the authority has a fault",
 }

@@ -133,9 +133,7 @@ class Issuance:
         authority, responder, run = self._authority, self._parts.responder, self._pool.run
         try:
             for one, challenge in chosen:
-                name, token = one.body.identifier.value, _token(challenge)
-                expected = authority.key_authorization(token)
-                await run(responder.provide, name, token, expected)
+                await self._provide(one.body.identifier.value, _token(challenge))
                 await run(authority.answer, challenge)
             checked = [await self._checked(one.uri) for one, _ in chosen]
         finally:
@@ -144,6 +142,16 @@ class Issuance:
         failed = [one for one in checked if one.body.status != messages.STATUS_VALID]
         if failed:
             raise validation_error([_failure(one) for one in failed])
+
+    async def _provide(self, name: str, token: str) -> None:
+        """Answer a challenge from now on, unless the attempt is cancelled meanwhile."""
+        responder = self._parts.responder
+
+        def withdraw(_provided: None) -> None:
+            responder.withdraw(name, token)
+
+        expected = self._authority.key_authorization(token)
+        await self._pool.run(responder.provide, name, token, expected, dispose=withdraw)
 
     def _challenge(self, authorization: messages.AuthorizationResource) -> messages.ChallengeBody:
         wanted = self._parts.responder.challenge_type

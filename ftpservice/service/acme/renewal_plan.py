@@ -9,7 +9,11 @@ from ftpservice.service.acme.acme_files import StoredCertificate
 from ftpservice.service.acme.renewal_state import RenewalState
 from ftpservice.service.acme.schedule import MAX_DELAY_SECONDS, renewal_time
 
-__all__ = ["RenewalPlan"]
+__all__ = ["MIN_RENEWAL_SECONDS", "RenewalPlan"]
+
+MIN_RENEWAL_SECONDS = 6 * 3600.0
+"""The least age of a certificate that is renewed because the authority suggests it: one that always
+suggests a time in the past does not get an order a minute."""
 
 
 class RenewalPlan:
@@ -80,4 +84,6 @@ class RenewalPlan:
 
     def _renewal_time(self, found: StoredCertificate) -> float:
         own = renewal_time(found.not_before, found.not_after)
-        return own if self.suggested is None else min(own, self.suggested)
+        if self.suggested is None:
+            return own
+        return min(own, max(self.suggested, found.not_before + MIN_RENEWAL_SECONDS))

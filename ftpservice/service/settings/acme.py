@@ -86,6 +86,18 @@ class AcmeSettings:
         "PEM file with the authorities that acme-directory's own certificate is checked against "
         "(default: those of public web sites).",
     )
+    acme_eab_key_id: str | None = setting(
+        TEXT,
+        None,
+        "Identifier of your account with an authority that wants external account binding; needs "
+        "acme-eab-key-file.",
+    )
+    acme_eab_key_file: str | None = setting(
+        TEXT,
+        None,
+        "File with the MAC key (HMAC) of that account, in base64url as the authority shows it; "
+        "mode 0600.",
+    )
     acme_challenge: AcmeChallenge = setting(
         TEXT,
         "http-01",
@@ -128,5 +140,7 @@ class AcmeSettings:
             raise SettingsConflict("--acme and --certificate: give one of them")
         if data_dir is None:
             raise SettingsConflict("--acme needs --data-dir, where it keeps keys and certificate")
+        if (self.acme_eab_key_id is None) != (self.acme_eab_key_file is None):
+            raise SettingsConflict("--acme-eab-key-id and --acme-eab-key-file: give both or none")
         if len(self.acme) > MAX_NAMES:
             raise SettingsConflict(f"--acme: at most {MAX_NAMES} names fit into one certificate")

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from ftpservice.accounts.defence import bans as module
-from ftpservice.accounts.defence.bans import Ban, BanList, BanRules, NetworkLists, parse_networks
+from ftpservice.accounts.defence.bans import Ban, BanList, BanRules, parse_networks
 from ftpservice.events import BanLifted, Banned, LoggedIn, LoginFailed, LoginRefusal
 
 STRANGER = "198.51.100.7"
@@ -146,9 +146,9 @@ def test_a_ban_that_must_be_lifted_is_not_shortened_by_failures(bans):
 
 def test_the_allow_list_wins_over_bans_and_the_deny_list(bans):
     denied = parse_networks("198.51.100.0/24  # all of them\n\n# nothing\n")
-    bans.use_networks(NetworkLists((), denied))
+    bans.use_networks((), denied)
     assert bans.refusal(STRANGER) == "Connections from your address are not allowed."
-    bans.use_networks(NetworkLists(parse_networks(STRANGER), denied))
+    bans.use_networks(parse_networks(STRANGER), denied)
     assert bans.refusal(STRANGER) is None
     failed(bans, times=9)
     bans.ban(ip_network(STRANGER))
@@ -195,7 +195,7 @@ def test_a_network_that_is_no_longer_banned_is_not_refused(bans, clock):
     clock.now += module.REMEMBERED_SECONDS + 61
     bans.ban(ip_network("203.0.113.5"), 60.0)
     assert [str(ban.network) for ban in bans.saved[-1]] == ["203.0.113.5/32"]
-    assert not bans._wide
+    assert not bans._bans._wide
     bans.unban(ip_network("203.0.113.5"))
     assert not bans.has_entries
 
@@ -205,7 +205,7 @@ def test_the_ends_of_bans_that_were_lifted_are_bounded(bans, monkeypatch):
     for _ in range(100):
         bans.ban(ip_network("203.0.113.5"))
         bans.unban(ip_network("203.0.113.5"))
-    assert len(bans._ends) <= 11
+    assert len(bans._bans._ends) <= 11
 
 
 def test_a_ban_costs_the_same_with_thousands_of_others(bans, clock):

@@ -10,6 +10,7 @@ import signal
 import ssl
 import sys
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from io import BytesIO
@@ -234,6 +235,35 @@ def test_refused_nonces_are_replaced(tmp_path: Path) -> None:
         running.line(ISSUED)
         assert running.stopped() == 0
     assert "Traceback" not in running.output
+
+
+def test_an_account_is_bound_to_that_of_a_customer(tmp_path: Path) -> None:
+    key = urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
+    (tmp_path / "eab.key").write_text(f"{key}\n")
+    (tmp_path / "other.key").write_text(urlsafe_b64encode(bytes(32)).decode())
+    with Pebble(tmp_path, account_keys={"kid-1": key}) as pebble:
+        options = pebble.options(*NAMES)
+        with service(tmp_path, options) as running:
+            said = running.line(r"\(externalAccountRequired\) - (.*); attempt 1")[1]
+            assert said.endswith("and set acme-eab-key-id and acme-eab-key-file")
+            assert running.stopped() == 0
+        bound = [*options, "--acme-eab-key-id=kid-1", "--log=all"]
+        with service(tmp_path, bound, "--acme-eab-key-file=other.key") as refused:
+            refused.port()
+            status, shown = command(tmp_path, "renew")
+            assert (status, "(unauthorized)" in shown) == (1, True)
+            assert refused.stopped() == 0
+        assert pebble.orders == 0
+        with service(tmp_path, bound, "--acme-eab-key-file=eab.key") as accepted:
+            accepted.port()
+            status, shown = command(tmp_path, "renew")
+            assert status == 0, shown
+            assert accepted.stopped() == 0
+        assert pebble.orders == 1
+    assert (tmp_path / "data/acme/certificate.pem").exists()
+    output = running.output + refused.output + accepted.output
+    assert "Traceback" not in output
+    assert key not in output
 
 
 @pytest.mark.parametrize("moment", ["account", "order", "ordered", "certificate"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import json
 import socket
 import threading
@@ -16,10 +17,16 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from josepy.b64 import b64decode, b64encode
 
 from benchmarks.servers.running import free_port
 from ftpservice.service.acme.acme_files import parse_certificate
-from ftpservice.service.acme.authority import MAX_ANSWER_BYTES, Authority, AuthorityAddress
+from ftpservice.service.acme.authority import (
+    MAX_ANSWER_BYTES,
+    AccountBinding,
+    Authority,
+    AuthorityAddress,
+)
 from ftpservice.service.acme.authority_error import AuthorityError
 from tests.support.certificates import Authority as Signer
 
@@ -158,6 +165,25 @@ def test_a_new_account_agrees_to_the_terms_and_gives_the_address(
         "termsOfServiceAgreed": True,
     }
     assert decoded(request["protected"])["alg"] == "ES256"
+
+
+def test_a_new_account_is_bound_to_that_of_a_customer(server: WebServer) -> None:
+    binding = AccountBinding("kid-1", b64encode(b"s" * 32).decode())
+    assert binding.key not in repr(binding)
+    authority = Authority(AuthorityAddress(f"{server.place}/dir", None, None, binding), KEY)
+    server.posted = [(201, {"Location": f"{server.place}/account/1"}, b'{"status": "valid"}')]
+    authority.register()
+    authority.close()
+    [request] = server.requests
+    found = decoded(request["payload"])["externalAccountBinding"]
+    assert decoded(found["protected"]) == {
+        "alg": "HS256",
+        "kid": "kid-1",
+        "url": f"{server.place}/newAccount",
+    }
+    assert decoded(found["payload"]) == decoded(request["protected"])["jwk"]
+    signed = f"{found['protected']}.{found['payload']}".encode()
+    assert b64decode(found["signature"]) == hmac.digest(b"s" * 32, signed, "sha256")
 
 
 def test_a_known_account_is_told_the_address(server: WebServer, authority: Authority) -> None:

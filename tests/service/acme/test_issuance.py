@@ -149,6 +149,37 @@ def test_an_attempt_that_is_cancelled_answers_no_challenge_any_more(bench: AcmeB
     assert bench.files.state().order in bench.authority.orders
 
 
+def test_a_challenge_that_is_provided_during_the_cancellation_is_withdrawn(
+    bench: AcmeBench,
+) -> None:
+    """The thread has begun to provide it when the attempt is cancelled."""
+    pool = InlineRunner()
+    pool.begun = True
+    provide, run = bench.responder.provide, pool.run
+
+    def held_at_provide(function: Any, *args: Any, **more: Any) -> Any:
+        pool.held = function == provide
+        return run(function, *args, **more)
+
+    pool.run = held_at_provide  # type: ignore[method-assign]
+    task = Task(Issuance(bench.parts, STATE, pool).run())
+    task.done.addErrback(lambda failure: failure.trap(CancelledError))
+    found = []
+    withdraw = bench.responder.withdraw
+
+    def withdrawn(name: str, token: str) -> None:
+        found.append(token)
+        withdraw(name, token)
+
+    bench.responder.withdraw = withdrawn  # type: ignore[method-assign]
+    task.cancel()
+    before = len(found)
+    provide(NAMES[0], found[0], "late")  # what the thread does after the attempt has ended
+    pool.release()
+    assert len(found) == before + 1
+    assert bench.responder.factory.answers == {}
+
+
 def test_a_full_disk_ends_the_attempt_and_keeps_the_order(bench: AcmeBench) -> None:
     (bench.place / "certificate.pem.new").mkdir()
     attempt = Attempt(bench)

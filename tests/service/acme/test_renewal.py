@@ -255,6 +255,17 @@ def test_the_authority_is_asked_when_to_renew_and_obeyed(bench: AcmeBench) -> No
     assert bench.orders == 2
 
 
+def test_a_suggestion_that_is_always_in_the_past_gets_few_orders(bench: AcmeBench) -> None:
+    bench.authority.suggestion = (START - 30 * DAY, 0.0)
+    bench.start()
+    bench.pass_time(DAY, 30)
+    assert 4 <= bench.orders <= 5
+    assert bench.authority.calls.count("suggested_renewal") <= 24 * 60
+    bench.restart()
+    bench.pass_time(3600, 30)
+    assert bench.orders <= 5
+
+
 def test_a_clock_that_is_set_is_noticed_within_an_hour(bench: AcmeBench) -> None:
     bench.start()
     bench.pass_time(5)

@@ -91,3 +91,9 @@ def test_contradictions_are_said(change: dict[str, Any], why: str) -> None:
 
 def test_without_a_name_nothing_is_demanded() -> None:
     assert settings_from({}).acme == ()
+
+
+@pytest.mark.parametrize("name", ["acme-eab-key-id", "acme-eab-key-file"])
+def test_a_key_of_an_account_and_its_identifier_belong_together(name: str) -> None:
+    with pytest.raises(SettingsConflict, match="--acme-eab-key-id and --acme-eab-key-file"):
+        settings_from(GIVEN | {name: "x"})
