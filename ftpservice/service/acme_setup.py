@@ -130,7 +130,7 @@ def acme_services(settings: ServiceSettings, hooks: AcmeHooks, reactor: Any) -> 
 
 
 def _account_key(settings: ServiceSettings) -> str | None:
-    """Read the MAC key of external account binding, once, as the user of the start."""
+    """Read the HMAC key of external account binding, once, as the user of the start."""
     path = settings.acme_eab_key_file
     if path is None:
         return None

@@ -66,6 +66,7 @@ ACRONYMS = frozenset(
             "CCC",
             "CRLF",
             "DNS",
+            "HMAC",
             "FIFO",
             "FILE",
             "FTP",

@@ -34,6 +34,8 @@ __all__ = [
     "GROUPS",
     "NO_ACCOUNT",
     "NO_HASH",
+    "RIGHTS",
+    "ROOT",
     "AccountTerms",
     "is_text",
     "require_plain_name",

@@ -20,11 +20,11 @@ from ftpservice.accounts.account_store import (
     UnusableAccount,
 )
 from ftpservice.accounts.external.account_terms import (
-    GROUPS,
     NO_ACCOUNT,
     NO_HASH,
     unusable_account,
 )
+from ftpservice.accounts.external.group_terms import IN_NO_GROUP
 from ftpservice.accounts.external.ldap_connection import (
     LDAPConnection,
     LDAPEntry,
@@ -39,11 +39,8 @@ from ftpservice.accounts.external.ldap_settings import (
 )
 from ftpservice.accounts.external.ldap_values import option_words, same_dn
 from ftpservice.accounts.external.store_string import read_secret
-from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
 
 __all__ = ["LDAPAccounts"]
-
-IN_NO_GROUP = "the account is in none of the groups"
 
 
 class LDAPAccounts:
@@ -157,14 +154,11 @@ class LDAPAccounts:
         settings = self._settings
         own = entry.texts(MEMBER_OF)
         for group in settings.groups:
-            is_member = any(same_dn(group.dn, dn) for dn in own) or self._connection.search(
-                group.dn, self._group_filter(entry.dn, name), only_base=True
+            is_member = any(same_dn(group.name, dn) for dn in own) or self._connection.search(
+                group.name, self._group_filter(entry.dn, name), only_base=True
             )
             if is_member:
-                roots = {"root": [group.root]} if group.root is not None else {}
-                if is_group(group.rights):
-                    return {GROUPS: [group.rights.removeprefix(GROUP_MARK)], **roots}
-                return {"rights": [group.rights], **roots}
+                return group.words
         return None if settings.groups and settings.terms.rights is None else {}
 
     def _filter(self, name: str) -> str:

@@ -7,12 +7,16 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ftpservice.accounts.account_record import is_storage_string
 from ftpservice.accounts.external.account_terms import (
     ACCOUNT_KEYS,
     COMMON_KEYS,
     AccountTerms,
     terms_of,
+)
+from ftpservice.accounts.external.group_terms import (
+    GroupTerms,
+    parse_group_terms,
+    require_defined,
 )
 from ftpservice.accounts.external.store_string import (
     BadStoreString,
@@ -21,15 +25,12 @@ from ftpservice.accounts.external.store_string import (
     parse_store_string,
     tls_context,
 )
-from ftpservice.accounts.groups.group_names import GROUP_MARK, check_group_name, is_group
-from ftpservice.accounts.passwd_line import parse_rights_field, parse_root
 
 __all__ = [
     "DN_FIELD",
     "LDAP_KEYS",
     "MEMBER_OF",
     "USER_FIELD",
-    "GroupTerms",
     "LDAPServer",
     "LDAPSettings",
     "ldap_settings",
@@ -44,7 +45,6 @@ DEFAULT_GROUP_FILTER = "(|(member={dn})(uniqueMember={dn})(memberUid={user}))"
 ATTRIBUTE_OPTIONS = tuple(key for key in ACCOUNT_KEYS if key != "mount")
 """A mount names a storage, which is for the settings."""
 ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9;-]*|[0-9]+(\.[0-9]+)+")
-GROUP = re.compile(r"(?P<dn>[^:]+):\s*(?P<rights>[^:]+?)\s*(:\s*(?P<root>\S.*))?")
 LDAP_KEYS = (
     *("server", "starttls", "ca", "bind", "base", "filter", "name", "service-dn"),
     *("service-password-file", "group", "group-filter", "attribute", *COMMON_KEYS),
@@ -63,16 +63,6 @@ class LDAPServer:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'ldaps' if self.is_tls else 'ldap'}://{host}:{self.port}"
-
-
-@dataclass(frozen=True)
-class GroupTerms:
-    """What the members of a group get."""
-
-    dn: str
-    rights: str
-    """Rights, or the name of a group of the settings, with its mark."""
-    root: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,15 +120,8 @@ def ldap_settings(text: str) -> LDAPSettings:
         described.seconds("cache"),
     )
     _require_consistent(settings)
-    _require_defined(settings)
+    require_defined(settings.groups, terms)
     return settings
-
-
-def _require_defined(settings: LDAPSettings) -> None:
-    for group in settings.groups:
-        name = group.rights.removeprefix(GROUP_MARK)
-        if is_group(group.rights) and name not in settings.terms.groups:
-            raise BadStoreString(f"'group': there is no 'define-group' for {group.rights!r}")
 
 
 def _require_consistent(settings: LDAPSettings) -> None:
@@ -177,19 +160,10 @@ def _starts_tls(described: StoreString, servers: list[LDAPServer]) -> bool:
 
 
 def _group(text: str) -> GroupTerms:
-    match = GROUP.fullmatch(text.strip())
-    if match is None or "=" not in match["dn"]:
+    terms = parse_group_terms(text, "DN")
+    if "=" not in terms.name:
         raise BadStoreString(f"'group' is DN: RIGHTS or DN: RIGHTS: ROOT, not {text!r}")
-    try:
-        if is_group(match["rights"]):
-            check_group_name(match["rights"].removeprefix(GROUP_MARK))
-        else:
-            parse_rights_field(match["rights"])
-        if match["root"] and not is_storage_string(match["root"]):
-            parse_root(match["root"])
-    except ValueError as error:
-        raise BadStoreString(f"the group {match['dn']!r}: {error}") from None
-    return GroupTerms(match["dn"].strip(), match["rights"], match["root"])
+    return terms
 
 
 def _attribute(text: str) -> tuple[str, str]:

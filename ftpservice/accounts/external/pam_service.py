@@ -7,6 +7,7 @@ The delay after a wrong password is the service's own: PAM's would hold a thread
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import re
@@ -37,6 +38,12 @@ from ftpservice.accounts.external.account_terms import (
 )
 from ftpservice.accounts.external.bounded_calls import BoundedCalls
 from ftpservice.accounts.external.external_accounts import ExternalAccounts, not_listed
+from ftpservice.accounts.external.group_terms import (
+    IN_NO_GROUP,
+    GroupTerms,
+    parse_group_terms,
+    require_defined,
+)
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
 from ftpservice.accounts.external.store_string import BadStoreString, parse_store_string
 
@@ -80,6 +87,8 @@ class PAMSettings:
     service: str
     directory: str | None
     terms: AccountTerms
+    groups: tuple[GroupTerms, ...] = ()
+    """What members of Unix groups get; the first one counts."""
     cache_seconds: float = 0.0
     watches: bool = True
     """Whether the account phase is run again for sessions that run."""
@@ -87,13 +96,17 @@ class PAMSettings:
 
 def pam_settings(text: str) -> PAMSettings:
     """Parse a store string (may read a file); raises `BadStoreString`."""
-    described = parse_store_string(text, "service", ("directory", "watch", *COMMON_KEYS))
+    keys = ("directory", "watch", "group", *COMMON_KEYS)
+    described = parse_store_string(text, "service", keys)
     if not SERVICE_NAME.fullmatch(described.target):
         raise BadStoreString(f"{described.target!r} is not the name of a PAM service")
     watches = described.word("watch", ("on", "off")) != "off"
     directory = described.path("directory")
+    groups = tuple(parse_group_terms(one, "UNIX-GROUP") for one in described.many("group"))
+    terms = terms_of(described, needs_rights=not groups)
+    require_defined(groups, terms)
     return PAMSettings(
-        described.target, directory, terms_of(described), described.seconds("cache"), watches
+        described.target, directory, terms, groups, described.seconds("cache"), watches
     )
 
 
@@ -108,6 +121,8 @@ class PAMResult:
     """The name that the modules use."""
     user: int | None
     """The number of the system's user; None for a name that the system does not know."""
+    group: GroupTerms | None = None
+    """The first of the groups in the settings that the account is in."""
 
 
 @implementer(IPeerAccountLookup)
@@ -160,12 +175,17 @@ class PAMService(ExternalAccounts):
             raise StoreUnavailable(f"{self.place}: {error.message}") from None
 
     def warnings(self) -> list[str]:
-        """Return a line if the service has no file of its own."""
+        """Return a line if the service has no file of its own, and for each missing group."""
+        lines = [
+            f"the system has no group {one.name!r}, which 'group' names: logins are refused"
+            for one in self._settings.groups
+            if not _is_group(one.name)
+        ]
         service, directory = self._settings.service, self._settings.directory
         directories = (directory,) if directory is not None else SERVICE_DIRECTORIES
         if any(os.path.exists(os.path.join(where, service)) for where in directories):
-            return []
-        return [f"there is no {directories[0]}/{service}, so PAM uses 'other' in its place"]
+            return lines
+        return [*lines, f"there is no {directories[0]}/{service}, so PAM uses 'other' in its place"]
 
     def _converse(self, name: str, password: bytes | None, host: str | None) -> PAMResult:
         """Run the phases, in a thread that may hang."""
@@ -185,11 +205,29 @@ class PAMService(ExternalAccounts):
             is_right = code == PAM_SUCCESS
             if is_right:
                 code = pamela.PAM_ACCT_MGMT(handle, FLAGS)
-            return _result(code, is_right, handle.get_item(pamela.PAM_USER) or name)
+            result = _result(code, is_right, handle.get_item(pamela.PAM_USER) or name)
+            return self._with_group(result) if code == PAM_SUCCESS else result
         except pamela.PAMError as error:
             raise StoreUnavailable(f"{self.place}: {error.message}") from None
         finally:
             pamela.PAM_END(handle, code)
+
+    def _with_group(self, result: PAMResult) -> PAMResult:
+        """Return the result with the group of the account (blocks); raises `StoreUnavailable`.
+
+        A group that the system does not know could restrict the account, so it counts as no answer.
+        """
+        numbers = _group_numbers(result.name) if self._settings.groups else frozenset()
+        for terms in self._settings.groups:
+            try:
+                group = grp.getgrnam(terms.name)
+            except KeyError:
+                raise StoreUnavailable(
+                    f"{self.place}: the system has no group {terms.name!r}, which 'group' names"
+                ) from None
+            if group.gr_gid in numbers or result.name in group.gr_mem:
+                return replace(result, group=terms)
+        return result
 
     def _started(self, name: str, answers: Any) -> Any:
         """Return the handle of a new conversation; raises `pamela.PAMError`."""
@@ -220,11 +258,31 @@ class PAMService(ExternalAccounts):
             return FoundAccount(AccountRecord(name, NO_HASH, rights=frozenset()), is_right=False)
         if result.user == 0:
             return unusable_account(name, True, "accounts of user 0 do not log in")
-        return self._settings.terms.found(result.name, {})
+        terms, group = self._settings.terms, result.group
+        if group is None and self._settings.groups and terms.rights is None:
+            return unusable_account(name, True, IN_NO_GROUP)
+        return terms.found(result.name, group.words if group is not None else {}, True)
 
     def _current(self, names: Sequence[str]) -> dict[str, AccountRecord]:
         found = ((name, self.look_up(name, None).record) for name in names)
         return {name: record for name, record in found if record is not None}
+
+
+def _is_group(name: str) -> bool:
+    """Return whether the system has a group (blocks)."""
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _group_numbers(name: str) -> frozenset[int]:
+    """Return the groups of a user of the system (blocks)."""
+    try:
+        return frozenset(os.getgrouplist(name, pwd.getpwnam(name).pw_gid))
+    except (KeyError, ValueError):
+        return frozenset()
 
 
 def _result(code: int, is_right: bool, name: str) -> PAMResult:

@@ -42,7 +42,14 @@ class AccountBinding:
 
     key_id: str
     key: str = field(repr=False)
-    """The MAC key, in base64url."""
+    """The HMAC key, in base64url."""
+
+    def signed(self, own: JWK, directory: messages.Directory) -> dict[str, Any]:
+        """Return what a new account with the key ``own`` sends besides."""
+        binding = messages.ExternalAccountBinding.from_data(
+            own.public_key(), self.key_id, self.key, directory
+        )
+        return {"external_account_binding": binding}
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,8 @@ class Authority:
         email = self._address.email
         contact = {"contact": (f"mailto:{email}",)} if email is not None else {}
         with self._network.errors():
-            bound = self._binding()
+            binding = self._address.binding
+            bound = {} if binding is None else binding.signed(self._key, self._client.directory)
             try:
                 wanted = messages.NewRegistration(terms_of_service_agreed=True, **contact, **bound)
                 self._client.new_account(wanted)
@@ -164,16 +172,6 @@ class Authority:
                 self._network.account = account
                 if contact:
                     self._client.update_registration(account, messages.Registration(**contact))
-
-    def _binding(self) -> dict[str, Any]:
-        """Return the fields of a new account that bind it to that of a customer."""
-        binding = self._address.binding
-        if binding is None:
-            return {}
-        signed = messages.ExternalAccountBinding.from_data(
-            self._key.public_key(), binding.key_id, binding.key, self._client.directory
-        )
-        return {"external_account_binding": signed}
 
     def new_order(self, csr: bytes) -> messages.OrderResource:
         """Order a certificate for a signing request in PEM."""

@@ -129,8 +129,8 @@ class Issuance:
         pending = [
             one for one in order.authorizations if one.body.status == messages.STATUS_PENDING
         ]
-        chosen = [(one, self._challenge(one)) for one in pending]
         authority, responder, run = self._authority, self._parts.responder, self._pool.run
+        chosen = [(one, _offered(one, responder.challenge_type)) for one in pending]
         try:
             for one, challenge in chosen:
                 await self._provide(one.body.identifier.value, _token(challenge))
@@ -152,17 +152,6 @@ class Issuance:
 
         expected = self._authority.key_authorization(token)
         await self._pool.run(responder.provide, name, token, expected, dispose=withdraw)
-
-    def _challenge(self, authorization: messages.AuthorizationResource) -> messages.ChallengeBody:
-        wanted = self._parts.responder.challenge_type
-        offered = {_type(one): one for one in authorization.body.challenges}
-        if wanted not in offered:
-            name = authorization.body.identifier.value
-            raise AuthorityError(
-                f"{name}: the authority offers no {wanted}, but {', '.join(sorted(offered))}",
-                "set acme-challenge to one of these",
-            )
-        return offered[wanted]
 
     async def _checked(self, url: str) -> messages.AuthorizationResource:
         delay = FIRST_POLL_SECONDS
@@ -223,6 +212,18 @@ def _parsed(chain: bytes) -> StoredCertificate:
     except ValueError as error:
         text = f"the authority has sent no certificate: {error}"
         raise AuthorityError(text, "check acme-directory") from None
+
+
+def _offered(authorization: messages.AuthorizationResource, wanted: str) -> messages.ChallengeBody:
+    """Return the challenge of a type; raises `AuthorityError`."""
+    offered = {_type(one): one for one in authorization.body.challenges}
+    if wanted not in offered:
+        name = authorization.body.identifier.value
+        raise AuthorityError(
+            f"{name}: the authority offers no {wanted}, but {', '.join(sorted(offered))}",
+            "set acme-challenge to one of these",
+        )
+    return offered[wanted]
 
 
 def _type(challenge: messages.ChallengeBody) -> str:

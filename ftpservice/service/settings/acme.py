@@ -95,7 +95,7 @@ class AcmeSettings:
     acme_eab_key_file: str | None = setting(
         TEXT,
         None,
-        "File with the MAC key (HMAC) of that account, in base64url as the authority shows it; "
+        "File with the HMAC key of that account, in base64url as the authority shows it; "
         "mode 0600.",
     )
     acme_challenge: AcmeChallenge = setting(

@@ -41,7 +41,7 @@ def test_several_servers_are_named():
 
 def test_groups_are_in_order():
     found = settings("base=x&group=cn=a,dc=b: full&group=cn=c: read,mkdir: local:/srv/{user}")
-    shown = [(group.dn, group.rights, group.root) for group in found.groups]
+    shown = [(group.name, group.rights, group.root) for group in found.groups]
     assert shown == [("cn=a,dc=b", "full", None), ("cn=c", "read,mkdir", "local:/srv/{user}")]
     assert found.terms.rights is None
     assert found.wanted_attributes == ("uid", "memberOf")

@@ -1,5 +1,7 @@
 """Accounts of PAM services, by real modules: both phases, and a module that hangs."""
 
+import ftplib
+import grp
 import platform
 import shutil
 import time
@@ -12,7 +14,9 @@ from zope.interface.verify import verifyObject
 from ftpservice.accounts.account import PeerCredentials
 from ftpservice.accounts.account_store import IPeerAccountLookup, StoreUnavailable
 from ftpservice.accounts.external.pam_service import ANSWER_SECONDS, PAMService, pam_settings
+from ftpservice.accounts.external.store_string import BadStoreString
 from ftpservice.admin.cli import ftpservice
+from ftpservice.storage.rights import PRESETS, parse_rights
 from tests.support.account_service import LOGIN_SECONDS, AccountService
 from tests.support.service_process import BUSY_SECONDS
 
@@ -110,6 +114,88 @@ def test_the_superuser_does_not_log_in(services):
     found = services.accounts("everybody").look_up("root", b"any")
     assert found.record.disabled
     assert "user 0" in found.unusable
+
+
+GROUPS = (
+    "group=daemon: @staff",
+    "group=bin: read,list: /bin",
+    "group=sys: full: local:/srv/sys",
+    "define-group=@staff:*:/people/{user}:upload-only:quota=1G",
+    "from=192.0.2.0/24",
+)
+
+
+def permitted(services, *settings):
+    services.write("everybody", "auth required pam_permit.so\naccount required pam_permit.so\n")
+    return services.accounts("everybody", *settings)
+
+
+def test_the_first_unix_group_of_an_account_gives_its_values(services):
+    accounts = permitted(services, *GROUPS)
+    daemon = accounts.look_up("daemon", b"any").record
+    assert (daemon.root, daemon.rights) == ("/people/daemon", PRESETS["upload-only"])
+    assert (daemon.quota_bytes, len(daemon.networks), daemon.groups) == (1 << 30, 1, ("staff",))
+    member = accounts.look_up("bin", b"any").record
+    assert (member.root, member.rights) == ("/bin", parse_rights(["read", "list"]))
+    assert (member.quota_bytes, len(member.networks)) == (None, 1)
+    assert accounts.look_up("sys", b"any").record.root == "local:/srv/sys"
+    other = accounts.look_up("nobody", b"any")
+    assert (other.record.disabled, other.unusable) == (True, "the account is in none of the groups")
+    assert not permitted(services, *GROUPS, "rights=read").look_up("nobody", b"any").unusable
+    unknown = permitted(services, *GROUPS).look_up("zed", b"any")  # no user of the system
+    assert "none of the groups" in unknown.unusable
+
+
+@pytest.mark.parametrize("name", ["nobody", "zed"])
+def test_a_member_of_a_group_needs_it_not_as_primary_group(services, monkeypatch, name):
+    find = grp.getgrnam
+
+    def with_member(wanted):
+        entry = find(wanted)
+        return grp.struct_group((*entry[:3], [name])) if wanted == "bin" else entry
+
+    monkeypatch.setattr(grp, "getgrnam", with_member)
+    assert permitted(services, *GROUPS).look_up(name, b"any").record.root == "/bin"
+
+
+def test_a_group_that_is_missing_lifts_no_limit(services):
+    accounts = permitted(services, "group=no-such-group: read", "rights=full")
+    with pytest.raises(StoreUnavailable, match="the system has no group 'no-such-group'"):
+        accounts.look_up("nobody", b"any")
+    assert "no group 'no-such-group'" in accounts.warnings()[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("group=daemon", "'group' is UNIX-GROUP: RIGHTS"),
+        ("group=daemon: raed", "raed"),
+        ("group=daemon: @staff", "no 'define-group' for '@staff'"),
+        ("group=daemon: full: /../x", "contains '..'"),
+    ],
+)
+def test_a_group_of_the_settings_that_is_none_is_refused(services, setting, problem):
+    with pytest.raises(BadStoreString) as caught:
+        permitted(services, setting)
+    assert problem in str(caught.value)
+
+
+def test_a_service_with_rights_by_unix_group(services, tmp_path):
+    services.write("ftp", "auth required pam_permit.so\naccount required pam_permit.so\n")
+    settings = tmp_path / "pam.toml"
+    text = f'service = "ftp"\ndirectory = "{services.directory}"\nroot = "/ann"\n'
+    settings.write_text(text + 'group = ["daemon: read", "bin: full"]\n')
+    with AccountService(tmp_path, [f"pam:{settings}"]) as service:
+        with service.login("daemon", "any") as reader:
+            with pytest.raises(ftplib.error_perm, match="550"):
+                reader.mkd("made")
+            assert reader.nlst() == []
+        with service.login("bin", "any") as writer:
+            assert writer.mkd("made") == "/made"
+        assert service.reply("nobody", "any").startswith("530")
+        assert service.stopped() == 0
+        assert "the account is in none of the groups" in service.output
+        assert "Traceback" not in service.output
 
 
 def test_an_empty_password_is_refused_although_the_modules_accept_it(services):
