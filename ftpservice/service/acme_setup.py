@@ -19,6 +19,7 @@ from twisted.application.service import MultiService
 from twisted.internet.interfaces import IListeningPort
 
 from ftpservice.events import Event
+from ftpservice.linux import read_regular_file
 from ftpservice.net.tls.certificate_file import CertificateSummary
 from ftpservice.net.tls.server import CertificateError, check_authorities
 from ftpservice.service.acme.acme_files import AcmeFiles
@@ -135,8 +136,7 @@ def _account_key(settings: ServiceSettings) -> str | None:
     if path is None:
         return None
     try:
-        with open(path, "rb") as file:
-            key = file.read(MAX_KEY_BYTES).strip().rstrip(b"=")
+        key = read_regular_file(path, MAX_KEY_BYTES, follows_links=True).strip().rstrip(b"=")
         if not EAB_KEY.fullmatch(key):
             raise ValueError("it has something else than a key")
         if len(urlsafe_b64decode(key + b"=" * (-len(key) % 4))) < MIN_MAC_BYTES:

@@ -59,7 +59,8 @@ def test_a_file_of_authorities_that_cannot_be_used_is_named(
         (b"AAAA+AAAAAAAAAAA/AAAAAAAAAAAAAAA\n", "something else than a key"),
         (b"AAAA\n", "the key is too short"),
         (b"AAAAAAAAAAAAAAAAAAAAAAAAA", "key"),
-        (b"\xff" * 5000, "something else than a key"),
+        (b"\xff" * 40, "something else than a key"),
+        (b"A" * 5000, "it is larger than 4096 bytes"),
     ],
 )
 def test_a_file_that_is_no_key_of_an_account_is_named(
