@@ -24,20 +24,20 @@ def store(request, tmp_path, monkeypatch):
 
 def test_a_schema_is_created_once_and_shown(store):
     done = run("upgrade", "--store", store)
-    assert (done.exit_code, done.stdout) == (0, f"{store}: version 0001, before none\n")
+    assert (done.exit_code, done.stdout) == (0, f"{store}: version 0002, before none\n")
     done = run("upgrade", "--store", store)
-    assert (done.exit_code, done.stdout) == (0, f"{store}: version 0001 already\n")
+    assert (done.exit_code, done.stdout) == (0, f"{store}: version 0002 already\n")
     done = run("show", "--store", store)
-    assert (done.exit_code, done.stdout) == (0, f"{store}: version 0001, needed 0001\n")
+    assert (done.exit_code, done.stdout) == (0, f"{store}: version 0002, needed 0002\n")
     done = run("upgrade", "--store", store, "--json")
-    assert json.loads(done.stdout) == {"before": "0001", "version": "0001"}
+    assert json.loads(done.stdout) == {"before": "0002", "version": "0002"}
 
 
 def test_a_database_without_a_schema_has_status_1(postgresql, monkeypatch):
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     store = f"sql:{postgresql.url(postgresql.new_database(), None)}"
     done = run("show", "--store", store, "--json")
-    assert (done.exit_code, json.loads(done.stdout)) == (1, {"version": None, "needed": "0001"})
+    assert (done.exit_code, json.loads(done.stdout)) == (1, {"version": None, "needed": "0002"})
 
 
 @pytest.mark.parametrize(

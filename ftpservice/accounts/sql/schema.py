@@ -10,7 +10,7 @@ from sqlalchemy import column, table
 
 __all__ = ["ACCOUNTS", "CHANNEL", "COLUMNS", "SCHEMA_VERSION", "VERSION_TABLE"]
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The last of the migrations."""
 VERSION_TABLE = "ftpservice_version"
 CHANNEL = "ftpservice_accounts"
