@@ -178,6 +178,7 @@ class RetentionRun:
         """Delete what has expired of one account; an error concerns no other account."""
         rules = record.retention
         assert rules is not None
+        await terms.pace.step(ACCOUNT_SECONDS)
         try:
             files = await open_account_files(self._realm, record)
         except StorageError as error:

@@ -76,6 +76,16 @@ def test_a_row_that_cannot_be_used_is_an_error(database):
         listed_accounts([checker], ())
 
 
+def test_a_store_is_read_once(database, monkeypatch):
+    """Its accounts and its problems are of one time."""
+    store, checker = database
+    store.add(AccountRecord("sue", SECRET, "/sue", **KEPT))
+    reads, listing = [], checker.store.listing
+    monkeypatch.setattr(checker.store, "listing", lambda: reads.append(1) or listing())
+    assert [one.name for one in listed_accounts([checker], ())] == ["sue"]
+    assert len(reads) == 1
+
+
 def test_a_store_that_is_down_is_an_error(database):
     store, checker = database
     import os

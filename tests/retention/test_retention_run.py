@@ -1,10 +1,12 @@
 """What a run deletes: of which accounts, by which rules, and what it never touches."""
 
 import os
+import shutil
 
 import pytest
 
 from ftpservice.events import FileExpired
+from ftpservice.retention import retention_run
 from ftpservice.retention.retention_run import CannotRun
 from ftpservice.storage.errors import Unavailable
 
@@ -244,6 +246,74 @@ class TestUnknownAccounts:
         monkeypatch.setattr(bench.source, "storage", failing)
         with pytest.raises(CannotRun, match="files of 'ann' are not known"):
             bench.run(8)
+
+    @pytest.mark.parametrize("root", ["/shared", "local;;{files}/shared"])
+    def test_a_root_that_vanishes_for_a_moment_keeps_its_files(self, bench, monkeypatch, root):
+        """While the plan is made; its owner keeps them by the name of the root."""
+        bench.accounts(
+            "ann:/shared:retention=1d", f"bob:{root.format(files=bench.root)}:retention=keep"
+        )
+        bench.put("shared/old")
+        opened, away = retention_run.open_account_files, bench.root / "away"
+        seen = []
+
+        async def vanishing(realm, record):
+            if record.name != "bob" or seen:
+                return await opened(realm, record)
+            (bench.root / "shared").rename(away)
+            try:
+                files = await opened(realm, record)
+            finally:
+                away.rename(bench.root / "shared")
+            seen.append(files.storage)
+            return files
+
+        monkeypatch.setattr(retention_run, "open_account_files", vanishing)
+        result = bench.run(days=2)
+        assert seen == [None]
+        assert bench.files() == ["/shared/old"]
+        assert result.counts["ann"].kept_by_others == 1
+
+    def test_a_root_that_vanishes_for_good_is_no_reason_to_stop(self, bench, monkeypatch):
+        bench.accounts("ann:/ann:retention=1d", "bob:/bob:retention=1d")
+        bench.put("ann/old", "bob/old")
+        opened = retention_run.open_account_files
+
+        async def vanishing(realm, record):
+            if record.name == "bob" and (bench.root / "bob").exists():
+                shutil.rmtree(bench.root / "bob")
+            return await opened(realm, record)
+
+        monkeypatch.setattr(retention_run, "open_account_files", vanishing)
+        result = bench.run(days=2)
+        assert bench.files() == []
+        assert (result.counts["ann"].files, result.total("failed")) == (1, 0)
+        assert not (bench.root / "bob").exists()
+
+
+class TestManyAccounts:
+    def test_each_account_is_a_turn_of_its_own_where_all_share_a_directory(
+        self, bench, monkeypatch
+    ):
+        many = 1000
+        bench.accounts(*(f"a{number}:/shared:retention=1d" for number in range(many)))
+        bench.put("shared/old")
+        turns, seen = [], []
+        call_later, opened = bench.clock.callLater, retention_run.open_account_files
+        monkeypatch.setattr(
+            bench.clock, "callLater", lambda *call: turns.append(1) or call_later(*call)
+        )
+
+        async def counted(realm, record):
+            seen.append(len(turns))
+            return await opened(realm, record)
+
+        monkeypatch.setattr(retention_run, "open_account_files", counted)
+        result = bench.run(days=2)
+        assert result.total("files") == 1
+        assert len(seen) == 2 * many  # for the plan, and to look which files are done already
+        assert len(set(seen)) == len(seen)  # the reactor has done other things between any two
+        assert bench.clock.seconds() >= len(seen) * retention_run.ACCOUNT_SECONDS * 0.9
 
 
 class TestWhatIsNeverTouched:
