@@ -8,17 +8,24 @@ filesystem, or of the directories above.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 from collections.abc import Callable
 from contextlib import suppress
 from weakref import finalize
 
+from twisted.logger import Logger
+
 from ftpservice.linux import inotify_open, inotify_unwatch, inotify_watch
 
 __all__ = ["FileChanges"]
 
+log = Logger("ftpservice.accounts")
+
 EVENT_BYTES = 4096
+EXHAUSTED_ERRNOS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.ENOSYS)
+"""What says that there is no watch, whatever the file is."""
 
 
 def _always(_milliseconds: int) -> bool:
@@ -42,6 +49,7 @@ class FileChanges:
         self._close: Callable[[], object] | None = None
         self._descriptor = -1
         self._watches: set[int] = set()
+        self._is_reported = False
 
     def reading(self, path: str) -> None:
         """Prepare for a look at a file (blocks): changes count from now on."""
@@ -50,8 +58,17 @@ class FileChanges:
         self.is_known = False
         try:
             self._watch(path)
-        except OSError:
+        except OSError as error:
             self.close()
+            if error.errno in EXHAUSTED_ERRNOS and not self._is_reported:
+                self._is_reported = True
+                log.warn(
+                    "{path}: the kernel does not tell of its changes ({reason}), so that every "
+                    "login hashes its password; raise fs.inotify.max_user_instances and "
+                    "max_user_watches (sysctl)",
+                    path=path,
+                    reason=error.strerror,
+                )
 
     def read(self) -> None:
         """Note that the last look at the file has ended, and what it showed is in force."""

@@ -5,6 +5,7 @@ import gc
 import os
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from ftpservice.accounts import file_changes
 from ftpservice.accounts.file_changes import FileChanges
@@ -100,8 +101,14 @@ def test_without_a_descriptor_every_file_may_have_changed(changes, path, monkeyp
         raise OSError(errno.EMFILE, "too many")
 
     monkeypatch.setattr(file_changes, "inotify_open", refuse)
-    look(changes, path)
+    with capturedLogs() as logged:
+        for _ in range(2):
+            look(changes, path)
     assert not is_current(changes)
+    assert [formatEvent(event) for event in logged] == [
+        f"{path}: the kernel does not tell of its changes (too many), so that every login hashes "
+        "its password; raise fs.inotify.max_user_instances and max_user_watches (sysctl)"
+    ]
 
 
 def test_the_descriptor_is_closed(path):

@@ -77,8 +77,8 @@ class RunningCalls:
     @contextmanager
     def using(self, connection: Any) -> Iterator[None]:
         """Register a connection as `use` does, and forget it before others can get it."""
-        self.use(connection)
         try:
+            self.use(connection)
             yield
         finally:
             with self._lock:
