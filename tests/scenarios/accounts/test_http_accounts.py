@@ -179,7 +179,7 @@ def test_an_answer_names_groups_of_the_settings(server):
     assert ann.max_sessions == 2
     assert answered({"groups": "staff", "rights": "full"}).record.rights == PRESETS["full"]
     gone = answered({"groups": ["staff", "gone"], "rights": "full"})
-    assert gone.unusable == "the group 'gone' does not exist"
+    assert gone.unusable == "the group 'gone' does not exist: define it with define-group"
     assert gone.record.disabled
 
 
