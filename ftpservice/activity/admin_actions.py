@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from ftpservice.activity.text_table import count_text
 from ftpservice.events import AdminAction
 
 __all__ = ["REQUESTED_BY", "publishing_actions"]
@@ -23,26 +24,27 @@ Facts = tuple[str, str, str]
 def _kick(request: Request, result: Any) -> Facts:
     network, number = request.get("network"), request.get("session")
     subject = request.get("user") or network or f"session {number}"
-    return "kick", str(subject), f"ended {len(result)} sessions"
+    return "kick", str(subject), f"ended {count_text(len(result), 'session')}"
 
 
 def _ban(request: Request, result: Any) -> Facts:
     duration, reason = request.get("duration"), request.get("reason")
     time = f"for {duration}" if duration else "until it is lifted"
-    ended = f"ended {len(result['ended'])} sessions"
+    ended = f"ended {count_text(len(result['ended']), 'session')}"
     return "ban", str(result["network"]), ", ".join(filter(None, (time, reason, ended)))
 
 
 def _drain(request: Request, result: Any) -> Facts | None:
     if request.get("undo"):
         return "drain", "", "undone: sessions are accepted again"
-    return None if request.get("ask") else ("drain", "", f"{result['sessions']} sessions left")
+    left = f"{count_text(result['sessions'], 'session')} left"
+    return None if request.get("ask") else ("drain", "", left)
 
 
 def _quota(request: Request, result: Any) -> Facts | None:
     if not request.get("recount"):
         return None
-    detail = f"{result['bytes']} bytes, {result['files']} files"
+    detail = f"{result['bytes']} bytes, {count_text(result['files'], 'file')}"
     return "quota recount", str(result["user"]), detail
 
 

@@ -20,7 +20,7 @@ def published(command, result, **request):
 @pytest.mark.parametrize(
     ("command", "result", "request_", "facts"),
     [
-        ("kick", [3], {"session": 3}, ("kick", "session 3", "ended 1 sessions")),
+        ("kick", [3], {"session": 3}, ("kick", "session 3", "ended 1 session")),
         ("kick", [3, 4], {"user": "ann"}, ("kick", "ann", "ended 2 sessions")),
         (
             "ban",
@@ -35,7 +35,7 @@ def published(command, result, **request):
             "quota",
             succeed({"user": "ann", "bytes": 5, "files": 1}),
             {"user": "ann", "recount": True},
-            ("quota recount", "ann", "5 bytes, 1 files"),
+            ("quota recount", "ann", "5 bytes, 1 file"),
         ),
         ("certificate", succeed({}), {"renew": True}, ("certificate renew", "", "")),
         ("retention-run", succeed({}), {}, ("retention run", "all accounts", "")),
