@@ -19,7 +19,10 @@ from ftpservice.activity.log_throttle import LogThrottle, SuppressedLines
 from ftpservice.activity.text_table import duration_text
 from ftpservice.events import Event, Outcome
 
-__all__ = ["EventLog", "Verbosity"]
+__all__ = ["LOGGED_EVENT", "EventLog", "Verbosity"]
+
+LOGGED_EVENT = "ftpservice_event"
+"""The key of the event in what is given to the log of the process, for other formats."""
 
 WRITE_DELAY_SECONDS = 0.05
 """The longest time that a line waits for others."""
@@ -93,11 +96,20 @@ def _banned(event: events.Banned) -> str:
     return f": {event.network} is banned {until}: {event.reason}"
 
 
+def _session_closed(event: events.SessionClosed) -> str:
+    return (
+        f" disconnected after {duration_text(event.seconds)}: "
+        f"uploaded {event.files_up} files, {event.bytes_up} bytes; "
+        f"downloaded {event.files_down} files, {event.bytes_down} bytes"
+    )
+
+
 LINES: dict[type[Event], Callable[[Any], str]] = {
     events.LoggedIn: lambda event: f" logged in{_aside(event.tls)}",
     events.LoginFailed: lambda event: f" failed to log in: {event.reason}{_aside(event.detail)}",
     events.HandshakeFailed: lambda event: f": TLS handshake failed: {event.reason}",
     events.Refused: lambda event: f" was refused: {event.reason}",
+    events.SessionClosed: _session_closed,
     events.SessionStalled: lambda event: f" was disconnected: {event.reason}",
     events.TransferEnded: _transfer_ended,
     events.FileChanged: _file_changed,
@@ -131,14 +143,15 @@ PROBLEM_EVENTS = frozenset(
 class EventLog:
     """A subscriber that writes one line for an event.
 
-    ``write`` is called with the line, the time of the event and the level. Names are escaped, so
-    that they cannot end or forge a line. Refusals are limited by `LogThrottle`.
+    ``write`` is called with the line, the event and the level. A line begins with the id of the
+    transfer or session (``-``: none). Names are escaped, so that they cannot end or forge a line.
+    Refusals are limited by `LogThrottle`.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
-        write: Callable[[str, float, Any], object] | None = None,
+        write: Callable[[str, Event, Any], object] | None = None,
         verbosity: Verbosity = Verbosity.ALL,
     ) -> None:
         self._clock = clock
@@ -150,12 +163,13 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Log an event, if events of its type are logged."""
-        if type(event) in PROBLEM_EVENTS:
-            if isinstance(event, events.UploadRefused) and event.transfer:
-                return  # the line of its TransferEnded tells it
-            if self._throttle.allows_line(event):
+        kind = type(event)
+        if kind in PROBLEM_EVENTS:
+            if not _is_told(event) and self._throttle.allows_line(event):
                 self._append(event)
-        elif type(event) in LINES and (self.verbosity is Verbosity.ALL or _is_incomplete(event)):
+        elif kind is events.SessionClosed and not event.user:
+            return  # nobody has logged in: whoever connects could fill the log
+        elif kind in LINES and (self.verbosity is Verbosity.ALL or _is_incomplete(event)):
             self._append(event)
 
     def _append(self, event: Event) -> None:
@@ -176,7 +190,12 @@ class EventLog:
             call.cancel()
         waiting, self._waiting = self._waiting, []
         for event in waiting:
-            self._write(_line(event), event.when, _level(event))
+            self._write(_line(event), event, _level(event))
+
+
+def _is_told(event: Event) -> bool:
+    """Return whether the line of the `TransferEnded` tells it."""
+    return isinstance(event, events.UploadRefused) and bool(event.transfer)
 
 
 def _is_incomplete(event: Event) -> bool:
@@ -193,13 +212,15 @@ def _level(event: Event) -> Any:
 
 def _line(event: Event) -> str:
     if isinstance(event, SuppressedLines) and event.others:
-        return f"{event.count} more refusals of other sessions within a second"
+        return f"- {event.count} more refusals of other sessions within a second"
     what = LINES[type(event)](event)
-    line = f"{event.user or '-'}@{event.peer or '-'} [{event.session}]{what}"
+    number = getattr(event, "transfer", 0)
+    name = f"{event.info.id}-{number}" if number else event.info.id or "-"
+    line = f"{name} {event.user or '-'}@{event.peer or '-'} [{event.session}]{what}"
     return line if line.isprintable() else _escaped(line)
 
 
-def _publish(line: str, when: float, level: Any) -> None:
+def _publish(line: str, event: Event, level: Any) -> None:
     """Do what `Logger.emit` does, with the time of the event instead of now."""
     globalLogPublisher(
         {
@@ -208,8 +229,9 @@ def _publish(line: str, when: float, level: Any) -> None:
             "log_namespace": _log.namespace,
             "log_source": None,
             "log_format": "{line}",
-            "log_time": when,
+            "log_time": event.when,
             "line": line,
+            LOGGED_EVENT: event,
         }
     )
 

@@ -75,6 +75,12 @@ class LogThrottle:
         for session, (count, event) in suppressed.items():
             self._report(
                 SuppressedLines(
-                    event.when, event.session, event.peer, event.user, count, session == 0
+                    event.when,
+                    event.session,
+                    event.peer,
+                    event.user,
+                    count,
+                    session == 0,
+                    info=event.info,
                 )
             )

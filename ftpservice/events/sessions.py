@@ -121,7 +121,7 @@ class SessionOpened(Event):
 
 @dataclass(frozen=True, slots=True)
 class SessionClosed(Event):
-    """A session that was opened has ended."""
+    """A session that was opened has ended; ``user`` is the account of its last login."""
 
     reason: str = ""
     """Why the control connection was closed, as text."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver
@@ -86,6 +86,10 @@ class FTPService(MultiService):
         self.retention: RetentionService | None = None
         self.reload_settings: Callable[[], Deferred[None]] | None = None
         """Reads the settings again; None without a TOML file."""
+        self.last_steps: list[Callable[[], object]] = [parts.event_log.flush]
+        """Called at the end of a stop, when no session is left; what they return is waited for."""
+        self.reopen_steps: list[Callable[[], object]] = [self._logs.reopen]
+        """Called when the log files are to be reopened by their names (SIGUSR1)."""
         self._certificate_reload = certificate_reload
         if certificate_reload is not None:
             certificate_reload.setServiceParent(self)
@@ -170,7 +174,8 @@ class FTPService(MultiService):
         await self.parts.realm.stop()
         factory.close_lingering_connections()  # of transfers that ended with their last disk call
         await self._iterate()
-        self.parts.event_log.flush()
+        for step in self.last_steps:
+            await maybeDeferred(step)
 
     async def _iterate(self) -> None:
         """Let the reactor run a few times: it closes an aborted connection one iteration later."""

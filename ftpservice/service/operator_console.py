@@ -106,6 +106,8 @@ def _console_under(program: Mapping[str, Any], logs: LogWriters) -> OperatorCons
         terminal = _duplicate(sys.__stderr__)
         return OperatorConsole(None, None, logged=True, daemon_terminal=terminal)
     out, err = logs.terminal, logs.errors
+    if logs.json and not logs.is_separate:  # plain lines would be no JSON
+        return OperatorConsole(None, None, logged=True)
     return OperatorConsole(
         LogWriterStream(out, LogLevel.info.name) if out is not None else sys.__stdout__,
         LogWriterStream(err, LogLevel.error.name) if err is not None else sys.__stderr__,

@@ -6,7 +6,7 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
@@ -43,8 +43,13 @@ def reload_on_sighup(reactor: Any, reload: Callable[[], object]) -> None:
     _call_on(signal.SIGHUP, reactor, reload)
 
 
-def reopen_on_sigusr1(reactor: Any, reopen: Callable[[], object]) -> None:
-    """Call ``reopen`` on SIGUSR1, unless the signal has a handler."""
+def reopen_on_sigusr1(reactor: Any, steps: Iterable[Callable[[], object]]) -> None:
+    """Call each of ``steps`` on SIGUSR1, unless the signal has a handler."""
+
+    def reopen() -> None:
+        for step in steps:
+            step()
+
     if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
         _call_on(signal.SIGUSR1, reactor, reopen)
 

@@ -32,6 +32,7 @@ from ftpservice.service.control_socket import check_socket_path
 from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.listeners import Listener
 from ftpservice.service.log.setup import check_log
+from ftpservice.service.log.transfer_log_file import check_transfer_log
 from ftpservice.service.privileges import Privileges, owner_for
 from ftpservice.service.settings.directories import Owner, acting_as, check_directories
 from ftpservice.service.settings.options import ServiceOptions
@@ -53,6 +54,7 @@ def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     owner = owner_for(options)
     listeners = listeners_for(settings, reactor)
     check_log(settings.log_file, owner)
+    check_transfer_log(settings.xferlog, owner)
     _check_files(settings, reactor, owner)
     portal_checkers_for(settings, checkers)
     if settings.acme:

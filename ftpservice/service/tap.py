@@ -65,7 +65,8 @@ def makeService(options: options.ServiceOptions) -> IService:
     try:
         if options.parent is not None:
             Privileges(options, str).refuse_root()
-        logs = logs_for(options.parent, options.settings.log_file, owner_for(options))
+        settings, owner = options.settings, owner_for(options)
+        logs = logs_for(options.parent, settings.log_file, owner, settings.is_json_log)
         console = console_for(options.parent, logs)
         service = assemble(options, reactor, console, logs)
     except CannotStart as error:
@@ -77,7 +78,7 @@ def makeService(options: options.ServiceOptions) -> IService:
         options.parent["uid"] = options.parent["gid"] = None
         atexit.register(logs.close)
         reactor.callWhenRunning(logs.start)
-        reactor.callWhenRunning(reopen_on_sigusr1, reactor, logs.reopen)
+        reactor.callWhenRunning(reopen_on_sigusr1, reactor, service.reopen_steps)
         reactor.callWhenRunning(stop_on_signals, reactor, service.skip_grace)
         reactor.callWhenRunning(reload_on_sighup, reactor, service.reload)
         reactor.callWhenRunning(freeze_gc)

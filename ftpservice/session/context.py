@@ -95,6 +95,7 @@ class SessionEvents:
         "_tls",
         "_transfers",
         "info",
+        "last_user",
     )
 
     def __init__(
@@ -106,6 +107,8 @@ class SessionEvents:
         self._tls = tls
         self.info: SessionInfo | None = None
         """What the events share; None after a logout."""
+        self.last_user = ""
+        """The account of the last login, also after the logout."""
         self._since = services.clock.seconds()
         self._transfers = 0
         self._files_up = self._bytes_up = self._files_down = self._bytes_down = 0
@@ -146,7 +149,7 @@ class SessionEvents:
         """Publish `SessionClosed`."""
         seconds = self._services.clock.seconds() - self._since
         up, down = (self._files_up, self._bytes_up), (self._files_down, self._bytes_down)
-        self.publish(SessionClosed, reason, seconds, *up, *down)
+        self.publish(SessionClosed, reason, seconds, *up, *down, user=self.last_user)
 
 
 @dataclass(slots=True)
@@ -310,7 +313,7 @@ class SessionContext:
     def begin_login(self, account: IAccount) -> None:
         """Decide what holds for all commands of this login."""
         self.account = account
-        self.events.info = None
+        self.events.info, self.events.last_user = None, account.name
         self.storage = IStorage(account.storage)
         self.own_uploads = IOwnUploads(account.storage, None)
         self.directory = account.home

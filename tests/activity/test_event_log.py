@@ -24,6 +24,8 @@ from ftpservice.events import (
     LoginRefusal,
     Outcome,
     Refused,
+    SessionClosed,
+    SessionInfo,
     SessionOpened,
     TransferEnded,
     UploadRefused,
@@ -35,67 +37,68 @@ WHO = (1.0, 7, "192.0.2.1", "ann")
 @pytest.mark.parametrize(
     ("event", "line"),
     [
-        (LoggedIn(*WHO), "ann@192.0.2.1 [7] logged in"),
+        (LoggedIn(*WHO), "- ann@192.0.2.1 [7] logged in"),
         (
             LoginFailed(*WHO, LoginRefusal.EXPIRED, "on 2027-01-31"),
-            "ann@192.0.2.1 [7] failed to log in: expired (on 2027-01-31)",
+            "- ann@192.0.2.1 [7] failed to log in: expired (on 2027-01-31)",
         ),
-        (Refused(1.0, 7, "192.0.2.1", "", "full"), "-@192.0.2.1 [7] was refused: full"),
+        (Refused(1.0, 7, "192.0.2.1", "", "full"), "- -@192.0.2.1 [7] was refused: full"),
         (
             TransferEnded(*WHO, "/a\nb", True, Outcome.ABORTED, 5, 0.25, "426"),
-            r"ann@192.0.2.1 [7] uploaded /a\nb: aborted, 5 bytes in 0.250 s (426)",
+            r"- ann@192.0.2.1 [7] uploaded /a\nb: aborted, 5 bytes in 0.250 s (426)",
         ),
         (
             TransferEnded(*WHO, "/\udce9", False, Outcome.COMPLETE, 5, 1.0),
-            r"ann@192.0.2.1 [7] downloaded /\xe9: complete, 5 bytes in 1.000 s",
+            r"- ann@192.0.2.1 [7] downloaded /\xe9: complete, 5 bytes in 1.000 s",
         ),
-        (FileChanged(*WHO, "rename", "/a", "/b"), "ann@192.0.2.1 [7] renamed /a to /b"),
-        (FileChanged(*WHO, "delete", "/a"), "ann@192.0.2.1 [7] deleted /a"),
+        (FileChanged(*WHO, "rename", "/a", "/b"), "- ann@192.0.2.1 [7] renamed /a to /b"),
+        (FileChanged(*WHO, "delete", "/a"), "- ann@192.0.2.1 [7] deleted /a"),
         (
             FileChanged(*WHO, "drop partial", "/a"),
-            "ann@192.0.2.1 [7] deleted the partial upload of /a",
+            "- ann@192.0.2.1 [7] deleted the partial upload of /a",
         ),
         (
             FileExpired(1.0, 0, "", "ann", "/a\n", 5, 700_000.0, "/in: 7d"),
-            r"ann@- [0] retention deleted /a\n: 5 bytes, unchanged for 8d 02:26:40, rule '/in: 7d'",
+            r"- ann@- [0] retention deleted /a\n: 5 bytes, unchanged for 8d 02:26:40, "
+            r"rule '/in: 7d'",
         ),
         (
             FileExpired(1.0, 0, "", "ann", "/in/a", 0, 90_000.0, "1d", is_directory=True),
-            "ann@- [0] retention deleted empty directory /in/a: unchanged for 1d 01:00:00, "
+            "- ann@- [0] retention deleted empty directory /in/a: unchanged for 1d 01:00:00, "
             "rule '1d'",
         ),
         (
             UploadRefused(*WHO, "STOR", "/a", 550, "Permission denied."),
-            "ann@192.0.2.1 [7]: STOR /a was refused: 550 Permission denied.",
+            "- ann@192.0.2.1 [7]: STOR /a was refused: 550 Permission denied.",
         ),
         (
             AdminAction(1.0, 0, "", "uid 0", "kick", "ann", "ended 2 sessions"),
-            "uid 0@- [0] did: kick ann (ended 2 sessions)",
+            "- uid 0@- [0] did: kick ann (ended 2 sessions)",
         ),
         (
             AccountChanged(1.0, 7, "", "ann", "locked or removed"),
-            "ann@- [7]: the account was locked or removed",
+            "- ann@- [7]: the account was locked or removed",
         ),
         (
             Banned(1.0, 0, "", "", "192.0.2.0/24", "scans", 3600.0),
-            "-@- [0]: 192.0.2.0/24 is banned until 1970-01-01 01:00:00 UTC: scans",
+            "- -@- [0]: 192.0.2.0/24 is banned until 1970-01-01 01:00:00 UTC: scans",
         ),
         (
             Banned(1.0, 0, "", "", "192.0.2.1/32", "scans", None),
-            "-@- [0]: 192.0.2.1/32 is banned until it is lifted: scans",
+            "- -@- [0]: 192.0.2.1/32 is banned until it is lifted: scans",
         ),
         (
             BanLifted(1.0, 0, "", "", "192.0.2.0/24"),
-            "-@- [0]: the ban of 192.0.2.0/24 was lifted",
+            "- -@- [0]: the ban of 192.0.2.0/24 was lifted",
         ),
-        (CommandFailed(*WHO, "RETR", "boom\x1b"), r"ann@192.0.2.1 [7]: RETR failed: boom\x1b"),
+        (CommandFailed(*WHO, "RETR", "boom\x1b"), r"- ann@192.0.2.1 [7]: RETR failed: boom\x1b"),
         (
             CommandRefused(*WHO, "DELE", "/a\x07", 550, "Permission denied.", "read-only\n"),
-            r"ann@192.0.2.1 [7]: DELE /a\x07 was refused: 550 Permission denied. (read-only\n)",
+            r"- ann@192.0.2.1 [7]: DELE /a\x07 was refused: 550 Permission denied. (read-only\n)",
         ),
         (
             CommandRefused(*WHO, "", "", 500, "Line too long."),
-            "ann@192.0.2.1 [7]: a line was refused: 500 Line too long.",
+            "- ann@192.0.2.1 [7]: a line was refused: 500 Line too long.",
         ),
     ],
 )
@@ -103,7 +106,32 @@ def test_an_event_is_one_line(event: Event, line: str) -> None:
     bench = Bench()
     bench.lines(event)
     bench.lines.flush()
-    assert [one[:2] for one in bench.written] == [(line, 1.0)]
+    assert [one[:2] for one in bench.written] == [(line, event)]
+
+
+def test_a_line_begins_with_the_id_of_the_transfer_or_of_the_session() -> None:
+    bench = Bench()
+    info = SessionInfo("c0ffee-7")
+    for event in (
+        LoggedIn(*WHO, info=info),
+        TransferEnded(*WHO, "/a", True, Outcome.COMPLETE, 5, 1.0, transfer=2, info=info),
+        SessionClosed(*WHO, "gone", 90.5, 1, 5, 2, 70, info=info),
+    ):
+        bench.lines(event)
+    bench.lines.flush()
+    assert [line for line, _, _ in bench.written] == [
+        "c0ffee-7 ann@192.0.2.1 [7] logged in",
+        "c0ffee-7-2 ann@192.0.2.1 [7] uploaded /a: complete, 5 bytes in 1.000 s",
+        "c0ffee-7 ann@192.0.2.1 [7] disconnected after 00:01:30: "
+        "uploaded 1 files, 5 bytes; downloaded 2 files, 70 bytes",
+    ]
+
+
+def test_a_session_without_a_login_has_no_line_at_its_end() -> None:
+    bench = Bench()
+    bench.lines(SessionClosed(1.0, 7, "192.0.2.1", "", "gone", 1.0))
+    bench.lines.flush()
+    assert bench.written == []
 
 
 def test_an_upload_that_is_refused_at_its_end_has_the_line_of_its_transfer_only() -> None:
@@ -124,7 +152,7 @@ class Bench:
 
 def test_problems_only_omits_what_succeeded() -> None:
     written: list[str] = []
-    lines = EventLog(Clock(), lambda line, _when, _level: written.append(line), Verbosity.PROBLEMS)
+    lines = EventLog(Clock(), lambda line, _event, _level: written.append(line), Verbosity.PROBLEMS)
     for event in (
         LoggedIn(*WHO),
         TransferEnded(*WHO, "/a", False, Outcome.COMPLETE, 5, 1.0),
@@ -143,8 +171,8 @@ def test_problems_only_omits_what_succeeded() -> None:
         "was refused: full",
         "uploaded /b: aborted",
         "uploaded /c: refused",
-        "ann@192.0.2.1 [7]: DELE /d was refused: 550 No.",
-        "ann@192.0.2.1 [7]: RETR failed: boom",
+        "- ann@192.0.2.1 [7]: DELE /d was refused: 550 No.",
+        "- ann@192.0.2.1 [7]: RETR failed: boom",
     ]
 
 
@@ -202,5 +230,5 @@ def test_they_go_to_the_log_with_the_time_of_the_event() -> None:
         globalLogPublisher.removeObserver(seen.append)
     [event] = seen
     assert formatEventAsClassicLogText(event, lambda when: f"{when:g}") == (
-        "1 [ftpservice#info] ann@192.0.2.1 [7] logged in\n"
+        "1 [ftpservice#info] - ann@192.0.2.1 [7] logged in\n"
     )

@@ -19,7 +19,7 @@ class Bench:
         self.written: list[str] = []
         self.lines = EventLog(self.clock, self._write)
 
-    def _write(self, line: str, _when: float, _level: Any) -> None:
+    def _write(self, line: str, _event: Any, _level: Any) -> None:
         self.written.append(line)
 
     def refuse(self, session: int, times: int) -> None:
@@ -40,7 +40,7 @@ def test_a_session_has_so_many_lines_in_a_second_and_one_that_counts_the_rest() 
     bench.refuse(8, 1)
     lines = bench.taken()
     assert len(lines) == MAX_LINES_PER_SESSION + 2
-    assert lines[-1] == "ann@192.0.2.1 [7]: 480 more refusals within a second"
+    assert lines[-1] == "- ann@192.0.2.1 [7]: 480 more refusals within a second"
     assert bench.clock.getDelayedCalls() == []
 
 
@@ -59,7 +59,7 @@ def test_many_sessions_together_are_bounded_too() -> None:
     lines = bench.taken()
     assert len(lines) == MAX_LINES_TOTAL + MAX_SUMMARIES + 1
     others = 2000 - MAX_LINES_TOTAL - 2 * MAX_SUMMARIES
-    assert lines[-1] == f"{others} more refusals of other sessions within a second"
+    assert lines[-1] == f"- {others} more refusals of other sessions within a second"
 
 
 def test_what_goes_well_is_never_left_out() -> None:
@@ -73,5 +73,5 @@ def test_at_the_end_the_counts_are_written_at_once() -> None:
     bench = Bench()
     bench.refuse(7, MAX_LINES_PER_SESSION + 1)
     bench.lines.flush()
-    assert bench.written[-1] == "ann@192.0.2.1 [7]: 1 more refusals within a second"
+    assert bench.written[-1] == "- ann@192.0.2.1 [7]: 1 more refusals within a second"
     assert bench.clock.getDelayedCalls() == []

@@ -35,6 +35,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"session"},
         {"commands"},
         {"control", "simple"},
+        {"activity.logs"},
         {"activity"},
         {"retention"},
         {"testing.contract"},

@@ -250,7 +250,8 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
     assert isinstance(service, FTPService)
     logs, reopened, *others = asked
     assert reopened[:2] == (reopen_on_sigusr1, reactor)
-    assert logs[0].__self__ is reopened[2].__self__
+    assert reopened[2] is service.reopen_steps
+    assert reopened[2] == [logs[0].__self__.reopen]
     assert others == [
         (stop_on_signals, reactor, service.skip_grace),
         (reload_on_sighup, reactor, service.reload),

@@ -99,6 +99,15 @@ def test_the_options_of_twistd_select_the_streams(
         logs.close()
 
 
+def test_a_terminal_with_a_json_log_gets_no_other_lines() -> None:
+    with open(os.devnull, "w") as out, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "__stdout__", out)
+        logs = logs_for({"nodaemon": True}, None, (-1, -1), json=True)
+        console = console_for({"nodaemon": True}, logs)
+        assert (console._out, console._err, console._logged) == (None, None, True)
+        logs.close()
+
+
 def test_an_embedded_service_writes_to_the_log(logged: list[LogEvent]) -> None:
     console = console_for(None, logs_for(None, None, (-1, -1)))
     console.write_lines(["a"])

@@ -189,7 +189,8 @@ def test_a_running_service_can_change_most_settings() -> None:
     assert restart == [
         "listen", "implicit", "simple", "simple-tls", "root", "auth", "anonymous",
         "anonymous-root", "upload-digest", "data-dir", "durable", "uid", "gid", "allow-root",
-        "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps", "acme",
+        "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps", "log-format",
+        "xferlog", "acme",
         "acme-agree-tos", "acme-email", "acme-directory", "acme-ca-file", "acme-eab-key-id",
         "acme-eab-key-file", "acme-challenge", "acme-http", "acme-tls",
     ]  # fmt: skip

@@ -99,14 +99,14 @@ def test_sigusr1_reopens_the_log_unless_it_has_a_handler() -> None:
     reactor, asked = Reactor(), list[int]()
     try:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        ending.reopen_on_sigusr1(reactor, lambda: asked.append(1))
-        ending.reopen_on_sigusr1(reactor, lambda: asked.append(2))
+        ending.reopen_on_sigusr1(reactor, [lambda: asked.append(1), lambda: asked.append(3)])
+        ending.reopen_on_sigusr1(reactor, [lambda: asked.append(2)])
         signal.raise_signal(signal.SIGUSR1)
         assert asked == []
         reactor.turn()
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert asked == [1]
+    assert asked == [1, 3]
 
 
 def test_a_hangup_has_files_read_and_ends_nothing() -> None:

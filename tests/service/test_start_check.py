@@ -127,6 +127,8 @@ def started(*words: str) -> str:
         (("--log-file=none/x.log",), "cannot write the log "),
         (("--log-file=.",), ": is a directory - "),
         (("--log-file=fifo",), "fifo: no such device or address - "),
+        (("--xferlog=none/x.log",), "--xferlog: cannot write {tmp_path}/none/x.log: no such file"),
+        (("--xferlog=fifo",), "--xferlog: cannot write {tmp_path}/fifo: no such device"),
         (("--deny-networks=none",), "--deny-networks: {tmp_path}/none: no such file"),
         (("--deny-networks=bad",), "--deny-networks: {tmp_path}/bad, line 2: 'nonsense'"),
         (("--allow-networks=bad",), "--allow-networks: {tmp_path}/bad, line 2: 'nonsense'"),

@@ -8,10 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from twisted.logger import formatEventAsClassicLogText
+
+from ftpservice.service.log.json_lines import json_line
 from ftpservice.service.log.sinks import (
     FileSink,
     StreamSink,
     SyslogSink,
+    TextFormat,
     check_log_file,
     is_journal,
 )
@@ -35,6 +39,8 @@ class LogWriters:
     """Writes to standard output; the same object as ``log`` if that goes there."""
     errors: LogWriter | None = None
     """Writes to standard error."""
+    json: bool = False
+    """Whether the log has JSON objects only, and messages to the operator are among them."""
 
     @property
     def is_separate(self) -> bool:
@@ -79,20 +85,23 @@ class LogWriterStream:
         """Do nothing: the thread writes as soon as it can."""
 
 
-def logs_for(program: Mapping[str, Any] | None, log_file: str | None, owner: Owner) -> LogWriters:
+def logs_for(
+    program: Mapping[str, Any] | None, log_file: str | None, owner: Owner, json: bool = False
+) -> LogWriters:
     """Return the writers for the options of twistd; raises `CannotStart`.
 
-    ``log_file`` overrides the log of ``program``. Without ``program`` the service is embedded in
-    another program, which writes the log itself.
+    ``log_file`` overrides the log of ``program``; ``json`` is its format. Without ``program`` the
+    service is embedded in another program, which writes the log itself.
     """
     if program is None:
         return LogWriters()
     foreground = bool(program.get("nodaemon"))
-    terminal = _terminal(sys.__stdout__) if foreground else None
-    errors = _terminal(sys.__stderr__) if foreground else None
+    terminal = _terminal(sys.__stdout__, json) if foreground else None
+    errors = _terminal(sys.__stderr__, json) if foreground else None
     if terminal is not None and errors is not None and _are_same(sys.__stdout__, sys.__stderr__):
         errors = terminal  # two threads would mix their lines
-    return LogWriters(_log(program, log_file, owner, terminal), terminal, errors)
+    log = _log(program, log_file, owner, terminal, json)
+    return LogWriters(log, terminal, errors, json)
 
 
 def check_log(log_file: str | None, owner: Owner) -> None:
@@ -105,26 +114,34 @@ def check_log(log_file: str | None, owner: Owner) -> None:
 
 
 def _log(
-    program: Mapping[str, Any], log_file: str | None, owner: Owner, terminal: LogWriter | None
+    program: Mapping[str, Any],
+    log_file: str | None,
+    owner: Owner,
+    terminal: LogWriter | None,
+    json: bool,
 ) -> LogWriter | None:
     if program.get("logger") is not None:
         return None
     path = log_file or program.get("logfile")
     if log_file is None and program.get("syslog"):
-        return LogWriter(SyslogSink(program.get("prefix") or "ftpservice"))
+        return LogWriter(SyslogSink(program.get("prefix") or "ftpservice", json))
     if path in (None, "", STANDARD_OUTPUT) and program.get("nodaemon"):
         return terminal
     if path == STANDARD_OUTPUT:
         return None  # twistd reports that a daemon has no standard output
-    return LogWriter(_file(path or DAEMON_LOG_FILE, owner))
+    return LogWriter(_file(path or DAEMON_LOG_FILE, owner, _format(json)))
 
 
-def _terminal(stream: TextIO | None) -> LogWriter | None:
+def _format(json: bool) -> TextFormat:
+    return json_line if json else formatEventAsClassicLogText
+
+
+def _terminal(stream: TextIO | None, json: bool) -> LogWriter | None:
     try:
         if stream is None:
             return None
         descriptor = stream.fileno()
-        return LogWriter(StreamSink(descriptor, is_journal(descriptor)))
+        return LogWriter(StreamSink(descriptor, is_journal(descriptor), _format(json)))
     except (OSError, ValueError):  # not a file, or closed
         return None
 
@@ -136,9 +153,9 @@ def _are_same(first: TextIO | None, second: TextIO | None) -> bool:
     return os.path.sameopenfile(first.fileno(), second.fileno())
 
 
-def _file(path: str, owner: Owner) -> FileSink:
+def _file(path: str, owner: Owner, text_of: TextFormat) -> FileSink:
     try:
-        return FileSink(path, owner)
+        return FileSink(path, owner, text_of)
     except OSError as error:
         raise _unwritable(path, error) from None
 

@@ -9,12 +9,13 @@ import errno
 import os
 import select
 import syslog
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from twisted.logger import LogEvent, LogLevel, eventAsText, formatEventAsClassicLogText
 
+from ftpservice.service.log.json_lines import json_line
 from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to, require_place
 from ftpservice.service.settings.errors import error_text
 
@@ -24,12 +25,15 @@ __all__ = [
     "LogSink",
     "StreamSink",
     "SyslogSink",
+    "TextFormat",
     "check_log_file",
     "is_journal",
 ]
 
 LogEntry = tuple[str, str]
 """The name of a level, and text with its line end."""
+TextFormat = Callable[[LogEvent], str | None]
+"""Returns an event as text with its line end; None for an event without text."""
 LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
 LOG_FILE_MODE = 0o640
 """Permission bits of a new log file, which has the names of files and accounts."""
@@ -71,14 +75,16 @@ class StreamSink:
     ``level_prefix``: each entry begins with its level, for systemd's journal (sd-daemon(3)).
     """
 
-    def __init__(self, descriptor: int, level_prefix: bool = False) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        level_prefix: bool = False,
+        text_of: TextFormat = formatEventAsClassicLogText,
+    ) -> None:
         self._descriptor = descriptor
         self._level_prefix = level_prefix
+        self.text_of = text_of
         self._rest = b""
-
-    def text_of(self, event: LogEvent) -> str | None:
-        """Return an event in the format of ``twistd``."""
-        return formatEventAsClassicLogText(event)
 
     def write(self, entries: Sequence[LogEntry]) -> None:
         """Write; wait with poll(2) if the descriptor is nonblocking."""
@@ -117,9 +123,14 @@ class FileSink(StreamSink):
     user, who could not reopen it otherwise.
     """
 
-    def __init__(self, path: str, owner: Owner = NO_CHANGE) -> None:
+    def __init__(
+        self,
+        path: str,
+        owner: Owner = NO_CHANGE,
+        text_of: TextFormat = formatEventAsClassicLogText,
+    ) -> None:
         self._path = os.path.abspath(path)
-        super().__init__(_opened(self._path, owner))
+        super().__init__(_opened(self._path, owner), text_of=text_of)
 
     def reopen(self) -> str:
         """Write to the file that has the name now; keep the old one if it cannot be opened."""
@@ -180,13 +191,16 @@ def _is_private(directory: str) -> bool:
 
 
 class SyslogSink:
-    """syslog(3), with the levels; it adds the times itself."""
+    """syslog(3), with the levels; it adds the times itself. ``json``: each message is an object."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, json: bool = False) -> None:
+        self._json = json
         syslog.openlog(prefix, syslog.LOG_PID, syslog.LOG_DAEMON)
 
     def text_of(self, event: LogEvent) -> str | None:
-        """Return an event without its time."""
+        """Return an event without its time, or as an object that has it."""
+        if self._json:
+            return json_line(event)
         text = eventAsText(event, includeTimestamp=False)
         return f"{text}\n" if text else None
 

@@ -14,9 +14,9 @@ import errno
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEventAsClassicLogText
+from twisted.logger import ILogObserver, LogEvent, LogLevel
 from zope.interface import implementer
 
 from ftpservice.service.log.sinks import LogEntry, LogSink
@@ -35,12 +35,21 @@ READER_GONE_ERRNOS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF
 
 @implementer(ILogObserver)
 class LogWriter:
-    """Writes log events to ``sink``, in a thread."""
+    """Writes log events to ``sink``, in a thread.
+
+    ``report`` is called in the thread with what there is to say about the file itself: lines that
+    were lost, or that it cannot be reopened. By default that becomes a line of the log.
+    """
 
     def __init__(
-        self, sink: LogSink, max_lines: int = MAX_QUEUED_LINES, retry: float = RETRY_SECONDS
+        self,
+        sink: LogSink,
+        max_lines: int = MAX_QUEUED_LINES,
+        retry: float = RETRY_SECONDS,
+        report: Callable[[str], object] | None = None,
     ) -> None:
         self._sink = sink
+        self._report = report
         self._max_lines = max_lines
         self._retry = retry
         self._wakes = threading.Condition()
@@ -100,11 +109,13 @@ class LogWriter:
         while not ends:
             reopens, ends = self._wait(failed)
             message = self._sink.reopen() if reopens else ""
-            if message:
-                self.put(_line(message))
+            if message and self._report is not None:
+                self._report(message)
+            elif message:
+                self.put(self._line(message))
             entries, lost = self._take() if not failed else ([], 0)
             written = self._written(entries)
-            if lost and not (written and (self._written([_loss(lost)]) or self._pending)):
+            if lost and not (written and self._tell_loss(lost)):
                 self._lose(lost)
             failed = self._pending
             if ends and not failed:
@@ -144,18 +155,21 @@ class LogWriter:
         with self._wakes:
             self._lost += lines
 
+    def _tell_loss(self, lines: int) -> bool:
+        """Report the number of lost lines; returns whether nobody needs to do so again."""
+        text = f"{lines} log line{'s were' if lines > 1 else ' was'} lost"
+        if self._report is None:
+            return self._written([("warn", self._line(text))]) or self._pending
+        self._report(text)
+        return True
 
-def _loss(lines: int) -> LogEntry:
-    return "warn", _line(f"{lines} log line{'s were' if lines > 1 else ' was'} lost")
-
-
-def _line(text: str) -> str:
-    """Return a line about the log itself."""
-    event = {
-        "log_namespace": "ftpservice",
-        "log_level": LogLevel.warn,
-        "log_time": time.time(),
-        "log_format": "{text}",
-        "text": text,
-    }
-    return formatEventAsClassicLogText(event) or ""
+    def _line(self, text: str) -> str:
+        """Return a line about the log itself."""
+        event = {
+            "log_namespace": "ftpservice",
+            "log_level": LogLevel.warn,
+            "log_time": time.time(),
+            "log_format": "{text}",
+            "text": text,
+        }
+        return self._sink.text_of(event) or ""

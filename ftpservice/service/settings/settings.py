@@ -22,6 +22,7 @@ from ftpservice.data.peer_policy import (
 from ftpservice.net.tls.server import TLSFiles
 from ftpservice.service.settings.acme import AcmeSettings
 from ftpservice.service.settings.errors import SettingsConflict
+from ftpservice.service.settings.logs import LogSettings
 from ftpservice.service.settings.operation import OperationSettings
 from ftpservice.service.settings.parsers import (
     enum_parser,
@@ -54,14 +55,14 @@ SOCKET_FILE = "control.sock"
 FILES_DIRECTORY = "files"
 """The directory inside the data directory that is served when no root is given."""
 PATH_FIELDS = (
-    *("root", "data_dir", "certificate", "key", "client_ca", "log_file"),
+    *("root", "data_dir", "certificate", "key", "client_ca", "log_file", "xferlog"),
     *("allow_networks", "deny_networks", "acme_ca_file"),
 )
 NO_SOCKET = "none"
 
 
 @dataclass(frozen=True)
-class ServiceSettings(AcmeSettings, OperationSettings):
+class ServiceSettings(AcmeSettings, LogSettings, OperationSettings):
     """The values of all settings; paths are absolute, durations are in seconds."""
 
     listen: tuple[str, ...] = setting(
