@@ -109,11 +109,7 @@ def assemble(
     factory = FTPFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
     guard = AcceptGuard(sink.events, factory.address_refusal, reactor)
-
-    def fail(line: str) -> None:
-        console.write_error(line)
-        exit_with_failure(reactor, logs.close)
-
+    fail = partial(_fail, console, reactor, logs)
     check = partial(_check_bound, options.checkers, guard)
     listeners = Listeners(parsed, partial(_factory_of, factory, reactor), check, fail)
     banner = partial(_banner, options, source, listeners, certificates)
@@ -130,6 +126,11 @@ def assemble(
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
     return service
+
+
+def _fail(console: OperatorConsole, reactor: Any, logs: LogWriters, line: str) -> None:
+    console.write_error(line)
+    exit_with_failure(reactor, logs.close)
 
 
 def _make_directories(settings: ServiceSettings, owner: Owner) -> None:

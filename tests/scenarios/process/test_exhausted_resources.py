@@ -168,7 +168,7 @@ def test_refused_connections_are_logged_at_a_bounded_rate(served: Exhausted) -> 
     served.free()
     served.client()
     wait_until(lambda: "more refusals" in served.log)
-    lines = re.findall(rf"#warn\] -@{LOCAL} \[0\] was refused: {re.escape(REASON)}", served.log)
+    lines = re.findall(rf"#warn\] - -@{LOCAL} \[0\] was refused: {re.escape(REASON)}", served.log)
     seconds = {line.split()[0] for line in served.log.splitlines() if "was refused" in line}
     assert 0 < len(lines) <= 20 * (len(seconds) + 1)
     assert served.log.count("connections are refused: Too many open files; raise LimitNOFILE") == 1
