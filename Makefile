@@ -7,6 +7,8 @@ PORT ?= 2121
 LISTEN ?= tcp:$(PORT):interface=127.0.0.1
 SIMPLE_PORT ?= 1452
 SIMPLE ?= tcp:$(SIMPLE_PORT):interface=127.0.0.1
+HTTP_PORT ?= 8021
+HTTP ?= tcp:$(HTTP_PORT):interface=127.0.0.1
 DATA ?= var
 TESTS ?= tests
 PYTEST_ARGS ?=
@@ -35,7 +37,8 @@ help:
 serve: $(VENV)/.installed
 	@FTPSERVICE_ADVICE_LISTEN='port: make serve PORT=2221' \
 	FTPSERVICE_ADVICE_SIMPLE='port: make serve SIMPLE_PORT=2252' \
-	exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --allow-root --listen '$(LISTEN)' --simple '$(SIMPLE)' --data-dir '$(DATA)' --auth passwd:passwd.db
+	FTPSERVICE_ADVICE_HTTP='port: make serve HTTP_PORT=8022' \
+	exec $(BIN)/twistd --nodaemon --pidfile= ftpservice --allow-root --listen '$(LISTEN)' --simple '$(SIMPLE)' --http '$(HTTP)' --data-dir '$(DATA)' --auth passwd:passwd.db
 
 test: clients check
 

@@ -92,11 +92,11 @@ class AcceptGuard(Service):
         """Accept the connections of a listener's port; one that is not Twisted's is left alone."""
         if listener.implicit or listener.option == "acme-tls":
             answer: Callable[[str], bytes] = _tls_alert
-        elif listener.option == "acme-http":
+        elif listener.option == "acme-http" or listener.web:
             answer = _http_answer
         else:
             answer = _simple_answer if listener.simple else _ftp_reply
-        has_sessions = not listener.option.startswith("acme")
+        has_sessions = not (listener.web or listener.option.startswith("acme"))
         self._guard(port, answer, has_sessions and not listener.proxied)
 
     def guard_control(self, port: IListeningPort) -> None:

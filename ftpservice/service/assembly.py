@@ -73,6 +73,7 @@ from ftpservice.service.startup_banner import (
     banner_lines,
     login_summary,
 )
+from ftpservice.service.web_setup import WebServer, web_server
 from ftpservice.session.services import EventSink
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
@@ -81,7 +82,8 @@ from ftpservice.storage.quota.book import QuotaBook
 __all__ = ["assemble", "bans_for", "listeners_for", "portal_checkers_for", "storage_source_for"]
 
 log = Logger("ftpservice")
-URL_SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple": "simple", "simple-tls": "simples"}
+URL_SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple-tls": "simples"}
+"""Of options whose name is not their scheme."""
 
 
 def assemble(
@@ -111,7 +113,8 @@ def assemble(
     guard = AcceptGuard(sink.events, factory.address_refusal, reactor)
     fail = partial(_fail, console, reactor, logs)
     check = partial(_check_bound, options.checkers, guard)
-    listeners = Listeners(parsed, partial(_factory_of, factory, reactor), check, fail)
+    web = web_server(settings, factory, reactor)
+    listeners = Listeners(parsed, partial(_factory_of, factory, web, reactor), check, fail)
     banner = partial(_banner, options, source, listeners, certificates)
     parts = ServiceParts(listeners, factory, checkers, realm, settings.grace, banner, event_log)
     reload = _certificate_reload(certificates, reactor)
@@ -121,7 +124,8 @@ def assemble(
     actions = ServiceActions(factory, realm, report, bans.bans, service.retention)
     hooks = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
     by_name = publishing_actions(actions.by_name, sink.events.publish, time.time)
-    beside = (bans, guard, service.retention, *_control_socket(options, by_name, guard, reactor))
+    beside = [bans, guard, service.retention, *_control_socket(options, by_name, guard, reactor)]
+    beside += [] if web is None else [web]
     for part in (*beside, *_operation_services(options, factory, actions, hooks, reactor)):
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
@@ -264,9 +268,13 @@ def listeners_for(settings: ServiceSettings, reactor: Any) -> list[Listener]:
 
 def _listening_addresses(listeners: Listeners) -> list[ListeningAddress]:
     return [
-        ListeningAddress(port.getHost(), listener.proxied, URL_SCHEMES[listener.option])
+        ListeningAddress(port.getHost(), listener.proxied, _scheme(listener.option))
         for listener, port in listeners.bound
     ]
+
+
+def _scheme(option: str) -> str:
+    return URL_SCHEMES.get(option, option)
 
 
 def _tls_summary(settings: ServiceSettings, certificates: LoadedCertificates | None) -> TLSSummary:
@@ -319,8 +327,13 @@ def _subscriber_failed(error: Exception, event: Event) -> None:
     log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)
 
 
-def _factory_of(factory: FTPFactory, reactor: Any, listener: Listener) -> IProtocolFactory:
+def _factory_of(
+    factory: FTPFactory, web: WebServer | None, reactor: Any, listener: Listener
+) -> IProtocolFactory:
     """Return the factory for a listener's protocol, over the sessions of ``factory``."""
+    if listener.web:
+        assert web is not None
+        return web.factory_of(listener)
     sessions: ServerFactory = factory
     if listener.simple:
         sessions = SimpleFactory(factory, secured=listener.implicit)

@@ -30,10 +30,11 @@ ERROR_ADVICE = {
     errno.EADDRNOTAVAIL: "use an address of this machine",
     errno.ENOENT: "create its directory",
 }
-LISTEN_OPTIONS = ("listen", "implicit", "simple", "simple-tls")
+LISTEN_OPTIONS = ("listen", "implicit", "simple", "simple-tls", "http", "https")
 FTP_OPTIONS = ("listen", "implicit")
-TLS_OPTIONS = ("implicit", "simple-tls")
+TLS_OPTIONS = ("implicit", "simple-tls", "https")
 SIMPLE_OPTIONS = ("simple", "simple-tls")
+WEB_OPTIONS = ("http", "https")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Listener:
     def simple(self) -> bool:
         """Whether the protocol is the simple one."""
         return self.option in SIMPLE_OPTIONS
+
+    @property
+    def web(self) -> bool:
+        """Whether the protocol is HTTP."""
+        return self.option in WEB_OPTIONS
 
 
 def parse_listener(reactor: Any, text: str, option: str = "listen") -> Listener:

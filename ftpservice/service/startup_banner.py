@@ -87,7 +87,7 @@ class ListeningAddress:
     address: IAddress
     proxied: bool = False
     scheme: str = "ftp"
-    """``ftp``, ``ftps``, ``simple`` or ``simples``; the final s stands for implicit TLS."""
+    """``ftp``, ``simple``, ``http``; or ``ftps`` and so on: the s stands for implicit TLS."""
 
     @property
     def implicit(self) -> bool:
@@ -179,7 +179,7 @@ def _commands_to_try(
     logins: LoginSummary, listening: list[ListeningAddress], tls: TLSSummary
 ) -> list[str]:
     for one in listening:
-        if isinstance(one.address, IPv4Address | IPv6Address) and not one.simple:
+        if isinstance(one.address, IPv4Address | IPv6Address) and one.scheme.startswith("ftp"):
             proxy = "--haproxy-protocol " if one.proxied else ""
             url = one.url()
             options = f"{proxy}{tls.curl_options(one)}{logins.curl_options()}"

@@ -40,6 +40,8 @@ RANKS: dict[str, list[set[str]]] = {
         {"retention"},
         {"testing.contract"},
         {"testing"},
+        {"web.http"},
+        {"web"},
         {"service.settings"},
         {"service.log"},
         {"service.acme"},

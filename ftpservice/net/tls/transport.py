@@ -265,6 +265,7 @@ def upgrade_to_tls(
     *,
     handshake_timeout: float = 0.0,
     secured: Callable[[], object] | None = None,
+    accepts_alpn: Callable[[tuple[bytes, ...]], bool] = alpn_fits_control,
 ) -> TLSTransport:
     """Start TLS as a server (RFC 4217 §4) on the socket of a Twisted stream transport.
 
@@ -273,7 +274,7 @@ def upgrade_to_tls(
     """
     contexts, reactor = tls.contexts, transport.reactor
     time_budget = contexts.time_budget(reactor)
-    terms = HandshakeOptions(handshake_timeout, secured or bool, time_budget, alpn_fits_control)
+    terms = HandshakeOptions(handshake_timeout, secured or bool, time_budget, accepts_alpn)
     wrap = partial(contexts.wrap, data=False)
     upgraded = adopt_socket(transport, transport.protocol, wrap, terms)
     upgraded.contexts = contexts

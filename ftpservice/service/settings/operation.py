@@ -11,12 +11,13 @@ from ftpservice.backends.mounts.mount_rules import RenameAcrossMounts
 from ftpservice.retention.schedule import RetentionSchedule
 from ftpservice.service.settings.parsers import enum_parser, parse_time_of_day
 from ftpservice.service.settings.setting import COUNT, FLAG, SECONDS, SWITCH, TEXT, setting
+from ftpservice.service.settings.web import WebSettings
 
 __all__ = ["OperationSettings"]
 
 
 @dataclass(frozen=True)
-class OperationSettings:
+class OperationSettings(WebSettings):
     """What the administrator sees and steers of the running service."""
 
     uid: str | None = setting(

@@ -361,6 +361,7 @@ class ServiceSettings(AcmeSettings, LogSettings, OperationSettings):
             raise SettingsConflict(
                 "--key: give one for each --certificate, in the same order, or none"
             )
+        self.check_web(self.offers_tls)
         if self.acme:
             self.check_acme(self.offers_tls, bool(self.certificate), self.data_dir)
 

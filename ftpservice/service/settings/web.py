@@ -1,0 +1,52 @@
+"""The settings of the HTTP server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftpservice.service.settings.errors import SettingsConflict
+from ftpservice.service.settings.parsers import parse_host, parse_listen_address
+from ftpservice.service.settings.setting import TEXTS, setting
+
+__all__ = ["WebSettings"]
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """Where the HTTP server listens, and by which names it is known."""
+
+    http: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "Endpoint of the HTTP server without TLS, such as tcp:8021:interface=127.0.0.1.",
+        parse_listen_address,
+        example='["tcp:8021:interface=127.0.0.1"]',
+    )
+    https: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "Endpoint of the HTTP server with TLS and the certificates of the service, such as "
+        "tcp:8443.",
+        parse_listen_address,
+        example='["tcp:8443"]',
+    )
+    http_host: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "Name by which browsers and programs address the HTTP server; requests for another name "
+        "are refused. Addresses, localhost and the names of acme are always accepted.",
+        parse_host,
+        example='["ftp.example.com"]',
+    )
+
+    def check_web(self, offers_tls: bool) -> None:
+        """Raise `SettingsConflict` if the HTTP server cannot have these endpoints."""
+        if self.https and not offers_tls:
+            raise SettingsConflict("--https needs TLS: remove --tls off")
+        for option, endpoints in (("http", self.http), ("https", self.https)):
+            for text in endpoints:
+                if text.startswith("haproxy:"):
+                    raise SettingsConflict(
+                        f"--{option} {text}: the PROXY protocol is not supported here; let the "
+                        "load balancer connect to a plain endpoint"
+                    )

@@ -1,0 +1,113 @@
+"""One HTTP connection, with limits of time and size; under TLS if its factory says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+
+from ftpservice.concurrency.timers import Deadline
+from ftpservice.net.tls.server import ServerTLS
+from ftpservice.net.tls.transport import upgrade_to_tls
+from ftpservice.web.http.web_request import WebRequest
+
+__all__ = ["IDLE_SECONDS", "REQUEST_SECONDS", "WebChannel"]
+
+REQUEST_SECONDS = 30.0
+"""Time for a request to arrive, from the connection or from its first byte to its last."""
+IDLE_SECONDS = 60.0
+"""Time without a request after an answer, in which the client also has to read the answer."""
+HANDSHAKE_SECONDS = 20.0
+HTTP_1_1 = b"http/1.1"
+
+
+def _is_http(offered: tuple[bytes, ...]) -> bool:
+    return HTTP_1_1 in offered
+
+
+class WebChannel(HTTPChannel):
+    """A connection; ``registry`` counts it, and ``tls`` (None: plaintext) encrypts it."""
+
+    requestFactory = WebRequest
+    timeOut = None  # Twisted's starts again with each byte
+    maxHeaders = 100
+    totalHeadersSize = 16 * 1024
+
+    def __init__(self, registry: Any, tls: ServerTLS | None) -> None:
+        super().__init__()
+        self.factory = self.site = registry
+        self._tls = tls
+        self._deadline = Deadline(registry.reactor, self.abort)
+        self._is_idle = False
+        """Whether an answer was sent, and the next request has not begun."""
+        self._is_draining = False
+
+    def connectionMade(self) -> None:
+        """Start TLS and the timer."""
+        if self._tls is not None:
+            encrypted = upgrade_to_tls(
+                self.transport,
+                self._tls,
+                handshake_timeout=HANDSHAKE_SECONDS,
+                accepts_alpn=_is_http,
+            )
+            encrypted.resumeProducing()
+        super().connectionMade()
+        self.factory.add(self)
+        self._deadline.set(REQUEST_SECONDS)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Stop the timer."""
+        self._deadline.clear()
+        self.factory.remove(self)
+        super().connectionLost(reason)
+
+    def isSecure(self) -> bool:
+        """Return whether the connection is encrypted."""
+        return self._tls is not None
+
+    def drain_and_close(self, seconds: float) -> None:
+        """Close our side after what was written, and drop what still arrives for that time.
+
+        Closing with unread bytes would send an RST, which can overtake the answer.
+        """
+        self._is_draining = True
+        transport: Any = self.transport
+        transport.unregisterProducer()
+        transport.loseWriteConnection()
+        self._deadline.set(seconds)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Receive; the first byte after an answer begins the time of the next request."""
+        if self._is_draining:
+            return
+        if self._is_idle:
+            self._is_idle = False
+            self.factory.set_idle(self, False)
+            self._deadline.set(REQUEST_SECONDS)
+        super().dataReceived(data)
+
+    def allContentReceived(self) -> None:
+        """Handle a request that is complete: the answer may take its time."""
+        if not self._is_draining:
+            self._deadline.clear()
+            super().allContentReceived()
+
+    def _send100Continue(self) -> None:
+        """Ask for the body, unless the request was refused."""
+        if not self._is_draining:
+            super()._send100Continue()
+
+    def requestDone(self, request: Any) -> None:
+        """Wait for the next request."""
+        self._is_idle = True
+        self.factory.set_idle(self, True)
+        self._deadline.set(IDLE_SECONDS)
+        super().requestDone(request)
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        transport: Any = self.transport
+        transport.abortConnection()
