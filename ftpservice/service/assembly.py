@@ -124,15 +124,16 @@ def assemble(
     actions = ServiceActions(factory, realm, report, bans.bans, service.retention)
     hooks = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
     by_name = publishing_actions(actions.by_name, sink.events.publish, time.time)
-    beside = [bans, guard, service.retention, *_control_socket(options, by_name, guard, reactor)]
-    beside += [] if web is None else [web]
-    for part in (*beside, *_operation_services(options, factory, actions, hooks, reactor)):
+    beside = (bans, guard, service.retention, *_control_socket(options, by_name, guard, reactor))
+    more = (web, *_operation_services(options, factory, actions, hooks, reactor))
+    for part in filter(None, (*beside, *more)):
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
     return service
 
 
 def _fail(console: OperatorConsole, reactor: Any, logs: LogWriters, line: str) -> None:
+    """End the process because a listener that did not bind at once failed later."""
     console.write_error(line)
     exit_with_failure(reactor, logs.close)
 
