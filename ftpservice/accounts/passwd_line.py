@@ -23,10 +23,11 @@ from ftpservice.accounts.groups.group_names import (
     check_group_name,
     is_group,
 )
+from ftpservice.accounts.groups.home_template import check_template
 from ftpservice.accounts.groups.inheritance import absent_value
 from ftpservice.accounts.password_hash import check_hash
 from ftpservice.accounts.terms.login_hours import parse_hours
-from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, parse_mount
+from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, AccountMount, parse_mount
 from ftpservice.storage.name_rules.name_patterns import parse_patterns, patterns_text
 from ftpservice.storage.retention_rules import parse_retention
 from ftpservice.storage.rights import (
@@ -144,8 +145,14 @@ def parse_root(text: str) -> str:
     root = text.strip()
     if CONTROL.search(root):
         raise ValueError("the root has a control character")
+    check_template(root)
     if is_storage_string(root):
         return root
+    if not root.startswith("/"):
+        raise ValueError(
+            f"the root {root!r} is neither a path below the root of the service, which begins with"
+            " /, nor a storage such as local:/srv/attic"
+        )
     if ".." in root.split("/"):
         raise ValueError(f"the root {root!r} contains '..'")
     return "/" + root.lstrip("/")
@@ -255,6 +262,14 @@ def _no_value(value: str) -> bool:
     return True
 
 
+def _mount(value: str) -> tuple[AccountMount, ...]:
+    mount = parse_mount(value)
+    check_template(mount.storage)
+    if "{" in mount.path or "}" in mount.path:
+        raise ValueError(f"the path {mount.path!r} cannot have braces")
+    return (mount,)
+
+
 def _group(value: str) -> tuple[str, ...]:
     check_group_name(value)
     return (value,)
@@ -270,7 +285,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "quota-files": ("quota_files", _count),
     "hours": ("hours", parse_hours),
     "from": ("networks", lambda value: (parse_network(value),)),
-    "mount": ("mounts", lambda value: (parse_mount(value),)),
+    "mount": ("mounts", _mount),
     "retention": ("retention", parse_retention),
     "tls": ("tls_required", _required),
     "tls-cert": ("certificate", _certificate),

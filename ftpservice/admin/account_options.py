@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.groups.group_names import check_group_name
 from ftpservice.accounts.groups.inheritance import ValueWord
 from ftpservice.accounts.passwd_line import (
@@ -16,10 +17,13 @@ from ftpservice.accounts.passwd_line import (
     parse_rights_text,
     parse_root,
 )
+from ftpservice.accounts.storage_problems import check_schemes
 from ftpservice.backends.mounts.account_mount import check_mounts
 
 __all__ = ["OPTION_HELP", "account_options", "changes_of", "groups_option"]
 
+STORAGES = ("root", "mounts")
+"""The fields that may name storages."""
 VALUE_WORDS = {word.value: word for word in ValueWord}
 """As the value of an option: not set, or as the groups have it."""
 OPTION_HELP = {
@@ -74,7 +78,10 @@ def account_options(function: Command) -> Command:
         "directories: 'read; /in: upload-only'."
     )
     function = click.option("--rights", metavar="RIGHTS", help=rights)(function)
-    root = "Directory below the root of the service, or a storage such as local:/srv/attic."
+    root = (
+        "Directory below the root of the service, or a storage such as local:/srv/attic; {user} is "
+        "the name of the account."
+    )
     return click.option("--root", metavar="PATH", help=root)(function)
 
 
@@ -95,6 +102,8 @@ def changes_of(options: Mapping[str, Any]) -> dict[str, Any]:
         mounts = changes.get("mounts")
         if isinstance(mounts, tuple):
             check_mounts(mounts)
+        given = {key: changes[key] for key in STORAGES if isinstance(changes.get(key), str | tuple)}
+        check_schemes(AccountRecord("", "", **given))
         if named is not None:
             changes["groups"] = _group_names(named)
     except ValueError as error:
@@ -132,6 +141,10 @@ def _field_value(key: str, value: str) -> tuple[str, Any]:
     """Return the field of `AccountRecord` that an option sets, and its value."""
     if key in ("root", "rights"):
         is_inherited = value == ValueWord.INHERIT.value
+        if value == ValueWord.NONE.value:
+            raise ValueError(
+                f"--{key} none: every account needs it; 'inherit' makes it that of the groups"
+            )
         return key, ValueWord.INHERIT if is_inherited else parse_root(value)
     if value in VALUE_WORDS:
         return OPTIONS[key][0], VALUE_WORDS[value]

@@ -129,7 +129,7 @@ def _certificate_check(settings: Any) -> CertificateCheck:
 def _check_start(options: Any) -> Iterator[Finding]:
     from ftpservice.service.privileges import Privileges
     from ftpservice.service.settings.errors import CannotStart
-    from ftpservice.service.start_check import start_warnings
+    from ftpservice.service.start_check import settings_warnings
     from ftpservice.service.tap import installed_reactor
 
     try:
@@ -138,7 +138,7 @@ def _check_start(options: Any) -> Iterator[Finding]:
             privileges.refuse_root()
         except CannotStart as caught:
             yield warning("settings", caught.line, "run this command as the user of the service")
-        for line in start_warnings(options, installed_reactor()):
+        for line in settings_warnings(options, installed_reactor()):
             yield warning("settings", line, "see docs/administrators.md")
     except CannotStart as caught:
         yield error("settings", caught.line, "the service would not start")
@@ -149,6 +149,7 @@ def _check_start(options: Any) -> Iterator[Finding]:
 def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
     from ftpservice.accounts.checkers import PasswordFileChecker
     from ftpservice.accounts.passwd_store import PasswordFileStore
+    from ftpservice.accounts.storage_problems import storage_problems
     from ftpservice.accounts.stores.store_checker import StoreChecker
 
     for checker in checkers:
@@ -158,17 +159,22 @@ def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
             continue
         store = PasswordFileStore(checker.file.path)
         listing = store.listing()
-        for line in listing.problems:
+        problems = [*listing.problems, *storage_problems([*listing.accounts, *store.groups()])]
+        for line in problems:
             yield warning("accounts", line, "ftpservice user check")
-        if not listing.problems:
+        if not problems:
             yield good("accounts", f"{store.place}: {count_text(len(listing.accounts), 'account')}")
 
 
 def _store_findings(checker: Any) -> Iterator[Finding]:
     from ftpservice.accounts.account_store import StoreUnavailable
+    from ftpservice.accounts.storage_problems import storage_problems
 
     try:
-        problems = checker.problems()
+        problems = list(checker.problems())
+        if checker.store is not None:
+            records = [*checker.store.accounts(), *checker.store.groups()]
+            problems += storage_problems(records)
     except StoreUnavailable as caught:
         yield error("accounts", str(caught), "its logins are refused with 421 until it answers")
         return

@@ -24,6 +24,7 @@ from ftpservice.admin.account_view import account_json, account_lines, unusable_
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.command_output import show_warning
 from ftpservice.admin.store_options import account_command
+from ftpservice.admin.user_commands import warn_of_storages
 
 __all__ = ["group"]
 
@@ -65,6 +66,7 @@ def add_group(store: IAccountStore, *, name: str, as_json: bool, **options: Any)
     record = with_changes(record, {**nothing, **changes_of(options)}, has_defaults=True)
     store.add(record)
     _report(record, as_json, f"group {_plain(name)!r} added to {store.place}")
+    warn_of_storages(record, as_json)
 
 
 @group.command("set", short_help="Change the values of a group.")
@@ -176,7 +178,9 @@ def _plain(name: str) -> str:
 def _change(
     store: IAccountStore, name: str, changes: Mapping[str, Any], as_json: bool, done: str
 ) -> None:
-    _report(store.change(name, changes), as_json, f"group {_plain(name)!r} {done}")
+    record = store.change(name, changes)
+    _report(record, as_json, f"group {_plain(name)!r} {done}")
+    warn_of_storages(record, as_json)
 
 
 def _report(record: AccountRecord, as_json: bool, text: str) -> None:

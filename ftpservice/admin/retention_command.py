@@ -111,7 +111,8 @@ def _rule(file: dict[str, Any]) -> str:
 
 def _place(rule: dict[str, Any]) -> str:
     directory, pattern = rule["directory"], rule["pattern"]
-    return f"{directory.rstrip('/')}/{pattern}" if pattern else directory
+    place = "all directories" if directory == "/" else f"{directory} and below"
+    return f"{pattern or 'all files'} in {place}"
 
 
 def _time(keep: str) -> str:

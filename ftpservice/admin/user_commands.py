@@ -21,9 +21,11 @@ from ftpservice.accounts.account_store import (
 )
 from ftpservice.accounts.checkers import password_bytes
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
+from ftpservice.accounts.groups.home_template import has_fields
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, with_changes
 from ftpservice.accounts.passwd_line import check_name
 from ftpservice.accounts.password_hash import hash_password, verify
+from ftpservice.accounts.storage_problems import storage_problems
 from ftpservice.admin.account_options import account_options, changes_of, groups_option
 from ftpservice.admin.account_view import (
     account_json,
@@ -100,6 +102,8 @@ def add_user(
     record = _new_record(store, AccountRecord(name, read_hash()), changes)
     store.add(record)
     _report(record, as_json, f"account {name!r} added to {store.place}")
+    needs_look = not record.root or record.groups or has_fields(record.root)
+    warn_of_storages(store.find(name) if needs_look else record, as_json)
 
 
 @user.command("passwd")
@@ -129,7 +133,8 @@ def set_user(store: IAccountStore, *, name: str, as_json: bool, **options: Any) 
     changes = changes_of(options)
     if not changes:
         raise click.UsageError("nothing to change; give at least one option")
-    _change(store, name, changes, as_json, "changed")
+    record = _change(store, name, changes, as_json, "changed")
+    warn_of_storages(record, as_json)
     _warn_of_refusals(store, name, as_json)
 
 
@@ -157,7 +162,7 @@ def unlock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 def rename_user(store: IAccountStore, *, name: str, new_name: str, as_json: bool) -> None:
     """Give an account another name; its root and password stay.
 
-    But a root of a group with {user} in it is another one then; files are not moved.
+    But a root with {user} in it is another one then; files are not moved.
     """
     _check_name(new_name)
     before = store.find(name)
@@ -217,7 +222,7 @@ def check_users(
 
     The exit status is 1 if something is wrong.
     """
-    problems = list(store.problems()) if name is None else []
+    problems = _store_problems(store) if name is None else []
     if name is not None:
         problems += _password_problems(store, name, password_stdin)
     if as_json:
@@ -226,6 +231,14 @@ def check_users(
         click.echo("\n".join(problems) or "no problems")
     if problems:
         raise SystemExit(FAILED_STATUS)
+
+
+def _store_problems(store: IAccountStore) -> list[str]:
+    """Return what is wrong with a store, and with the storages of its accounts and groups."""
+    if IPasswordStore.providedBy(store):  # the settings name its storages, and it may be slow
+        return list(store.problems())
+    listing = store.listing()
+    return [*listing.problems, *storage_problems([*listing.accounts, *store.groups()])]
 
 
 def _password_problems(store: IAccountStore, name: str, password_stdin: bool) -> list[str]:
@@ -275,8 +288,16 @@ def _check_name(name: str) -> None:
 
 def _change(
     store: IAccountStore, name: str, changes: Mapping[str, Any], as_json: bool, done: str
-) -> None:
-    _report(store.change(name, changes), as_json, f"account {name!r} {done}")
+) -> AccountRecord:
+    record = store.change(name, changes)
+    _report(record, as_json, f"account {name!r} {done}")
+    return record
+
+
+def warn_of_storages(record: AccountRecord, as_json: bool) -> None:
+    """Warn of each storage of an account that cannot be opened now."""
+    for line in storage_problems([record]):
+        show_warning(line, as_json)
 
 
 def _warn_of_refusals(store: IAccountStore, name: str, as_json: bool) -> None:

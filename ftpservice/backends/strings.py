@@ -32,6 +32,7 @@ __all__ = [
     "BadStorageString",
     "build_source",
     "directory_of",
+    "require_known_scheme",
     "storage_factories",
 ]
 
@@ -45,10 +46,7 @@ def build_source(text: str, reactor: Any) -> IStorageSource:
     scheme, colon, argument = text.partition(":")
     if not colon or "/" in scheme:
         raise BadStorageString(f"storage {text!r} has no scheme; a directory is local:{text}")
-    factory = _factory(scheme)
-    if factory is None:
-        known = ", ".join(sorted({f"{one.scheme}:" for one in storage_factories()}))
-        raise BadStorageString(f"unknown storage {scheme + ':'!r} in {text!r} (known: {known})")
+    factory = _factory(text)
     try:
         source: IStorageSource = factory.build(argument, reactor)
     except OSError as error:
@@ -57,6 +55,11 @@ def build_source(text: str, reactor: Any) -> IStorageSource:
     except ValueError as error:
         raise BadStorageString(f"storage {text!r}: {error}") from error
     return source
+
+
+def require_known_scheme(text: str) -> None:
+    """Raise `BadStorageString` for a storage string of a scheme that is not installed."""
+    _factory(text)
 
 
 def directory_of(text: str) -> str | None:
@@ -74,8 +77,14 @@ def storage_factories() -> Iterator[IStorageSourceFactory]:
     yield from getPlugins(IStorageSourceFactory)
 
 
-def _factory(scheme: str) -> IStorageSourceFactory | None:
-    return next((one for one in storage_factories() if one.scheme == scheme), None)
+def _factory(text: str) -> IStorageSourceFactory:
+    """Return the factory of a storage string; raises `BadStorageString`."""
+    scheme = text.partition(":")[0]
+    found = next((one for one in storage_factories() if one.scheme == scheme), None)
+    if found is None:
+        known = ", ".join(sorted({f"{one.scheme}:" for one in storage_factories()}))
+        raise BadStorageString(f"unknown storage {scheme + ':'!r} in {text!r} (known: {known})")
+    return found
 
 
 @implementer(IStorageSourceFactory)

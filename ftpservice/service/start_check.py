@@ -39,16 +39,19 @@ from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.storage.interfaces import IStorageSource
 
-__all__ = ["start_warnings"]
+__all__ = ["settings_warnings", "start_warnings"]
 
 log = Logger("ftpservice")
 
 
 def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
-    """Yield what is wrong but does not prevent the start; raises `CannotStart`.
+    """Yield what is wrong but does not prevent the start; raises `CannotStart`."""
+    Privileges(options, str).refuse_root()
+    yield from settings_warnings(options, reactor)
 
-    Whether this user may serve is not looked at (`Privileges.refuse_root`).
-    """
+
+def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
+    """Yield the `start_warnings`, whether or not this user may serve; raises `CannotStart`."""
     settings, checkers = options.settings, options.checkers
     privileges = Privileges(options, str)
     owner = owner_for(options)

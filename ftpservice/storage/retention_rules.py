@@ -8,7 +8,8 @@
   patterns match a name, the longest time counts.
 - What no rule names is kept.
 
-A time without a unit is refused: 30 could be meant as days, and read as seconds.
+A time without a unit is refused: 30 could be meant as days, and read as seconds. So is a name
+without ``/`` and wildcards, which could be meant as a directory, and read as a pattern.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from ftpservice.wire.glob import glob_expression, has_wildcards
+from ftpservice.wire.glob import check_pattern, glob_expression, has_wildcards
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = [
@@ -206,7 +207,13 @@ def _parse_place(text: str) -> tuple[VirtualPath, str]:
     if not text.startswith("/"):
         if "/" in text:
             raise ValueError(f"a path begins with /, or {text!r} is no pattern of names")
-        return ROOT, _checked_pattern(text)
+        pattern = _checked_pattern(text)
+        if text and not has_wildcards(text):
+            raise ValueError(
+                f"{text!r} is neither a directory, which is /{text}, nor a pattern with * or ?;"
+                f" files of that name in all directories are [{text[0]}]{text[1:]}"
+            )
+        return ROOT, pattern
     *names, last = text.split("/")
     if ".." in (*names, last) or any(map(has_wildcards, names)):
         raise ValueError(f"the directories of {text!r} must be plain names")
@@ -217,5 +224,6 @@ def _parse_place(text: str) -> tuple[VirtualPath, str]:
 
 def _checked_pattern(text: str) -> str:
     if text:
+        check_pattern(text)
         _glob(text)  # raises ValueError
     return text

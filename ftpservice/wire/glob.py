@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fnmatch import translate
 
-__all__ = ["WILDCARDS", "GlobPattern", "glob_expression", "has_wildcards"]
+__all__ = ["WILDCARDS", "GlobPattern", "check_pattern", "glob_expression", "has_wildcards"]
 
 MAX_LENGTH = 512
 MAX_STARS = 16
@@ -20,6 +20,14 @@ TOKEN = re.compile(
 def has_wildcards(text: str) -> bool:
     """Return whether ``text`` is a pattern, which may match several names."""
     return not WILDCARDS.isdisjoint(text)
+
+
+def check_pattern(text: str) -> None:
+    """Raise `ValueError` for a pattern that is not complete, which a listing takes literally."""
+    if any(token["open"] for token in TOKEN.finditer(text)):
+        raise ValueError(f"the pattern {text!r} has a '[' without ']'; write \\[ for the character")
+    if TOKEN.sub("", text).endswith("\\"):
+        raise ValueError(f"the pattern {text!r} ends with a backslash that quotes nothing")
 
 
 def glob_expression(text: str) -> str:

@@ -20,6 +20,7 @@ from ftpservice.admin.checks.finding import Level
 from ftpservice.admin.checks.network_checks import RemoteLogin, check_service, expiry_finding
 from ftpservice.admin.cli import ftpservice
 from ftpservice.admin.doctor_command import _check_chain
+from tests.accounts.doubles import SECRET
 from tests.support.certificates import Authority
 from tests.support.service_process import Program
 
@@ -210,3 +211,14 @@ def test_passive_ports():
     assert "1 ports allow 1 transfers" in found[0].text
     assert any("ip_local_reserved_ports" in finding.advice for finding in found)
     assert os.path.exists(machine_checks.PROC_NET)
+
+
+def test_storages_of_accounts_that_cannot_work_are_found(bench):
+    lines = (f"ann:{SECRET}:nosuch\\:/x:full", f"ben:{SECRET}:local\\:{bench}/none:full")
+    (bench / "passwd.db").write_text("\n".join(lines) + "\n")
+    (bench / "passwd.db").chmod(0o600)
+    done = run("--root=files", "--listen=unix:x")
+    assert (
+        "warning  accounts: account 'ann': unknown storage 'nosuch:' in 'nosuch:/x'" in done.stdout
+    )
+    assert f"warning  accounts: account 'ben': storage 'local:{bench}/none': no such" in done.stdout

@@ -527,3 +527,23 @@ def test_unusable_lines_of_a_passwd_db_are_named(importer):
     assert not importer.path.exists()
     importer.run(bad, "--format", "passwd-db", "--keep-going")
     assert len(importer.store.accounts()) == 4
+
+
+@pytest.mark.parametrize(
+    ("root", "text"),
+    [
+        ("noabs", "the root 'noabs' is neither a path"),
+        ("nosuch:/x", "unknown storage 'nosuch:'"),
+        ("/{foo}", "'{foo}' in '/{foo}' is not known"),
+        ("/{group}", "needs a group"),
+    ],
+)
+def test_a_root_that_cannot_work_is_refused_at_once(importer, root, text):
+    done = importer.run(f"ann:{BCRYPT}\n", "--root", root)
+    assert (done.exit_code, text in done.stderr) == (2, True), done.stderr
+
+
+def test_an_unknown_storage_in_a_passwd_db_is_a_problem(importer):
+    done = importer.run(f"ann:{SECRET}:nosuch\\:/x:full\n")
+    assert done.exit_code == 1
+    assert "line 1: ann: unknown storage 'nosuch:' in 'nosuch:/x'" in done.stderr

@@ -400,3 +400,80 @@ def test_two_mounts_at_one_path_are_refused(any_admin):
     any_admin.add("ann")
     done = any_admin.run("set", "ann", "--mount", "/in=local:/x", "--mount", "/in=local:/y")
     assert (done.exit_code, "there are two mounts at '/in'" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (
+            ["--root", "nosuch:/x"],
+            "unknown storage 'nosuch:' in 'nosuch:/x' (known: local:",
+        ),
+        (["--mount", "/in=nosuch:/x"], "unknown storage 'nosuch:'"),
+        (["--root", "none"], "--root none: every account needs it; 'inherit' makes it that of"),
+        (["--root", "noabs"], "the root 'noabs' is neither a path"),
+        (["--root", ""], "the root '' is neither a path"),
+        (["--root", "/{foo}"], "'{foo}' in '/{foo}' is not known; use {user} or {group}"),
+        (["--mount", "/in=local:/{foo}"], "'{foo}' in 'local:/{foo}' is not known"),
+        (["--retention", "in: 7d"], "'in' is neither a directory, which is /in, nor a pattern"),
+        (["--hide", "[ab"], "the pattern '[ab' has a '[' without ']'"),
+        (["--refuse", "ab\\"], "ends with a backslash that quotes nothing"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_once(admin, words, text):
+    """For accounts and groups, when they are added and when they are changed."""
+    admin.add("ann")
+    before = admin.path.read_bytes()
+    given = f"{STRONG}\n"
+    option = ["--store", admin.description]
+    runs = [
+        admin.run("add", "ben", *words, "--password-stdin", given=given),
+        admin.run("set", "ann", *words),
+        CliRunner().invoke(ftpservice, ["group", "add", "staff", *words, *option]),
+        CliRunner().invoke(ftpservice, ["group", "set", "staff", *words, *option]),
+    ]
+    for done in runs:
+        assert (done.exit_code, text in done.output) == (2, True), done.output
+    assert admin.path.read_bytes() == before
+
+
+def test_a_directory_that_is_missing_is_a_warning_and_a_finding(any_admin, tmp_path):
+    admin, text = any_admin, f"local:{tmp_path}/none"
+    warning = f"ftpservice: warning: account 'ann': storage {text!r}: no such file or directory"
+    given = f"{STRONG}\n"
+    done = admin.run("add", "ann", "--root", text, "--password-stdin", given=given)
+    assert (done.exit_code, warning in done.stderr) == (0, True)
+    done = admin.run("set", "ann", "--root", "/", "--mount", f"/in={text}")
+    assert (done.exit_code, warning in done.stderr) == (0, True)
+    done = CliRunner().invoke(
+        ftpservice, ["group", "add", "staff", "--root", text, "--store", admin.description]
+    )
+    assert (done.exit_code, "warning: group 'staff': storage" in done.stderr) == (0, True)
+    admin.do("add", "ben", "--groups", "staff", "--rights", "read", "--password-stdin", given=given)
+    done = admin.run("check")
+    assert done.exit_code == 1
+    assert "group 'staff', accounts 'ann', 'ben': storage" in done.stdout
+    (tmp_path / "none").mkdir()
+    done = admin.run("set", "ann", "--rights", "read")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert admin.run("check").exit_code == 0
+
+
+def test_an_unknown_scheme_in_the_store_is_found(admin):
+    admin.path.write_text(f"ann:{SECRET}:nosuch\\:/x:full\n")
+    admin.path.chmod(0o600)
+    done = admin.run("check")
+    assert done.exit_code == 1
+    assert "account 'ann': unknown storage 'nosuch:'" in done.stdout
+
+
+def test_the_name_is_put_into_an_own_root(any_admin):
+    admin = any_admin
+    admin.add("ann", "--root", "/people/{user}")
+    assert admin.json("show", "ann")["root"] == "/people/ann"
+    done = admin.run("rename", "ann", "anna")
+    assert "its root was /people/ann and is now /people/anna; move the files" in done.stderr
+    assert admin.json("show", "anna")["root"] == "/people/anna"
+    assert admin.json("set", "anna", "--rights", "read")["root"] == "/people/anna"
+    done = admin.run("set", "anna", "--root", "/{group}/x")
+    assert (done.exit_code, "needs a group, and the account names none" in done.stderr) == (1, True)

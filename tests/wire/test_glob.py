@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftpservice.wire.glob import GlobPattern, has_wildcards
+from ftpservice.wire.glob import GlobPattern, check_pattern, has_wildcards
 
 
 @pytest.mark.parametrize("text", ["*", "a?", "[ab]", "a[", "*.txt"])
@@ -122,3 +122,14 @@ def test_hostile_patterns_take_no_time(pattern):
     compiled = GlobPattern(pattern)
     for _ in range(200):
         assert not compiled.matches("a" * 255)
+
+
+@pytest.mark.parametrize("pattern", ["a", "*.txt", "[ab]", "[]a]", r"a\[b", r"a\\\\", "a]", ""])
+def test_complete_patterns(pattern):
+    check_pattern(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["[", "a[bc", "[]", "[!]", "*[a-z", "a\\", "\\\\\\"])
+def test_patterns_that_are_not_complete(pattern):
+    with pytest.raises(ValueError, match=r"without|backslash"):
+        check_pattern(pattern)

@@ -15,6 +15,7 @@ from ftpservice.accounts.account_record import AccountRecord, is_storage_string
 from ftpservice.accounts.account_store import FoundAccount
 from ftpservice.accounts.external.store_string import BadStoreString, StoreString
 from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, is_group
+from ftpservice.accounts.groups.home_template import fill_template
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, AccountGroups
 from ftpservice.accounts.passwd_line import (
     LISTS,
@@ -26,6 +27,7 @@ from ftpservice.accounts.passwd_line import (
     parse_rights_text,
     parse_root,
 )
+from ftpservice.accounts.storage_problems import check_schemes
 from ftpservice.backends.mounts.account_mount import AccountMount
 
 __all__ = [
@@ -61,6 +63,7 @@ COMMON_KEYS = ("cache", DEFINED_GROUPS, *TERM_KEYS)
 SPECIAL_CHARACTERS = {MOUNT: frozenset(","), "retention": frozenset(",:;*?[]\\")}
 """Characters with a meaning in the value of an option, by option."""
 ACCOUNT_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key != "group"))
+FORBIDDEN = frozenset("/\\{}")
 MAX_NAME_BYTES = 255
 """The longest name of a directory."""
 
@@ -68,11 +71,11 @@ MAX_NAME_BYTES = 255
 def require_plain_name(name: str) -> None:
     """Raise `ValueError` for a name that cannot be the name of a directory.
 
-    It must not leave or hide in the directory that ``root`` names.
+    It must neither leave nor hide in the directory that ``root`` names, nor be filled in again.
     """
     check_name(name)
     is_plain = len(name.encode()) <= MAX_NAME_BYTES and name.isprintable()
-    if not is_plain or "/" in name or "\\" in name or name.startswith("."):
+    if not is_plain or name.startswith(".") or not FORBIDDEN.isdisjoint(name):
         raise ValueError(f"{name!r} cannot be the name of a directory")
 
 
@@ -123,10 +126,22 @@ class AccountTerms:
         an option without a value is as one that is missing: no limit of the settings is lifted.
         Only with ``trusts_storages`` may its root and its mounts be storage strings.
         """
-        require_plain_name(name)
         words = {key: values for key, values in words.items() if values}
         if words.get(GROUPS):
             return self._record_with_groups(name, words, trusts_storages)
+        made = self.own_values(name, words, trusts_storages)
+        for text in (made.root, *(mount.storage for mount in made.mounts)):
+            fill_template(text, name, None)  # raises ValueError for {group}
+        return made
+
+    def own_values(
+        self, name: str, words: Mapping[str, Sequence[str]], trusts_storages: bool = False
+    ) -> AccountRecord:
+        """Return the record without values of groups, with ``{group}`` left as it is.
+
+        Raises `ValueError`.
+        """
+        require_plain_name(name)
         found: dict[str, Any] = {}
         for key, values in {**self.options, **words}.items():
             if key not in (ROOT, RIGHTS):
@@ -148,12 +163,12 @@ class AccountTerms:
     ) -> AccountRecord:
         """Return what the store says, completed by the groups and then by the settings."""
         given = {key: values for key, values in words.items() if key != GROUPS}
-        placed = AccountTerms(rights="read").record(name, given, trusts_storages)
+        placed = AccountTerms(rights="read").own_values(name, given, trusts_storages)
         absent: dict[str, Any] = {} if given.get(ROOT) else {"root": ""}
         if not given.get(RIGHTS):
             absent |= {"rights": frozenset()}
         own = replace(placed, groups=tuple(words[GROUPS]), **absent)
-        settings = replace(self, rights=self.rights or "read").record(name, {})
+        settings = replace(self, rights=self.rights or "read").own_values(name, {})
         rights = settings.rights if self.rights else frozenset()
         defaults = replace(settings, name=GROUP_MARK + DEFAULT_GROUP, rights=rights)
         groups = {**self.groups, DEFAULT_GROUP: defaults}
@@ -206,8 +221,10 @@ def terms_of(described: StoreString, needs_rights: bool = True) -> AccountTerms:
     root = described.one(ROOT) or "/"
     options = {key: described.many(key) for key in TERM_KEYS[2:] if described.many(key)}
     try:
-        AccountTerms(root, rights or "read", options).record("name", {})
+        check_schemes(AccountTerms(root, rights or "read", options).own_values("name", {}))
         groups = _groups(described.many(DEFINED_GROUPS))
+        for record in groups.values():
+            check_schemes(record)
     except ValueError as error:
         raise BadStoreString(str(error)) from None
     return AccountTerms(root, rights, options, groups)

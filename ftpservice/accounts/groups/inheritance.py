@@ -174,9 +174,8 @@ class AccountGroups(Generic[R]):
             raise ValueError(NO_RIGHTS_TEXT)
         if not values.get("root", getattr(record, "root")):  # noqa: B009
             values["root"] = TOP_ROOT
-        if not values:
-            return record
-        return replace(record, **_filled(values, record), inherited=origins)
+        filled = _filled(values, record)
+        return replace(record, **filled, inherited=origins) if filled else record
 
     def outline(self, record: R) -> R:
         """Return what accounts with these values have in common, whatever their name is.
@@ -240,18 +239,16 @@ class AccountGroups(Generic[R]):
 
 
 def _filled(values: dict[str, Any], record: Inheriting) -> dict[str, Any]:
-    """Return inherited values with the names of the account and its first group filled in."""
+    """Return inherited values, and the root and the mounts that are templates filled in."""
 
     def fill(text: str) -> str:
-        if not has_fields(text):
-            return text
         return fill_template(text, record.name, record.groups[0] if record.groups else None)
 
     filled = dict(values)
-    if "root" in values:
-        filled["root"] = fill(values["root"])
-    if "mounts" in values:
-        filled["mounts"] = tuple(
-            replace(mount, storage=fill(mount.storage)) for mount in values["mounts"]
-        )
+    root = values.get("root", getattr(record, "root"))  # noqa: B009 - no field of R
+    mounts = values.get("mounts", getattr(record, "mounts"))  # noqa: B009
+    if has_fields(root):
+        filled["root"] = fill(root)
+    if any(has_fields(mount.storage) for mount in mounts):
+        filled["mounts"] = tuple(replace(one, storage=fill(one.storage)) for one in mounts)
     return filled

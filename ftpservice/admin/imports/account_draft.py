@@ -17,8 +17,10 @@ from typing import Any
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.defence.networks import Network
 from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, is_group
+from ftpservice.accounts.groups.home_template import fill_template
 from ftpservice.accounts.passwd_line import check_name, parse_root
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
+from ftpservice.accounts.storage_problems import check_schemes
 from ftpservice.storage.rights import PRESETS, Right
 
 __all__ = ["AccountDraft", "ImportOptions", "ImportedAccount", "whole_number"]
@@ -142,12 +144,11 @@ class AccountDraft:
             raise ValueError(f"a name that begins with {GROUP_MARK!r} is that of a group")
         self.values.setdefault("rights", self.options.rights)
         record = AccountRecord(name=self.name, disabled=bool(self.locks), **self.values)
+        check_schemes(record)
         return ImportedAccount(self.place, record, tuple(self.warnings), tuple(self.locks))
 
     def _root_from_option(self, template: str) -> str:
-        if "{user}" in template and ("/" in self.name or self.name in (".", "..")):
-            raise ValueError(f"the name {self.name!r} cannot be a directory of --root")
-        return parse_root(template.replace("{user}", self.name))
+        return parse_root(fill_template(template, self.name, None))
 
 
 def whole_number(text: str, subject: str) -> int:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.groups.inheritance import AccountGroups
 from ftpservice.accounts.passwd_file import parse
 from ftpservice.accounts.passwd_line import parse_line
+from ftpservice.accounts.storage_problems import check_schemes
 from ftpservice.admin.imports.account_draft import AccountDraft, ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_lines import LINE_FORMATS, ShadowLine, parse_shadow_line
 from ftpservice.admin.imports.sftpgo_dump import (
@@ -158,9 +160,9 @@ def _read_passwd_db(data: bytes, imported: ImportedFile) -> None:
     contents = parse(data.decode("utf-8", "surrogateescape"))
     for name, record in contents.entries.items():
         place = f"line {record.line}"
-        if name in contents.unresolved:
-            problem = ImportProblem(place, _printable(name), contents.unresolved[name])
-            imported.problems.append(problem)
+        reason = contents.unresolved.get(name) or _scheme_problem(record)
+        if reason:
+            imported.problems.append(ImportProblem(place, _printable(name), reason))
         else:
             account = ImportedAccount(place, replace(record, line=0), (), ())
             imported.accounts.append(account)
@@ -168,6 +170,14 @@ def _read_passwd_db(data: bytes, imported: ImportedFile) -> None:
         ImportProblem(f"line {line.line_number}", _printable(line.name), line.reason)
         for line in contents.malformed
     ]
+
+
+def _scheme_problem(record: AccountRecord) -> str:
+    try:
+        check_schemes(record)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, str]]:

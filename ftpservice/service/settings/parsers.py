@@ -8,10 +8,13 @@ from datetime import time
 from enum import Enum
 from typing import TypeVar
 
+from ftpservice.accounts.groups.home_template import has_fields
 from ftpservice.wire.digests import ALGORITHMS
+from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
     "enum_parser",
+    "parse_anonymous_root",
     "parse_digest",
     "parse_host",
     "parse_listen_address",
@@ -36,6 +39,13 @@ def parse_listen_address(text: str) -> str:
     if match["endpoint"]:
         return text
     return f"tcp:{match['port']}" + (f":interface={match['host']}" if match["host"] else "")
+
+
+def parse_anonymous_root(text: str) -> VirtualPath:
+    """Return the directory of anonymous users; raises `ValueError`."""
+    if has_fields(text):
+        raise ValueError(f"{text!r}: anonymous users have no name to put in; use a directory")
+    return VirtualPath.parse(text)
 
 
 def parse_host(text: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ftpservice.accounts.account_record import is_storage_string
+from ftpservice.accounts.groups.home_template import has_fields
 from ftpservice.data.peer_policy import (
     AddressRule,
     DataSettings,
@@ -26,6 +27,7 @@ from ftpservice.service.settings.logs import LogSettings
 from ftpservice.service.settings.operation import OperationSettings
 from ftpservice.service.settings.parsers import (
     enum_parser,
+    parse_anonymous_root,
     parse_digest,
     parse_host,
     parse_listen_address,
@@ -180,7 +182,7 @@ class ServiceSettings(AcmeSettings, LogSettings, OperationSettings):
         FLAG, False, "Allow read-only logins as anonymous or ftp, with any password."
     )
     anonymous_root: VirtualPath = setting(
-        TEXT, "/", "The directory under root that anonymous users see.", VirtualPath.parse
+        TEXT, "/", "The directory under root that anonymous users see.", parse_anonymous_root
     )
     passive_ports: tuple[int, int] | None = setting(
         TEXT,
@@ -307,10 +309,8 @@ class ServiceSettings(AcmeSettings, LogSettings, OperationSettings):
         """The certificates to load; empty if the service makes its own."""
         keys = self.key or (None,) * len(self.certificate)
         pairs = zip(self.certificate, keys, strict=True)
-        return TLSFiles(
-            tuple((Path(chain), Path(key) if key else None) for chain, key in pairs),
-            Path(self.client_ca) if self.client_ca is not None else None,
-        )
+        files = tuple((Path(chain), Path(key) if key else None) for chain, key in pairs)
+        return TLSFiles(files, None if self.client_ca is None else Path(self.client_ca))
 
     @cached_property
     def session(self) -> SessionSettings:
@@ -357,6 +357,8 @@ class ServiceSettings(AcmeSettings, LogSettings, OperationSettings):
             raise SettingsConflict("--simple-tls needs TLS: remove --tls off")
         if self.tls is ControlTLS.OFF and self.tls_data is DataTLS.REQUIRED:
             raise SettingsConflict("--tls off with --tls-data required would refuse every transfer")
+        if has_fields(self.root):
+            raise SettingsConflict(f"--root: {self.root!r} is for all accounts: no {{user}}")
         if self.key and len(self.key) != len(self.certificate):
             raise SettingsConflict(
                 "--key: give one for each --certificate, in the same order, or none"

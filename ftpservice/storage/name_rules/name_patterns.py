@@ -18,7 +18,7 @@ from ftpservice.storage.name_rules.name_spellings import (
     spellings,
 )
 from ftpservice.wire.entry import Entry
-from ftpservice.wire.glob import glob_expression
+from ftpservice.wire.glob import check_pattern, glob_expression
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["NamePatterns", "NameRules", "parse_patterns", "patterns_text"]
@@ -42,6 +42,7 @@ def parse_patterns(text: str) -> tuple[str, ...]:
                 f"the pattern {pattern!r} has a slash, a comma or a control character; it is for"
                 " single names"
             )
+        check_pattern(pattern)
         _expression(pattern)
     return patterns
 

@@ -165,7 +165,7 @@ def test_a_group_that_cannot_be_used_disables_its_accounts():
     assert "'default' cannot be used" in defaults.problem(account(rights=PRESETS["full"]))
 
 
-def test_names_are_put_into_inherited_roots_and_mounts_only():
+def test_names_are_put_into_inherited_and_own_roots_and_mounts():
     staff = group(
         root="/srv/{group}/{user}",
         mounts=(AccountMount("/m", "local:/disk/{user}"),),
@@ -174,7 +174,16 @@ def test_names_are_put_into_inherited_roots_and_mounts_only():
     found = resolved(account(groups=("staff",)), staff=staff)
     assert (found.root, found.mounts[0].storage) == ("/srv/staff/ann", "local:/disk/ann")
     own = account(groups=("staff",), root="/own/{user}")
-    assert resolved(own, staff=staff).root == "/own/{user}"
+    assert resolved(own, staff=staff).root == "/own/ann"
+    mounts = (AccountMount("/m", "local:/{group}/{user}"), AccountMount("/n", "/n"))
+    found = resolved(account(groups=("staff",), root="/x", mounts=mounts), staff=staff)
+    assert (found.root, [str(one) for one in found.mounts]) == (
+        "/x",
+        ["/m=local:/staff/ann", "/n=/n"],
+    )
+    assert resolved(account(root="/own/{user}", rights=PRESETS["read"])).root == "/own/ann"
+    with pytest.raises(ValueError, match="needs a group, and the account names none"):
+        resolved(account(root="/own/{group}", rights=PRESETS["read"]))
 
 
 def test_the_outline_of_accounts_has_no_names():
