@@ -20,7 +20,7 @@ INSERT = "INSERT INTO ftpservice_accounts (name, password_hash, rights, root, op
 
 @databases
 def test_an_account_that_plain_sql_added_is_an_account(case):
-    case.execute(f"{INSERT} ('ann', '{SECRET}', 'read', 'ann', 'tls=required, rate-up=1K')")
+    case.execute(f"{INSERT} ('ann', '{SECRET}', 'read', '/ann', 'tls=required, rate-up=1K')")
     found = case.store.find("ann")
     assert (found.root, found.tls_required, found.rate_up) == ("/ann", True, 1024)
     case.execute("UPDATE ftpservice_accounts SET disabled = true, expires = '2027-01-31'")
