@@ -360,9 +360,7 @@ class ServiceSettings(AcmeSettings, LogSettings, OperationSettings):
         if has_fields(self.root):
             raise SettingsConflict(f"--root: {self.root!r} is for all accounts: no {{user}}")
         if self.key and len(self.key) != len(self.certificate):
-            raise SettingsConflict(
-                "--key: give one for each --certificate, in the same order, or none"
-            )
+            raise SettingsConflict("--key: give one for each --certificate, in order, or none")
         self.check_web(self.offers_tls)
         if self.acme:
             self.check_acme(self.offers_tls, bool(self.certificate), self.data_dir)
