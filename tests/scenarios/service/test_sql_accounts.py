@@ -292,5 +292,7 @@ def test_an_imported_account_gets_an_argon2id_hash(tmp_path, store_case):
 def test_the_check_names_a_database_without_its_schema(tmp_path):
     config = tmp_path / "ftpservice.toml"
     config.write_text(f'auth = ["sql:sqlite:///{tmp_path}/none.db"]\n')
-    done = CliRunner().invoke(ftpservice, ["config", "check", "--config", str(config), LISTEN])
+    done = CliRunner().invoke(
+        ftpservice, ["config", "check", "--allow-root", "--config", str(config), LISTEN]
+    )
     assert "run: ftpservice db upgrade --store sql:sqlite:///" in done.output
