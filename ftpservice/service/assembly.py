@@ -14,23 +14,19 @@ from twisted.cred.credentials import IAnonymous
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.protocol import ServerFactory
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from ftpservice.accounts.account_record import has_records
 from ftpservice.accounts.defence.bans import BanList
 from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.admin_actions import publishing_actions
-from ftpservice.activity.event_log import EventLog
-from ftpservice.activity.report import ActivityReport
 from ftpservice.backends.directory_check import DirectoryCheck
 from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.strings import build_source
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.control.implicit_tls import ImplicitTLSFactory
-from ftpservice.events import Event, EventStream, LoggedIn, LoginFailed
+from ftpservice.events import EventStream, LoggedIn
 from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.retention.clock_watch import ClockWatch
 from ftpservice.retention.retention_run import RetentionRun
@@ -38,6 +34,7 @@ from ftpservice.retention.retention_service import STATE_FILE, RetentionService,
 from ftpservice.service.accept_guard import AcceptGuard
 from ftpservice.service.account_watch import AccountWatch
 from ftpservice.service.acme_setup import AcmeHooks, acme_services, expiry_advice
+from ftpservice.service.activity.recorders import build_recorders
 from ftpservice.service.ban_service import BAN_FILE, BanService
 from ftpservice.service.certificates.certificate_expiry import CertificateExpiry
 from ftpservice.service.certificates.certificate_reload import CertificateReload
@@ -74,14 +71,12 @@ from ftpservice.service.startup_banner import (
     login_summary,
 )
 from ftpservice.service.web_setup import WebServer, web_server
-from ftpservice.session.services import EventSink
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.quota.book import QuotaBook
 
 __all__ = ["assemble", "bans_for", "listeners_for", "portal_checkers_for", "storage_source_for"]
 
-log = Logger("ftpservice")
 URL_SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple-tls": "simples"}
 """Of options whose name is not their scheme."""
 
@@ -104,10 +99,9 @@ def assemble(
     certificates = load_or_make_certificates(settings, owner)
     source = storage_source_for(settings, reactor, owner)
     bans = bans_for(settings, reactor, owner)
+    recorders = build_recorders(settings, bans.bans, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
-    checkers = portal_checkers_for(settings, options.checkers)
-    event_log, report = EventLog(reactor, verbosity=settings.log), ActivityReport(time.time)
-    sink = EventSink(_event_stream(report, event_log, bans.bans), report.lines)
+    checkers, sink = portal_checkers_for(settings, options.checkers), recorders.sink
     factory = FTPFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
     guard = AcceptGuard(sink.events, factory.address_refusal, reactor)
@@ -116,17 +110,19 @@ def assemble(
     web = web_server(settings, factory, reactor)
     listeners = Listeners(parsed, partial(_factory_of, factory, web, reactor), check, fail)
     banner = partial(_banner, options, source, listeners, certificates)
-    parts = ServiceParts(listeners, factory, checkers, realm, settings.grace, banner, event_log)
+    sessions = (listeners, factory, checkers, realm)
+    parts = ServiceParts(*sessions, settings.grace, banner, recorders.event_log)
     reload = _certificate_reload(certificates, reactor)
     service = FTPService(parts, reactor, console, reload, logs)
     join_observers(service, options, reactor)
     service.retention = _retention(options, realm, sink.events, reactor)
-    actions = ServiceActions(factory, realm, report, bans.bans, service.retention)
+    actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
     hooks = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
     by_name = publishing_actions(actions.by_name, sink.events.publish, time.time)
+    service.last_steps += recorders.finishers
     beside = (bans, guard, service.retention, *_control_socket(options, by_name, guard, reactor))
     more = (web, *_operation_services(options, factory, actions, hooks, reactor))
-    for part in filter(None, (*beside, *more)):
+    for part in filter(None, (*recorders.services, *beside, *more)):
         part.setServiceParent(service)
     _reload_settings(service, options, reactor, console)
     return service
@@ -307,25 +303,12 @@ def portal_checkers_for(
     return [*found, *anonymous]
 
 
-def _event_stream(report: ActivityReport, event_log: EventLog, bans: BanList) -> EventStream:
-    events = EventStream(_subscriber_failed)
-    events.subscribe(report)
-    events.subscribe(event_log)
-    events.subscribe(bans.count_failure, LoginFailed)
-    bans.publish = events.publish
-    return events
-
-
 def bans_for(settings: ServiceSettings, reactor: Any, owner: Owner) -> BanService:
     """Return the bans, read as by ``owner`` from the data directory; raises `CannotStart`."""
     path = Path(settings.data_dir, BAN_FILE) if settings.data_dir else None
     lists = (settings.allow_networks, settings.deny_networks)
     with acting_as(owner):
         return BanService(BanList(time.time, settings.ban_rules), path, lists, reactor)
-
-
-def _subscriber_failed(error: Exception, event: Event) -> None:
-    log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)
 
 
 def _factory_of(

@@ -21,6 +21,7 @@ from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.task import Task
 from ftpservice.net.tls.certificate_file import key_exposure_warning
 from ftpservice.service.acme_setup import check_acme_start
+from ftpservice.service.activity.journal_setup import journal_plan
 from ftpservice.service.assembly import (
     bans_for,
     listeners_for,
@@ -86,6 +87,7 @@ def _check_files(settings: ServiceSettings, reactor: Any, owner: Owner) -> None:
     if root not in created or os.path.isdir(root):
         _stop(storage_source_for(settings, reactor, owner))
     bans_for(settings, reactor, owner)
+    journal_plan(settings)
 
 
 def _created_directories(settings: ServiceSettings) -> list[str]:

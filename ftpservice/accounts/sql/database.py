@@ -1,4 +1,4 @@
-"""Connections to a database of accounts; its errors are `StoreUnavailable`.
+"""Connections to a database; its errors are `StoreUnavailable`.
 
 - The schema is checked at the first use, and again after an error, so that a missing or another
   version is named with what to do.
@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from ftpservice.accounts.account_store import InvalidAccount, StoreUnavailable
 from ftpservice.accounts.sql.database_url import DatabaseURL
 from ftpservice.accounts.sql.running_calls import RunningCalls
-from ftpservice.accounts.sql.schema import SCHEMA_VERSION, VERSION_TABLE
+from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA, Schema
 
 __all__ = ["Database"]
 
@@ -37,8 +37,15 @@ class Database:
     connection of its own.
     """
 
-    def __init__(self, url: DatabaseURL, seconds: float, connections: int = 0) -> None:
+    def __init__(
+        self,
+        url: DatabaseURL,
+        seconds: float,
+        connections: int = 0,
+        schema: Schema = ACCOUNTS_SCHEMA,
+    ) -> None:
         self.place = url.place
+        self.schema = schema
         self.is_sqlite = url.path is not None
         self._url = url
         self._seconds = seconds
@@ -90,9 +97,7 @@ class Database:
         """Connect to the file of an SQLite database, which must exist."""
         path = self._url.path or ""
         if not os.path.exists(path):
-            raise sqlite3.OperationalError(
-                f"there is no such file; run: ftpservice db upgrade --store {self.place}"
-            )
+            raise sqlite3.OperationalError(f"there is no such file; run: {self._upgrade_command}")
         return sqlite3.connect(
             f"file:{quote(path)}?mode=rw",
             timeout=self._seconds,
@@ -139,22 +144,27 @@ class Database:
     def _check(self, connection: Connection) -> None:
         """Raise `StoreUnavailable` if the schema is not the one that this version needs."""
         found = self.version_in(connection)
-        if found == SCHEMA_VERSION:
+        if found == self.schema.version:
             self._is_checked = True
             return
         what = f"version {found}" if found else "none"
         raise StoreUnavailable(
-            f"{self.place}: its schema is {what}, needed is {SCHEMA_VERSION};"
-            f" run: ftpservice db upgrade --store {self.place}"
+            f"{self.place}: its schema is {what}, needed is {self.schema.version};"
+            f" run: {self._upgrade_command}"
         )
 
     def version_in(self, connection: Connection) -> str | None:
         """Return the version of the schema on a connection; None without one."""
-        if not connection.dialect.has_table(connection, VERSION_TABLE):
+        if not connection.dialect.has_table(connection, self.schema.version_table):
             return None
-        row = connection.execute(select(text("version_num")).select_from(table(VERSION_TABLE)))
+        versions = table(self.schema.version_table)
+        row = connection.execute(select(text("version_num")).select_from(versions))
         found = row.scalar()
         return None if found is None else str(found)
+
+    @property
+    def _upgrade_command(self) -> str:
+        return f"ftpservice db upgrade {self.schema.upgrade_option}{self.place}"
 
     def _connect(self, dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
         """Return a new connection of the driver: what is done next with it can be ended."""

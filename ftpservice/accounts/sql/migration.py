@@ -1,8 +1,6 @@
-"""Creates and upgrades the schema of a database of accounts, with Alembic."""
+"""Creates and upgrades the schema of a database, with Alembic."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -11,11 +9,9 @@ from alembic.util.exc import CommandError
 
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.sql.database import Database
-from ftpservice.accounts.sql.schema import SCHEMA_VERSION
+from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA, Schema
 
 __all__ = ["known_versions", "upgrade"]
-
-MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
@@ -29,29 +25,31 @@ def upgrade(database: Database) -> tuple[str | None, str]:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             connection.exec_driver_sql("BEGIN")
-    config = _config()
+    schema = database.schema
+    config = _config(schema)
     with database.transaction(writes=True, checked=False) as connection:
         before = database.version_in(connection)
-        if before is not None and before not in known_versions():
+        if before is not None and before not in known_versions(schema):
             raise StoreUnavailable(
                 f"{database.place}: its schema is version {before}, which this version of"
                 " ftpservice does not know; install the newer one"
             )
         config.attributes["connection"] = connection
+        config.attributes["version_table"] = schema.version_table
         try:
             command.upgrade(config, "head")
         except CommandError as error:
             raise StoreUnavailable(f"{database.place}: {error}") from None
-    return before, SCHEMA_VERSION
+    return before, schema.version
 
 
-def known_versions() -> list[str]:
+def known_versions(schema: Schema = ACCOUNTS_SCHEMA) -> list[str]:
     """Return the versions that this package has migrations for, the newest first."""
-    scripts = ScriptDirectory.from_config(_config())
+    scripts = ScriptDirectory.from_config(_config(schema))
     return [script.revision for script in scripts.walk_revisions()]
 
 
-def _config() -> Config:
+def _config(schema: Schema) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(schema.migrations).replace("%", "%%"))
     return config

@@ -165,6 +165,8 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
             if setting.kind is FLAG and self[name]:
                 given[name] = True
             elif setting.kind not in (FLAG, TEXTS) and self[name] is not None:
+                if name == "journal" and has_password(self[name]):
+                    raise usage.UsageError(f"--journal: {IN_COMMAND_LINE_TEXT}")
                 given[name] = _parsed(setting, self[name])
         return given
 

@@ -23,6 +23,7 @@ from ftpservice.data.peer_policy import (
 from ftpservice.net.tls.server import TLSFiles
 from ftpservice.service.settings.acme import AcmeSettings
 from ftpservice.service.settings.errors import SettingsConflict
+from ftpservice.service.settings.journal import JournalSettings
 from ftpservice.service.settings.logs import LogSettings
 from ftpservice.service.settings.operation import OperationSettings
 from ftpservice.service.settings.parsers import (
@@ -32,6 +33,7 @@ from ftpservice.service.settings.parsers import (
     parse_host,
     parse_listen_address,
 )
+from ftpservice.service.settings.relative_paths import NO_SOCKET, make_paths_absolute
 from ftpservice.service.settings.setting import (
     COUNT,
     FLAG,
@@ -56,15 +58,10 @@ SOCKET_FILE = "control.sock"
 """The control socket in the data directory."""
 FILES_DIRECTORY = "files"
 """The directory inside the data directory that is served when no root is given."""
-PATH_FIELDS = (
-    *("root", "data_dir", "certificate", "key", "client_ca", "log_file", "xferlog"),
-    *("allow_networks", "deny_networks", "acme_ca_file"),
-)
-NO_SOCKET = "none"
 
 
 @dataclass(frozen=True)
-class ServiceSettings(AcmeSettings, LogSettings, OperationSettings):
+class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSettings):
     """The values of all settings; paths are absolute, durations are in seconds."""
 
     listen: tuple[str, ...] = setting(
@@ -362,6 +359,7 @@ class ServiceSettings(AcmeSettings, LogSettings, OperationSettings):
         if self.key and len(self.key) != len(self.certificate):
             raise SettingsConflict("--key: give one for each --certificate, in order, or none")
         self.check_web(self.offers_tls)
+        self.check_journal(self.data_dir)
         if self.acme:
             self.check_acme(self.offers_tls, bool(self.certificate), self.data_dir)
 
@@ -379,15 +377,7 @@ def settings_from(values: Mapping[str, Any], base: str = "") -> ServiceSettings:
     root, data_dir = given.get("root"), given.get("data_dir")
     if root is None and data_dir is None:
         given["data_dir"] = DEFAULT_DATA_DIRECTORY
-    if given.get("control_socket") not in (None, NO_SOCKET):
-        given["control_socket"] = os.path.abspath(os.path.join(base, given["control_socket"]))
-    # A daemon changes its directory before it uses a path.
-    for name in PATH_FIELDS:
-        value = given.get(name)
-        if isinstance(value, tuple):
-            given[name] = tuple(os.path.abspath(os.path.join(base, path)) for path in value)
-        elif value is not None and not (name == "root" and is_storage_string(value)):
-            given[name] = os.path.abspath(os.path.join(base, value))
+    make_paths_absolute(given, base)
     own = (given["data_dir"],) if given.get("data_dir") is not None else ()
     if root is None:
         given["root"] = os.path.join(*own, FILES_DIRECTORY)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from ftpservice.accounts.sql.schema import VERSION_TABLE
-
 __all__: list[str] = []
 
 context.configure(
     connection=context.config.attributes["connection"],
-    version_table=VERSION_TABLE,
+    version_table=context.config.attributes["version_table"],
     transactional_ddl=True,
 )
 with context.begin_transaction():

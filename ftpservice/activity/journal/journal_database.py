@@ -1,0 +1,168 @@
+"""The database of the journal: its schema, its rows, and how long they are kept (blocks)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Double,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    event,
+    func,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError
+
+from ftpservice.accounts.account_store import AccountStoreError
+from ftpservice.accounts.sql.database import Database
+from ftpservice.accounts.sql.database_url import DatabaseURL
+from ftpservice.accounts.sql.migration import upgrade
+from ftpservice.activity.journal.journal_rows import COLUMNS
+from ftpservice.activity.journal.journal_table import JOURNAL, JOURNAL_SCHEMA
+
+__all__ = ["JournalDatabase"]
+
+STATEMENT_SECONDS = 30.0
+ROWS_PER_DELETION = 2000
+DELETIONS_AT_ONCE = 50
+SIZE_AFTER = 0.9
+"""What part of its maximum size the journal has after rows were deleted for it."""
+SAMPLE_ROWS = 1000
+ROW_OVERHEAD = 250
+"""Bytes of a row in PostgreSQL beside its values: its header and its four indexes."""
+NUMBERS: dict[str, Any] = {"at": Double, "seconds": Double, "rate": Double}
+NUMBERS |= {name: BigInteger for name in ("number", "events", "bytes")}
+
+
+class JournalDatabase:
+    """One database; connected at the first use, again after an error."""
+
+    def __init__(self, url: DatabaseURL, seconds: float = STATEMENT_SECONDS) -> None:
+        self.database = Database(url, seconds, connections=1, schema=JOURNAL_SCHEMA)
+        self._insert = _insert_statement(self.database.is_sqlite)
+        self._is_prepared = not self.database.is_sqlite
+        if self.database.is_sqlite:
+            event.listen(self.database.engine, "connect", _let_shrink)
+
+    @property
+    def place(self) -> str:
+        """The database for messages, without a password."""
+        return self.database.place
+
+    def prepare(self) -> None:
+        """Create the file of an SQLite database, or bring it to the version that is needed."""
+        if not self._is_prepared:
+            upgrade(self.database)
+            self._is_prepared = True
+
+    def add(self, records: Sequence[str]) -> int:
+        """Add rows, each a JSON array of the columns, unless their ids are there already.
+
+        Returns the number of those that the database refuses. Raises `StoreUnavailable`.
+        """
+        try:
+            with self.database.transaction(writes=True) as connection:
+                connection.execute(self._insert, {"rows": f"[{','.join(records)}]"})
+        except AccountStoreError as error:
+            if not isinstance(error.__context__, DataError | IntegrityError):
+                raise
+        else:
+            return 0
+        if len(records) == 1:
+            return 1
+        half = len(records) // 2
+        return self.add(records[:half]) + self.add(records[half:])
+
+    def newest(self) -> float | None:
+        """Return the time of the last row; None without rows."""
+        with self.database.transaction() as connection:
+            found = connection.execute(select(func.max(JOURNAL.c.at))).scalar()
+        return None if found is None else float(found)
+
+    def delete_before(self, when: float) -> int:
+        """Delete rows that are older, as many as fit in some seconds; return their number."""
+        return self._delete_oldest(lambda _connection: True, JOURNAL.c.at < when)
+
+    def delete_over(self, max_bytes: int) -> int:
+        """Delete the oldest rows of a journal that is larger; return their number."""
+        with self.database.transaction() as connection:
+            if self._size(connection) <= max_bytes:
+                return 0
+        goal = max_bytes * SIZE_AFTER
+        return self._delete_oldest(lambda connection: self._size(connection) > goal, true())
+
+    def _delete_oldest(self, goes_on: Any, condition: Any) -> int:
+        deleted = 0
+        oldest = select(JOURNAL.c.id).where(condition).order_by(JOURNAL.c.at)
+        statement = delete(JOURNAL).where(JOURNAL.c.id.in_(oldest.limit(ROWS_PER_DELETION)))
+        for _ in range(DELETIONS_AT_ONCE):
+            with self.database.transaction(writes=True) as connection:
+                if not goes_on(connection):
+                    break
+                count = connection.execute(statement).rowcount
+            deleted += count
+            if count < ROWS_PER_DELETION:
+                break
+        if deleted and self.database.is_sqlite:
+            with self.database.transaction(writes=True) as connection:
+                connection.exec_driver_sql("PRAGMA incremental_vacuum").fetchall()
+        return deleted
+
+    def _size(self, connection: Connection) -> float:
+        """Return the bytes of the journal; for PostgreSQL about: deleted rows do not count."""
+        if self.database.is_sqlite:
+            pages, unused, size = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+            return float((pages - unused) * size)
+        rows = connection.execute(select(func.count()).select_from(JOURNAL)).scalar_one()
+        mean = connection.execute(
+            text(
+                "SELECT coalesce(avg(pg_column_size(sample.*)), 0) FROM (SELECT * FROM"
+                f" {JOURNAL.name} ORDER BY at DESC LIMIT {SAMPLE_ROWS}) AS sample"
+            )
+        ).scalar_one()
+        return float(rows) * (float(mean) + ROW_OVERHEAD)
+
+    def interrupt(self, seconds: float = 0.0) -> None:
+        """End the calls that have run for longer; does not block, for another thread."""
+        self.database.calls.interrupt(seconds)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.database.close()
+
+
+def _insert_statement(is_sqlite: bool) -> Any:
+    """Return an INSERT of all rows in one JSON array, which only the database takes apart."""
+    rows = bindparam("rows", type_=Text)
+    if is_sqlite:
+        each = func.json_each(rows).table_valued("value")
+        values: list[Any] = [
+            func.json_extract(each.c.value, f"$[{number}]") for number in range(len(COLUMNS))
+        ]
+        chosen = select(*values).select_from(each).where(true())
+        lite = sqlite.insert(JOURNAL).from_select(list(COLUMNS), chosen)
+        return lite.on_conflict_do_nothing(index_elements=["id"])
+    element = func.jsonb_array_elements(cast(rows, postgresql.JSONB)).column_valued("element")
+    values = [
+        cast(element.op("->>")(number), NUMBERS.get(name, Text))
+        for number, name in enumerate(COLUMNS)
+    ]
+    full = postgresql.insert(JOURNAL).from_select(list(COLUMNS), select(*values))
+    return full.on_conflict_do_nothing(index_elements=["id"])
+
+
+def _let_shrink(connection: Any, _record: Any) -> None:
+    """Make a new file one that can become smaller; one with tables stays as it is."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -1,0 +1,276 @@
+r"""Events as rows of the journal: which columns there are, and what each event puts into them.
+
+Texts may be hostile: paths and names hold whatever bytes a client has sent. A database takes no NUL
+and no byte that is not UTF-8; these are written as ``\xNN`` and a backslash as ``\\``, so that
+`original_text` has the name again. Other control characters are stored as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+from ftpservice.events import (
+    AccountChanged,
+    AdminAction,
+    BanLifted,
+    Banned,
+    CertificateExpires,
+    CertificateFailed,
+    CertificateIssued,
+    CommandFailed,
+    CommandRefused,
+    Event,
+    FileChanged,
+    FileExpired,
+    HandshakeFailed,
+    LoggedIn,
+    LoginFailed,
+    Refused,
+    SessionClosed,
+    SessionOpened,
+    SessionStalled,
+    TransferEnded,
+    UploadRefused,
+)
+
+__all__ = [
+    "COLUMNS",
+    "LOST",
+    "RowMaker",
+    "original_text",
+    "stored_text",
+]
+
+COLUMNS = (
+    *("id", "at", "kind", "number", "events"),
+    *("session", "transfer", "account", "address", "protocol", "tls", "groups"),
+    *("path", "target", "storage_name", "action", "outcome", "digest", "detail"),
+    *("bytes", "seconds", "rate"),
+)
+LOST = "lost"
+"""The kind of a row that counts events the journal could not keep."""
+MAX_TEXT = 8192
+"""Characters of a text; no path is longer."""
+MAX_INTEGER = 2**63 - 1
+UNSTORABLE = re.compile("[\\\\\0\ud800-\udfff]")
+ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2}|u[0-9a-f]{4})")
+BYTE_SURROGATES = range(0xDC80, 0xDD00)
+"""How Python represents the bytes 0x80 to 0xff that are not UTF-8."""
+
+Row = list[Any]
+"""The values of `COLUMNS`."""
+Values = Mapping[str, Any]
+
+
+def stored_text(text: str) -> str:
+    """Return a text as a database takes it."""
+    if len(text) > MAX_TEXT:
+        text = text[: MAX_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return UNSTORABLE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    char = match[0]
+    if char == "\\":
+        return "\\\\"
+    code = ord(char)
+    if code in BYTE_SURROGATES:
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def original_text(text: str) -> str:
+    """Return the text that `stored_text` was called with."""
+    return ESCAPE.sub(_unescape, text) if "\\" in text else text
+
+
+def _unescape(match: re.Match[str]) -> str:
+    escaped = match[1]
+    if escaped == "\\":
+        return "\\"
+    code = int(escaped[1:], 16)
+    return chr(code + 0xDC00 if escaped[0] == "x" and code >= 0x80 else code)
+
+
+def _session_closed(event: SessionClosed) -> Values:
+    return {
+        "kind": "session closed",
+        "detail": event.reason,
+        "seconds": event.seconds,
+        "bytes": event.bytes_up + event.bytes_down,
+    }
+
+
+def _login_failed(event: LoginFailed) -> Values:
+    return {
+        "kind": "login failed",
+        "action": event.reason.value,
+        "outcome": "failed",
+        "detail": event.detail,
+    }
+
+
+def _command_refused(event: CommandRefused) -> Values:
+    return {
+        "kind": "command refused",
+        "action": event.command,
+        "path": event.path,
+        "outcome": str(event.code),
+        "detail": _joined(event.text, event.detail),
+    }
+
+
+def _upload_refused(event: UploadRefused) -> Values:
+    transfer = f"{event.info.id}-{event.transfer}" if event.transfer else ""
+    return {
+        **_command_refused(event),
+        "kind": "upload refused",
+        "transfer": transfer,
+        "target": event.refused_by,
+        "storage_name": event.info.storage_name(event.path) or "",
+    }
+
+
+def _transfer(event: TransferEnded) -> Values:
+    return {
+        "kind": "transfer",
+        "action": "upload" if event.upload else "download",
+        "transfer": event.transfer_id,
+        "path": event.path,
+        "storage_name": event.info.storage_name(event.path) or "",
+        "outcome": event.outcome.value,
+        "bytes": event.size,
+        "seconds": event.seconds,
+        "rate": event.rate,
+        "digest": event.digest,
+        "detail": event.detail,
+    }
+
+
+def _file_changed(event: FileChanged) -> Values:
+    return {
+        "kind": "file",
+        "action": event.action,
+        "path": event.path,
+        "target": event.target,
+        "storage_name": event.info.storage_name(event.path) or "",
+    }
+
+
+def _file_expired(event: FileExpired) -> Values:
+    return {
+        "kind": "file expired",
+        "action": "rmdir" if event.is_directory else "delete",
+        "path": event.path,
+        "storage_name": event.info.storage_name(event.path) or "",
+        "bytes": event.size,
+        "seconds": event.age,
+        "detail": event.rule,
+    }
+
+
+def _certificate(action: str, names: tuple[str, ...], detail: str = "") -> Values:
+    return {
+        "kind": "certificate",
+        "action": action,
+        "target": ", ".join(names),
+        "detail": detail,
+    }
+
+
+def _joined(text: str, detail: str) -> str:
+    return f"{text} ({detail})" if detail else text
+
+
+VALUES: dict[type[Event], Callable[[Any], Values]] = {
+    SessionOpened: lambda event: {"kind": "session opened", "protocol": event.protocol},
+    SessionClosed: _session_closed,
+    SessionStalled: lambda event: {"kind": "session stalled", "detail": event.reason},
+    LoggedIn: lambda event: {"kind": "login", "outcome": "ok", "tls": event.tls},
+    LoginFailed: _login_failed,
+    HandshakeFailed: lambda event: {"kind": "handshake failed", "detail": event.reason},
+    Refused: lambda event: {"kind": "session refused", "detail": event.reason},
+    CommandFailed: lambda event: {
+        "kind": "command failed",
+        "action": event.command,
+        "detail": event.detail,
+    },
+    CommandRefused: _command_refused,
+    UploadRefused: _upload_refused,
+    TransferEnded: _transfer,
+    FileChanged: _file_changed,
+    FileExpired: _file_expired,
+    AdminAction: lambda event: {
+        "kind": "admin",
+        "action": event.action,
+        "target": event.subject,
+        "detail": event.detail,
+    },
+    AccountChanged: lambda event: {"kind": "account", "action": event.what},
+    Banned: lambda event: {
+        "kind": "ban",
+        "action": "ban",
+        "target": event.network,
+        "detail": event.reason,
+        "seconds": None if event.until is None else max(0.0, event.until - event.when),
+    },
+    BanLifted: lambda event: {"kind": "ban", "action": "lift", "target": event.network},
+    CertificateIssued: lambda event: _certificate("issued", event.names),
+    CertificateExpires: lambda event: _certificate("expires", event.names, f"{event.days} days"),
+    CertificateFailed: lambda event: _certificate("failed", event.names, event.reason),
+}
+"""What is in the row of each event, beside what all events have."""
+DEFAULTS: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"bytes": None, "seconds": None}
+DEFAULTS |= {"rate": None, "number": 0, "events": 1}
+
+
+class RowMaker:
+    """Makes rows, each with an id of its own; ``run`` is unique among all runs and machines."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._numbers = count(1)
+
+    def row_of(self, event: Event) -> Row | None:
+        """Return the row of an event; None for one that the journal does not keep."""
+        kind = type(event)
+        values = VALUES.get(kind)
+        if values is None:
+            return None
+        info = event.info
+        row = DEFAULTS | {
+            "id": self._next_id(),
+            "at": event.when,
+            "number": event.session,
+            "session": info.id,
+            "account": event.user,
+            "address": event.peer,
+            "protocol": info.protocol,
+            "tls": info.tls,
+            "groups": ",".join(info.groups),
+        }
+        row |= values(event)
+        return [_storable(value) for value in row.values()]
+
+    def lost_row(self, when: float, events: int, reason: str) -> Row:
+        """Return the row that counts events which have none."""
+        row = DEFAULTS | {"id": self._next_id(), "at": when, "kind": LOST}
+        row |= {"events": events, "detail": reason}
+        return [_storable(value) for value in row.values()]
+
+    def _next_id(self) -> str:
+        return f"{self._run}-{next(self._numbers):09d}"
+
+
+def _storable(value: Any) -> Any:
+    if type(value) is str:
+        plain = value.isascii() and "\\" not in value and "\0" not in value
+        return value if plain and len(value) <= MAX_TEXT else stored_text(value)
+    if type(value) is int:
+        return min(value, MAX_INTEGER)
+    if isinstance(value, float) and value - value != 0:  # infinite, or no number
+        return None
+    return value

@@ -1,0 +1,104 @@
+"""Writes events into the spool, in a thread of its own; counts those that cannot be kept.
+
+A client can cause refusals without end. Of those, only so many of a second get a row, so that a
+flood does not displace what happened before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from ftpservice.activity.journal.journal_rows import RowMaker
+from ftpservice.activity.journal.spool import Spool, SpoolFull
+from ftpservice.events import CommandRefused, Event, HandshakeFailed, Refused, UploadRefused
+
+__all__ = ["JournalWriter"]
+
+MAX_PENDING = 20_000
+"""Records in memory that the spool does not take at the moment."""
+MAX_REFUSALS_PER_SECOND = 200
+RECORDS_AT_ONCE = 500
+REFUSALS = (CommandRefused, HandshakeFailed, Refused)
+FLOOD_REASON = f"more than {MAX_REFUSALS_PER_SECOND} refusals in a second"
+NO_ROOM_REASON = "the spool did not take them"
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class JournalWriter:
+    """Its methods block, and are called in one thread; ``seconds``: since the epoch."""
+
+    def __init__(self, spool: Spool, run: str, seconds: Callable[[], float]) -> None:
+        self.spool = spool
+        self._rows = RowMaker(run)
+        self._seconds = seconds
+        self._pending: list[str] = []
+        self._lost: Counter[str] = Counter()
+        self._second, self._refusals = 0, 0
+        self.lost = 0
+        """Events so far that have no row."""
+        self.problem = ""
+        """Why the spool did not take the last records."""
+
+    def write(self, events: Iterable[Event], unqueued: int = 0) -> None:
+        """Append the rows of events; ``unqueued`` others were dropped before."""
+        if unqueued:
+            self._count_lost("too many events at once", unqueued)
+        rows = (self._rows.row_of(event) for event in events if self._allows(event))
+        records = [_encode(row) for row in rows if row is not None]
+        room = MAX_PENDING - len(self._pending)
+        if len(records) > room:
+            self._count_lost(NO_ROOM_REASON, len(records) - room)
+            records = records[:room]
+        self._pending += records
+        self._append()
+
+    def count_damaged(self, damaged: int, refused: int) -> None:
+        """Count records of the spool that could not be delivered."""
+        if damaged:
+            self._count_lost("damaged records in the spool", damaged)
+        if refused:
+            self._count_lost("refused by the database", refused)
+
+    def _append(self) -> None:
+        try:
+            while self._pending:
+                self.spool.append(self._pending[:RECORDS_AT_ONCE])
+                del self._pending[:RECORDS_AT_ONCE]
+            if self._lost:
+                now, lost = self._seconds(), self._lost.items()
+                rows = [self._rows.lost_row(now, count, reason) for reason, count in lost]
+                self.spool.append([_encode(row) for row in rows])
+                self._lost.clear()
+        except (OSError, SpoolFull) as error:
+            self.problem = getattr(error, "strerror", None) or str(error)
+        else:
+            self.problem = ""
+
+    def _count_lost(self, reason: str, count: int) -> None:
+        self._lost[reason] += count
+        self.lost += count
+
+    def _allows(self, event: Event) -> bool:
+        """Return whether an event gets a row; counts it otherwise."""
+        if not isinstance(event, REFUSALS) or isinstance(event, UploadRefused):
+            return True
+        second = int(event.when)
+        if second != self._second:
+            self._second, self._refusals = second, 0
+        self._refusals += 1
+        if self._refusals <= MAX_REFUSALS_PER_SECOND:
+            return True
+        self._count_lost(FLOOD_REASON, 1)
+        return False
+
+    def close(self) -> None:
+        """Try once more what the spool did not take, and end its last file."""
+        self._append()
+        self.spool.seal()
+
+    @property
+    def pending(self) -> int:
+        """Records that the spool has not taken."""
+        return len(self._pending)

@@ -1,0 +1,63 @@
+"""What subscribes to the events of a service from its start: log, bans, report, journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ftpservice.accounts.defence.bans import BanList
+from ftpservice.activity.event_log import EventLog
+from ftpservice.activity.journal.journal_service import JournalService
+from ftpservice.activity.report import ActivityReport
+from ftpservice.events import Event, EventStream, LoginFailed
+from ftpservice.service.activity.journal_setup import journal_for
+from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.session.services import EventSink
+
+__all__ = ["Recorders", "build_recorders"]
+
+log = Logger("ftpservice")
+
+
+@dataclass(frozen=True)
+class Recorders:
+    """The subscribers, and the sink of the events that they get."""
+
+    sink: EventSink
+    event_log: EventLog
+    report: ActivityReport
+    journal: JournalService | None
+
+    @property
+    def services(self) -> list[Service]:
+        """Those that start and stop with the service."""
+        return [] if self.journal is None else [self.journal]
+
+    @property
+    def finishers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What to call when no more events are published."""
+        return [] if self.journal is None else [self.journal.finish]
+
+
+def build_recorders(settings: ServiceSettings, bans: BanList, reactor: Any) -> Recorders:
+    """Build them; nothing is opened yet. Raises `CannotStart`."""
+    events = EventStream(_subscriber_failed)
+    report = ActivityReport(time.time)
+    event_log = EventLog(reactor, verbosity=settings.log)
+    journal = journal_for(settings, reactor)
+    events.subscribe(report)
+    events.subscribe(event_log)
+    events.subscribe(bans.count_failure, LoginFailed)
+    if journal is not None:
+        events.subscribe(journal)
+    return Recorders(EventSink(events, report.lines), event_log, report, journal)
+
+
+def _subscriber_failed(error: Exception, event: Event) -> None:
+    log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)
