@@ -133,7 +133,7 @@ def effective_settings(words: Sequence[str]) -> list[tuple[str, Any, str]]:
 
 def _shown(name: str, value: Any) -> Any:
     """Return a value without the passwords of account stores."""
-    if name != "auth":
+    if name not in ("auth", "journal"):
         return value
     return without_password(value) if isinstance(value, str) else list(map(without_password, value))
 

@@ -52,3 +52,49 @@ def test_what_is_refused_says_why(store, status, text):
     done = run("upgrade", "--store", store)
     assert (done.exit_code, text in done.stderr) == (status, True), done.output
     assert "Traceback" not in done.output
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def journal(request, tmp_path, monkeypatch):
+    if request.param == "sqlite":
+        return str(tmp_path / "j.db")
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    server = request.getfixturevalue("postgresql")
+    return server.url(server.new_database(), None)
+
+
+def test_the_schema_of_a_journal_is_created_once_and_shown(journal):
+    place = journal if "://" in journal else f"sqlite:///{journal}"
+    for what in ("before none", "version 0001 already"):
+        done = run("upgrade", "--journal", journal)
+        assert (done.exit_code, what in done.stdout, place in done.stdout) == (0, True, True)
+    done = run("show", "--journal", f"sql:{place}", "--json")
+    assert json.loads(done.stdout) == {"version": "0001", "needed": "0001"}
+
+
+def test_the_settings_name_the_databases(tmp_path):
+    config = tmp_path / "ftpservice.toml"
+    url = f"sqlite:///{tmp_path}/a.db"
+    config.write_text(f'journal = "{tmp_path}/j.db"\ndata-dir = "{tmp_path}"\nauth = "sql:{url}"\n')
+    done = run("upgrade", "--config", str(config))
+    assert done.exit_code == 0, done.output
+    assert [line.rpartition("/")[2] for line in done.stdout.splitlines()] == [
+        "a.db: version 0001, before none",
+        "j.db: version 0001, before none",
+    ]
+    config.write_text(f'journal = "{url}"\ndata-dir = "{tmp_path}"\n')
+    done = run("upgrade", "--config", str(config))  # both in one database
+    assert done.stdout == f"sql:{url}: version 0001, before none\n"
+
+
+@pytest.mark.parametrize(
+    ("journal", "text"),
+    [
+        ("mysql://x/y", "unsupported kind of database"),
+        ("postgresql://ann:secret@host/x", "a password in a command line"),
+        ("postgresql://host", "the database is missing"),
+    ],
+)
+def test_a_journal_that_is_refused_says_why(journal, text):
+    done = run("upgrade", "--journal", journal)
+    assert (done.exit_code, text in done.stderr, "secret" in done.stderr) == (2, True, False)

@@ -114,7 +114,8 @@ class JournalDatabase:
                 break
         if deleted and self.database.is_sqlite:
             with self.database.transaction(writes=True) as connection:
-                connection.exec_driver_sql("PRAGMA incremental_vacuum").fetchall()
+                driver: Any = connection.connection.driver_connection
+                driver.executescript("PRAGMA incremental_vacuum")  # execute() frees one page
         return deleted
 
     def _size(self, connection: Connection) -> float:

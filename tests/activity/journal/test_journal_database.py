@@ -1,0 +1,101 @@
+"""Both databases keep every row once, whatever is in it, and stay within their size."""
+
+import json
+
+import pytest
+
+from ftpservice.accounts.account_store import StoreUnavailable
+from ftpservice.accounts.sql.database import Database
+from ftpservice.accounts.sql.migration import upgrade
+from ftpservice.activity.journal.journal_database import JournalDatabase
+from ftpservice.activity.journal.journal_rows import COLUMNS
+from ftpservice.activity.journal.journal_table import JOURNAL_SCHEMA
+from tests.support.journal_cases import HOSTILE, every_event, plan, records_of, transfer
+
+
+def rows(database):
+    with database.database.transaction() as connection:
+        found = connection.exec_driver_sql(
+            f"SELECT {', '.join(COLUMNS)} FROM ftpservice_journal ORDER BY id"
+        )
+        return [list(row) for row in found]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    place = ""
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        place = server.url(server.new_database())
+    made = JournalDatabase(plan(tmp_path, place).url)
+    made.prepare()
+    if place:
+        upgrade(made.database)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("text", ["x", HOSTILE, "a" * 9000], ids=["plain", "hostile", "long"])
+def test_every_event_is_kept_as_it_is(database, text):
+    records = records_of(every_event(text))
+    assert database.add(records) == 0
+    assert rows(database) == [json.loads(record) for record in records]
+
+
+def test_a_row_is_kept_once(database):
+    records = records_of([transfer(1.0)] * 5)
+    for _ in range(3):
+        assert database.add(records) == 0
+    assert len(rows(database)) == 5
+    assert database.newest() == 1.0
+
+
+def test_a_row_that_the_database_refuses_does_not_stop_the_others(database):
+    records = records_of([transfer(1.0)] * 7)
+    records[3] = '["bad", "no time"]'
+    assert database.add(records) == 1
+    assert len(rows(database)) == 6
+
+
+def test_a_journal_that_is_too_large_loses_its_oldest_rows(database, monkeypatch):
+    monkeypatch.setattr("ftpservice.activity.journal.journal_database.ROWS_PER_DELETION", 100)
+    most = 400_000
+    for start in range(0, 2000, 500):
+        events = [transfer(float(start + n), path="/" + "x" * 200) for n in range(500)]
+        assert database.add(records_of(events, f"run{start:05}")) == 0
+    deleted = database.delete_over(most)
+    with database.database.transaction() as connection:
+        assert database._size(connection) <= most
+    left = [row[1] for row in rows(database)]
+    assert 0 < deleted < 2000
+    assert left == [float(n) for n in range(deleted, 2000)]
+    assert database.delete_over(most) == 0
+
+
+def test_a_file_becomes_smaller(tmp_path):
+    database = JournalDatabase(plan(tmp_path).url)
+    database.prepare()
+    database.add(records_of([transfer(1.0, path="/" + "x" * 4000)] * 500))
+    assert database.delete_before(2.0) == 500
+    with database.database.transaction() as connection:
+        assert connection.exec_driver_sql("PRAGMA page_count").scalar_one() < 30
+    database.close()
+    assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_database_without_the_table_says_what_to_do(postgresql):
+    database = JournalDatabase(plan("/", postgresql.url(postgresql.new_database())).url)
+    database.prepare()
+    with pytest.raises(StoreUnavailable, match="run: ftpservice db upgrade --journal sql:postgre"):
+        database.add(records_of([transfer(1.0)]))
+    database.close()
+
+
+def test_accounts_and_journal_may_share_a_database(tmp_path):
+    journal = JournalDatabase(plan(tmp_path).url)
+    accounts = Database(plan(tmp_path).url, 2.0)
+    assert upgrade(accounts) == (None, "0001")
+    journal.prepare()
+    assert (journal.database.version(), accounts.version()) == (JOURNAL_SCHEMA.version, "0001")
+    assert journal.add(records_of([transfer(1.0)])) == 0
+    journal.close()
