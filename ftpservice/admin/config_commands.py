@@ -132,8 +132,8 @@ def effective_settings(words: Sequence[str]) -> list[tuple[str, Any, str]]:
 
 
 def _shown(name: str, value: Any) -> Any:
-    """Return a value without the passwords of account stores."""
-    if name not in ("auth", "journal"):
+    """Return a value without the passwords of databases."""
+    if name not in ("auth", "journal") or value is None:
         return value
     return without_password(value) if isinstance(value, str) else list(map(without_password, value))
 

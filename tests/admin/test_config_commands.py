@@ -83,6 +83,33 @@ def test_passwords_of_stores_are_not_shown(bench, value):
         assert "tr0ub4dor" not in shown and '"tr"' not in shown
 
 
+def test_the_password_of_the_journal_is_not_shown(bench):
+    url = "postgresql://ann:tr0ub4dor@127.0.0.1/journal"
+    (bench / "ftp.toml").write_text(f'journal = "{url}"\ndata-dir = "var"\n')
+    for options in ((), ("--json",)):
+        shown = run("show", *options, "--config", "ftp.toml").stdout
+        assert "postgresql://ann:***@127.0.0.1/journal" in shown
+        assert "tr0ub4dor" not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--root=memory:", "--journal=j.db"), "--journal needs --data-dir"),
+        (("--journal=mysql://x/y",), "--journal: unsupported kind of database 'mysql'"),
+        (("--journal=postgresql://a:b@c/d",), "--journal: a password in a command line"),
+        (("--journal=none/j.db",), "none/j.db: its directory does not exist"),
+        (("--journal-spool=5K",), "--journal-spool: at least 1M"),
+        (("--journal-size=5K",), "--journal-size: at least 1M, or 0"),
+    ],
+)
+@pytest.mark.usefixtures("bench")
+def test_a_journal_that_could_not_be_kept_is_refused(words, text):
+    done = run("check", "--auth=memory:a:b", "--allow-root", *words)
+    assert done.exit_code != 0
+    assert text in done.output + done.stderr + str(done.exit_code)
+
+
 @pytest.mark.usefixtures("bench")
 def test_the_user_of_the_service_is_checked():
     done = run("check", "--auth=memory:a:b", "--uid", "no-such-user")

@@ -98,6 +98,7 @@ class JournalService(Service):
     def startService(self) -> None:
         """Open the spool, and deliver what an earlier run has left there."""
         super().startService()
+        self._pool = BlockingPool(self._reactor, "journal spool", threads=1)
         self._flush_due = self._reactor.callLater(0, self._flush)
 
     async def finish(self) -> None:
@@ -106,8 +107,9 @@ class JournalService(Service):
         Called when nothing more happens, which is after `stopService`.
         """
         await self.flush()
-        if self._flush_due is not None and self._flush_due.active():
-            self._flush_due.cancel()
+        due, self._flush_due = self._flush_due, None
+        if due is not None and due.active():
+            due.cancel()
         if self._schedule is not None:
             await self._schedule.stop()
         if self._writer is not None:
@@ -117,6 +119,7 @@ class JournalService(Service):
                 log.error("the spool of the journal: {reason}", reason=_reason(error))
         await self._pool.stop()
         left = len(self._queue) + (0 if self._writer is None else self._writer.pending)
+        self._writer = self._schedule = None
         if left:
             log.error("the journal has lost {count} events", count=left)
 
@@ -158,7 +161,9 @@ class JournalService(Service):
             await self._schedule.deliver()
 
     def _flush(self) -> None:
-        self._flush_due = None
+        due, self._flush_due = self._flush_due, None
+        if due is not None and due.active():
+            due.cancel()
         if self._writing is not None:
             return
         events, self._queue = self._queue, []

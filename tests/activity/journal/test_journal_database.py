@@ -7,6 +7,7 @@ import pytest
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.migration import upgrade
+from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA
 from ftpservice.activity.journal.journal_database import JournalDatabase
 from ftpservice.activity.journal.journal_rows import COLUMNS
 from ftpservice.activity.journal.journal_table import JOURNAL_SCHEMA
@@ -94,8 +95,9 @@ def test_a_database_without_the_table_says_what_to_do(postgresql):
 def test_accounts_and_journal_may_share_a_database(tmp_path):
     journal = JournalDatabase(plan(tmp_path).url)
     accounts = Database(plan(tmp_path).url, 2.0)
-    assert upgrade(accounts) == (None, "0001")
+    assert upgrade(accounts) == (None, ACCOUNTS_SCHEMA.version)
     journal.prepare()
-    assert (journal.database.version(), accounts.version()) == (JOURNAL_SCHEMA.version, "0001")
+    assert journal.database.version() == JOURNAL_SCHEMA.version
+    assert accounts.version() == ACCOUNTS_SCHEMA.version
     assert journal.add(records_of([transfer(1.0)])) == 0
     journal.close()

@@ -230,3 +230,32 @@ async def test_a_spool_that_cannot_be_made_is_tried_again(tmp_path, reactor):
         assert service.status.problem == ""
         await stop(service)
     assert paths(wanted) == {"/a": 1}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_service_can_start_again(tmp_path, reactor):
+    async with nothing_left():
+        service = journal(plan(tmp_path), reactor)
+        for run in range(2):
+            service(transfer(1.0, path=f"/{run}"))
+            await until(lambda: service.status.rows == 1, lambda: service.status)
+            await stop(service)
+            if run == 0:
+                service.startService()
+    assert paths(plan(tmp_path)) == {"/0": 1, "/1": 1}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_at_any_moment_leaves_nothing_running(tmp_path, reactor):
+    for number in range(8):
+        async with nothing_left():
+            service = journal(plan(tmp_path), reactor)
+            service(transfer(1.0, path=f"/{number}"))
+            await deferLater(reactor, number * 0.004)
+            service(transfer(1.0, path=f"/{number}, late"))
+            await stop(service)
+    service = journal(plan(tmp_path), reactor)
+    await until(lambda: not service.status.waiting, lambda: service.status)
+    await stop(service)
+    assert set(paths(plan(tmp_path)).values()) == {1}
+    assert len(paths(plan(tmp_path))) == 16
