@@ -85,7 +85,7 @@ def test_passwords_of_stores_are_not_shown(bench, value):
 
 def test_the_password_of_the_journal_is_not_shown(bench):
     url = "postgresql://ann:tr0ub4dor@127.0.0.1/journal"
-    (bench / "ftp.toml").write_text(f'journal = "{url}"\ndata-dir = "var"\n')
+    (bench / "ftp.toml").write_text(f'journal = "{url}"\ndata-dir = "var"\nanonymous = true\n')
     for options in ((), ("--json",)):
         shown = run("show", *options, "--config", "ftp.toml").stdout
         assert "postgresql://ann:***@127.0.0.1/journal" in shown

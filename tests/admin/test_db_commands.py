@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA
 from ftpservice.admin.cli import ftpservice
 from tests.support.postgresql import PASSWORD
 
@@ -79,7 +80,7 @@ def test_the_settings_name_the_databases(tmp_path):
     done = run("upgrade", "--config", str(config))
     assert done.exit_code == 0, done.output
     assert [line.rpartition("/")[2] for line in done.stdout.splitlines()] == [
-        "a.db: version 0001, before none",
+        f"a.db: version {ACCOUNTS_SCHEMA.version}, before none",
         "j.db: version 0001, before none",
     ]
     config.write_text(f'journal = "{url}"\ndata-dir = "{tmp_path}"\n')
