@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ftpservice.activity.journal.delivery import Delivered, JournalDelivery
-from ftpservice.concurrency.thread_pool import BlockingPool, PoolStopped
+from ftpservice.concurrency.thread_pool import BlockingPool, PoolOverloaded, PoolStopped
 
 __all__ = ["DeliverySchedule"]
 
@@ -110,6 +110,8 @@ class DeliverySchedule:
             self._done(await self._pool.run(work))
         except PoolStopped:
             pass
+        except PoolOverloaded:
+            self._failed(RuntimeError("no thread can be started"))
         except Exception as error:  # noqa: BLE001 - a library may fail in any way
             self._failed(error)
         finally:

@@ -28,7 +28,7 @@ from ftpservice.activity.journal.delivery_schedule import DeliverySchedule
 from ftpservice.activity.journal.journal_place import JournalPlan
 from ftpservice.activity.journal.journal_writer import JournalWriter
 from ftpservice.activity.journal.spool import Spool
-from ftpservice.concurrency.thread_pool import BlockingPool
+from ftpservice.concurrency.thread_pool import BlockingPool, PoolOverloaded
 from ftpservice.events import Event
 
 __all__ = ["JournalService", "JournalStatus"]
@@ -114,7 +114,7 @@ class JournalService(Service):
             await self._schedule.stop()
         if self._writer is not None:
             try:
-                await self._pool.run(self._writer.close)
+                await self._pool.finish(self._writer.close)
             except OSError as error:
                 log.error("the spool of the journal: {reason}", reason=_reason(error))
         await self._pool.stop()
@@ -196,7 +196,7 @@ class JournalService(Service):
         room = MAX_QUEUED - len(self._queue)
         self._queue = events[:room] + self._queue
         self._unqueued += unqueued + max(0, len(events) - room)
-        failure.trap(OSError)
+        failure.trap(OSError, PoolOverloaded)
         self._problem = f"{self.plan.spool}: {_reason(failure.value)}"
         self._report_losses()
         self._flush_later(RETRY_SECONDS)
@@ -242,4 +242,6 @@ class JournalService(Service):
 
 
 def _reason(error: Any) -> str:
+    if isinstance(error, PoolOverloaded):
+        return "no thread can be started"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
