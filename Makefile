@@ -62,6 +62,7 @@ docs: $(VENV)/.installed
 	PYTHONPATH=.:client $(BIN)/python docs/make_protocol.py
 	PYTHONPATH=.:client $(BIN)/python docs/make_shell.py
 	PYTHONPATH=.:client $(BIN)/python docs/make_client_api.py
+	PYTHONPATH=.:client $(BIN)/python docs/make_openapi.py
 
 # Compares with the installed servers; BENCH_ARGS='--quick' takes a minute or two.
 bench: $(VENV)/.benching

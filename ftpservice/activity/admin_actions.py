@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from ftpservice.activity.text_table import count_text
 from ftpservice.events import AdminAction
 
-__all__ = ["REQUESTED_BY", "publishing_actions"]
+__all__ = ["REQUESTED_BY", "BadRequest", "publishing_actions"]
 
 REQUESTED_BY = "by"
 """The key of a request that says who made it: ``uid 1000``, or the name of an account."""
@@ -19,6 +19,10 @@ Request = Mapping[str, Any]
 Action = Callable[[Request], Any]
 Facts = tuple[str, str, str]
 """The action, its subject and the details of an `AdminAction`."""
+
+
+class BadRequest(Exception):
+    """A request cannot be carried out; ``str`` of it says why."""
 
 
 def _kick(request: Request, result: Any) -> Facts:

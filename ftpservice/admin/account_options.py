@@ -7,25 +7,14 @@ from typing import Any
 
 import click
 
-from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.groups.group_names import check_group_name
-from ftpservice.accounts.groups.inheritance import ValueWord
+from ftpservice.accounts.account_changes import parsed_changes
 from ftpservice.accounts.passwd_line import (
     LISTS,
     OPTIONS,
-    parse_option,
-    parse_rights_text,
-    parse_root,
 )
-from ftpservice.accounts.storage_problems import check_schemes
-from ftpservice.backends.mounts.account_mount import check_mounts
 
 __all__ = ["OPTION_HELP", "account_options", "changes_of", "groups_option"]
 
-STORAGES = ("root", "mounts")
-"""The fields that may name storages."""
-VALUE_WORDS = {word.value: word for word in ValueWord}
-"""As the value of an option: not set, or as the groups have it."""
 OPTION_HELP = {
     "max-sessions": ("NUMBER", "Sessions that the account may have at a time."),
     "rate-down": ("SIZE", "Bytes per second of all its downloads together, such as 20M."),
@@ -98,58 +87,7 @@ def changes_of(options: Mapping[str, Any]) -> dict[str, Any]:
     if named is not None and no_groups:
         raise click.UsageError("choose one of --groups and --no-groups")
     try:
-        changes = _parsed(others)
-        mounts = changes.get("mounts")
-        if isinstance(mounts, tuple):
-            check_mounts(mounts)
-        given = {key: changes[key] for key in STORAGES if isinstance(changes.get(key), str | tuple)}
-        check_schemes(AccountRecord("", "", **given))
-        if named is not None:
-            changes["groups"] = _group_names(named)
+        changes = parsed_changes(others, named)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     return changes | {"groups": ()} if no_groups else changes
-
-
-def _group_names(text: str) -> tuple[str, ...]:
-    names = tuple(word.strip() for word in text.split(","))
-    for name in names:
-        check_group_name(name)
-        if names.count(name) > 1:
-            raise ValueError(f"the group {name!r} is given twice")
-    return names
-
-
-def _parsed(options: Mapping[str, Any]) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
-    for key, given in options.items():
-        for value in given if isinstance(given, tuple) else (given,):
-            if value is None:
-                continue
-            if key == "rights" and value != ValueWord.INHERIT.value:
-                changes |= parse_rights_text(value)
-                continue
-            field, parsed = _field_value(key.replace("_", "-"), value)
-            several = [one for one in (changes.get(field), parsed) if one is not None]
-            if len(several) > 1 and any(isinstance(one, ValueWord) for one in several):
-                raise ValueError(f"--{key}: {value!r} cannot be given with another value")
-            changes[field] = changes.get(field, ()) + parsed if len(several) > 1 else parsed
-    return changes
-
-
-def _field_value(key: str, value: str) -> tuple[str, Any]:
-    """Return the field of `AccountRecord` that an option sets, and its value."""
-    if key in ("root", "rights"):
-        is_inherited = value == ValueWord.INHERIT.value
-        if value == ValueWord.NONE.value:
-            raise ValueError(
-                f"--{key} none: every account needs it; 'inherit' makes it that of the groups"
-            )
-        return key, ValueWord.INHERIT if is_inherited else parse_root(value)
-    if value in VALUE_WORDS:
-        return OPTIONS[key][0], VALUE_WORDS[value]
-    try:
-        return parse_option(key, value)
-    except ValueError as error:
-        reason = str(error).removeprefix(f"the option {f'{key}={value}'!r}: ")
-        raise ValueError(f"--{key} {value!r}: {reason}") from None

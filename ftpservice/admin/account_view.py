@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from ftpservice.accounts.account_json import JSON_FIELDS, account_json
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import UnusableAccount
-from ftpservice.accounts.groups.group_names import GROUP_MARK
-from ftpservice.accounts.groups.inheritance import is_own, value_fields
 from ftpservice.accounts.password_hash import hash_scheme
 from ftpservice.activity.text_table import count_text, printable_text, size_text, table_lines
 from ftpservice.storage.rights import rights_words
 
 __all__ = [
-    "account_json",
     "account_lines",
     "account_table",
-    "origins_json",
     "unusable_text",
     "values_text",
 ]
@@ -34,59 +31,13 @@ JOINTS = {
     "refused_names": "; ",
 }
 """What is between the values of a list."""
-FIELDS = {"locked": "disabled"}
-"""The fields of a record whose name is another one in JSON."""
-
-
-def account_json(record: AccountRecord) -> dict[str, Any]:
-    """Return a record as JSON values; the password hash is not part of it."""
-    return {
-        "name": record.name.removeprefix(GROUP_MARK),
-        "groups": list(record.groups),
-        "root": record.root or None,
-        "mounts": [str(mount) for mount in record.mounts],
-        "rights": rights_words(record.rights),
-        "directory_rights": [str(one) for one in record.directory_rights],
-        "locked": record.disabled,
-        "expires": record.expires.isoformat() if record.expires else None,
-        "hours": str(record.hours) if record.hours else None,
-        "networks": [str(network) for network in record.networks],
-        "max_sessions": record.max_sessions,
-        "rate_down": record.rate_down,
-        "rate_up": record.rate_up,
-        "quota_bytes": record.quota_bytes,
-        "quota_files": record.quota_files,
-        "umask": None if record.umask is None else f"{record.umask:03o}",
-        "ascii": None if record.ascii is None else "on" if record.ascii else "off",
-        "hidden_names": list(record.hidden_names or ()),
-        "refused_names": list(record.refused_names or ()),
-        "retention": str(record.retention) if record.retention else None,
-        "tls_required": record.tls_required,
-        "certificate": record.certificate.value if record.certificate else None,
-        "hash_scheme": hash_scheme(record.password_hash) or None,
-    }
-
-
-def origins_json(record: AccountRecord) -> dict[str, str]:
-    """Return where each value in `account_json` comes from.
-
-    ``account``, ``group:NAME``, or ``default`` for what neither the account nor a group gives.
-    """
-    groups = dict(record.inherited)
-    origins = {}
-    for key in account_json(record):
-        field = FIELDS.get(key, key)
-        if field in value_fields(AccountRecord):
-            given = "account" if is_own(record, field) else "default"
-            origins[key] = f"group:{groups[field]}" if field in groups else given
-    return origins
 
 
 def account_lines(record: AccountRecord, **counts: int) -> list[str]:
     """Return a line for each value that is set or inherited, with the group that it is from."""
     groups, rows = dict(record.inherited), []
     for key, value in account_json(record).items():
-        field = FIELDS.get(key, key)
+        field = JSON_FIELDS.get(key, key)
         if value in (None, [], False):
             if field not in record.without:
                 continue

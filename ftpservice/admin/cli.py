@@ -19,6 +19,7 @@ from ftpservice.admin.quota_command import quota
 from ftpservice.admin.retention_command import retention
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.user_commands import user
+from ftpservice.admin.web.token_commands import token
 
 __all__ = ["main"]
 
@@ -69,6 +70,7 @@ ftpservice.add_command(doctor)
 ftpservice.add_command(quota)
 ftpservice.add_command(certificate)
 ftpservice.add_command(retention)
+ftpservice.add_command(token)
 for command in SERVICE_COMMANDS:
     ftpservice.add_command(command)
 

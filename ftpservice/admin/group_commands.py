@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ftpservice.accounts.account_json import group_json
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import IAccountStore
 from ftpservice.accounts.groups.group_names import (
@@ -20,7 +21,7 @@ from ftpservice.accounts.groups.group_names import (
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, with_changes
 from ftpservice.activity.text_table import printable_text, table_lines
 from ftpservice.admin.account_options import account_options, changes_of
-from ftpservice.admin.account_view import account_json, account_lines, unusable_text, values_text
+from ftpservice.admin.account_view import account_lines, unusable_text, values_text
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.command_output import show_warning
 from ftpservice.admin.store_options import account_command
@@ -158,13 +159,6 @@ def remove_group(store: IAccountStore, *, name: str, as_json: bool, force: bool)
             " missing (--rights)",
             as_json,
         )
-
-
-def group_json(record: AccountRecord) -> dict[str, Any]:
-    """Return a group as JSON values; what it does not give is null, false or empty."""
-    shown = account_json(record)
-    del shown["groups"]
-    return shown | {"none": sorted(record.without)}
 
 
 def _unusable_names(store: IAccountStore) -> set[str]:

@@ -16,13 +16,13 @@ from ftpservice.accounts.account_store import (
     IReadOnlyStoreFactory,
     StoreUnavailable,
 )
+from ftpservice.accounts.password_strength import WeakPassword
 from ftpservice.accounts.stores.url_passwords import (
     IN_COMMAND_LINE_TEXT,
     has_password,
     without_password,
 )
 from ftpservice.admin.command_output import FAILED_STATUS, UNAVAILABLE_STATUS, AdminCommandError
-from ftpservice.admin.password_input import WeakPassword
 
 __all__ = ["account_command"]
 

@@ -11,31 +11,29 @@ from typing import Any
 
 import click
 
+from ftpservice.accounts.account_changes import new_record
+from ftpservice.accounts.account_json import account_json, origins_json
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
     IAccountStore,
     InvalidAccount,
     IPasswordStore,
-    NoSuchAccount,
-    StoreUnavailable,
 )
 from ftpservice.accounts.checkers import password_bytes
-from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
+from ftpservice.accounts.groups.group_names import is_group
 from ftpservice.accounts.groups.home_template import has_fields
-from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, with_changes
 from ftpservice.accounts.passwd_line import check_name
 from ftpservice.accounts.password_hash import hash_password, verify
+from ftpservice.accounts.password_strength import check_strength
 from ftpservice.accounts.storage_problems import storage_problems
 from ftpservice.admin.account_options import account_options, changes_of, groups_option
 from ftpservice.admin.account_view import (
-    account_json,
     account_lines,
     account_table,
-    origins_json,
 )
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.command_output import FAILED_STATUS, show_warning
-from ftpservice.admin.password_input import check_strength, read_password
+from ftpservice.admin.password_input import read_password
 from ftpservice.admin.store_options import account_command
 
 __all__ = ["user"]
@@ -99,7 +97,7 @@ def add_user(
     """Add an account; asks for its password."""
     changes = changes_of(options)
     _check_name(name)
-    record = _new_record(store, AccountRecord(name, read_hash()), changes)
+    record = new_record(store, AccountRecord(name, read_hash()), changes)
     store.add(record)
     _report(record, as_json, f"account {name!r} added to {store.place}")
     needs_look = not record.root or record.groups or has_fields(record.root)
@@ -254,29 +252,6 @@ def _password_problems(store: IAccountStore, name: str, password_stdin: bool) ->
     if record.hours is not None and not record.hours.contain(time.time()):
         problems.append(f"account {name!r} may log in at other hours only: {record.hours}")
     return problems
-
-
-def _new_record(
-    store: IAccountStore, record: AccountRecord, changes: Mapping[str, Any]
-) -> AccountRecord:
-    """Return a new account; what is not given is inherited, if there is something to inherit."""
-    has_words = any(isinstance(value, ValueWord) for value in changes.values())
-    needs_no_look = {"root", "rights"} <= changes.keys() and not has_words
-    inherits = bool(changes.get("groups")) or not (needs_no_look or not _has_defaults(store))
-    if inherits:
-        nothing = {"root": ValueWord.INHERIT, "rights": ValueWord.INHERIT}
-        return with_changes(record, {**nothing, **changes}, has_defaults=True)
-    return with_changes(record, changes, has_defaults=False)
-
-
-def _has_defaults(store: IAccountStore) -> bool:
-    try:
-        store.find(GROUP_MARK + DEFAULT_GROUP)
-    except (NoSuchAccount, StoreUnavailable):  # a file that does not exist yet
-        return False
-    except InvalidAccount:
-        return True
-    return True
 
 
 def _check_name(name: str) -> None:

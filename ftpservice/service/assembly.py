@@ -70,7 +70,7 @@ from ftpservice.service.startup_banner import (
     banner_lines,
     login_summary,
 )
-from ftpservice.service.web_setup import WebServer, web_server
+from ftpservice.service.web_setup import WebServer, WebSources, serve_api, web_server
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.quota.book import QuotaBook
@@ -107,7 +107,7 @@ def assemble(
     guard = AcceptGuard(sink.events, factory.address_refusal, reactor)
     fail = partial(_fail, console, reactor, logs)
     check = partial(_check_bound, options.checkers, guard)
-    web = web_server(settings, factory, reactor)
+    web = web_server(options, factory, reactor)
     listeners = Listeners(parsed, partial(_factory_of, factory, web, reactor), check, fail)
     banner = partial(_banner, options, source, listeners, certificates)
     sessions = (listeners, factory, checkers, realm)
@@ -120,6 +120,7 @@ def assemble(
     hooks = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
     by_name = publishing_actions(actions.by_name, sink.events.publish, time.time)
     service.last_steps += recorders.finishers
+    serve_api(web, WebSources(by_name, factory, recorders.report))
     beside = (bans, guard, service.retention, *_control_socket(options, by_name, guard, reactor))
     more = (web, *_operation_services(options, factory, actions, hooks, reactor))
     for part in filter(None, (*recorders.services, *beside, *more)):

@@ -27,7 +27,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
-from ftpservice.activity.admin_actions import REQUESTED_BY
+from ftpservice.activity.admin_actions import REQUESTED_BY, BadRequest
 from ftpservice.linux import short_socket_path
 from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to, require_place
 from ftpservice.service.settings.errors import CannotStart, error_text
@@ -45,10 +45,6 @@ PEER_CREDENTIALS = struct.Struct("3i")
 
 Action = Callable[[Mapping[str, Any]], Any]
 """Does what a request says; returns a JSON value, or a Deferred of one. Raises `BadRequest`."""
-
-
-class BadRequest(Exception):
-    """A request cannot be carried out; ``str`` of it says why."""
 
 
 class RequestConnection(LineReceiver, TimeoutMixin):

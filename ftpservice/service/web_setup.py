@@ -2,37 +2,102 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 
+from ftpservice.accounts.stores.store_choice import only_changeable_store
+from ftpservice.activity.report import ActivityReport
+from ftpservice.backends.strings import directory_of
+from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.service.listeners import Listener
-from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.service.settings.options import ServiceOptions
 
 if TYPE_CHECKING:
+    from ftpservice.web.api.api_parts import ApiParts
     from ftpservice.web.http.web_site import WebSite
 
-__all__ = ["WebServer", "web_server"]
+__all__ = ["WebServer", "WebSources", "serve_api", "web_server"]
+
+POOL_THREADS = 4
+POOL_WAITING = 200
+
+
+@dataclass(frozen=True)
+class WebSources:
+    """What the API shows and steers."""
+
+    actions: Mapping[str, Callable[[Mapping[str, Any]], Any]]
+    factory: FTPFactory
+    report: ActivityReport
 
 
 class WebServer(Service):
     """The HTTP server: ``site`` has a ``mount`` for what is served."""
 
-    def __init__(self, site: WebSite, factory_of: Callable[[Listener], IProtocolFactory]) -> None:
+    def __init__(
+        self,
+        site: WebSite,
+        factory_of: Callable[[Listener], IProtocolFactory],
+        options: ServiceOptions,
+        reactor: Any,
+    ) -> None:
         self.site = site
         self.factory_of = factory_of
+        self._options = options
+        self._pool = BlockingPool(reactor, "http", POOL_THREADS, POOL_WAITING)
 
-    def stopService(self) -> None:
-        """End the connections."""
+    def serve_api(self, sources: WebSources) -> None:
+        """Mount the REST API."""
+        from ftpservice.web.access.request_access import RequestAccess
+        from ftpservice.web.access.token_access import TokenAccess
+        from ftpservice.web.access.token_file import TOKEN_FILE, TokenFile
+        from ftpservice.web.api.api import mount_api
+
+        settings, events = self._options.settings, sources.factory.event_sink.events
+        place = settings.data_dir
+        file = TokenFile(Path(place, TOKEN_FILE), time.time) if place is not None else None
+        tokens = TokenAccess(file, self._pool, events.publish, time.time)
+        access = RequestAccess(tokens, settings.session.tls.allows_password)
+        mount_api(self.site, access, self._parts(sources))
+
+    def _parts(self, sources: WebSources) -> ApiParts:
+        from ftpservice.web.api.api_parts import ApiParts
+        from ftpservice.web.api.live_sessions import LiveSessions
+        from ftpservice.web.api.recent_events import RecentEvents
+
+        settings, factory = self._options.settings, sources.factory
+        recent, places = RecentEvents(), [directory_of(settings.root), settings.data_dir]
+        factory.event_sink.events.subscribe(recent)
+        return ApiParts(
+            sources.actions,
+            LiveSessions(sources.report, factory.sessions),
+            recent,
+            only_changeable_store(self._options.stores),
+            self._pool,
+            factory.event_sink.events.publish,
+            time.time,
+            time.time(),
+            [place for place in dict.fromkeys(places) if place],
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """End the connections; fires when the threads have ended."""
         super().stopService()
         self.site.abort_all()
+        return self._pool.stop()
 
 
-def web_server(settings: ServiceSettings, factory: FTPFactory, reactor: Any) -> WebServer | None:
+def web_server(options: ServiceOptions, factory: FTPFactory, reactor: Any) -> WebServer | None:
     """Return the HTTP server with its health checks; None if no endpoint is set."""
+    settings = options.settings
     if not (settings.http or settings.https):
         return None
     from ftpservice.web.http.health import HealthResource, ReadinessResource
@@ -47,7 +112,13 @@ def web_server(settings: ServiceSettings, factory: FTPFactory, reactor: Any) -> 
 
     site.mount("/healthz", HealthResource())
     site.mount("/readyz", ReadinessResource(_readiness(factory)))
-    return WebServer(site, factory_of)
+    return WebServer(site, factory_of, options, reactor)
+
+
+def serve_api(server: WebServer | None, sources: WebSources) -> None:
+    """Mount the REST API, if there is a server."""
+    if server is not None:
+        server.serve_api(sources)
 
 
 def _readiness(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:

@@ -82,6 +82,8 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
     def __init__(self) -> None:
         super().__init__()
         self._lists: dict[str, tuple[Any, ...]] = {}
+        self.stores: list[str] = []
+        """The ``--auth`` strings of the checkers, in their order."""
 
     def getSynopsis(self) -> str:
         """Return the first line of the help: the command may be ``ftpservice serve``."""
@@ -96,6 +98,7 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
     def _add_store(self, description: str) -> None:
         try:
             self.addChecker(strcred.makeChecker(description))
+            self.stores.append(description)
         except strcred.InvalidAuthType:
             kind = description.partition(":")[0]
             raise usage.UsageError(f"--auth {kind}: unknown kind; see --help-auth") from None

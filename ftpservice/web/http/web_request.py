@@ -17,6 +17,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ftpservice.web.http.problems import Problem
+from ftpservice.wire.addresses import canonical_host
 
 __all__ = ["WebRequest"]
 
@@ -92,6 +93,11 @@ class WebRequest(Request):
         )
         channel.write(body)
         channel.drain_and_close(REFUSED_SECONDS)
+
+    @property
+    def peer_host(self) -> str:
+        """The address of the client; ``local`` for a UNIX socket."""
+        return canonical_host(getattr(self.client, "host", "local"))
 
     def process(self) -> None:
         """Answer a complete request."""

@@ -1,0 +1,3 @@
+"""Commands for the HTTP server."""
+
+__all__: list[str] = []

@@ -1,0 +1,165 @@
+"""``ftpservice token``: the tokens of programs that use the REST API."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ftpservice.activity.text_table import printable_text, table_lines
+from ftpservice.service.settings.directories import acting_as
+from ftpservice.web.access.scopes import Scope, parse_scopes
+from ftpservice.web.access.token_file import TOKEN_FILE, ApiToken, TokenFile, TokenFileError
+from ftpservice.wire.units import parse_duration
+
+__all__ = ["token"]
+
+FAILED_STATUS = 1
+DEFAULT_DATA_DIRECTORY = "var"
+NEVER = "never"
+
+Command = Callable[..., None]
+
+
+@click.group()
+def token() -> None:
+    """Add, list and remove the tokens of programs that use the REST API.
+
+    A running service knows a change within a second.
+    """
+
+
+def token_command(function: Command) -> Command:
+    """Give a command ``--data-dir``, ``--config`` and ``--json``, and the file as first argument.
+
+    As root it acts as the owner of the data directory.
+    """
+
+    @click.option("--data-dir", metavar="DIR", help="Data directory of the service [default: var].")
+    @click.option("--config", metavar="FILE", help="Settings file of the service, which names it.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @functools.wraps(function)
+    def run(data_dir: str | None, config: str | None, **arguments: Any) -> None:
+        directory = data_dir or _configured_directory(config)
+        try:
+            state = os.stat(directory)
+            with acting_as((state.st_uid, state.st_gid)):
+                function(TokenFile(Path(directory, TOKEN_FILE), time.time), **arguments)
+        except OSError as error:
+            _fail(f"{directory}: {error.strerror} - give the --data-dir of the service")
+        except TokenFileError as error:
+            _fail(str(error))
+
+    return run
+
+
+def _fail(line: str) -> None:
+    click.echo(f"ftpservice: {line}", err=True)
+    raise SystemExit(FAILED_STATUS)
+
+
+def _configured_directory(config: str | None) -> str:
+    if config is None:
+        return DEFAULT_DATA_DIRECTORY
+    from ftpservice.service.settings.errors import SettingsConflict
+    from ftpservice.service.settings.settings import settings_from
+    from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
+
+    try:
+        found = settings_from(load_toml(config), os.getcwd()).data_dir
+    except (BadConfiguration, SettingsConflict) as error:
+        raise click.UsageError(f"--config {error}") from None
+    if found is None:
+        raise click.UsageError(f"{config} has no data-dir, where the tokens are")
+    return found
+
+
+def _parsed_scopes(_context: object, _parameter: object, texts: Sequence[str]) -> frozenset[Scope]:
+    return parse_scopes(texts)
+
+
+def _parsed_duration(_context: object, _parameter: object, text: str) -> float | None:
+    if text == NEVER:
+        return None
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise click.UsageError(f"--expires: {error}") from None
+    if seconds <= 0:
+        raise click.UsageError("--expires: give a time, such as 90d, or never")
+    return seconds
+
+
+@token.command("add")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    required=True,
+    callback=_parsed_scopes,
+    help="What it may do; may be given more than once.",
+)
+@click.option(
+    "--expires",
+    metavar="TIME",
+    default="90d",
+    show_default=True,
+    callback=_parsed_duration,
+    help="Time for which it is valid, such as 12h or 90d, or never.",
+)
+@token_command
+def add_token(
+    file: TokenFile, *, name: str, scopes: frozenset[Scope], expires: float | None, as_json: bool
+) -> None:
+    """Add a token and print it: it is shown this once."""
+    secret = file.add(name, scopes, expires)
+    click.echo(json.dumps({"name": name, "token": secret}) if as_json else secret)
+
+
+@token.command("list", short_help="List the tokens.")
+@token_command
+def list_tokens(file: TokenFile, *, as_json: bool) -> None:
+    """List the tokens; their secrets are not known."""
+    tokens = list(file.read().values())
+    if as_json:
+        shown = [{k: v for k, v in one.to_json().items() if k != "hash"} for one in tokens]
+        click.echo(json.dumps(shown, indent=1))
+        return
+    rows = [
+        (
+            printable_text(one.name, 60),
+            ",".join(sorted(one.scopes)),
+            _day(one.created),
+            _end(one),
+        )
+        for one in tokens
+    ]
+    click.echo("\n".join(table_lines(("NAME", "SCOPES", "CREATED", "EXPIRES"), rows)))
+
+
+@token.command("remove")
+@click.argument("name")
+@token_command
+def remove_token(file: TokenFile, *, name: str, as_json: bool) -> None:
+    """Remove a token; it is refused within a second."""
+    file.remove(name)
+    click.echo(json.dumps({"removed": name}) if as_json else f"token {name!r} removed")
+
+
+def _day(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+
+
+def _end(one: ApiToken) -> str:
+    if one.expires is None:
+        return NEVER
+    return f"{_day(one.expires)}{' (expired)' if one.expires <= time.time() else ''}"

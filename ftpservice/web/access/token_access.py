@@ -1,0 +1,90 @@
+"""Recognises the callers of the API by their tokens.
+
+A failed attempt is an event as that of an FTP login, and counts for the ban of its address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger
+
+from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.events import Event, LoginFailed, LoginRefusal, SessionInfo
+from ftpservice.web.access.scopes import Caller
+from ftpservice.web.access.token_file import ApiToken, TokenFile, TokenFileError, token_hash
+from ftpservice.web.http.problems import Problem
+
+__all__ = ["TokenAccess"]
+
+log = Logger("ftpservice.web")
+
+LOOK_SECONDS = 1.0
+"""Time between two looks whether the file has changed."""
+SCHEME = "Bearer "
+HTTP_SESSION = SessionInfo(protocol="http")
+
+
+class TokenAccess:
+    """The tokens of a file, which is read in ``pool``; ``file`` is None without one."""
+
+    def __init__(
+        self,
+        file: TokenFile | None,
+        pool: BlockingRunner,
+        publish: Callable[[Event], object],
+        seconds: Callable[[], float],
+    ) -> None:
+        self._file = file
+        self._pool = pool
+        self._publish = publish
+        self._seconds = seconds
+        self._tokens: dict[str, ApiToken] = {}
+        self._version: tuple[int, ...] | None = None
+        self._looked = float("-inf")
+
+    async def caller(self, request: Any) -> Caller | None:
+        """Return the caller of a request with a token, None for one without; raises `Problem`."""
+        header = request.getHeader("authorization")
+        if header is None:
+            return None
+        if not header.startswith(SCHEME):
+            raise Problem(401, "Authorization has the form: Bearer TOKEN.")
+        await self._look()
+        now = self._seconds()
+        token = self._tokens.get(token_hash(header.removeprefix(SCHEME).strip()))
+        peer = request.peer_host
+        if token is None:
+            self._failed(peer, "", LoginRefusal.REFUSED, "an API token that does not exist")
+            raise Problem(401, "The token is not valid.")
+        if token.expires is not None and token.expires <= now:
+            self._failed(peer, token.name, LoginRefusal.EXPIRED, "an API token")
+            raise Problem(401, "The token has expired.")
+        return Caller(f"token {token.name}", token.scopes)
+
+    def _failed(self, peer: str, name: str, reason: LoginRefusal, detail: str) -> None:
+        event = LoginFailed(self._seconds(), 0, peer, name, reason, detail, info=HTTP_SESSION)
+        self._publish(event)
+
+    async def _look(self) -> None:
+        """Read the file, if it has changed since the last look."""
+        now = self._seconds()
+        if self._file is None or 0 <= now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        version, tokens = await self._pool.run(self._read, self._version)
+        self._version = version
+        if tokens is not None:
+            self._tokens = tokens
+
+    def _read(self, known: tuple[int, ...] | None) -> tuple[Any, dict[str, ApiToken] | None]:
+        assert self._file is not None
+        version = self._file.version()
+        if version == known:
+            return version, None
+        try:
+            return version, self._file.read()
+        except TokenFileError as error:
+            log.error("no API token is accepted: {reason}", reason=str(error))
+            return version, {}

@@ -1,0 +1,30 @@
+"""The API as a whole: all routes, and their description."""
+
+from __future__ import annotations
+
+import json
+
+from ftpservice.web.api import account_routes, service_routes
+from ftpservice.web.api.api_parts import ApiParts
+from ftpservice.web.api.api_resource import ApiResource, IAccess
+from ftpservice.web.api.openapi import API_ROOT, openapi_document
+from ftpservice.web.api.routes import RouteTable
+from ftpservice.web.http.web_request import WebRequest
+from ftpservice.web.http.web_site import WebSite
+
+__all__ = ["API_ROUTES", "mount_api"]
+
+API_ROUTES = RouteTable()
+API_ROUTES.routes += [*service_routes.routes.routes, *account_routes.routes.routes]
+
+
+def mount_api(site: WebSite, access: IAccess, parts: ApiParts) -> None:
+    """Serve the API, and its description at ``openapi.json``, which needs no caller."""
+    resource = ApiResource(API_ROUTES, access, parts)
+    description = json.dumps(openapi_document(API_ROUTES), indent=1).encode() + b"\n"
+
+    def describe(request: WebRequest) -> None:
+        request.send(200, description, b"application/json")
+
+    resource.fixed["openapi.json"] = describe
+    site.mount(API_ROOT, resource)

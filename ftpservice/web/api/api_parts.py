@@ -1,0 +1,76 @@
+"""What the operations of the API work on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import maybeDeferred
+
+from ftpservice.accounts.account_store import IAccountStore
+from ftpservice.activity.admin_actions import REQUESTED_BY
+from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.events import AdminAction
+from ftpservice.web.api.live_sessions import LiveSessions
+from ftpservice.web.api.recent_events import RecentEvents
+from ftpservice.web.api.routes import ApiCall
+from ftpservice.web.http.problems import Problem
+
+__all__ = ["ApiParts"]
+
+Action = Callable[[Mapping[str, Any]], Any]
+NO_STORE_TEXT = "The service has no account store that can be changed here."
+
+
+@dataclass(frozen=True)
+class ApiParts:
+    """The parts of the service; ``actions`` are those of the control socket."""
+
+    actions: Mapping[str, Action]
+    live: LiveSessions
+    recent: RecentEvents
+    store: IAccountStore | None
+    """The accounts; None if the service has no store that can be changed."""
+    pool: BlockingRunner
+    """For calls of ``store`` and for the disk."""
+    publish: Callable[[AdminAction], object]
+    seconds: Callable[[], float]
+    started: float
+    directories: Sequence[str]
+    """Directories whose space is shown."""
+
+    async def act(self, name: str, call: ApiCall, **parameters: Any) -> Any:
+        """Carry out an action of the control socket in the name of the caller."""
+        request = {**parameters, REQUESTED_BY: call.caller.name}
+        return await maybeDeferred(self.actions[name], request)
+
+    async def with_store(self, work: Callable[[IAccountStore], Any]) -> Any:
+        """Return what ``work`` returns for the store, in a thread; raises `Problem`."""
+        if self.store is None:
+            raise Problem(404, NO_STORE_TEXT)
+        return await self.pool.run(work, self.store)
+
+    def publish_action(self, call: ApiCall, action: str, subject: str, detail: str = "") -> None:
+        """Publish what the caller has done."""
+        self.publish(
+            AdminAction(self.seconds(), 0, call.peer, call.caller.name, action, subject, detail)
+        )
+
+    def space(self) -> Awaitable[Any]:
+        """Return the space of the directories, from a thread."""
+        return self.pool.run(_space, tuple(self.directories))
+
+
+def _space(directories: Sequence[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for directory in directories:
+        try:
+            state = os.statvfs(directory)
+        except OSError as error:
+            found.append({"path": directory, "error": error.strerror or "unknown error"})
+            continue
+        total, free = state.f_blocks * state.f_frsize, state.f_bavail * state.f_frsize
+        found.append({"path": directory, "total": total, "free": free})
+    return found

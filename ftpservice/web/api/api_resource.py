@@ -1,0 +1,116 @@
+"""Answers the requests to the API: caller, route, body, operation, result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from ftpservice.accounts.account_store import (
+    AccountExists,
+    AccountStoreError,
+    NoSuchAccount,
+    StoreUnavailable,
+)
+from ftpservice.activity.admin_actions import BadRequest
+from ftpservice.concurrency.thread_pool import PoolOverloaded
+from ftpservice.web.access.scopes import Caller
+from ftpservice.web.api.body_schema import parse_body
+from ftpservice.web.api.routes import ApiCall, RouteTable
+from ftpservice.web.http.problems import Problem
+from ftpservice.web.http.web_request import WebRequest
+
+__all__ = ["ApiResource", "IAccess", "problem_of"]
+
+log = Logger("ftpservice.web")
+
+JSON = b"application/json"
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (BadRequest, 400),
+    (NoSuchAccount, 404),
+    (AccountExists, 409),
+    (StoreUnavailable, 503),
+    (AccountStoreError, 400),
+    (PoolOverloaded, 503),
+)
+
+
+class IAccess(Protocol):
+    """Tells who makes a request."""
+
+    def caller(self, request: WebRequest) -> Awaitable[Caller]:
+        """Return the caller; raises `Problem` if nobody may make the request."""
+
+
+def problem_of(error: BaseException | None) -> Problem:
+    """Return an error of an operation as a problem; an unexpected one is logged."""
+    if isinstance(error, Problem):
+        return error
+    for kind, status in STATUSES:
+        if isinstance(error, kind):
+            return Problem(status, str(error))
+    log.failure("a request to the API failed", Failure(error) if error else None)
+    return Problem(500, "See the log of the service.")
+
+
+class ApiResource(Resource):
+    """The API below its root; ``parts`` is what the operations work on."""
+
+    isLeaf = True
+
+    def __init__(self, table: RouteTable, access: IAccess, parts: Any) -> None:
+        super().__init__()
+        self._table = table
+        self._access = access
+        self._parts = parts
+        self.fixed: dict[str, Callable[[WebRequest], None]] = {}
+        """What else answers GET, by its path: without a caller."""
+
+    def render(self, request: WebRequest) -> int:
+        """Begin to answer."""
+        answering = Deferred.fromCoroutine(self._answer(request))
+        request.notifyFinish().addErrback(lambda _lost: answering.cancel())
+        answering.addErrback(self._failed, request)
+        return NOT_DONE_YET
+
+    def _failed(self, failure: Failure, request: WebRequest) -> None:
+        if not failure.check(CancelledError):
+            request.send_problem(problem_of(failure.value))
+
+    async def _answer(self, request: WebRequest) -> None:
+        words = [word.decode("utf-8", "surrogateescape") for word in request.postpath or ()]
+        method = request.method.decode("ascii", "replace")
+        if "/".join(words) in self.fixed and method in ("GET", "HEAD"):
+            self.fixed["/".join(words)](request)
+            return
+        caller = await self._access.caller(request)
+        found = self._table.find(words)
+        if not found:
+            raise Problem(404, "There is nothing at this address; see openapi.json.")
+        if method not in found:
+            request.setHeader(b"Allow", ", ".join(found).encode())
+            raise Problem(405, "The address does not support this method.")
+        route, values = found[method]
+        if route.scope not in caller.scopes:
+            raise Problem(403, f"This needs the scope {route.scope}.")
+        body = parse_body(route.body, request.content.getvalue())
+        call = ApiCall(caller, values, _query(request, route.query), body, request.peer_host)
+        result = await route.operation(self._parts, call)
+        request.send(200, json.dumps(result).encode() + b"\n", JSON)
+
+
+def _query(request: WebRequest, known: Any) -> dict[str, str]:
+    found = {}
+    arguments: Any = request.args or {}
+    for name, values in arguments.items():
+        text = name.decode("utf-8", "replace")
+        if text not in known:
+            raise Problem(400, f"{text!r} is not a parameter here.")
+        found[text] = values[-1].decode("utf-8", "surrogateescape")
+    return found

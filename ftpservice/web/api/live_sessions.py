@@ -1,0 +1,83 @@
+"""The sessions and the transfers that run, as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from ftpservice.activity.report import LiveSession
+from ftpservice.session.registry import ManagedSession
+
+__all__ = ["LiveSessions"]
+
+
+class ISessionList(Protocol):
+    """Where the sessions come from (`ftpservice.activity.report.ActivityReport`)."""
+
+    def sessions(self) -> Sequence[LiveSession]:
+        """Return the sessions that have not ended, the oldest first."""
+
+
+class LiveSessions:
+    """The sessions of ``report``; ``managed`` has those with a connection, by their number."""
+
+    def __init__(self, report: ISessionList, managed: Mapping[int, ManagedSession]) -> None:
+        self._report = report
+        self._managed = managed
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all sessions, the oldest first."""
+        return [self._row(session) for session in self._report.sessions()]
+
+    def row(self, number: int) -> dict[str, Any] | None:
+        """Return one session; None if it has ended."""
+        for session in self._report.sessions():
+            if session.number == number:
+                return self._row(session)
+        return None
+
+    def _row(self, session: LiveSession) -> dict[str, Any]:
+        running, last = session.running, session.last
+        return {
+            "session": session.number,
+            "user": session.user,
+            "address": session.peer,
+            "protocol": session.protocol,
+            "since": session.since,
+            "transfer": None
+            if running is None
+            else {
+                "id": running.transfer_id,
+                "path": running.path,
+                "upload": running.upload,
+                "since": running.when,
+                "moved": self._moved(session.number),
+                "size": running.size,
+            },
+            "last": None
+            if last is None
+            else {
+                "path": last.path,
+                "upload": last.upload,
+                "size": last.size,
+                "outcome": last.outcome.value,
+                "rate": last.rate,
+            },
+        }
+
+    def _moved(self, number: int) -> int:
+        managed: Any = self._managed.get(number)
+        context = getattr(managed, "context", None)
+        return 0 if context is None else context.moved
+
+    def moved_now(self) -> tuple[int, int]:
+        """Return the bytes so far of the running uploads and downloads."""
+        up = down = 0
+        for session in self._report.sessions():
+            if session.running is not None:
+                moved = self._moved(session.number)
+                if session.running.upload:
+                    up += moved
+                else:
+                    down += moved
+        return up, down

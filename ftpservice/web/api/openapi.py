@@ -1,0 +1,76 @@
+"""The OpenAPI 3.1 description of the API, made from its routes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from ftpservice import __version__
+from ftpservice.web.api.routes import Route, RouteTable
+from ftpservice.web.api.schemas import COMPONENTS, reference
+
+__all__ = ["API_ROOT", "openapi_document"]
+
+API_ROOT = "/api/v1"
+DESCRIPTION = (
+    "See and steer a running ftpservice. Times are seconds since the epoch. Errors are problem "
+    "objects (RFC 9457). A request needs a token of 'ftpservice token add', or the cookie of the "
+    "status page."
+)
+ERRORS = {
+    "400": "The request is malformed, or the service cannot carry it out.",
+    "401": "The caller is not known.",
+    "403": "The caller lacks the scope.",
+    "404": "There is nothing of that name.",
+    "503": "A part of the service is down or busy.",
+}
+
+
+def openapi_document(table: RouteTable) -> dict[str, Any]:
+    """Return the description."""
+    paths: dict[str, dict[str, Any]] = defaultdict(dict)
+    for route in table.routes:
+        paths[route.path][route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "ftpservice", "version": __version__, "description": DESCRIPTION},
+        "servers": [{"url": API_ROOT}],
+        "security": [{"token": []}],
+        "paths": dict(paths),
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": COMPONENTS,
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "description": f"Needs the scope `{route.scope}`.",
+        "responses": {"200": _response("The result.", "application/json", dict(route.returns))}
+        | {
+            status: _response(text, "application/problem+json", reference("Problem"))
+            for status, text in ERRORS.items()
+        },
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in route.parameters
+    ] + [
+        {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+        for name, text in route.query.items()
+    ]
+    if parameters:
+        shown["parameters"] = parameters
+    if route.body is not None:
+        shown["requestBody"] = {
+            "required": "required" in route.body,
+            "content": {"application/json": {"schema": dict(route.body)}},
+        }
+    return shown
+
+
+def _response(text: str, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {kind: {"schema": schema}}}

@@ -1,0 +1,81 @@
+"""The schemas of bodies and results (JSON Schema, as OpenAPI 3.1 has it)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ACCOUNT",
+    "ANY",
+    "BAN",
+    "COMPONENTS",
+    "ENDED",
+    "EVENT",
+    "SESSION",
+    "array",
+    "body",
+    "reference",
+]
+
+TEXT = {"type": "string"}
+NUMBER = {"type": "number"}
+INTEGER = {"type": "integer"}
+ANY: dict[str, Any] = {"type": "object"}
+
+
+def reference(name: str) -> dict[str, Any]:
+    """Return a schema that stands for one of `COMPONENTS`."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def array(items: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a list."""
+    return {"type": "array", "items": items}
+
+
+def body(required: tuple[str, ...] = (), /, **members: Any) -> dict[str, Any]:
+    """Return the schema of a body; a member is a type, or a schema."""
+    properties = {
+        name: {"type": kind} if isinstance(kind, str) else kind for name, kind in members.items()
+    }
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema | ({"required": list(required)} if required else {})
+
+
+def _object(**members: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": members, "required": list(members)}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+SESSION = reference("Session")
+EVENT = reference("Event")
+BAN = reference("Ban")
+ACCOUNT = reference("Account")
+ENDED = array(INTEGER)
+
+COMPONENTS = {
+    "Problem": _object(status=INTEGER, title=TEXT, detail=TEXT),
+    "Session": _object(
+        session=INTEGER,
+        user=TEXT,
+        address=TEXT,
+        protocol=TEXT,
+        since=NUMBER,
+        transfer=_or_null(reference("Transfer")),
+        last=_or_null(ANY),
+    ),
+    "Transfer": _object(
+        id=TEXT,
+        path=TEXT,
+        upload={"type": "boolean"},
+        since=NUMBER,
+        moved=INTEGER,
+        size=_or_null(INTEGER),
+    ),
+    "Ban": _object(network=TEXT, reason=TEXT, since=NUMBER, until=_or_null(NUMBER)),
+    "Event": _object(number=INTEGER, kind=TEXT, when=NUMBER, session=INTEGER, peer=TEXT, user=TEXT),
+    "Account": _object(name=TEXT, locked={"type": "boolean"}, rights=array(TEXT)),
+}
