@@ -18,8 +18,8 @@ from ftpservice.admin.import_command import import_users
 from ftpservice.admin.quota_command import quota
 from ftpservice.admin.retention_command import retention
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
+from ftpservice.admin.token_commands import token
 from ftpservice.admin.user_commands import user
-from ftpservice.admin.web.token_commands import token
 
 __all__ = ["main"]
 

@@ -76,6 +76,7 @@ ACRONYMS = frozenset(
             "HTTPS",
             "CSP",
             "REST",
+            "API",
             "INET",
             "LDAP",
             "MIT",

@@ -51,7 +51,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"service.certificates"},
         {"service.activity"},
         {"service"},
-        {"admin.imports", "admin.checks", "admin.web"},
+        {"admin.imports", "admin.checks"},
         {"admin"},
         {"api"},
     ],

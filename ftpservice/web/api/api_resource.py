@@ -26,7 +26,7 @@ from ftpservice.web.api.routes import ApiCall, RouteTable
 from ftpservice.web.http.problems import Problem
 from ftpservice.web.http.web_request import WebRequest
 
-__all__ = ["ApiResource", "IAccess", "problem_of"]
+__all__ = ["ApiResource", "CallerAccess", "problem_of"]
 
 log = Logger("ftpservice.web")
 
@@ -41,7 +41,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-class IAccess(Protocol):
+class CallerAccess(Protocol):
     """Tells who makes a request."""
 
     def caller(self, request: WebRequest) -> Awaitable[Caller]:
@@ -64,7 +64,7 @@ class ApiResource(Resource):
 
     isLeaf = True
 
-    def __init__(self, table: RouteTable, access: IAccess, parts: Any) -> None:
+    def __init__(self, table: RouteTable, access: CallerAccess, parts: Any) -> None:
         super().__init__()
         self._table = table
         self._access = access

@@ -14,6 +14,8 @@ from typing import Any
 import click
 
 from ftpservice.activity.text_table import printable_text, table_lines
+from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import AdminCommandError
 from ftpservice.service.settings.directories import acting_as
 from ftpservice.web.access.scopes import Scope, parse_scopes
 from ftpservice.web.access.token_file import TOKEN_FILE, ApiToken, TokenFile, TokenFileError
@@ -21,14 +23,13 @@ from ftpservice.wire.units import parse_duration
 
 __all__ = ["token"]
 
-FAILED_STATUS = 1
 DEFAULT_DATA_DIRECTORY = "var"
 NEVER = "never"
 
 Command = Callable[..., None]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def token() -> None:
     """Add, list and remove the tokens of programs that use the REST API.
 
@@ -53,16 +54,12 @@ def token_command(function: Command) -> Command:
             with acting_as((state.st_uid, state.st_gid)):
                 function(TokenFile(Path(directory, TOKEN_FILE), time.time), **arguments)
         except OSError as error:
-            _fail(f"{directory}: {error.strerror} - give the --data-dir of the service")
+            text = f"{directory}: {error.strerror} - give the --data-dir of the service"
+            raise AdminCommandError(text, "NoDataDirectory") from None
         except TokenFileError as error:
-            _fail(str(error))
+            raise AdminCommandError(str(error), "TokenFileError") from None
 
     return run
-
-
-def _fail(line: str) -> None:
-    click.echo(f"ftpservice: {line}", err=True)
-    raise SystemExit(FAILED_STATUS)
 
 
 def _configured_directory(config: str | None) -> str:

@@ -1,3 +1,0 @@
-"""Commands for the HTTP server."""
-
-__all__: list[str] = []
