@@ -123,10 +123,16 @@ def assemble(
     serve_api(web, WebSources(by_name, factory, recorders.report))
     beside = (bans, guard, service.retention, *_control_socket(options, by_name, guard, reactor))
     more = (web, *_operation_services(options, factory, actions, hooks, reactor))
-    for part in filter(None, (*recorders.services, *beside, *more)):
-        part.setServiceParent(service)
+    _join(service, *recorders.services, *beside, *more)
     _reload_settings(service, options, reactor, console)
     return service
+
+
+def _join(service: FTPService, *parts: Service | None) -> None:
+    """Let parts start and stop with the service; None stands for one that is off."""
+    for part in parts:
+        if part is not None:
+            part.setServiceParent(service)
 
 
 def _fail(console: OperatorConsole, reactor: Any, logs: LogWriters, line: str) -> None:
