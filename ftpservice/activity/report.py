@@ -12,6 +12,8 @@ from ftpservice.activity.text_table import (
     count_text,
     duration_text,
     printable_text,
+    rate_text,
+    short_size,
     size_text,
     table_lines,
     time_text,
@@ -59,6 +61,8 @@ class ActivityReport:
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
+        self.moved: Callable[[int], int] = lambda _number: 0
+        """Returns the bytes so far of the transfer of a session, by its number."""
         self._started = seconds()
         self._sessions: dict[int, LiveSession] = {}
         self._counts: Counter[type[Event]] = Counter()
@@ -133,15 +137,25 @@ class ActivityReport:
         text = _with_detail(f"{printable_text(event.command)} failed", event.detail)
         self._errors.append((event, text))
 
-    def lines(self) -> list[str]:
-        """Return the report of now; no line has a control character."""
+    def lines(self, since: str = "", until: str = "", user: str = "") -> list[str]:
+        """Return the report since the start; no line has a control character.
+
+        Raises `ValueError` if another time or one account is asked for.
+        """
+        if since or until or user:
+            raise ValueError("no journal is kept, so there is only a report since the start")
         return [
             *self._summary(),
-            *_sessions_table(self.sessions(), self._seconds()),
+            *self.session_lines(),
             *self._logins(),
             *_transfers_table(self._transfers.top(MAX_ROWS)),
             *_errors_table(self._errors),
         ]
+
+    def session_lines(self, user: str = "") -> list[str]:
+        """Return the sessions of now, those of ``user`` or all, with what they do."""
+        found = [one for one in self.sessions() if not user or one.user == user]
+        return _sessions_table(found, self._seconds(), self.moved)
 
     def _summary(self) -> list[str]:
         counts = self._counts
@@ -179,7 +193,9 @@ class ActivityReport:
         ]
 
 
-def _sessions_table(sessions: Sequence[LiveSession], now: float) -> list[str]:
+def _sessions_table(
+    sessions: Sequence[LiveSession], now: float, moved: Callable[[int], int]
+) -> list[str]:
     rows = [
         (
             str(session.number),
@@ -187,7 +203,7 @@ def _sessions_table(sessions: Sequence[LiveSession], now: float) -> list[str]:
             printable_text(session.user) or "-",
             printable_text(session.peer),
             duration_text(now - session.since),
-            _activity(session, now),
+            _activity(session, now, moved),
         )
         for session in sessions[:MAX_ROWS]
     ]
@@ -196,16 +212,26 @@ def _sessions_table(sessions: Sequence[LiveSession], now: float) -> list[str]:
     return _table("Sessions now", heading, rows, 0) + more
 
 
-def _activity(session: LiveSession, now: float) -> str:
+def _activity(session: LiveSession, now: float, moved: Callable[[int], int]) -> str:
     running, last = session.running, session.last
     if running is not None:
         verb = "uploading" if running.upload else "downloading"
-        return f"{verb} {printable_text(running.path)} for {duration_text(now - running.when)}"
+        text = f"{verb} {printable_text(running.path)} for {duration_text(now - running.when)}"
+        return text + _progress(moved(session.number), running, now)
     if last is not None:
         verb = "uploaded" if last.upload else "downloaded"
         state = "" if last.outcome is Outcome.COMPLETE else f", {last.outcome.value}"
         return f"idle; {verb} {printable_text(last.path)}, {size_text(last.size)}{state}"
     return "idle"
+
+
+def _progress(moved: int, running: TransferStarted, now: float) -> str:
+    if not moved:
+        return ""
+    size = running.size
+    whole = f" of {short_size(size)}, {100 * moved // size} %" if size else ""
+    rate = moved / max(now - running.when, 0.001)
+    return f": {short_size(moved)}{whole}, {rate_text(rate)}"
 
 
 def _transfers_table(transfers: Sequence[tuple[str, Sequence[int]]]) -> list[str]:

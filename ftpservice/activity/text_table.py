@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-__all__ = ["count_text", "duration_text", "printable_text", "size_text", "table_lines", "time_text"]
+__all__ = [
+    "count_text",
+    "duration_text",
+    "printable_text",
+    "rate_text",
+    "short_size",
+    "size_text",
+    "table_lines",
+    "time_text",
+]
 
 UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -33,12 +42,22 @@ def count_text(count: int, noun: str) -> str:
 
 def size_text(count: int) -> str:
     """Return a number of bytes with a unit and in full: ``2.0 KiB (2,049)``."""
+    return f"{count} B" if count < 1024 else f"{short_size(count)} ({count:,})"
+
+
+def short_size(count: float) -> str:
+    """Return a number of bytes with a unit: ``2.0 KiB``."""
     if count < 1024:
-        return f"{count} B"
+        return f"{count:.0f} B"
     amount, unit = count / 1024, 0
     while amount >= 1024 and unit < len(UNITS) - 1:
         amount, unit = amount / 1024, unit + 1
-    return f"{amount:.1f} {UNITS[unit]} ({count:,})"
+    return f"{amount:.1f} {UNITS[unit]}"
+
+
+def rate_text(rate: float) -> str:
+    """Return bytes per second: ``2.0 KiB/s``."""
+    return f"{short_size(rate)}/s"
 
 
 def time_text(when: float) -> str:

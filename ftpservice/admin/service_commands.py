@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from ftpservice.activity.text_table import count_text, duration_text, printable_text, table_lines
+from ftpservice.activity.text_table import count_text, table_lines
+from ftpservice.admin.activity.session_table import session_lines
 from ftpservice.admin.command_output import FAILED_STATUS, UNAVAILABLE_STATUS, AdminCommandError
 from ftpservice.linux import short_socket_path
 
@@ -103,19 +104,7 @@ def who(send: Callable[..., Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(sessions, indent=1))
         return
-    rows = [
-        (
-            str(session["session"]),
-            printable_text(session["user"] or "-", 40),
-            session["address"],
-            session["protocol"],
-            duration_text(time.time() - session["since"]),
-            _transfer(session["transfer"]),
-        )
-        for session in sessions
-    ]
-    headings = ("SESSION", "USER", "ADDRESS", "PROTOCOL", "SINCE", "TRANSFER")
-    click.echo("\n".join(table_lines(headings, rows)))
+    click.echo("\n".join(session_lines(sessions, time.time())))
 
 
 @click.command("kick", short_help="End sessions with 421.")
@@ -204,12 +193,36 @@ def drain(send: Callable[..., Any], *, undo: bool, wait: bool, as_json: bool) ->
         click.echo(f"no sessions are accepted; {count_text(state['sessions'], 'session')} left")
 
 
-@click.command("report")
-@service_command
-def report(send: Callable[..., Any], *, as_json: bool) -> None:
-    """Print what has happened since the start of the service."""
-    lines = send("report")
-    click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
+@click.command("report", short_help="Report what has happened, today by default.")
+@click.option("--data-dir", metavar="DIR", help="Data directory of the service.")
+@click.option("--config", metavar="FILE", help="Settings file of the service.")
+@click.option("--socket", metavar="PATH", help="Ask the service at this control socket.")
+@click.option("--since", metavar="TIME", default="", help="Begin: 2026-11-29, yesterday, 12h ago.")
+@click.option("--until", metavar="TIME", default="", help="End; a day counts as a whole.")
+@click.option("--user", metavar="NAME", default="", help="One account only.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--html", "html", metavar="FILE", help="Write a page with plots; - for stdout.")
+def report(*, as_json: bool, as_csv: bool, html: str | None, **options: Any) -> None:
+    """Report what has happened, from the journal: while the service runs, or not.
+
+    Times are UTC: 2026-11-29, 2026-11-29T13:00, today, yesterday, or so long ago (12h, 7d).
+    """
+    from ftpservice.admin.activity.report_command import ReportFailed, ReportRequest, print_report
+
+    forms = {"json": as_json, "csv": as_csv, "html": html is not None}
+    chosen = [form for form, is_chosen in forms.items() if is_chosen]
+    if len(chosen) > 1:
+        raise click.UsageError("give one of --json, --csv and --html")
+    wanted = ReportRequest(form=chosen[0] if chosen else "text", file=html, **options)
+    try:
+        print_report(wanted, request)
+    except ReportFailed as error:
+        raise AdminCommandError(str(error), type(error).__name__, UNAVAILABLE_STATUS) from None
+    except (RequestRefused, ServiceUnreachable) as error:
+        is_refused = isinstance(error, RequestRefused)
+        status = FAILED_STATUS if is_refused else UNAVAILABLE_STATUS
+        raise AdminCommandError(str(error), type(error).__name__, status) from None
 
 
 SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, report)
@@ -220,13 +233,6 @@ def _print_ended(numbers: Sequence[int], as_json: bool) -> None:
         click.echo(json.dumps({"ended": numbers}))
     else:
         click.echo(f"ended: session{'s' * (len(numbers) != 1)} {', '.join(map(str, numbers))}")
-
-
-def _transfer(transfer: dict[str, Any] | None) -> str:
-    if transfer is None:
-        return ""
-    verb = "upload" if transfer["upload"] else "download"
-    return f"{verb} {printable_text(transfer['path'], 60)}"
 
 
 def _until(until: float | None) -> str:

@@ -188,5 +188,7 @@ def _of_limit(used: int, limit: int | None) -> str:
     return f"{used}/unlimited" if limit is None else f"{used}/{limit}"
 
 
-site_verbs.add("SITE REPORT", rfc="(ours)")(report)
+site_verbs.add(
+    "SITE REPORT", ArgumentKind.OPTIONAL_TEXT, rfc="(ours)", syntax="[<since> [<until> [<user>]]]"
+)(report)
 site_verbs.add("SITE PARTIALS", ArgumentKind.OPTIONAL_TEXT, rfc="(ours)", syntax=SYNTAX)(partials)

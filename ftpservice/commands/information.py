@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from ftpservice.commands.listings import listing_lines
 from ftpservice.commands.partial_uploads import partials_summary
 from ftpservice.session.context import NOT_LOGGED_IN, SessionContext
@@ -13,7 +15,7 @@ from ftpservice.wire.digests import ALGORITHMS
 from ftpservice.wire.facts import choose_facts
 from ftpservice.wire.replies import Reply, reply
 
-__all__ = ["verbs"]
+__all__ = ["report_lines", "verbs"]
 
 verbs = VerbTable()
 
@@ -126,10 +128,22 @@ def _choose_hash(context: SessionContext, value: str) -> Reply:
     return reply(codes.OK, context.parameters.hash_algorithm)
 
 
-@verbs.add("REPORT", rfc="(ours)")
-async def report(context: SessionContext, _none: None) -> Reply:
-    """Report what the service has done since it started; needs the admin right."""
+@verbs.add(
+    "REPORT", ArgumentKind.OPTIONAL_TEXT, rfc="(ours)", syntax="[<since> [<until> [<user>]]]"
+)
+async def report(context: SessionContext, argument: str | None) -> Reply:
+    """Report what has happened, today by default; needs the admin right."""
+    lines = await report_lines(context, argument or "")
+    return reply(codes.SYSTEM_STATUS, "Report:", *(f" {line}" for line in lines), "End of report.")
+
+
+async def report_lines(context: SessionContext, argument: str) -> list[str]:
+    """Return the lines of REPORT; raises `ReplyError`."""
     if Right.ADMIN not in context.account.rights:
         raise ReplyError(codes.FILE_UNAVAILABLE, "Only accounts with the admin right may do that.")
-    lines = (f" {line}" for line in context.services.event_sink.report())
-    return reply(codes.SYSTEM_STATUS, "Report:", *lines, "End of report.")
+    since, until, user = (*argument.split(None, 2), "", "", "")[:3]
+    try:
+        lines = context.services.event_sink.report(since, until, user)
+    except ValueError as error:
+        raise ReplyError(codes.BAD_ARGUMENT, f"{error}.") from None
+    return await lines if isinstance(lines, Deferred) else lines

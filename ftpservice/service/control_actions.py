@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,7 @@ class ServiceActions:
         self._report = report
         self._bans = bans
         self._retention = retention
+        report.moved = self._moved
         self.renewal: CertificateRenewal | None = None
         """The renewal of the certificate by ACME, if there is one."""
 
@@ -73,7 +75,12 @@ class ServiceActions:
 
     def who(self, _request: Request) -> Any:
         """Return the sessions."""
-        return [_session(session) for session in self._report.sessions()]
+        return [_session(one, self._moved(one.number)) for one in self._report.sessions()]
+
+    def _moved(self, number: int) -> int:
+        """Return the bytes so far of the transfer of a session."""
+        session = self._factory.sessions.get(number)
+        return 0 if session is None else session.context.moved
 
     def kick(self, request: Request) -> Any:
         """End the sessions of a number, a user or a network; returns their numbers."""
@@ -137,9 +144,13 @@ class ServiceActions:
         accepts = self._factory.session_refusal is None
         return {"accepts": accepts, "sessions": len(self._factory.instances)}
 
-    def report(self, _request: Request) -> Any:
+    def report(self, request: Request) -> Any:
         """Return the lines of REPORT."""
-        return self._report.lines()
+        words = (str(request.get(name) or "") for name in ("since", "until", "user"))
+        try:
+            return self._factory.event_sink.report(*words)
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
 
     def quota(self, request: Request) -> Any:
         """Return what an account uses, and its quota; with ``recount`` after counting its files."""
@@ -223,7 +234,7 @@ def _network(given: object) -> Network:
     return ip_network(str(address)) if is_mapped else network
 
 
-def _session(session: LiveSession) -> dict[str, Any]:
+def _session(session: LiveSession, moved: int) -> dict[str, Any]:
     running = session.running
     return {
         "session": session.number,
@@ -233,7 +244,14 @@ def _session(session: LiveSession) -> dict[str, Any]:
         "since": session.since,
         "transfer": None
         if running is None
-        else {"path": running.path, "upload": running.upload, "since": running.when},
+        else {
+            "path": running.path,
+            "upload": running.upload,
+            "since": running.when,
+            "moved": moved,
+            "size": running.size,
+            "rate": moved / max(time.time() - running.when, 0.001),
+        },
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ftpservice.accounts.defence.login_attempts import LoginAttempts
@@ -20,14 +21,18 @@ from ftpservice.session.settings import SessionSettings
 from ftpservice.session.upload_digests import UploadDigests
 from ftpservice.stream.rate_limit import SharedRateLimiters
 
-__all__ = ["EventSink", "Services"]
+__all__ = ["EventSink", "Report", "Services"]
 
 
 def _new_run_id() -> str:
     return secrets.token_hex(6)
 
 
-def _no_report() -> list[str]:
+Report = Callable[[str, str, str], list[str] | Deferred[list[str]]]
+"""Takes since, until and user as texts; returns lines. Raises `ValueError` for a wrong text."""
+
+
+def _no_report(_since: str, _until: str, _user: str) -> list[str]:
     return ["No report is kept."]
 
 
@@ -36,7 +41,7 @@ class EventSink:
     """Where sessions publish events, and where REPORT reads what has happened."""
 
     events: EventStream
-    report: Callable[[], list[str]] = _no_report
+    report: Report = _no_report
     """Returns the lines of REPORT."""
 
 

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.accounts.defence.login_attempts import MAX_FAILURES_PER_SESSION
 from ftpservice.commands import access_control
+from ftpservice.commands.information import report_lines
 from ftpservice.commands.upload_resumption import remove_file
 from ftpservice.events import (
     CommandFailed,
@@ -267,6 +268,17 @@ async def _hash(session: SimpleInterpreter, name: str) -> None:
     await session.stream.send(answer(f"{HASH_ALGORITHM} {digest} {name}"))
 
 
+async def _report(session: SimpleInterpreter, argument: str) -> None:
+    context = session.context
+    await _require_login(context)
+    if Right.ADMIN not in context.account.rights:
+        raise AnswerError(ErrorCode.DENIED, "only accounts with the admin right may do that")
+    lines = await report_lines(context, argument)
+    await session.stream.send(answer(str(len(lines))))
+    text = "".join(f"{line}\n" for line in lines)
+    await session.stream.send(text.encode("utf-8", "backslashreplace"))
+
+
 async def _quit(session: SimpleInterpreter, _none: str) -> None:
     await session.stream.send(answer("goodbye"))
     session.final_answer_sent = True
@@ -293,6 +305,9 @@ SIMPLE_VERBS: dict[str, SimpleVerb] = {
     ),
     "DELF": SimpleVerb(_delete, "DELF <name>: delete a file"),
     "HASH": SimpleVerb(_hash, "HASH <name>: the SHA-256 of a file"),
+    "REPORT": SimpleVerb(
+        _report, "REPORT [<since> [<until> [<user>]]]: what has happened (admin right)"
+    ),
     "HELP": SimpleVerb(_help, "HELP: this list"),
     "QUIT": SimpleVerb(_quit, "QUIT: end the session"),
 }

@@ -61,6 +61,7 @@ ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
 INTERNAL_ERROR = AnswerError(ErrorCode.INTERNAL, "local error")
 """The answer to an unexpected error."""
 REPLY_CODE_ERRORS = {
+    codes.BAD_ARGUMENT: ErrorCode.SYNTAX,
     codes.NOT_LOGGED_IN: ErrorCode.AUTH,
     codes.SERVICE_UNAVAILABLE: ErrorCode.BUSY,
     codes.FILE_UNAVAILABLE: ErrorCode.NOTFOUND,

@@ -180,8 +180,15 @@ def test_the_list_of_denied_networks_is_read_again(service):
 
 def test_the_report_of_the_service(service):
     service.client().login()
-    assert "Logins" in service.run("report")[1]
-    assert service.json("report")[0].startswith("Activity since")
+    assert "Logins     1 succeeded, 0 failed" in service.run("report")[1]
+    assert service.json("report", "--since", "2d")[0].startswith("Report of ")
+    status, refused = service.run("report", "--since", "tomorrow")
+    assert (status, "is not a time" in refused) == (2, True)
+    place = str(service.place / "var")
+    done = CliRunner().invoke(ftpservice, ["report", "--data-dir", place, "--user", "ann"])
+    assert (done.exit_code, "Sessions now:\nSESSION  USER" in done.stdout) == (0, True)
+    done = CliRunner().invoke(ftpservice, ["report", "--data-dir", place, "--json"])
+    assert [one["user"] for one in json.loads(done.stdout)["sessions"]] == ["ann"]
 
 
 def test_the_socket_belongs_to_its_user(service):

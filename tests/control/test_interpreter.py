@@ -403,7 +403,9 @@ def test_report_needs_the_admin_right() -> None:
     assert FTPDialogue().login().codes("REPORT", "SITE REPORT") == [550, 550]
     talk = FTPDialogue(rights=frozenset({Right.ADMIN})).login()
     assert talk.say("REPORT") == ["211-Report:", " all is well", "211 End of report."]
-    assert talk.codes("SITE REPORT") == [211]
+    assert talk.codes("SITE REPORT", "REPORT never", "SITE REPORT never") == [211, 501, 501]
+    assert talk.say("REPORT - now ann lee")[1] == " all is well: -, now, ann lee"
+    assert talk.say("SITE REPORT 7d")[1] == " all is well: 7d"
 
 
 def test_all_sessions_get_421_when_the_service_stops() -> None:

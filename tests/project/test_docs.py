@@ -58,6 +58,7 @@ ACRONYMS = frozenset(
         *(
             "AAAA",
             "ACL",
+            "CSV",
             "ACME",
             "DES",
             "SSHA",

@@ -41,7 +41,8 @@ def test_what_ftp_refuses_is_refused_here() -> None:
         ErrorCode.BUSY,
         "Not now.",
     )
-    assert answer(ReplyError(codes.BAD_ARGUMENT, "What?")) == (ErrorCode.INTERNAL, "What?")
+    assert answer(ReplyError(codes.BAD_ARGUMENT, "What?")) == (ErrorCode.SYNTAX, "What?")
+    assert answer(ReplyError(codes.BAD_PARAMETER, "What?")) == (ErrorCode.INTERNAL, "What?")
 
 
 def test_a_malformed_line_is_answered_with_the_reason() -> None:

@@ -17,6 +17,7 @@ from ftpservice.session.settings import SessionSettings
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.errors import NoSpace, Unavailable
 from ftpservice.storage.interfaces import IReading, IWriting, WriteRequest
+from ftpservice.storage.rights import Right
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.paths import VirtualPath
 from tests.support.ftp_dialogue import DialogueTransport, FTPDialogue
@@ -340,3 +341,15 @@ def test_a_tls_handshake_on_a_plaintext_port_is_refused_at_once() -> None:
     talk = SimpleTalk()
     assert talk.say(b"\x16\x03\x01\x02\x00")[-1] == "ERR SYNTAX this port has no TLS"
     assert talk.transport.over
+
+
+def test_a_report_needs_the_admin_right(talk: SimpleTalk) -> None:
+    refused = "ERR DENIED only accounts with the admin right may do that"
+    assert talk.say("REPORT\nREPORT 7d now ann\n") == [refused, refused]
+    admin = SimpleTalk()
+    admin.talk.realm.rights = frozenset({Right.ADMIN})
+    admin.login()
+    assert admin.say("REPORT 7d now ann lee\n") == ["OK 1", "all is well: 7d, now, ann lee"]
+    assert admin.say("REPORT\n") == ["OK 1", "all is well"]
+    assert admin.say("REPORT never\n") == ["ERR SYNTAX 'never' is no time."]
+    assert SimpleTalk().say("REPORT\n")[-1].startswith("ERR AUTH")

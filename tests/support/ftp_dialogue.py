@@ -109,6 +109,14 @@ class DialogueRealm:
         return IAccount, account, lambda: self.logouts.append(name)
 
 
+def report(*words: str) -> list[str]:
+    """Return the lines of REPORT, with what was asked for."""
+    if words[0] == "never":
+        raise ValueError("'never' is no time")
+    asked = ", ".join(filter(None, words))
+    return [f"all is well: {asked}" if asked else "all is well"]
+
+
 class FTPDialogue:
     """A factory with one session."""
 
@@ -128,7 +136,7 @@ class FTPDialogue:
         stream = EventStream(lambda error, event: self.events.append(event))
         stream.subscribe(self.events.append)
         self.factory = FTPFactory(
-            portal, self.reactor, settings, event_sink=EventSink(stream, lambda: ["all is well"])
+            portal, self.reactor, settings, event_sink=EventSink(stream, report)
         )
         self.protocol, self.transport = self.connect(host)
 

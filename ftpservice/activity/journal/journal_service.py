@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from ftpservice.activity.journal.delivery_schedule import DeliverySchedule
 from ftpservice.activity.journal.journal_place import JournalPlan
 from ftpservice.activity.journal.journal_writer import JournalWriter
 from ftpservice.activity.journal.spool import Spool
+from ftpservice.activity.journal.spool_lock import lock_spool
 from ftpservice.concurrency.thread_pool import BlockingPool, PoolOverloaded
 from ftpservice.events import Event
 
@@ -81,6 +83,7 @@ class JournalService(Service):
         self._writing: Deferred[None] | None = None
         self._pool = BlockingPool(reactor, "journal spool", threads=1)
         self._writer: JournalWriter | None = None
+        self._lock = -1
         self._schedule: DeliverySchedule | None = None
         self._problem = ""
         self._reported_lost = 0
@@ -118,6 +121,9 @@ class JournalService(Service):
             except OSError as error:
                 log.error("the spool of the journal: {reason}", reason=_reason(error))
         await self._pool.stop()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
         left = len(self._queue) + (0 if self._writer is None else self._writer.pending)
         self._writer = self._schedule = None
         if left:
@@ -235,6 +241,8 @@ class JournalService(Service):
         if self._writer is None:
             plan = self.plan
             plan.spool.mkdir(0o700, exist_ok=True)
+            if self._lock < 0:
+                self._lock = lock_spool(plan.spool)
             run = f"{round(self._seconds() * 1000):012x}{secrets.token_hex(4)}"
             spool = Spool(plan.spool, plan.spool_bytes, plan.is_durable)
             self._writer = JournalWriter(spool, run, self._seconds)

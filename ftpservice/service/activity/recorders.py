@@ -15,6 +15,7 @@ from ftpservice.accounts.defence.bans import BanList
 from ftpservice.activity.event_log import EventLog
 from ftpservice.activity.journal.journal_service import JournalService
 from ftpservice.activity.report import ActivityReport
+from ftpservice.activity.reports.service_report import ServiceReport
 from ftpservice.events import Event, EventStream, LoginFailed
 from ftpservice.service.activity.journal_setup import journal_for
 from ftpservice.service.settings.settings import ServiceSettings
@@ -33,6 +34,7 @@ class Recorders:
     event_log: EventLog
     report: ActivityReport
     journal: JournalService | None
+    reports: ServiceReport
 
     @property
     def services(self) -> list[Service]:
@@ -42,7 +44,8 @@ class Recorders:
     @property
     def finishers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What to call when no more events are published."""
-        return [] if self.journal is None else [self.journal.finish]
+        journal = [] if self.journal is None else [self.journal.finish]
+        return [self.reports.finish, *journal]
 
 
 def build_recorders(settings: ServiceSettings, bans: BanList, reactor: Any) -> Recorders:
@@ -56,7 +59,9 @@ def build_recorders(settings: ServiceSettings, bans: BanList, reactor: Any) -> R
     events.subscribe(bans.count_failure, LoginFailed)
     if journal is not None:
         events.subscribe(journal)
-    return Recorders(EventSink(events, report.lines), event_log, report, journal)
+    reports = ServiceReport(report, journal, reactor, time.time)
+    sink = EventSink(events, reports.lines)
+    return Recorders(sink, event_log, report, journal, reports)
 
 
 def _subscriber_failed(error: Exception, event: Event) -> None:
