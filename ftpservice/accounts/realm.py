@@ -30,6 +30,8 @@ from ftpservice.accounts.mounted_account import (
     not_following,
 )
 from ftpservice.backends.directory_check import DirectoryCheck
+from ftpservice.backends.gates.gate_rules import AccountGates, GateBook, GatedAccount
+from ftpservice.backends.gates.gated_storage import GatedStorage
 from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.mounts.mount_table import MountTable, Opened
 from ftpservice.backends.mounts.mounted_storage import MountedStorage
@@ -37,7 +39,7 @@ from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 from ftpservice.storage.directory_rights import DirectoryRightsStorage, RightsTable
-from ftpservice.storage.errors import StorageError, Unavailable
+from ftpservice.storage.errors import RefusedByGate, StorageError, Unavailable
 from ftpservice.storage.interfaces import INamedSource, IStorage, IStorageSource, IUnnamedSource
 from ftpservice.storage.links import without_links
 from ftpservice.storage.name_rules.filtered_storage import FilteredStorage
@@ -82,6 +84,15 @@ def _restricted(storage: IStorage, record: AccountRecord) -> IStorage:
         return RestrictedStorage(storage, record.rights)
     rules = {VirtualPath.parse(one.path): one.rights for one in record.directory_rights}
     return DirectoryRightsStorage(storage, RightsTable(record.rights, rules))
+
+
+async def _pass_gates(gates: AccountGates | None) -> None:
+    """Ask the gates of a login; raises `LoginRefused`."""
+    if gates is not None:
+        try:
+            await gates.ask_login()
+        except RefusedByGate as error:
+            raise LoginRefused(LoginRefusal.GATE, error.detail) from None
 
 
 def _log_unopened(name: str, error: object) -> None:
@@ -129,6 +140,8 @@ class Realm:
         """What holds for mounts; without it, accounts with mounts are refused."""
         self.directories: DirectoryCheck | None = None
         """Looks at directories in threads; without it, one that hangs stops the reactor."""
+        self.gates: GateBook | None = None
+        """What is asked about uploads, deletions and logins."""
         self.with_retention: dict[str, AccountRecord] = {}
         """The records of the last logins of accounts whose files are deleted after a time."""
         self._opened: dict[tuple[str, str], IStorageSource] = {}
@@ -137,13 +150,18 @@ class Realm:
     def requestAvatar(
         self,
         avatarId: Any,
-        mind: object,  # noqa: ARG002 - the interface has it
+        mind: object,
         *interfaces: type[Interface],
     ) -> Deferred[Avatar]:
-        """Return the account; fails with `UnauthorizedLogin`, or `StorageError` without storage."""
+        """Return the account; fails with `UnauthorizedLogin`, or `StorageError` without storage.
+
+        ``mind`` is the client for the gates (`GatedAccount`), or None.
+        """
         if IAccount not in interfaces:
             raise NotImplementedError("this realm returns accounts only (IAccount)")
-        return Task(self._anonymous_avatar() if avatarId == () else self._avatar(avatarId)).done
+        is_anonymous = avatarId == ()
+        found = self._anonymous_avatar(mind) if is_anonymous else self._avatar(avatarId, mind)
+        return Task(found).done
 
     async def stop(self) -> None:
         """Stop every source, including the one of the constructor."""
@@ -155,10 +173,12 @@ class Realm:
         if self.directories is not None:
             await self.directories.stop()
 
-    async def _anonymous_avatar(self) -> Avatar:
+    async def _anonymous_avatar(self, mind: object) -> Avatar:
         if self._anonymous is None:
             raise LoginRefused(LoginRefusal.NO_ANONYMOUS)
         rights = PRESETS["read"]
+        if self.gates is not None:
+            await _pass_gates(self.gates.of(GatedAccount(ANONYMOUS_NAME, (), mind)))
         storage = await self._source.storage(ANONYMOUS_NAME, self._anonymous)
         restricted = RestrictedStorage(storage, rights)
         record = AccountRecord(ANONYMOUS_NAME, "", str(self._anonymous), rights=rights)
@@ -166,7 +186,7 @@ class Realm:
         named = replace(account, storage_name=partial(self.storage_name, record))
         return IAccount, named, _no_logout
 
-    async def _avatar(self, avatar_id: bytes | str) -> Avatar:
+    async def _avatar(self, avatar_id: bytes | str, mind: object) -> Avatar:
         if isinstance(avatar_id, RecordedName):
             record = avatar_id.record
         else:
@@ -177,7 +197,15 @@ class Realm:
             raise LoginRefused(LoginRefusal.DISABLED)
         if record.retention is not None:
             self.with_retention[record.name] = record
-        storage = await (self._mounted(record) if record.mounts else self._plain(record))
+        gates: AccountGates | None = None
+        if self.gates is not None:
+            named = partial(self.storage_name, record)
+            gates = self.gates.of(GatedAccount(record.name, record.groups, mind, named))
+            await _pass_gates(gates)
+        opened = self._mounted if record.mounts else self._plain
+        storage = await opened(record, gates is not None and gates.depend_on_paths)
+        if gates is not None and gates.guard_files:
+            storage = GatedStorage(storage, gates)
         account = Account(
             record.name,
             _restricted(storage, record),
@@ -230,15 +258,16 @@ class Realm:
             await tree.count()
         return await tree.state(limits_of(record))
 
-    async def _plain(self, record: AccountRecord) -> IStorage:
-        """Return the storage of an account without mounts.
+    async def _plain(self, record: AccountRecord, by_path: bool) -> IStorage:
+        """Return the storage of an account without mounts; ``by_path``: gates depend on paths.
 
         It enforces a quota if the account or one that shares files has one. An account without a
         quota, far from one, gets the storage itself.
         """
         home, source = await self.home_of(record.root, record.name, record.name)
         storage = await source.storage(record.name, home)
-        if record.directory_rights or record.hidden_names or record.refused_names:
+        by_path = by_path or bool(record.directory_rights or record.hidden_names)
+        if by_path or record.refused_names:
             storage = without_links(storage)
         has_quota = record.quota_bytes is not None or record.quota_files is not None
         quotas = self.quotas
@@ -252,15 +281,16 @@ class Realm:
             return MeteredStorage(QuotaAccount.of(storage, quotas, record.name, place))
         return storage
 
-    async def _mounted(self, record: AccountRecord) -> IStorage:
+    async def _mounted(self, record: AccountRecord, by_path: bool) -> IStorage:
         """Return the storage of an account with mounts; raises `StorageError` without its root."""
         if self.mount_rules is None:
             log.error("{name!r} has mounts, and the realm has no rules", name=record.name)
             raise Unavailable(ROOT, "no rules for mounts")
         has_quota = limits_of(record) != NO_LIMITS
         quotas = self._quotas(record) if has_quota else self.quotas
-        by_path = record.directory_rights or record.hidden_names or record.refused_names
-        opens = not_following(self.open_root) if by_path else self.open_root
+        by_path = by_path or bool(record.directory_rights or record.hidden_names)
+        follows = not (by_path or record.refused_names)
+        opens = self.open_root if follows else not_following(self.open_root)
         parts = mounted_parts(record, quotas, opens)
         await parts[0].storage()
         return MountedStorage(MountTable(parts), self.mount_rules)

@@ -35,11 +35,13 @@ from ftpservice.session.error_replies import (
     ReplyError,
     log,
     log_detail,
+    refused_by,
     reply_for,
     unexpected_error_text,
 )
 from ftpservice.session.transfer import Transfer
 from ftpservice.storage.errors import NoSpace, QuotaExceeded
+from ftpservice.storage.gates import IPreparedWriting
 from ftpservice.storage.interfaces import IReading, IRetractableWriting, IWriting, WriteMode
 from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection, TransferAborted
 from ftpservice.wire import codes
@@ -119,6 +121,7 @@ class TransferJob(Transfer):
                 self.abort()
                 raise
             if path:
+                path = self._path  # an upload may have got another name
                 took = seconds() - self._started
                 ended = (path, self.upload, outcome, self.moved, took, detail, self.digest)
                 events.end_transfer(user, *ended, self._number, self._is_ascii)
@@ -208,6 +211,8 @@ class UploadJob(TransferJob):
     _is_stored = False
     _is_short = False
     """Whether the upload is known to lack bytes: its data connection did not end in order."""
+    _refused_by = ""
+    """What refused it, if not the storage itself."""
     _has_ended = False
     """Whether the client has ended its data connection, so that the file may be complete."""
 
@@ -248,11 +253,16 @@ class UploadJob(TransferJob):
                         "TCP ended without TLS's close_notify; the upload counts as aborted"
                     )
                 await self._require_client_connected()
-            # 3. Publish. A commit cannot be undone and its reply must be true, so ABOR and the end
+            # 3. What may take long before that; it can still be cancelled.
+            if IPreparedWriting.providedBy(writing):
+                await writing.prepare()
+            # 4. Publish. A commit cannot be undone and its reply must be true, so ABOR and the end
             #    of the session have no effect from here.
             self.is_committing = True
             entry = await writing.commit()
             self._is_stored = True
+            if writing.path != self._writing_path:
+                self._writing_path, self._path = writing.path, str(writing.path)
             self.digest = context.upload_committed(self._user, writing, entry)
             connection.close_gracefully()
         except BaseException:
@@ -282,7 +292,8 @@ class UploadJob(TransferJob):
     def _refused(self, answer: Reply, detail: str) -> None:
         verb, text = self.what.partition(" ")[0], answer.lines[-1]
         facts = (verb, self._path, answer.code, text, detail if detail != text else "")
-        self._context.events.publish(UploadRefused, *facts, self._number, user=self._user)
+        who = (self._number, self._refused_by)
+        self._context.events.publish(UploadRefused, *facts, *who, user=self._user)
 
     def _stored_text(self, entry: Entry, moved: int) -> str:
         path = self._writing_path
@@ -300,6 +311,7 @@ class UploadJob(TransferJob):
         by_client = isinstance(error, TransferAborted) or self._context.is_live()  # not the session
         has_ended = self._has_ended or (connection is not None and connection.is_truncated)
         self._is_short = by_client and not has_ended
+        self._refused_by = refused_by(error)
         outcome, answer = super()._failed(error)
         if isinstance(error, (NoSpace, QuotaExceeded)) and self.mode is not WriteMode.APPEND:
             answer = reply(answer.code, f"{answer.lines[0]} The bytes that arrived were discarded.")

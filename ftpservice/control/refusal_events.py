@@ -6,7 +6,7 @@ from ftpservice.commands.table import VERB_TABLE
 from ftpservice.control.dispatch import shown_verb
 from ftpservice.events import CommandRefused, UploadRefused
 from ftpservice.session.context import SessionContext
-from ftpservice.session.error_replies import ReplyError, undisclosed_detail
+from ftpservice.session.error_replies import ReplyError, refused_by, undisclosed_detail
 from ftpservice.session.verb_table import ArgumentKind
 from ftpservice.storage.errors import StorageError
 from ftpservice.wire.commands import Command
@@ -32,8 +32,11 @@ def publish_refused(
         return
     subject, text = _subject(context, command, error), answer.lines[-1]
     verb = shown_verb(command.verb)
-    kind = UploadRefused if command.verb in UPLOAD_VERBS else CommandRefused
-    context.events.publish(kind, verb, subject, answer.code, text, undisclosed_detail(error, text))
+    facts = (verb, subject, answer.code, text, undisclosed_detail(error, text))
+    if command.verb in UPLOAD_VERBS:
+        context.events.publish(UploadRefused, *facts, 0, refused_by(error))
+    else:
+        context.events.publish(CommandRefused, *facts)
 
 
 def _subject(context: SessionContext, command: Command, error: BaseException | None) -> str:

@@ -103,6 +103,8 @@ class LoginRefusal(StrEnum):
     BUSY = "too many logins at once"
     STORE_UNAVAILABLE = "account store unavailable"
     """A store that may have the account is down."""
+    GATE = "refused by a gate"
+    """A hook of the settings said no; the detail has its name and its text."""
     NO_FILES = "files unavailable"
     """The account's storage could not be opened."""
     REFUSED = "refused"

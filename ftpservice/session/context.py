@@ -235,6 +235,7 @@ class SessionContext:
     def __post_init__(self) -> None:
         """Have data connections follow PROT, and apply the settings."""
         self.connector.protection = self.tls_state
+        self.portal_login.client = self.peer
         self.events = SessionEvents(self.services, self.peer, self.portal_login, self.tls_state)
         services = self.services
         self.requires_protected_data = services.requires_protected_data

@@ -17,6 +17,7 @@ __all__ = [
     "ReplyError",
     "log",
     "log_detail",
+    "refused_by",
     "reply_for",
     "undisclosed_detail",
     "unexpected_error_text",
@@ -93,11 +94,18 @@ def reply_for(error: BaseException) -> Reply | None:
         return error.reply
     if isinstance(error, errors.NameRefused) and error.pattern:
         return reply(codes.BAD_NAME, f"Names such as {error.pattern} are not allowed.")
+    if isinstance(error, errors.RefusedByGate):
+        return reply(codes.FILE_UNAVAILABLE, error.text)
     for kind in type(error).__mro__:
         if kind in ERROR_REPLIES:
             code, text = ERROR_REPLIES[kind]
             return reply(code, text)
     return None
+
+
+def refused_by(error: BaseException | None) -> str:
+    """Return what refused a command, for its event; empty for the storage and its rules."""
+    return error.refused_by if isinstance(error, errors.StorageError) else ""
 
 
 def log_detail(error: BaseException) -> str:

@@ -36,10 +36,12 @@ def avatar_account(interface: type[Interface], avatar: Any, name: str) -> IAccou
 class PortalLogin:
     """The avatar that the portal granted; its logout is called exactly once."""
 
-    __slots__ = ("_ended", "_logout", "account")
+    __slots__ = ("_ended", "_logout", "account", "client")
 
     def __init__(self) -> None:
         self.account: IAccount | None = None
+        self.client: object = None
+        """What the realm is told of the client: its ``mind``."""
         self._logout: Callable[[], None] | None = None
         self._ended = False
 
@@ -53,7 +55,7 @@ class PortalLogin:
 
         Cancelling does not stop the portal; an avatar that it grants afterwards is logged out.
         """
-        asked = portal.login(credentials, None, IAccount, IFTPShell)
+        asked = portal.login(credentials, self.client, IAccount, IFTPShell)
         if asked.called and not asked.paused:  # answered at once
             interface, avatar, self._logout = await asked
             self.account = avatar_account(interface, avatar, name)

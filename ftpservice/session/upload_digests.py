@@ -6,7 +6,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from ftpservice.concurrency.thread_pool import BlockingRunner
-from ftpservice.storage.hashing_writer import HashingWriter
+from ftpservice.storage.gates import IPreparedWriting
+from ftpservice.storage.hashing_writer import HashingWriter, PreparedHashingWriter
 from ftpservice.storage.interfaces import IWriting, WriteMode
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
@@ -45,7 +46,10 @@ class UploadDigests:
         """Return ``writing``, with a digest if that will be the digest of the complete file."""
         if self._runner is None or write_mode is WriteMode.APPEND or writing.offset:
             return writing
-        return HashingWriter(writing, self._algorithm, self._runner)
+        kind = HashingWriter
+        if IPreparedWriting.providedBy(writing):
+            kind = PreparedHashingWriter
+        return kind(writing, self._algorithm, self._runner)
 
     def upload_committed(self, owner: str, writing: IWriting, entry: Entry) -> str:
         """Record a committed upload; returns its digest, ``ALGORITHM:hex`` or ""."""

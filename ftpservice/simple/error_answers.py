@@ -79,6 +79,8 @@ def answer_for(error: BaseException) -> AnswerError | None:
         return AnswerError(REPLY_CODE_ERRORS.get(code, ErrorCode.INTERNAL), lines[0])
     if isinstance(error, errors.NameRefused) and error.pattern:
         return AnswerError(ErrorCode.DENIED, f"names such as {error.pattern} are not allowed")
+    if isinstance(error, errors.RefusedByGate):
+        return AnswerError(ErrorCode.DENIED, error.text)
     for kind in type(error).__mro__:
         if kind in ERROR_ANSWERS:
             return AnswerError(*ERROR_ANSWERS[kind])

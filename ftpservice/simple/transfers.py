@@ -12,7 +12,7 @@ from ftpservice.data.file_transfer import rate_limited, send_file
 from ftpservice.events import Outcome, UploadRefused
 from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.context import SessionContext
-from ftpservice.session.error_replies import log, log_detail, undisclosed_detail
+from ftpservice.session.error_replies import log, log_detail, refused_by, undisclosed_detail
 from ftpservice.simple.error_answers import INTERNAL_ERROR, answer_for
 from ftpservice.simple.line_stream import LineStream
 from ftpservice.storage.batch_commit import commit_batch
@@ -82,6 +82,7 @@ class TransferRecord:
 
     def committed(self, writing: IWriting, entry: Entry) -> None:
         """End an upload whose file has been published."""
+        self._path = str(writing.path)
         self.ended(digest=self._context.upload_committed(self._user, writing, entry))
 
     def ended(self, problem: BaseException | None = None, digest: str = "") -> None:
@@ -113,7 +114,8 @@ class TransferRecord:
         refusal = answer_for(problem) or INTERNAL_ERROR
         detail = undisclosed_detail(problem, refusal.text)
         facts = ("UPLD", self._path, refusal.code.value, refusal.text, detail)
-        self._context.events.publish(UploadRefused, *facts, self._number, user=self._user)
+        who = (self._number, refused_by(problem))
+        self._context.events.publish(UploadRefused, *facts, *who, user=self._user)
 
 
 class DownloadRecord(TransferRecord):

@@ -25,6 +25,7 @@ __all__ = [
     "OutOfResources",
     "PathNotFound",
     "QuotaExceeded",
+    "RefusedByGate",
     "StorageError",
     "Unavailable",
 ]
@@ -35,6 +36,8 @@ class StorageError(Exception):
 
     words = "the storage failed"
     """What is wrong, in general: one phrase per class."""
+    refused_by = ""
+    """What refused it, if not the storage itself; for events."""
 
     def __init__(self, path: VirtualPath, detail: str = "") -> None:
         super().__init__(path, detail)
@@ -126,6 +129,17 @@ class NameRefused(StorageError):
     def __init__(self, path: VirtualPath, detail: str = "", pattern: str = "") -> None:
         super().__init__(path, detail)
         self.pattern = pattern
+
+
+class RefusedByGate(StorageError):
+    """A gate has refused it; the peer is told ``text``."""
+
+    words = "refused by a gate"
+
+    def __init__(self, path: VirtualPath, text: str, gate: str) -> None:
+        super().__init__(path, f"{gate}: {text}")
+        self.text = text
+        self.refused_by = gate
 
 
 class NoSpace(StorageError):

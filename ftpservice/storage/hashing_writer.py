@@ -8,12 +8,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.storage.gates import IPreparedWriting
 from ftpservice.storage.interfaces import IWriting
 from ftpservice.wire.digests import Hasher, new_hasher
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["HashingWriter"]
+__all__ = ["HashingWriter", "PreparedHashingWriter"]
 
 log = Logger("ftpservice")
 
@@ -109,3 +110,12 @@ class HashingWriter:
     def _take_pending(self) -> list[bytes]:
         pieces, self._pending, self._pending_bytes = self._pending, [], 0
         return [] if self._has_gap else pieces
+
+
+@implementer(IPreparedWriting)
+class PreparedHashingWriter(HashingWriter):
+    """The same for an ``inner`` that is an `IPreparedWriting`."""
+
+    async def prepare(self) -> None:
+        """Do all but publishing."""
+        await IPreparedWriting(self._inner).prepare()

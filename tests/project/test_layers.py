@@ -25,6 +25,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"backends.local.partials"},
         {"backends.local.files"},
         {"backends.local", "backends.memory", "backends.ftp_shell", "backends.mounts"},
+        {"backends.gates"},
         {"backends"},
         {"accounts.defence", "accounts.foreign_hashes", "accounts.groups"},
         {"accounts"},

@@ -23,6 +23,7 @@ from ftpservice.storage.errors import (
     StorageError,
     Unavailable,
 )
+from ftpservice.storage.gates import IHeldFile, IHeldUpload
 from ftpservice.storage.interfaces import IRetractableWriting, IWriting, WriteMode, WriteRequest
 from ftpservice.storage.quota_interfaces import IReplacing
 from ftpservice.wire.entry import Entry
@@ -91,7 +92,26 @@ def _content_to_resume(
     return content
 
 
-@implementer(IWriting, IReplacing)
+@implementer(IHeldFile)
+class MemoryHeldFile:
+    """What an upload has received so far."""
+
+    def __init__(self, data: bytes) -> None:
+        self.size = len(data)
+        self._data = data
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """Return bytes."""
+        return self._data[offset : offset + size]
+
+    def descriptor(self) -> None:
+        """Return None: it is in memory."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@implementer(IWriting, IReplacing, IHeldUpload)
 class MemoryUpload:
     """A file being uploaded, not visible yet; if interrupted, it becomes a partial upload."""
 
@@ -154,6 +174,16 @@ class MemoryUpload:
             self._tree.keep_partial(self._partial)
         else:
             self._partial.content.drop()
+
+    async def open_held(self) -> MemoryHeldFile:
+        """Return what arrived and was kept."""
+        self._require_open()
+        end = self.offset + self._written
+        return MemoryHeldFile(bytes(self._partial.content.data[:end]))
+
+    def keep_nothing(self) -> None:
+        """Make `abandon` keep nothing."""
+        self._is_lost = True
 
     def _check_publishable(self) -> None:
         """Raise the error that prevents publishing now, in the directory wherever that is."""

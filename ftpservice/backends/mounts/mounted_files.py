@@ -8,6 +8,7 @@ from zope.interface import implementer
 
 from ftpservice.backends.mounts.mount_table import MountedPart
 from ftpservice.storage.errors import StorageError
+from ftpservice.storage.gates import IHeldUpload
 from ftpservice.storage.interfaces import (
     IBatchCommit,
     IDescriptor,
@@ -21,7 +22,7 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["MountedListing", "MountedWriting"]
 
-FORWARDED = (IBatchCommit, IDescriptor, IRetractableWriting, ISpliceTarget)
+FORWARDED = (IBatchCommit, IDescriptor, IHeldUpload, IRetractableWriting, ISpliceTarget)
 
 
 @implementer(IListing)

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.errors import StorageError
+from ftpservice.storage.gates import IHeldUpload
 from ftpservice.storage.interfaces import (
     IBatchCommit,
     IPartials,
@@ -58,6 +59,8 @@ class MeteredUpload:
         return path
 
     def __conform__(self, interface: object) -> object:
+        if interface is IHeldUpload:
+            return IHeldUpload(self.inner, None)
         if interface is ISpliceTarget:
             target = ISpliceTarget(self.inner, None)
             return None if target is None else _MeteredTarget(self, target)

@@ -12,12 +12,14 @@ from typing import TypeVar
 from zope.interface import implementer, implementer_only
 
 from ftpservice.backends.local.files.append import LocalAppend
+from ftpservice.backends.local.files.held_file import LocalHeldFile, reopened
 from ftpservice.backends.local.files.lazy_upload import LazyUpload
 from ftpservice.backends.local.files.open_upload import begin_writing
 from ftpservice.backends.local.files.upload import AccountUploads, LocalUpload
 from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import StorageError, Unavailable
+from ftpservice.storage.gates import IHeldUpload
 from ftpservice.storage.interfaces import (
     IBatchCommit,
     IDescriptor,
@@ -63,8 +65,7 @@ class LocalWriter:
         self._pending_bytes = 0
         is_append = isinstance(upload, LocalAppend)
         self._max_pending_bytes = 0 if is_append else MAX_PENDING_BYTES
-        self._write_failed = False
-        self._ended = False
+        self._write_failed = self._keeps_nothing = self._ended = False
 
     def fileno(self) -> int:
         """Return the descriptor, positioned for the next byte; to be asked for before writing.
@@ -123,7 +124,7 @@ class LocalWriter:
                 return entry
             except BaseException as error:
                 _discard_if_full(upload, error)
-                upload.abandon()
+                self._abandon(upload)
                 raise
             finally:
                 upload.close()
@@ -137,9 +138,14 @@ class LocalWriter:
             try:
                 self._try_to_write_pending()
                 if not isinstance(self._upload, LazyUpload):
-                    self._upload.abandon()
+                    self._abandon(self._upload)
             finally:
                 self._upload.close()
+
+    def _abandon(self, upload: LocalUpload | LocalAppend) -> None:
+        if self._keeps_nothing:
+            upload.discard_on_abandon()
+        upload.abandon()
 
     def _try_to_write_pending(self) -> None:
         with suppress(OSError, StorageError):
@@ -210,9 +216,24 @@ class LocalAppendWriter(LocalWriter):
             return isinstance(upload, LocalAppend) and upload.retract()
 
 
-@implementer(ISpliceTarget, IBatchCommit, IReplacing)
+@implementer(ISpliceTarget, IBatchCommit, IReplacing, IHeldUpload)
 class LocalUploadWriter(LocalWriter):
     """A new file; unlike one that is appended to, it can be filled by splice(2)."""
+
+    async def open_held(self) -> LocalHeldFile:
+        """Write what is pending, and open the file once more."""
+        self._max_pending_bytes = 0
+        return await in_pool(
+            self._runner, self.path, self._held_in_thread, dispose=LocalHeldFile.close_in_thread
+        )
+
+    def _held_in_thread(self) -> LocalHeldFile:
+        descriptor = self._call_with_descriptor(reopened)
+        return LocalHeldFile(self._runner, self.path, descriptor)
+
+    def keep_nothing(self) -> None:
+        """Make `abandon` keep no partial upload."""
+        self._keeps_nothing = True
 
     @property
     def replaced_size(self) -> int | None:
@@ -230,7 +251,7 @@ class LocalUploadWriter(LocalWriter):
         return await in_pool(self._runner, self.path, self._call_with_descriptor, function)
 
 
-@implementer_only(IWriting, ISpliceTarget, IBatchCommit, IReplacing)
+@implementer_only(IWriting, ISpliceTarget, IBatchCommit, IReplacing, IHeldUpload)
 class LazyUploadWriter(LocalUploadWriter):
     """A new file that does not exist yet, so it offers no descriptor."""
 
