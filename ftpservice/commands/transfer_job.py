@@ -253,10 +253,9 @@ class UploadJob(TransferJob):
                         "TCP ended without TLS's close_notify; the upload counts as aborted"
                     )
                 await self._require_client_connected()
-            # 3. What may take long before that; it can still be cancelled.
             if IPreparedWriting.providedBy(writing):
-                await writing.prepare()
-            # 4. Publish. A commit cannot be undone and its reply must be true, so ABOR and the end
+                await writing.prepare()  # this may take long, and be cancelled
+            # 3. Publish. A commit cannot be undone and its reply must be true, so ABOR and the end
             #    of the session have no effect from here.
             self.is_committing = True
             entry = await writing.commit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from ftpservice.accounts.account_record import has_records
 from ftpservice.accounts.defence.bans import BanList
 from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
-from ftpservice.activity.admin_actions import publishing_actions
 from ftpservice.backends.directory_check import DirectoryCheck
 from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.strings import build_source
@@ -34,6 +33,7 @@ from ftpservice.retention.retention_service import STATE_FILE, RetentionService,
 from ftpservice.service.accept_guard import AcceptGuard
 from ftpservice.service.account_watch import AccountWatch
 from ftpservice.service.acme_setup import AcmeHooks, acme_services, expiry_advice
+from ftpservice.service.activity.hook_setup import join_hooks
 from ftpservice.service.activity.recorders import build_recorders
 from ftpservice.service.ban_service import BAN_FILE, BanService
 from ftpservice.service.certificates.certificate_expiry import CertificateExpiry
@@ -44,7 +44,7 @@ from ftpservice.service.certificates.certificate_setup import (
     load_or_make_certificates,
 )
 from ftpservice.service.control_actions import ServiceActions
-from ftpservice.service.control_socket import Action, ControlSocket
+from ftpservice.service.control_socket import ControlSocket
 from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.lifecycle import FTPService, ServiceParts
 from ftpservice.service.listeners import (
@@ -102,6 +102,7 @@ def assemble(
     recorders = build_recorders(settings, bans.bans, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers, sink = portal_checkers_for(settings, options.checkers), recorders.sink
+    hooks = join_hooks(settings, realm, sink.events, reactor)
     factory = FTPFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
     guard = AcceptGuard(sink.events, factory.address_refusal, reactor)
@@ -117,12 +118,11 @@ def assemble(
     join_observers(service, options, reactor)
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
-    hooks = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
-    by_name = publishing_actions(actions.by_name, sink.events.publish, time.time)
-    service.last_steps += recorders.finishers
-    serve_api(web, WebSources(by_name, factory, recorders.report))
-    beside = (bans, guard, service.retention, *_control_socket(options, by_name, guard, reactor))
-    more = (web, *_operation_services(options, factory, actions, hooks, reactor))
+    acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
+    service.last_steps += [*recorders.finishers, hooks.finish]
+    serve_api(web, WebSources(actions.by_name, factory, recorders.report))
+    beside = (bans, guard, service.retention, *_control_socket(options, actions, guard, reactor))
+    more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))
     _join(service, *recorders.services, *beside, *more)
     _reload_settings(service, options, reactor, console)
     return service
@@ -173,12 +173,12 @@ def _banner(
 
 
 def _control_socket(
-    options: ServiceOptions, by_name: Mapping[str, Action], guard: AcceptGuard, reactor: Any
+    options: ServiceOptions, actions: ServiceActions, guard: AcceptGuard, reactor: Any
 ) -> Iterator[Service]:
     """Yield the control socket, if there is one."""
     path = options.settings.control_socket_path
     if path is not None:
-        control = ControlSocket(path, by_name, reactor, owner_for(options))
+        control = ControlSocket(path, actions.by_name, reactor, owner_for(options))
         control.when_bound = guard.guard_control
         yield control
 

@@ -15,6 +15,7 @@ from ftpservice.accounts.checkers import LoginUnavailable
 from ftpservice.accounts.defence.bans import Ban, BanList
 from ftpservice.accounts.defence.networks import Network, client_address, is_in_networks
 from ftpservice.accounts.realm import Realm
+from ftpservice.activity.admin_actions import publishing_actions
 from ftpservice.activity.report import ActivityReport, LiveSession
 from ftpservice.concurrency.task import Task
 from ftpservice.control.factory import FTPFactory
@@ -59,8 +60,8 @@ class ServiceActions:
 
     @property
     def by_name(self) -> dict[str, Callable[[Request], Any]]:
-        """Return the actions by command."""
-        return {
+        """Return the actions by command; what they do is published."""
+        actions = {
             "who": self.who,
             "kick": self.kick,
             "ban": self.ban,
@@ -72,6 +73,7 @@ class ServiceActions:
             "certificate": self.certificate,
             **_retention_actions(self._retention),
         }
+        return publishing_actions(actions, self._factory.event_sink.events.publish, time.time)
 
     def who(self, _request: Request) -> Any:
         """Return the sessions."""

@@ -21,6 +21,7 @@ from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.task import Task
 from ftpservice.net.tls.certificate_file import key_exposure_warning
 from ftpservice.service.acme_setup import check_acme_start
+from ftpservice.service.activity.hook_setup import hooks_for
 from ftpservice.service.activity.journal_setup import journal_plan
 from ftpservice.service.assembly import (
     bans_for,
@@ -61,6 +62,7 @@ def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     check_transfer_log(settings.xferlog, owner)
     _check_files(settings, reactor, owner)
     portal_checkers_for(settings, checkers)
+    hooks_for(settings, reactor)
     if settings.acme:
         check_acme_start(settings, reactor)
     if settings.control_socket_path is not None:

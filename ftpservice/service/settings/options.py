@@ -18,7 +18,7 @@ from ftpservice.accounts.stores.url_passwords import (
     without_password,
 )
 from ftpservice.service.settings.errors import SettingsConflict, error_text
-from ftpservice.service.settings.setting import FLAG, TEXTS, Setting
+from ftpservice.service.settings.setting import FLAG, TABLES, TEXTS, Setting
 from ftpservice.service.settings.settings import (
     SETTINGS,
     ServiceSettings,
@@ -74,7 +74,7 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
         *(
             [name, None, None, _help(setting)]
             for name, setting in SETTINGS.items()
-            if setting.kind not in (FLAG, TEXTS)
+            if setting.kind not in (FLAG, TABLES, TEXTS)
         ),
     ]
     settings: ServiceSettings
@@ -167,7 +167,7 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
         for name, setting in SETTINGS.items():
             if setting.kind is FLAG and self[name]:
                 given[name] = True
-            elif setting.kind not in (FLAG, TEXTS) and self[name] is not None:
+            elif setting.kind not in (FLAG, TABLES, TEXTS) and self[name] is not None:
                 if name == "journal" and has_password(self[name]):
                     raise usage.UsageError(f"--journal: {IN_COMMAND_LINE_TEXT}")
                 given[name] = _parsed(setting, self[name])

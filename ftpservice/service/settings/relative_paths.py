@@ -31,6 +31,7 @@ def make_paths_absolute(given: dict[str, Any], base: str) -> None:
         given["journal"] = absolute(journal)
     if given.get("root") is not None and not is_storage_string(given["root"]):
         given["root"] = absolute(given["root"])
+    given |= {"hook": tuple(one.from_directory(base) for one in given.get("hook", ()))}
     for name in PATHS:
         value = given.get(name)
         if isinstance(value, tuple):

@@ -17,6 +17,7 @@ __all__ = [
     "FLAG",
     "SECONDS",
     "SWITCH",
+    "TABLES",
     "TEXT",
     "TEXTS",
     "Setting",
@@ -62,6 +63,12 @@ def _texts(value: object) -> list[str]:
     return [_text(item) for item in (value if isinstance(value, list) else [value])]
 
 
+def _tables(value: object) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError
+    return value
+
+
 def _flag(value: object) -> bool:
     if isinstance(value, str):
         value = FLAG_WORDS.get(value.lower())
@@ -94,6 +101,7 @@ TEXT = SettingKind("string", 'a string in quotes, "..."', _text)
 TEXTS = SettingKind("list of strings", 'a string or a list of strings, ["...", "..."]', _texts)
 FLAG = SettingKind("true or false", "true or false", _flag)
 SWITCH = SettingKind("on or off", '"on" or "off"', _flag)
+TABLES = SettingKind("tables", "a list of tables, [[...]]", _tables)
 COUNT = SettingKind("whole number, 1 or more", "a whole number, 1 or more, such as 50", _count)
 SECONDS = SettingKind(
     "seconds, 0 or more",

@@ -23,6 +23,7 @@ from ftpservice.data.peer_policy import (
 from ftpservice.net.tls.server import TLSFiles
 from ftpservice.service.settings.acme import AcmeSettings
 from ftpservice.service.settings.errors import SettingsConflict
+from ftpservice.service.settings.hooks import HookTables
 from ftpservice.service.settings.journal import JournalSettings
 from ftpservice.service.settings.logs import LogSettings
 from ftpservice.service.settings.operation import OperationSettings
@@ -61,7 +62,7 @@ FILES_DIRECTORY = "files"
 
 
 @dataclass(frozen=True)
-class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSettings):
+class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSettings, HookTables):
     """The values of all settings; paths are absolute, durations are in seconds."""
 
     listen: tuple[str, ...] = setting(
@@ -360,6 +361,7 @@ class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSetti
             raise SettingsConflict("--key: give one for each --certificate, in order, or none")
         self.check_web(self.offers_tls)
         self.check_journal(self.data_dir)
+        self.check_hooks()
         if self.acme:
             self.check_acme(self.offers_tls, bool(self.certificate), self.data_dir)
 

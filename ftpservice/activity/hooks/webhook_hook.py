@@ -1,0 +1,200 @@
+"""Delivers events to a webhook: at least once, in order, over restarts.
+
+Events go to the spool in batches. From there the oldest one is sent until the receiver accepts it,
+with growing pauses; the others wait behind it, so the order stays. An event is dropped, counted and
+logged if the spool is full, if the receiver refuses it for good (a 4xx other than 408, 409, 425 and
+429), or after three days.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ftpservice.activity.hooks.hook_settings import HookSettings
+from ftpservice.activity.hooks.webhook_request import Answer, Verdict, WebhookClient
+from ftpservice.activity.hooks.webhook_spool import Delivery, WebhookSpool
+from ftpservice.concurrency.task import Task
+from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner, PoolOverloaded
+from ftpservice.events import Event
+
+__all__ = ["GIVE_UP_SECONDS", "WebhookHook"]
+
+log = Logger("ftpservice.hooks")
+
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 300.0
+SPOOL_PAUSE_SECONDS = 5.0
+"""Time after which a spool that failed is tried again."""
+GIVE_UP_SECONDS = 3 * 86_400.0
+SPOOL_ERRORS = (sqlite3.Error, OSError, PoolOverloaded)
+
+
+class _Wait:
+    """A pause that ends early when there is something to do."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._waiter: Deferred[None] | None = None
+        self._call: IDelayedCall | None = None
+
+    async def pause(self, seconds: float | None = None) -> None:
+        """Wait for `wake`, or for ``seconds``."""
+        self._waiter = Deferred()
+        if seconds is not None:
+            self._call = self._reactor.callLater(seconds, self.wake)
+        await self._waiter
+
+    def wake(self) -> None:
+        """End the pause."""
+        call, self._call = self._call, None
+        if call is not None and call.active():
+            call.cancel()
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.called:
+            waiter.callback(None)
+
+
+class WebhookHook:
+    """The webhook of ``settings``, with its spool in ``directory``."""
+
+    def __init__(
+        self,
+        settings: HookSettings,
+        directory: Path,
+        reactor: Any,
+        seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._name = settings.name
+        self._most = settings.max_waiting
+        self._spool = WebhookSpool(directory / f"{settings.name}.spool", settings.max_waiting)
+        self._client = WebhookClient(settings.webhook, settings.secret_file, settings.time_limit)
+        self._pool: BlockingRunner = BlockingPool(reactor, f"hook {self._name}", threads=2)
+        self._seconds = seconds
+        self._incoming: deque[tuple[str, float, bytes]] = deque()
+        self._dropped = 0
+        self._is_stopped = False
+        self._to_store, self._to_send = _Wait(reactor), _Wait(reactor)
+        self._tasks: list[Deferred[None]] = []
+
+    def deliver(self, _event: Event, document: Mapping[str, Any]) -> None:
+        """Store an event, soon, and send it after those before it."""
+        if len(self._incoming) >= self._most:
+            self._drop(1)
+            return
+        body = json.dumps(document).encode()
+        self._incoming.append((document["id"], self._seconds(), body))
+        self._to_store.wake()
+
+    def start(self) -> None:
+        """Send what an earlier run has left, and what comes."""
+        self._tasks = [Task(self._store()).done, Task(self._send()).done]
+        for task in self._tasks:
+            task.addErrback(_unexpected, self._name)
+
+    async def stop(self) -> None:
+        """Store what is not stored yet, and end."""
+        self._is_stopped = True
+        self._client.stop()
+        self._to_store.wake()
+        self._to_send.wake()
+        for task in self._tasks:
+            await task
+        await self._pool.stop()
+        self._spool.close()
+        if self._incoming or self._dropped:
+            self._drop(len(self._incoming))
+            self._report_dropped()
+
+    async def _store(self) -> None:
+        """Move events to the spool, those that have come meanwhile in one step."""
+        while not (self._is_stopped and not self._incoming):
+            if not self._incoming:
+                await self._to_store.pause()
+                continue
+            batch = list(self._incoming)
+            try:
+                self._drop(await self._pool.run(self._spool.add, batch))
+            except SPOOL_ERRORS as error:
+                log.error("the spool of the hook {name}: {reason}", name=self._name, reason=error)
+                if self._is_stopped:
+                    return
+                await self._to_store.pause(SPOOL_PAUSE_SECONDS)
+                continue
+            for _ in batch:
+                self._incoming.popleft()
+            self._to_send.wake()
+
+    async def _send(self) -> None:
+        """Send the oldest event until it is delivered or given up, then the next one."""
+        pause = 0.0
+        while not self._is_stopped:
+            try:
+                delivery = await self._pool.run(self._spool.first)
+                if delivery is None:
+                    await self._to_send.pause()
+                    continue
+                now = self._seconds()
+                answer = await self._pool.run(self._client.post, delivery, now)
+                if self._is_stopped and answer.verdict is Verdict.FAILED:
+                    return
+                if await self._is_settled(delivery, answer, now):
+                    pause = 0.0
+                    continue
+            except SPOOL_ERRORS as error:
+                log.error("the spool of the hook {name}: {reason}", name=self._name, reason=error)
+            pause = min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, pause * 2))
+            await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for a time, whatever comes meanwhile, or for the end."""
+        ends = self._seconds() + seconds
+        while not self._is_stopped and (left := ends - self._seconds()) > 0:
+            await self._to_send.pause(left)
+
+    async def _is_settled(self, delivery: Delivery, answer: Answer, now: float) -> bool:
+        """Remove a delivery that is over; tell whether it is."""
+        is_old = now - delivery.made > GIVE_UP_SECONDS
+        if answer.verdict is Verdict.FAILED and not is_old:
+            if not delivery.attempts:
+                log.warn(
+                    "the hook {name}: {detail}; it is tried again",
+                    name=self._name,
+                    detail=answer[1],
+                )
+            return False
+        await self._pool.run(self._spool.remove, delivery.number)
+        if answer.verdict is not Verdict.DELIVERED:
+            log.error(
+                "the hook {name}: event {id} is given up: {detail}",
+                name=self._name,
+                id=delivery.id,
+                detail=answer.detail,
+            )
+        elif self._dropped:
+            self._report_dropped()
+        return True
+
+    def _drop(self, count: int) -> None:
+        if count and not self._dropped:
+            log.error("the hook {name}: its spool is full, events are dropped", name=self._name)
+        self._dropped += count
+
+    def _report_dropped(self) -> None:
+        count, self._dropped = self._dropped, 0
+        log.error("the hook {name} has missed {count} events", name=self._name, count=count)
+
+
+def _unexpected(failure: Failure, name: str) -> None:
+    if not failure.check(CancelledError):
+        log.failure("the hook {name} has ended", failure, name=name)

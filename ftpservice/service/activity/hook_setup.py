@@ -1,0 +1,34 @@
+"""The hooks and gates of the settings, joined to the events and to the realm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftpservice.accounts.realm import Realm
+from ftpservice.activity.hooks.hook_service import HookService, build_gates, build_hooks
+from ftpservice.backends.gates.gate_rules import GateBook
+from ftpservice.events import EventStream
+from ftpservice.service.settings.errors import CannotStart, error_text
+from ftpservice.service.settings.settings import ServiceSettings
+
+__all__ = ["hooks_for", "join_hooks"]
+
+
+def hooks_for(settings: ServiceSettings, reactor: Any) -> HookService:
+    """Return the hooks of the settings, with their gates; raises `CannotStart`."""
+    try:
+        hooks = build_hooks(settings.hook, settings.data_dir, reactor)
+        hooks.gates = build_gates(settings.hook, reactor)
+    except ValueError as error:
+        raise CannotStart(f"[[hook]]: {error_text(error)}") from None
+    return hooks
+
+
+def join_hooks(
+    settings: ServiceSettings, realm: Realm, events: EventStream, reactor: Any
+) -> HookService:
+    """Return the hooks, which are told of events; the realm asks the gates."""
+    hooks = hooks_for(settings, reactor)
+    realm.gates = GateBook(hooks.gates, reactor) if hooks.gates else None
+    hooks.subscribe(events)
+    return hooks

@@ -1,0 +1,138 @@
+"""Commands as hooks and gates."""
+
+import json
+import os
+import shlex
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError
+from twisted.logger import globalLogPublisher
+
+from ftpservice.activity.hooks.command_hook import CommandGate, CommandHook, GateFailed
+from ftpservice.activity.hooks.hook_settings import HookSettings
+from ftpservice.backends.memory.writing import MemoryHeldFile
+from ftpservice.concurrency.task import Task
+from ftpservice.storage.gates import GateAnswer, GateRequest
+from tests.support.open_resources import nothing_left, until
+
+REQUEST = GateRequest("delete", "i", 1.0, "ann", path="/a")
+
+
+def settings(script, **options):
+    return HookSettings("h", ("upload",), command=("/bin/sh", "-c", script), **options)
+
+
+async def answer(script, held=None, **options):
+    async with nothing_left():
+        gate = CommandGate(settings(script, **options), reactor)
+        try:
+            if held is not None:
+                return await gate.check_upload(REQUEST, held)
+            return await gate.check_delete(REQUEST)
+        finally:
+            await gate.stop()
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("exit 0", GateAnswer(True)),
+        ("echo fine", GateAnswer(True)),
+        ("echo no way; echo more; exit 1", GateAnswer(False, "no way")),
+        ("exit 1", GateAnswer(False)),
+        ('echo \'{"name": "b"}\'', GateAnswer(True, name="b")),
+        ('echo \'{"name": "b", "unique": true}\'', GateAnswer(True, name="b", is_unique=True)),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_the_exit_status_is_the_answer(script, expected):
+    assert await answer(script) == expected
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo oh >&2; exit 2", "exit status 2: oh"),
+        ("kill -9 $$", "signal 9"),
+        ("echo '{'", "not JSON"),
+        ("echo '{\"name\": 1}'", "has no name"),
+        ("sleep 600", "ended by its time limit"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_anything_else_is_a_failure(script, reason):
+    with pytest.raises(GateFailed, match=reason):
+        await answer(script, time_limit=0.3 if "sleep" in script else 20.0)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_upload_in_memory_is_read_by_the_name_of_a_file():
+    held = MemoryHeldFile(b"content" * 300_000)
+    found = await answer('wc -c < "$FTPSERVICE_FILE"; exit 1', held)
+    assert found == GateAnswer(False, "2100000")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_question_that_is_cancelled_ends_its_command(tmp_path):
+    async with nothing_left():
+        gate = CommandGate(
+            settings(f"touch {tmp_path}/begun; sleep 600", time_limit=600.0), reactor
+        )
+        asking = Task(gate.check_upload(REQUEST, MemoryHeldFile(b"x"))).done
+        waiting = Task(gate.check_upload(REQUEST, MemoryHeldFile(b"x"))).done
+        await until((tmp_path / "begun").exists, str)
+        for one in (asking, waiting):
+            one.cancel()
+            with pytest.raises(CancelledError):
+                await one
+        await gate.stop()
+
+
+@pytest.fixture
+def lines():
+    found = []
+
+    def note(event):
+        if event.get("log_namespace") == "ftpservice.hooks":
+            found.append(event["log_format"].format(**event))
+
+    globalLogPublisher.addObserver(note)
+    yield found
+    globalLogPublisher.removeObserver(note)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_hook_gets_each_event_as_json(lines, tmp_path):
+    hook = CommandHook(
+        settings(f"cat > {shlex.quote(str(tmp_path))}/$FTPSERVICE_ID; echo done"), reactor
+    )
+    documents = [{"id": f"e{number}", "event": "upload", "path": "/ä\udce9"} for number in range(5)]
+    for document in documents:
+        hook.deliver(None, document)
+    await until(lambda: len(lines) == 5, lambda: lines)
+    await hook.stop()
+    assert [json.loads((tmp_path / f"e{number}").read_text()) for number in range(5)] == documents
+    assert lines == ["the hook h: done"] * 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_failures_are_logged_with_what_the_command_said(lines):
+    hook = CommandHook(settings("echo oh >&2; exit 3"), reactor)
+    hook.deliver(None, {"id": "e"})
+    await until(lambda: lines, lambda: lines)
+    await hook.stop()
+    assert lines == ["the hook h failed: exit status 3: oh"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_events_beyond_the_queue_are_dropped_and_counted(lines, tmp_path):
+    os.mkfifo(tmp_path / "go")
+    script = f"read x < {tmp_path}/go"
+    hook = CommandHook(settings(script, max_running=1, max_waiting=1), reactor)
+    for number in range(4):
+        hook.deliver(None, {"id": str(number)})
+    assert lines == ["the hook h is too slow: events are dropped"]
+    await hook.stop()
+    assert lines[-1] == "the hook h has missed 4 events"
