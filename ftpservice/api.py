@@ -35,6 +35,7 @@ from ftpservice.accounts.passwd_store import PasswordFileStore
 from ftpservice.accounts.password_hash import hash_password
 from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
+from ftpservice.activity.hooks.plugin_hook import IEventSubscriber, IHookPlugin
 from ftpservice.activity.report import ActivityReport
 from ftpservice.backends.strings import BadStorageString, build_source
 from ftpservice.control.factory import FTPFactory
@@ -79,6 +80,8 @@ __all__ = [
     "IAccountRecords",
     "IAccountStore",
     "ICertificateCredentials",
+    "IEventSubscriber",
+    "IHookPlugin",
     "IPeerCredentials",
     "IStartable",
     "ImplicitTLSFactory",

@@ -155,7 +155,7 @@ class Realm:
     ) -> Deferred[Avatar]:
         """Return the account; fails with `UnauthorizedLogin`, or `StorageError` without storage.
 
-        ``mind`` is the client for the gates (`GatedAccount`), or None.
+        ``mind`` is the client, for the gates, or None.
         """
         if IAccount not in interfaces:
             raise NotImplementedError("this realm returns accounts only (IAccount)")

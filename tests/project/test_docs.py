@@ -18,6 +18,7 @@ from ftpservice.accounts.external.http_settings import HTTP_KEYS
 from ftpservice.accounts.external.ldap_settings import LDAP_KEYS
 from ftpservice.accounts.passwd_file import parse
 from ftpservice.accounts.passwd_line import OPTIONS
+from ftpservice.activity.hooks.hook_settings import KEYS
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.doctor_command import doctor
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
@@ -60,6 +61,7 @@ ACRONYMS = frozenset(
             "ACL",
             "CSV",
             "ACME",
+            "CSV",
             "DES",
             "SSHA",
             "ALL",
@@ -92,7 +94,8 @@ ACRONYMS = frozenset(
     )
 )
 CHALLENGES = {challenge.value for challenge in AcmeChallenge}
-OTHERS = {"argon2-cffi", "ftpservice-client", READ_ONLY_WORD, *CHALLENGES}
+WEBHOOK_HEADERS = {"webhook-id", "webhook-timestamp", "webhook-signature", "webhook-attempt"}
+OTHERS = {"argon2-cffi", "ftpservice-client", READ_ONLY_WORD, *CHALLENGES, *WEBHOOK_HEADERS}
 FOLDERS = (CHECKOUT, CHECKOUT / "ftpservice", CHECKOUT / "client" / "ftpservice_client", EXAMPLES)
 """Paths on the pages are relative to one of these."""
 
@@ -175,7 +178,7 @@ def test_options_that_are_named_exist() -> None:
 
 
 def test_names_of_settings_and_rights_exist() -> None:
-    known = {*SETTINGS, *PRESETS, *OPTIONS, *OTHERS, *LDAP_KEYS, *HTTP_KEYS, *REFUSED_WORDS}
+    known = {*SETTINGS, *PRESETS, *OPTIONS, *OTHERS, *LDAP_KEYS, *HTTP_KEYS, *REFUSED_WORDS, *KEYS}
     hyphened = {code.partition("=")[0].strip() for code in inline()}
     hyphened = {name for name in hyphened if re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", name)}
     assert hyphened - known == set()

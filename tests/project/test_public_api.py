@@ -27,6 +27,7 @@ DOORS = {
         UnusableChecker
         AccountExists AccountStoreError Ban BanList BanRules IAccountStore InvalidAccount
         NoSuchAccount PasswordFileStore StoreUnavailable
+        IEventSubscriber IHookPlugin
     """,
     "ftpservice.events": """
         AccountChanged AdminAction Banned BanLifted NO_SESSION SessionInfo UploadRefused
@@ -36,6 +37,8 @@ DOORS = {
         SessionOpened SessionStalled TransferEnded TransferStarted
     """,
     "ftpservice.storage": """
+        GateAnswer GateRequest IDeleteGate IHeldFile IHeldUpload ILoginGate IUploadGate
+        RefusedByGate
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
         FilesystemUnsupported HasUploads IAccess IBatchCommit IConditionalRemoval
         IDescriptor IEnter IFreeSpace

@@ -188,8 +188,8 @@ def test_a_running_service_can_change_most_settings() -> None:
     restart = [name for name, setting in SETTINGS.items() if not setting.live]
     assert restart == [
         "listen", "implicit", "simple", "simple-tls", "root", "auth", "anonymous",
-        "anonymous-root", "upload-digest", "data-dir", "durable", "http", "https", "http-host",
-        "uid", "gid", "allow-root",
+        "anonymous-root", "upload-digest", "data-dir", "durable", "hook", "http", "https",
+        "http-host", "uid", "gid", "allow-root",
         "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps", "log-format",
         "xferlog", "journal", "journal-keep", "journal-size", "journal-spool", "acme",
         "acme-agree-tos", "acme-email", "acme-directory", "acme-ca-file", "acme-eab-key-id",

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ftpservice.backends.gates.path_patterns import PathPatterns
 from ftpservice.wire.units import parse_duration
 
-__all__ = ["EVENT_NAMES", "GATE_NAMES", "HookSettings", "parse_hook", "refuse_same_names"]
+__all__ = ["EVENT_NAMES", "GATE_NAMES", "KEYS", "HookSettings", "parse_hook", "refuse_same_names"]
 
 EVENT_NAMES = ("login", "upload", "download", "delete", "rename", "refusal", "ban")
 GATE_NAMES = ("upload", "delete", "login")
