@@ -115,3 +115,31 @@ def test_the_user_of_the_service_is_checked():
     done = run("check", "--auth=memory:a:b", "--uid", "no-such-user")
     assert (done.exit_code, "there is no such user" in done.output) == (1, True)
     assert "embeds" not in done.output
+
+
+def test_hooks_are_checked_and_shown_without_their_secrets(bench):
+    (bench / "key").write_text("a key of many letters")
+    hook = """
+[[hook]]
+name = "tell"
+on = ["upload"]
+webhook = "https://example.com/"
+secret-file = "key"
+"""
+    settings = bench / "ftp.toml"
+    settings.write_text(FILE + 'data-dir = "data"\n' + hook)
+    shown = run("show", "--config", "ftp.toml").stdout
+    assert 'hook = [{name = "tell", on = ["upload"], webhook = "https://example.com/"' in shown
+    assert "many letters" not in shown + run("show", "--json", "--config", "ftp.toml").stdout
+    assert run("check", "--allow-root", "--config", "ftp.toml").exit_code == 0
+    assert not (bench / "data").exists()
+    for change, problem in (
+        (hook.replace("on =", "when ="), "line 6, hook: hook 'tell': unknown key when"),
+        (hook + hook, "[[hook]]: two hooks have the name 'tell'"),
+        (hook.replace('"key"', '"none"'), "secret-file"),
+        ('[hook]\nname = "a"\n', "is not a list of tables, [[...]]"),
+    ):
+        settings.write_text(FILE + 'data-dir = "data"\n' + change)
+        checked = run("check", "--allow-root", "--config", "ftp.toml")
+        assert checked.exit_code == 1
+        assert problem in checked.output

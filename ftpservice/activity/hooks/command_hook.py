@@ -32,6 +32,8 @@ __all__ = ["CommandGate", "CommandHook", "GateFailed", "HookCommand"]
 log = Logger("ftpservice.hooks")
 
 COPY_SIZE = 1 << 20
+STOP_SECONDS = 5.0
+"""How long the end of the service waits for hooks."""
 REFUSES = 1
 """The exit status for a no."""
 
@@ -65,6 +67,7 @@ class HookCommand:
 
     def __init__(self, settings: HookSettings, reactor: Any) -> None:
         self.settings = settings
+        self._reactor = reactor
         most = settings.max_running
         self._pool: BlockingRunner = BlockingPool(
             reactor, f"hook {settings.name}", threads=most, waiting=most + settings.max_waiting
@@ -97,16 +100,25 @@ class HookCommand:
             if file is not None:
                 file.close()
 
-    @property
-    def running(self) -> int:
-        """How many run, or wait for that."""
-        return len(self._running)
+    def stop(self, seconds: float = 0.0) -> Deferred[int]:
+        """Refuse further calls, and end what runs after ``seconds``; fires with their number."""
+        ended: list[CommandProcess] = []
 
-    def stop(self) -> Deferred[None]:
-        """End what runs, and refuse further calls."""
-        for process in self._running:
-            process.stop()
-        return self._pool.stop()
+        def end_all() -> None:
+            ended.extend(self._running)
+            for process in ended:
+                process.stop()
+
+        call = self._reactor.callLater(seconds, end_all) if seconds and self._running else None
+        if call is None:
+            end_all()
+
+        def stopped(_none: None) -> int:
+            if call is not None and call.active():
+                call.cancel()
+            return len(ended)
+
+        return self._pool.stop().addCallback(stopped)
 
 
 def _run_in_thread(process: CommandProcess, file: HeldDescriptor | None) -> CommandOutcome:
@@ -129,7 +141,6 @@ class CommandHook:
         self._command = HookCommand(settings, reactor)
         self._name = settings.name
         self._dropped = 0
-        self._is_stopped = False
 
     def deliver(self, _event: Event, document: Mapping[str, Any]) -> None:
         """Run the command, soon."""
@@ -143,8 +154,6 @@ class CommandHook:
             return
         except OSError as error:
             log.error("the hook {name} failed: {reason}", name=self._name, reason=error.strerror)
-            return
-        if self._is_stopped:
             return
         if outcome.status or outcome.is_timed_out:
             reason = outcome.reason()
@@ -165,12 +174,13 @@ class CommandHook:
         """Do nothing: threads begin with the first event."""
 
     def stop(self) -> Deferred[None]:
-        """End what runs; events that wait are dropped and counted."""
-        count, self._dropped = self._command.running + self._dropped, 0
-        self._is_stopped = True
-        if count:
-            log.error("the hook {name} has missed {count} events", name=self._name, count=count)
-        return self._command.stop()
+        """Wait a little for what runs and waits, then end it; what is lost is counted."""
+        return self._command.stop(STOP_SECONDS).addCallback(self._stopped)
+
+    def _stopped(self, ended: int) -> None:
+        lost = ended + self._dropped
+        if lost:
+            log.error("the hook {name} has missed {count} events", name=self._name, count=lost)
 
 
 @implementer(IUploadGate, IDeleteGate, ILoginGate)
@@ -205,7 +215,7 @@ class CommandGate:
             return GateAnswer(False, text.partition("\n")[0])
         return _renaming_answer(text) if text.startswith("{") else GateAnswer(True)
 
-    def stop(self) -> Deferred[None]:
+    def stop(self) -> Deferred[int]:
         """End what runs."""
         return self._command.stop()
 

@@ -105,7 +105,7 @@ def test_at_the_end_what_waits_is_passed_on_and_the_hooks_end():
     bench.stream.publish(UP)
     bench.way.ending = Deferred()
     ended = []
-    bench.service.stopService().addCallback(ended.append)
+    bench.service.finish().addCallback(ended.append)
     assert (bench.way.told, bench.way.is_stopped, ended) == ([UP], True, [])
     bench.way.ending.callback(None)
     assert ended

@@ -235,3 +235,29 @@ command = ["/bin/sh", "-c", "read x; echo not $FTPSERVICE_USER from $FTPSERVICE_
     assert event.reason.value == "refused by a gate"
     assert event.detail == "members: not other from 127.0.0.1"
     assert {event.user for event in service.of(LoggedIn)} == {"demo"}
+
+
+@in_thread
+def test_an_upload_that_ends_while_the_service_stops_is_still_asked_about(gated, tmp_path) -> None:
+    told = tmp_path / "told"
+    hooks = f"""{GUARD}
+[[hook]]
+name = "tell"
+on = ["upload"]
+command = ["/bin/sh", "-c", "cat >> {told}"]
+"""
+    service = gated(hooks)
+    wires = [service.served.session() for _ in range(2)]
+    ends = []
+    for number, wire in enumerate(wires):
+        ends.append(wire.data())
+        wire.send(f"STOR in/{number}\r\n")
+        assert wire.reply().code == 150
+    service.served.in_reactor(lambda: service.served.service.stopService() and None)
+    for end, content in zip(ends, (b"bad", b"good"), strict=True):
+        end.sendall(content)
+        end.close()
+    assert [wire.reply().code for wire in wires] == [550, 226]
+    assert service.files() == {"in/1": b"good"}
+    service.served.wait_for(lambda: told.exists() and told.read_text())
+    assert json.loads(told.read_text())["path"] == "/in/1"
