@@ -136,8 +136,8 @@ class RefusedByGate(StorageError):
 
     words = "refused by a gate"
 
-    def __init__(self, path: VirtualPath, text: str, gate: str) -> None:
-        super().__init__(path, f"{gate}: {text}")
+    def __init__(self, path: VirtualPath, text: str, gate: str = "") -> None:
+        super().__init__(path, f"{gate}: {text}" if gate else text)
         self.text = text
         self.refused_by = gate
 

@@ -134,7 +134,7 @@ secret-file = "key"
     assert run("check", "--allow-root", "--config", "ftp.toml").exit_code == 0
     assert not (bench / "data").exists()
     for change, problem in (
-        (hook.replace("on =", "when ="), "line 6, hook: hook 'tell': unknown key when"),
+        (hook.replace("on =", "when ="), "line 8, hook: hook 'tell': unknown key when"),
         (hook + hook, "[[hook]]: two hooks have the name 'tell'"),
         (hook.replace('"key"', '"none"'), "secret-file"),
         ('[hook]\nname = "a"\n', "is not a list of tables, [[...]]"),
