@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONSTRAINTS := docs/constraints.txt
 INSTALL := $(PIP) install --no-build-isolation --constraint $(CONSTRAINTS)
 PACKAGED := setup.cfg $(CONSTRAINTS) pyproject.toml $(wildcard README.md) \
-	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed)
+	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed -o -path '*/assets/*')
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check clients lint types docs bench clean

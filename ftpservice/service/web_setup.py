@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.task import deferLater
 
 from ftpservice.accounts.stores.store_choice import only_changeable_store
 from ftpservice.activity.report import ActivityReport
 from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
+from ftpservice.events import LoginFailed, TransferEnded
 from ftpservice.service.listeners import Listener
 from ftpservice.service.settings.options import ServiceOptions
 
@@ -52,33 +55,59 @@ class WebServer(Service):
         self.site = site
         self.factory_of = factory_of
         self._options = options
+        self._timers: tuple[Any, ...] = ()
+        """What takes samples, and what has listeners."""
         self._pool = BlockingPool(reactor, "http", POOL_THREADS, POOL_WAITING)
 
     def serve_api(self, sources: WebSources) -> None:
         """Mount the REST API."""
+        from ftpservice.web.access.page_sessions import PageSessions
+        from ftpservice.web.access.portal_access import PortalAccess
         from ftpservice.web.access.request_access import RequestAccess
         from ftpservice.web.access.token_access import TokenAccess
         from ftpservice.web.access.token_file import TOKEN_FILE, TokenFile
         from ftpservice.web.api.api import mount_api
+        from ftpservice.web.api.live_stream import LiveStream
+        from ftpservice.web.page.page import mount_page
 
-        settings, events = self._options.settings, sources.factory.event_sink.events
-        place = settings.data_dir
+        settings, reactor = self._options.settings, self.site.reactor
+        place, publish = settings.data_dir, sources.factory.event_sink.events.publish
         file = TokenFile(Path(place, TOKEN_FILE), time.time) if place is not None else None
-        tokens = TokenAccess(file, self._pool, events.publish, time.time)
-        access = RequestAccess(tokens, settings.session.tls.allows_password)
-        mount_api(self.site, access, self._parts(sources))
+        access = RequestAccess(
+            TokenAccess(file, self._pool, publish, time.time),
+            PortalAccess(sources.factory, self._options.checkers, partial(deferLater, reactor)),
+            PageSessions(reactor.seconds),
+            settings.session.tls.allows_password,
+            reactor.seconds,
+        )
+        parts = self._parts(sources)
+        live = LiveStream(parts, reactor)
+        mount_api(self.site, access, parts, live)
+        mount_page(self.site, access)
+        self._timers = (parts.history, live)
+
+    def startService(self) -> None:
+        """Begin to take samples for the charts."""
+        super().startService()
+        for history in self._timers[:1]:
+            history.start()
 
     def _parts(self, sources: WebSources) -> ApiParts:
+        from ftpservice.web.api.activity_history import ActivityHistory
         from ftpservice.web.api.api_parts import ApiParts
         from ftpservice.web.api.live_sessions import LiveSessions
         from ftpservice.web.api.recent_events import RecentEvents
 
         settings, factory = self._options.settings, sources.factory
-        recent, places = RecentEvents(), [directory_of(settings.root), settings.data_dir]
+        live = LiveSessions(sources.report, factory.sessions)
+        recent, history = RecentEvents(), ActivityHistory(live, self.site.reactor, time.time)
+        places = [directory_of(settings.root), settings.data_dir]
         factory.event_sink.events.subscribe(recent)
+        factory.event_sink.events.subscribe(history, TransferEnded, LoginFailed)
         return ApiParts(
             sources.actions,
-            LiveSessions(sources.report, factory.sessions),
+            live,
+            history,
             recent,
             only_changeable_store(self._options.stores),
             self._pool,
@@ -91,6 +120,8 @@ class WebServer(Service):
     def stopService(self) -> Deferred[None]:
         """End the connections; fires when the threads have ended."""
         super().stopService()
+        for timer in self._timers:
+            timer.stop()
         self.site.abort_all()
         return self._pool.stop()
 

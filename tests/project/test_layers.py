@@ -47,6 +47,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"web.http"},
         {"web.access"},
         {"web.api"},
+        {"web.page"},
         {"web"},
         {"service.settings"},
         {"service.log"},

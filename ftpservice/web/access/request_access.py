@@ -1,36 +1,140 @@
-"""Who makes a request. Without TLS it is accepted where a password of FTP would be."""
+"""Who makes a request: a program with a token, or a browser with the cookie of a login.
+
+Without TLS a request is accepted where a password of FTP would be. A browser also sends the
+cookie with requests that pages of other sites cause; so `SameSite=Strict`, and a request that may
+change something needs the header ``Origin`` of this site and a value that only our page knows.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
-from ftpservice.web.access.scopes import Caller
+from ftpservice.web.access.page_sessions import PageSession, PageSessions, cookie_name
+from ftpservice.web.access.portal_access import PortalAccess
+from ftpservice.web.access.scopes import Caller, Scope
 from ftpservice.web.access.token_access import TokenAccess
 from ftpservice.web.http.problems import Problem
 
 __all__ = ["RequestAccess"]
 
 TLS_TEXT = "Use https: without TLS, requests of other machines are not accepted."
+ORIGIN_TEXT = "The request does not come from the status page."
+SAFE_METHODS = (b"GET", b"HEAD")
+CHECK_SECONDS = 2.0
+"""Time between two looks whether the account of a login is still in force."""
+EVERYTHING = frozenset(Scope)
 
 
 class RequestAccess:
-    """Tells the caller of a request.
+    """Tells the caller of a request, and begins and ends the logins of browsers.
 
     ``allows`` is asked whether a password may come over a connection: with TLS or not, from an
     address.
     """
 
-    def __init__(self, tokens: TokenAccess, allows: Callable[[bool, str], bool]) -> None:
+    def __init__(
+        self,
+        tokens: TokenAccess,
+        portal: PortalAccess,
+        sessions: PageSessions,
+        allows: Callable[[bool, str], bool],
+        seconds: Callable[[], float],
+    ) -> None:
         self._tokens = tokens
+        self._portal = portal
+        self._sessions = sessions
         self._allows = allows
+        self._seconds = seconds
 
     async def caller(self, request: Any) -> Caller:
         """Return the caller; raises `Problem`."""
+        self._check_transport(request)
+        caller = await self._tokens.caller(request)
+        if caller is not None:
+            return caller
+        session = await self._session(request)
+        if session is None:
+            raise Problem(401, "This needs a login, or a token: Authorization: Bearer TOKEN.")
+        if request.method not in SAFE_METHODS:
+            _check_origin(request)
+            if not session.accepts_csrf(request.getHeader("x-csrf-token") or ""):
+                raise Problem(403, ORIGIN_TEXT)
+        return Caller(session.user, EVERYTHING)
+
+    async def log_in(self, request: Any) -> dict[str, Any]:
+        """Begin a login with the name and the password in the body; raises `Problem`."""
+        self._check_transport(request)
+        _check_origin(request)
+        user, password = _given(request)
+        is_secure = request.isSecure()
+        await self._portal.check(user, password, request.peer_host, is_secure)
+        secret, session = self._sessions.begin(user)
+        _set_cookie(request, secret)
+        return {"user": user, "csrf": session.csrf}
+
+    async def current(self, request: Any) -> dict[str, Any]:
+        """Return the login of a browser; raises `Problem`."""
+        self._check_transport(request)
+        session = await self._session(request)
+        if session is None:
+            raise Problem(401, "There is no login.")
+        return {"user": session.user, "csrf": session.csrf}
+
+    async def log_out(self, request: Any) -> dict[str, Any]:
+        """End the login of a browser; raises `Problem`."""
+        await self.caller(request)
+        session = await self._session(request)
+        if session is not None:
+            self._sessions.end(session)
+            _set_cookie(request, "", seconds=0)
+        return {}
+
+    def _check_transport(self, request: Any) -> None:
         if not self._allows(request.isSecure(), request.peer_host):
             raise Problem(403, TLS_TEXT)
-        caller = await self._tokens.caller(request)
-        if caller is None:
-            request.setHeader(b"WWW-Authenticate", b"Bearer")
-            raise Problem(401, "This needs a token: Authorization: Bearer TOKEN.")
-        return caller
+
+    async def _session(self, request: Any) -> PageSession | None:
+        cookie = request.getCookie(cookie_name(request.isSecure()).encode())
+        session = self._sessions.find(cookie.decode("ascii", "replace")) if cookie else None
+        if session is not None and self._seconds() - session.checked >= CHECK_SECONDS:
+            session.checked = self._seconds()
+            if not await self._portal.is_admin(session.user):
+                self._sessions.end(session)
+                return None
+        return session
+
+
+def _check_origin(request: Any) -> None:
+    """Raise `Problem` for a request that another site may have caused."""
+    origin, host = request.getHeader("origin") or "", request.getHeader("host") or ""
+    if urlsplit(origin).netloc.lower() != host.lower():
+        raise Problem(403, ORIGIN_TEXT)
+    if not (request.getHeader("content-type") or "").startswith("application/json"):
+        raise Problem(415, "The body has the type application/json.")
+
+
+def _given(request: Any) -> tuple[str, str]:
+    try:
+        given = json.loads(request.content.getvalue())
+        user, password = given["user"], given["password"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Problem(400, "A login has the members user and password.") from None
+    if not isinstance(user, str) or not isinstance(password, str):
+        raise Problem(400, "The members user and password are strings.")
+    return user, password
+
+
+def _set_cookie(request: Any, value: str, seconds: int | None = None) -> None:
+    is_secure = request.isSecure()
+    request.addCookie(
+        cookie_name(is_secure),
+        value,
+        path="/",
+        max_age=None if seconds is None else str(seconds),
+        httpOnly=True,
+        secure=is_secure,
+        sameSite="strict",
+    )

@@ -7,6 +7,7 @@ import json
 from ftpservice.web.api import account_routes, service_routes
 from ftpservice.web.api.api_parts import ApiParts
 from ftpservice.web.api.api_resource import ApiResource, CallerAccess
+from ftpservice.web.api.live_stream import LiveStream
 from ftpservice.web.api.openapi import API_ROOT, openapi_document
 from ftpservice.web.api.routes import RouteTable
 from ftpservice.web.http.web_request import WebRequest
@@ -18,8 +19,8 @@ API_ROUTES = RouteTable()
 API_ROUTES.routes += [*service_routes.routes.routes, *account_routes.routes.routes]
 
 
-def mount_api(site: WebSite, access: CallerAccess, parts: ApiParts) -> None:
-    """Serve the API, and its description at ``openapi.json``, which needs no caller."""
+def mount_api(site: WebSite, access: CallerAccess, parts: ApiParts, live: LiveStream) -> None:
+    """Serve the API, its description at ``openapi.json`` without a caller, and ``live``."""
     resource = ApiResource(API_ROUTES, access, parts)
     description = json.dumps(openapi_document(API_ROUTES), indent=1).encode() + b"\n"
 
@@ -27,4 +28,5 @@ def mount_api(site: WebSite, access: CallerAccess, parts: ApiParts) -> None:
         request.send(200, description, b"application/json")
 
     resource.fixed["openapi.json"] = describe
+    resource.streams["live"] = live.listen
     site.mount(API_ROOT, resource)

@@ -20,7 +20,7 @@ from ftpservice.accounts.account_store import (
 )
 from ftpservice.activity.admin_actions import BadRequest
 from ftpservice.concurrency.thread_pool import PoolOverloaded
-from ftpservice.web.access.scopes import Caller
+from ftpservice.web.access.scopes import Caller, Scope
 from ftpservice.web.api.body_schema import parse_body
 from ftpservice.web.api.routes import ApiCall, RouteTable
 from ftpservice.web.http.problems import Problem
@@ -71,6 +71,8 @@ class ApiResource(Resource):
         self._parts = parts
         self.fixed: dict[str, Callable[[WebRequest], None]] = {}
         """What else answers GET, by its path: without a caller."""
+        self.streams: dict[str, Callable[[WebRequest, Callable[[], Awaitable[bool]]], None]] = {}
+        """What answers GET of a caller with the scope ``read`` for a long time, by its path."""
 
     def render(self, request: WebRequest) -> int:
         """Begin to answer."""
@@ -78,6 +80,14 @@ class ApiResource(Resource):
         request.notifyFinish().addErrback(lambda _lost: answering.cancel())
         answering.addErrback(self._failed, request)
         return NOT_DONE_YET
+
+    async def _may_listen(self, request: WebRequest) -> bool:
+        """Return whether the caller of a request that is being answered still may make it."""
+        try:
+            await self._access.caller(request)
+        except Problem:
+            return False
+        return True
 
     def _failed(self, failure: Failure, request: WebRequest) -> None:
         if not failure.check(CancelledError):
@@ -90,6 +100,9 @@ class ApiResource(Resource):
             self.fixed["/".join(words)](request)
             return
         caller = await self._access.caller(request)
+        if "/".join(words) in self.streams and method == "GET" and Scope.READ in caller.scopes:
+            self.streams["/".join(words)](request, lambda: self._may_listen(request))
+            return
         found = self._table.find(words)
         if not found:
             raise Problem(404, "There is nothing at this address; see openapi.json.")

@@ -70,6 +70,11 @@ class LiveSessions:
         context = getattr(managed, "context", None)
         return 0 if context is None else context.moved
 
+    def counts(self) -> tuple[int, int]:
+        """Return the numbers of sessions and of running transfers."""
+        sessions = self._report.sessions()
+        return len(sessions), sum(one.running is not None for one in sessions)
+
     def moved_now(self) -> tuple[int, int]:
         """Return the bytes so far of the running uploads and downloads."""
         up = down = 0

@@ -55,12 +55,14 @@ class RecentEvents:
 
     def __init__(self) -> None:
         self._numbers = count(1)
+        self.last_number = 0
         self._events: deque[tuple[int, Event]] = deque(maxlen=MAX_EVENTS)
         self._problems: deque[tuple[int, Event]] = deque(maxlen=MAX_PROBLEMS)
 
     def __call__(self, event: Event) -> None:
         """Keep an event."""
-        numbered = (next(self._numbers), event)
+        self.last_number = next(self._numbers)
+        numbered = (self.last_number, event)
         self._events.append(numbered)
         if isinstance(event, PROBLEMS) or (
             type(event) is TransferEnded and event.outcome is not Outcome.COMPLETE

@@ -6,6 +6,7 @@ from typing import Any
 
 from ftpservice import __version__
 from ftpservice.web.access.scopes import Scope
+from ftpservice.web.api.activity_history import SPANS
 from ftpservice.web.api.api_parts import ApiParts
 from ftpservice.web.api.routes import ApiCall, RouteTable
 from ftpservice.web.api.schemas import ANY, BAN, ENDED, EVENT, SESSION, array, body
@@ -16,6 +17,7 @@ __all__ = ["routes"]
 routes = RouteTable()
 
 MAX_LISTED_EVENTS = 1000
+MAX_USERS = 50
 LIMIT_HELP = "How many, at most 1000; by default 100."
 
 
@@ -128,6 +130,21 @@ async def list_events(parts: ApiParts, call: ApiCall) -> Any:
     if not text.isdecimal() or not 0 < int(text) <= MAX_LISTED_EVENTS:
         raise Problem(400, f"limit is a number from 1 to {MAX_LISTED_EVENTS}.")
     return parts.recent.latest(int(text), call.query.get("problems") == "yes")
+
+
+@routes.add("GET", "/history", Scope.READ, ANY, query={"span": "hour (the default), day or week."})
+async def show_history(parts: ApiParts, call: ApiCall) -> Any:
+    """Return rates, sessions and transfers over a time, a list for each value."""
+    span = call.query.get("span", "hour")
+    if span not in SPANS:
+        raise Problem(400, f"span is one of {', '.join(SPANS)}.")
+    return parts.history.series(span)
+
+
+@routes.add("GET", "/users", Scope.READ, array(ANY))
+async def top_users(parts: ApiParts, _call: ApiCall) -> Any:
+    """Return the totals of the users with the most bytes since the start."""
+    return parts.history.users(MAX_USERS)
 
 
 @routes.add("GET", "/report", Scope.READ, array({"type": "string"}))

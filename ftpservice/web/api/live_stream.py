@@ -1,0 +1,155 @@
+"""Server-sent events for the page: one snapshot, then a delta a second, encoded once for all.
+
+There is a timer while somebody listens. A listener that does not read gets no deltas, and a new
+snapshot when it reads again: what waits for it is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from ftpservice.web.api.api_parts import ApiParts
+from ftpservice.web.http.problems import Problem
+from ftpservice.web.http.web_request import WebRequest
+
+__all__ = ["LiveStream"]
+
+log = Logger("ftpservice.web")
+
+TICK_SECONDS = 1.0
+CHECK_TICKS = 5
+"""Ticks between two checks whether a listener still may listen."""
+MAX_LISTENERS = 50
+SHOWN_PROBLEMS = 50
+
+
+@implementer(IPushProducer)
+class LiveListener:
+    """One browser; ``may_listen`` is asked now and then."""
+
+    def __init__(self, request: WebRequest, may_listen: Callable[[], Awaitable[bool]]) -> None:
+        self.request = request
+        self.may_listen = may_listen
+        self.is_paused = False
+        self.needs_snapshot = True
+
+    def pauseProducing(self) -> None:
+        """Send nothing more for now."""
+        self.is_paused = True
+
+    def resumeProducing(self) -> None:
+        """Send again, from a new snapshot on."""
+        self.is_paused, self.needs_snapshot = False, True
+
+    def stopProducing(self) -> None:
+        """Do nothing: the end of the request is reported elsewhere."""
+
+
+class LiveStream:
+    """The listeners, and what they were sent last."""
+
+    def __init__(self, parts: ApiParts, clock: Any) -> None:
+        self._parts = parts
+        self._listeners: list[LiveListener] = []
+        self._rows: dict[int, dict[str, Any]] = {}
+        self._moved: dict[int, int] = {}
+        self._last_event = 0
+        self._ticks = 0
+        self._timer = LoopingCall(self._tick)
+        self._timer.clock = clock
+
+    def listen(self, request: WebRequest, may_listen: Callable[[], Awaitable[bool]]) -> None:
+        """Send events on a request until its client closes it; raises `Problem`."""
+        if len(self._listeners) >= MAX_LISTENERS:
+            raise Problem(503, f"There are {MAX_LISTENERS} listeners already.")
+        listener = LiveListener(request, may_listen)
+        request.notifyFinish().addBoth(lambda _end: self._remove(listener))
+        request.setHeader(b"Content-Type", b"text/event-stream")
+        request.setHeader(b"X-Accel-Buffering", b"no")
+        request.registerProducer(listener, True)
+        if not self._listeners:
+            self._look()
+            self._last_event = self._parts.recent.last_number
+        self._listeners.append(listener)
+        self._send_snapshot(listener)
+        if not self._timer.running:
+            started = self._timer.start(TICK_SECONDS, now=False)
+            started.addErrback(lambda failure: log.failure("the live events failed", failure))
+
+    def stop(self) -> None:
+        """Stop the timer."""
+        if self._timer.running:
+            self._timer.stop()
+
+    def _remove(self, listener: LiveListener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+        if not self._listeners:
+            self.stop()
+
+    def _look(self) -> tuple[list[dict[str, Any]], list[int], list[tuple[int, int]]]:
+        """Return the sessions that are new or have changed, the ended ones, and new progress."""
+        rows, moved, changed = {}, {}, []
+        for row in self._parts.live.rows():
+            number, transfer = row["session"], row["transfer"]
+            moved[number] = 0 if transfer is None else transfer.pop("moved")
+            rows[number] = row
+            if self._rows.get(number) != row:
+                changed.append(row)
+        gone = [number for number in self._rows if number not in rows]
+        progress = [(one, size) for one, size in moved.items() if self._moved.get(one) != size]
+        self._rows, self._moved = rows, moved
+        return changed, gone, progress
+
+    def _tick(self) -> None:
+        """Send what has changed."""
+        self._ticks += 1
+        changed, gone, progress = self._look()
+        events = self._parts.recent.after(self._last_event)
+        self._last_event = self._parts.recent.last_number
+        delta = {"changed": changed, "gone": gone, "moved": progress, "events": events}
+        data = _encoded("delta", delta | {"now": self._parts.seconds()})
+        for listener in tuple(self._listeners):
+            if self._ticks % CHECK_TICKS == 0:
+                self._check(listener)
+            if listener.is_paused:
+                continue
+            if listener.needs_snapshot:
+                self._send_snapshot(listener)
+            else:
+                listener.request.write(data)
+
+    def _send_snapshot(self, listener: LiveListener) -> None:
+        listener.needs_snapshot = False
+        snapshot = {
+            "sessions": list(self._rows.values()),
+            "moved": list(self._moved.items()),
+            "problems": self._parts.recent.latest(SHOWN_PROBLEMS, only_problems=True),
+            "now": self._parts.seconds(),
+            "started": self._parts.started,
+            "last": self._parts.recent.last_number,
+        }
+        listener.request.write(_encoded("snapshot", snapshot))
+
+    def _check(self, listener: LiveListener) -> None:
+        """End a listener whose login has ended."""
+
+        async def check() -> None:
+            if not await listener.may_listen() and listener in self._listeners:
+                listener.request.unregisterProducer()
+                listener.request.finish()
+
+        checking = Deferred.fromCoroutine(check())
+        checking.addErrback(lambda failure: log.failure("a listener cannot be checked", failure))
+
+
+def _encoded(kind: str, value: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps(value, separators=(',', ':'))}\n\n".encode()

@@ -1,0 +1,176 @@
+"""The status page of a whole service, in a real browser."""
+
+from __future__ import annotations
+
+import ftplib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import CHROMIUM, chromium, watched_page
+from tests.support.command_service import SECRET, CommandService
+from tests.support.service_process import PATIENCE, Program
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+XSS = "<img src=x onerror=alert(1)>"
+STRONG = "correct horse battery staple 9"
+
+
+class Served:
+    """A service with the administrator ``ann`` and the account ``bob``, and a browser."""
+
+    def __init__(self, service: CommandService, program: Program, browser: Browser) -> None:
+        self.service, self.program, self.browser = service, program, browser
+        port = int(program.line(r" http://127\.0\.0\.1:(\d+)/")[1])
+        self.url = f"http://127.0.0.1:{port}/"
+
+    def log_in(self, page: Page, user: str = "ann", password: str = SECRET) -> None:
+        page.goto(self.url)
+        page.get_by_label("Account").fill(user)
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Log in").click()
+
+    def client(self, user: str) -> ftplib.FTP:
+        client = ftplib.FTP()
+        client.connect("127.0.0.1", self.program.port(), PATIENCE)
+        client.login(user, SECRET)
+        return client
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    service = CommandService(tmp_path_factory.mktemp("page"))
+    new = ["--password-stdin", "--force"]
+    service.command("add", "ann", "--root", "/ann", "--rights", "full,admin", *new)
+    for name in ("bob", XSS):
+        service.command("add", name, "--root", "/bob", *new)
+    words = ["--http=tcp:0:interface=127.0.0.1", "--auth=passwd:passwd.db"]
+    with service.serve(*words) as program, chromium() as browser:
+        yield Served(service, program, browser)
+
+
+def test_a_transfer_is_watched_and_kicked(served: Served) -> None:
+    with watched_page(served.browser) as (page, reports):
+        served.log_in(page)
+        expect(page.get_by_text("live", exact=True)).to_be_visible()
+        client = served.client("bob")
+        data = client.transfercmd(f"STOR {XSS.replace('/', '')}")
+        data.sendall(b"x" * 300_000)
+        page.get_by_role("link", name="Sessions", exact=True).click()
+        row = page.get_by_role("row").filter(has_text="bob")
+        expect(row).to_contain_text("upload")
+        expect(row).to_contain_text(XSS)
+        expect(row).to_contain_text("293 KiB")
+        data.sendall(b"x" * 300_000)
+        expect(row).to_contain_text("586 KiB")
+        row.get_by_role("button", name="Kick").click()
+        expect(page.get_by_role("row").filter(has_text="bob")).to_have_count(0)
+        with pytest.raises((ftplib.error_temp, EOFError, ConnectionError)):
+            client.voidresp()
+        data.close()
+        client.close()
+        page.get_by_role("link", name="Overview").click()
+        failures = page.locator("section").filter(has_text="Last failures")
+        expect(failures).to_contain_text(XSS)
+        expect(page.locator("img")).to_have_count(0)
+        assert reports == []
+
+
+def test_only_administrators_with_the_right_password_get_in(served: Served) -> None:
+    with watched_page(served.browser) as (page, reports):
+        served.log_in(page, password="wrong")
+        expect(page.get_by_role("alert")).to_have_text("Login failed.")
+        served.log_in(page, user="bob")
+        expect(page.get_by_role("alert")).to_have_text("The account has no right admin.")
+        with ftplib.FTP(encoding="latin-1") as client:
+            client.connect("127.0.0.1", served.program.port(), PATIENCE)
+            with pytest.raises(ftplib.error_perm):
+                client.login("\xff<b>", "x")  # no UTF-8
+        served.log_in(page, user=XSS, password=XSS)
+        expect(page.get_by_role("alert")).to_have_text("Login failed.")
+        served.log_in(page)
+        expect(page.get_by_text("Throughput")).to_be_visible()
+        expect(page.get_by_text(XSS).first).to_be_visible()
+        expect(page.get_by_text("\\udcff<b>").first).to_be_visible()
+        cookies = page.context.cookies()
+        assert [(one["name"], one["httpOnly"], one["sameSite"]) for one in cookies] == [
+            ("ftpservice", True, "Strict")
+        ]
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
+        page.goto(served.url)
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
+        assert reports == []
+
+
+def test_accounts_are_edited_and_bans_are_lifted(served: Served) -> None:
+    with watched_page(served.browser) as (page, reports):
+        served.log_in(page)
+        page.get_by_role("link", name="Accounts").click()
+        expect(page.get_by_role("row").filter(has_text=XSS)).to_have_count(1)
+        page.get_by_role("button", name="New account").click()
+        page.get_by_label("Name", exact=True).fill("carl")
+        page.get_by_label("Password").fill("12345")
+        page.get_by_label("Root").fill("/carl")
+        page.get_by_label("Quota", exact=True).fill("10M")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status")).to_contain_text("too weak")
+        page.get_by_label("Password").fill(STRONG)
+        page.get_by_role("button", name="Save").click()
+        row = page.get_by_role("row").filter(has_text="carl")
+        expect(row).to_contain_text("10.0 MiB")
+        row.get_by_role("button", name="Lock").click()
+        expect(row).to_contain_text("locked")
+        page.on("dialog", lambda dialog: dialog.accept())
+        row.get_by_role("button", name="Remove").click()
+        expect(row).to_have_count(0)
+        page.get_by_role("link", name="Bans").click()
+        page.get_by_label("Address or network").fill("192.0.2.7")
+        page.get_by_label("Reason").fill(XSS)
+        page.get_by_role("button", name="Ban").click()
+        row = page.get_by_role("row").filter(has_text="192.0.2.7")
+        expect(row).to_contain_text(XSS)
+        row.get_by_role("button", name="Lift").click()
+        expect(row).to_have_count(0)
+        page.get_by_role("link", name="Events").click()
+        expect(page.get_by_text(re.compile("user remove · carl"))).to_be_visible()
+        assert reports == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_everything_without_scrolling_sideways(
+    served: Served, scheme: str, tmp_path: Path
+) -> None:
+    size = {"width": 375, "height": 740}
+    with watched_page(served.browser, viewport=size, color_scheme=scheme) as (page, reports):
+        served.log_in(page)
+        client = served.client("bob")
+        for name in ("Overview", "Sessions", "Accounts", "Bans", "Events"):
+            page.get_by_role("link", name=name, exact=True).click()
+            expect(page.locator("section").first).to_be_visible()
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= 375, name
+        color = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert color == {"light": "rgb(245, 246, 248)", "dark": "rgb(15, 19, 24)"}[scheme]
+        client.close()
+        assert reports == []
+
+
+def test_the_page_can_be_used_by_keyboard(served: Served) -> None:
+    with watched_page(served.browser) as (page, reports):
+        page.goto(served.url)
+        expect(page.get_by_label("Account")).to_be_focused()
+        page.keyboard.type("ann")
+        page.keyboard.press("Tab")
+        page.keyboard.type(SECRET)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Throughput")).to_be_visible()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Filter sessions")).to_be_visible()
+        assert reports == []

@@ -1,0 +1,49 @@
+"""A headless Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+__all__ = ["CHROMIUM", "chromium", "watched_page"]
+
+CHROMIUM = shutil.which("chromium")
+OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the browser, and end it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def watched_page(browser: Browser, **options: object) -> Iterator[tuple[Page, list[str]]]:
+    """Yield a page with cookies of its own, and what it reports: errors, dialogs, other hosts."""
+    context = browser.new_context(**options)  # type: ignore[arg-type]
+    page, reports = context.new_page(), list[str]()
+    page.on("pageerror", lambda error: reports.append(f"error: {error}"))
+    page.on(
+        "console",
+        lambda message: reports.append(message.text) if "Security Policy" in message.text else None,
+    )
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith(("http://127.0.0.1:", "data:"))
+            else reports.append(f"request: {request.url}")
+        ),
+    )
+    try:
+        yield page, reports
+    finally:
+        context.close()

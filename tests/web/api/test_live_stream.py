@@ -1,0 +1,142 @@
+"""The events for the page: a snapshot, then deltas."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from ftpservice.events import LoginFailed, SessionOpened
+from ftpservice.web.api.live_stream import CHECK_TICKS, MAX_LISTENERS, LiveStream
+from ftpservice.web.api.recent_events import RecentEvents
+from ftpservice.web.http.problems import Problem
+
+
+class Browser:
+    """A request that is being answered with events."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, Any]] = []
+        self.lost: Deferred[None] = Deferred()
+        self.producer: Any = None
+        self.is_finished = False
+
+    def write(self, data: bytes) -> None:
+        kind, value = data.decode().rstrip("\n").split("\n")
+        found = (kind.removeprefix("event: "), json.loads(value.removeprefix("data: ")))
+        self.written.append(found)
+
+    def notifyFinish(self) -> Deferred[None]:
+        return self.lost
+
+    def setHeader(self, _name: bytes, _value: bytes) -> None:
+        pass
+
+    def registerProducer(self, producer: Any, _streaming: bool) -> None:
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def finish(self) -> None:
+        self.is_finished = True
+        self.lost.callback(None)
+
+
+class Stream:
+    def __init__(self) -> None:
+        self.clock, self.rows, self.recent = Clock(), dict[int, int | None](), RecentEvents()
+        live = SimpleNamespace(rows=lambda: [self.row(*one) for one in self.rows.items()])
+        parts = SimpleNamespace(
+            live=live, recent=self.recent, seconds=self.clock.seconds, started=0.0
+        )
+        self.stream = LiveStream(parts, self.clock)  # type: ignore[arg-type]
+        self.may_listen = True
+
+    def row(self, number: int, moved: int | None) -> dict[str, Any]:
+        transfer = None if moved is None else {"path": "/x", "moved": moved}
+        return {"session": number, "transfer": transfer}
+
+    def browser(self) -> Browser:
+        async def may_listen() -> bool:
+            return self.may_listen
+
+        browser = Browser()
+        self.stream.listen(browser, may_listen)  # type: ignore[arg-type]
+        return browser
+
+
+@pytest.fixture
+def stream() -> Stream:
+    return Stream()
+
+
+def test_a_snapshot_then_what_has_changed(stream: Stream) -> None:
+    stream.rows = {1: None, 2: 10}
+    browser = stream.browser()
+    ((kind, snapshot),) = browser.written
+    assert kind == "snapshot"
+    assert [row["session"] for row in snapshot["sessions"]] == [1, 2]
+    assert snapshot["moved"] == [[1, 0], [2, 10]]
+    stream.rows = {2: 30, 3: None}
+    stream.recent(SessionOpened(0.0, 3, "192.0.2.1", ""))
+    stream.clock.advance(1)
+    delta = browser.written[1][1]
+    assert [row["session"] for row in delta["changed"]] == [3]
+    assert delta["gone"] == [1]
+    assert delta["moved"] == [[2, 30], [3, 0]]
+    assert [event["kind"] for event in delta["events"]] == ["SessionOpened"]
+    stream.clock.advance(1)
+    assert browser.written[2][1]["changed"] == browser.written[2][1]["events"] == []
+
+
+def test_one_more_listener_takes_no_event_from_the_others(stream: Stream) -> None:
+    first = stream.browser()
+    stream.recent(LoginFailed(0.0, 1, "192.0.2.1", "ann"))
+    second = stream.browser()
+    assert second.written[0][1]["problems"][0]["kind"] == "LoginFailed"
+    stream.clock.advance(1)
+    assert [event["kind"] for event in first.written[1][1]["events"]] == ["LoginFailed"]
+    assert second.written[0][1]["last"] == first.written[1][1]["events"][0]["number"]
+
+
+def test_there_is_no_timer_without_a_listener(stream: Stream) -> None:
+    browser, other = stream.browser(), stream.browser()
+    browser.lost.callback(None)
+    assert stream.clock.getDelayedCalls()
+    other.lost.callback(None)
+    assert stream.clock.getDelayedCalls() == []
+
+
+def test_a_browser_that_does_not_read_gets_a_snapshot_later(stream: Stream) -> None:
+    browser = stream.browser()
+    browser.producer.pauseProducing()
+    stream.rows = {1: 5}
+    for _ in range(3):
+        stream.clock.advance(1)
+    assert len(browser.written) == 1
+    browser.producer.resumeProducing()
+    stream.clock.advance(1)
+    assert [kind for kind, _ in browser.written] == ["snapshot", "snapshot"]
+    assert browser.written[1][1]["moved"] == [[1, 5]]
+
+
+def test_it_ends_when_the_caller_may_no_longer_listen(stream: Stream) -> None:
+    browser = stream.browser()
+    stream.may_listen = False
+    for _ in range(CHECK_TICKS):
+        stream.clock.advance(1)
+    assert browser.is_finished
+    assert stream.clock.getDelayedCalls() == []
+
+
+def test_the_number_of_listeners_is_bounded(stream: Stream) -> None:
+    for _ in range(MAX_LISTENERS):
+        stream.browser()
+    with pytest.raises(Problem, match="already"):
+        stream.browser()
+    stream.stream.stop()
