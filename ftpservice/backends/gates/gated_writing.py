@@ -158,18 +158,20 @@ class GatedWriting:
         return entry
 
     async def _require_unchanged(self) -> None:
-        """Raise `Busy` if the file that was appended to has changed since its bytes were copied."""
+        """Raise `Busy` if the file that was appended to has changed since its bytes were copied.
+
+        Raises `PathNotFound` if it was removed or renamed.
+        """
         before = self.appended_to
         if before is None:
             return
         try:
             now = await self._storage.stat(self._inner.path)
-            is_same = _version_of(now) == _version_of(before)
+            if _version_of(now) != _version_of(before):
+                raise Busy(self._inner.path, "it was changed while it was appended to")
         except StorageError:
-            is_same = False
-        if not is_same:
             await self.abandon()
-            raise Busy(self._inner.path, "it was changed while a gate held what is appended to it")
+            raise
 
     async def abandon(self) -> None:
         """End without publishing; of an append nothing is kept."""
