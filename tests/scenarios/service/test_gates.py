@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.events import LoggedIn, LoginFailed, Outcome, TransferEnded, UploadRefused
 from tests.support.process_groups import group_has_ended
 from tests.support.raw_client import in_thread, starting
@@ -261,3 +262,29 @@ command = ["/bin/sh", "-c", "cat >> {told}"]
     assert service.files() == {"in/1": b"good"}
     service.served.wait_for(lambda: told.exists() and told.read_text())
     assert json.loads(told.read_text())["path"] == "/in/1"
+
+
+@in_thread
+def test_gates_hold_in_mounts_and_with_quotas_and_what_is_refused_is_not_counted(
+    server, tmp_path
+) -> None:
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    with (tmp_path / "passwd.db").open("a") as accounts:
+        accounts.write(f"ann:{SHIPPED_HASH}:/:full:quota=100K,mount=/in=local\\:{mounted}\n")
+        accounts.write(f"bob:{SHIPPED_HASH}:/:full:quota=100K\n")
+    service = Gated(
+        server, tmp_path, GUARD + RENAMES.replace('"upload"]', '"upload"]\npaths=["*.r"]')
+    )
+    for name, directory in (("ann", mounted), ("bob", service.served.root / "in")):
+        wire = service.served.session(name)
+        for _ in range(3):
+            assert wire.upload("STOR in/a", b"bad" + b"x" * 60_000).code == 550
+        assert list(directory.iterdir()) == []
+        assert wire.upload("STOR in/a", b"x" * 60_000).code == 226
+        assert wire.upload("APPE in/a", b"bad").code == 550
+        assert wire.upload("STOR in/b", b"x" * 60_000).code == 552
+        assert (directory / "a").stat().st_size == 60_000
+        assert wire.upload("STOR in/b.r", b"x" * 20_000).code == 226  # renamed by a copy
+        assert (directory / "2026/a").stat().st_size == 20_000
+        assert [path.name for path in directory.iterdir() if path.is_file()] == ["a"]
