@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,10 @@ from ftpservice.events import Event, Outcome
 from ftpservice.storage.gates import GateRequest
 
 __all__ = ["EVENT_KINDS", "document_of", "environment_of", "event_name", "request_document"]
+
+RUN_ID = uuid4().hex[:20]
+"""Begins the ids of this process."""
+_numbers = count(1)
 
 EVENT_KINDS: dict[str, tuple[type[Event], ...]] = {
     "login": (events.LoggedIn,),
@@ -94,7 +99,7 @@ def document_of(event: Event) -> dict[str, Any]:
     """Return the document of an event that has a name."""
     info = event.info
     found: dict[str, Any] = {
-        "id": uuid4().hex,
+        "id": f"{RUN_ID}{next(_numbers):012x}",
         "event": event_name(event),
         "when": event.when,
         "user": event.user,
