@@ -102,7 +102,7 @@ def assemble(
     recorders = build_recorders(settings, bans.bans, reactor)
     realm = _realm(settings, source, options.checkers, reactor)
     checkers, sink = portal_checkers_for(settings, options.checkers), recorders.sink
-    hooks = join_hooks(settings, realm, sink.events, reactor)
+    hooks = join_hooks(settings, realm, sink.events, reactor, owner)
     factory = FTPFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
     guard = AcceptGuard(sink.events, factory.address_refusal, reactor)

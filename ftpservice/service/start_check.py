@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import PasswordFileChecker
+from ftpservice.accounts.external.store_string import secret_warnings
 from ftpservice.accounts.stores.store_checker import StoreChecker
 from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.task import Task
@@ -62,7 +63,7 @@ def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     check_transfer_log(settings.xferlog, owner)
     _check_files(settings, reactor, owner)
     portal_checkers_for(settings, checkers)
-    hooks_for(settings, reactor)
+    hooks_for(settings, reactor, owner)
     if settings.acme:
         check_acme_start(settings, reactor)
     if settings.control_socket_path is not None:
@@ -75,6 +76,8 @@ def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     if settings.offers_tls:
         keys = (key or chain for chain, key in settings.tls_files.certificates)
         yield from filter(None, map(key_exposure_warning, keys))
+    for hook in settings.hook:
+        yield from secret_warnings(hook.secret_file or None)
     with acting_as(owner):
         lines = list(_account_warnings(checkers))
     yield from lines

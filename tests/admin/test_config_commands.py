@@ -119,6 +119,7 @@ def test_the_user_of_the_service_is_checked():
 
 def test_hooks_are_checked_and_shown_without_their_secrets(bench):
     (bench / "key").write_text("a key of many letters")
+    (bench / "key").chmod(0o644)
     hook = """
 [[hook]]
 name = "tell"
@@ -131,7 +132,9 @@ secret-file = "key"
     shown = run("show", "--config", "ftp.toml").stdout
     assert 'hook = [{name = "tell", on = ["upload"], webhook = "https://example.com/"' in shown
     assert "many letters" not in shown + run("show", "--json", "--config", "ftp.toml").stdout
-    assert run("check", "--allow-root", "--config", "ftp.toml").exit_code == 0
+    checked = run("check", "--allow-root", "--config", "ftp.toml")
+    assert checked.exit_code == 0
+    assert "key: other users can read it" in checked.output
     assert not (bench / "data").exists()
     for change, problem in (
         (hook.replace("on =", "when ="), "line 8, hook: hook 'tell': unknown key when"),

@@ -8,27 +8,29 @@ from ftpservice.accounts.realm import Realm
 from ftpservice.activity.hooks.hook_service import HookService, build_gates, build_hooks
 from ftpservice.backends.gates.gate_rules import GateBook
 from ftpservice.events import EventStream
+from ftpservice.service.settings.directories import Owner, acting_as
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.settings import ServiceSettings
 
 __all__ = ["hooks_for", "join_hooks"]
 
 
-def hooks_for(settings: ServiceSettings, reactor: Any) -> HookService:
-    """Return the hooks of the settings, with their gates; raises `CannotStart`."""
+def hooks_for(settings: ServiceSettings, reactor: Any, owner: Owner) -> HookService:
+    """Return the hooks of the settings, with their gates, for ``owner``; raises `CannotStart`."""
     try:
-        hooks = build_hooks(settings.hook, settings.data_dir, reactor)
-        hooks.gates = build_gates(settings.hook, reactor)
+        with acting_as(owner):
+            hooks = build_hooks(settings.hook, settings.data_dir, reactor)
+            hooks.gates = build_gates(settings.hook, reactor)
     except ValueError as error:
         raise CannotStart(f"[[hook]]: {error_text(error)}") from None
     return hooks
 
 
 def join_hooks(
-    settings: ServiceSettings, realm: Realm, events: EventStream, reactor: Any
+    settings: ServiceSettings, realm: Realm, events: EventStream, reactor: Any, owner: Owner
 ) -> HookService:
     """Return the hooks, which are told of events; the realm asks the gates."""
-    hooks = hooks_for(settings, reactor)
+    hooks = hooks_for(settings, reactor, owner)
     realm.gates = GateBook(hooks.gates, reactor) if hooks.gates else None
     hooks.subscribe(events)
     return hooks
