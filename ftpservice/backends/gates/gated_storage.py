@@ -168,11 +168,21 @@ class GatedStorage:
             raise _not_renamed(target, by_directory)
         if not missing or entry.kind is Kind.DIRECTORY:
             await self._inner.rename(source, target, replace)
+            if by_directory is not None:
+                await self._take_back_directory(source, target, by_directory)
             return
         if entry.kind is not Kind.FILE:
             raise _not_renamed(target, missing[0])
         moved = _RenameTarget(self, source)
         await move_file(FileName(self._inner, source), FileName(moved, target), replace)
+
+    async def _take_back_directory(
+        self, source: VirtualPath, target: VirtualPath, rule: GateRule
+    ) -> None:
+        """Undo the rename of a directory that has taken the place of the file meanwhile."""
+        if (await lstat(self._inner, target)).kind is Kind.DIRECTORY:
+            await self._inner.rename(target, source, False)
+            raise _not_renamed(target, rule)
 
 
 def _not_renamed(target: VirtualPath, rule: GateRule) -> RefusedByGate:

@@ -306,6 +306,29 @@ def test_a_directory_does_not_carry_files_past_a_gate(files, inner, target):
     assert run(read_file(inner, "/out/a")) == b"x"
 
 
+class SwappedStorage(MemoryStorage):
+    """A file that becomes a directory as soon as it has been looked at."""
+
+    async def stat(self, path):
+        entry = await super().stat(path)
+        if str(path) == "/in/a" and entry.size == 1:
+            await self.remove_file(path)
+            await self.rename(path_at("/out"), path)
+        return entry
+
+
+def test_a_directory_that_takes_the_place_of_a_file_is_taken_back(gate):
+    inner = SwappedStorage()
+    for path in ("/in", "/out"):
+        run(inner.make_directory(path_at(path)))
+    run(create_file(inner, "/out/bad", b"bad"))
+    run(create_file(inner, "/in/a", b"x"))
+    files = GatedStorage(inner, gates_of(rule(gate, "/in/*")))
+    with pytest.raises(RefusedByGate):
+        run(files.rename(path_at("/in/a"), path_at("/in/b")))
+    assert run(list_directory(inner, "/in")).keys() == {"a"}
+
+
 def test_directories_are_renamed_where_no_gate_depends_on_it(inner, gate):
     files = GatedStorage(inner, gates_of(rule(gate, "*.csv"), rule(gate, "/in/**")))
     run(files.make_directory(path_at("/out/b.csv")))
