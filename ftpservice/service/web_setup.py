@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 
+from ftpservice.accounts.account_store import IInterruptibleStore
 from ftpservice.accounts.stores.store_choice import only_changeable_store
 from ftpservice.activity.report import ActivityReport
 from ftpservice.backends.strings import directory_of
-from ftpservice.concurrency.thread_pool import BlockingPool
+from ftpservice.concurrency.thread_pool import INTERRUPT_SECONDS, BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import LoginFailed, TransferEnded
 from ftpservice.service.listeners import Listener
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["WebServer", "WebSources", "serve_api", "web_server"]
 
-POOL_THREADS = 4
-POOL_WAITING = 200
+POOLS = {"tokens": 1, "accounts": 4, "space": 1}
+"""Threads by what they are for: a store or a file system that hangs delays nothing else."""
+POOL_WAITING = 50
+LOCAL = "local"
+"""The address of a client of a UNIX socket."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,11 @@ class WebServer(Service):
         self._options = options
         self._timers: tuple[Any, ...] = ()
         """What takes samples, and what has listeners."""
-        self._pool = BlockingPool(reactor, "http", POOL_THREADS, POOL_WAITING)
+        self._store = only_changeable_store(options.stores)
+        self._pools = {
+            name: BlockingPool(reactor, f"http {name}", threads, POOL_WAITING)
+            for name, threads in POOLS.items()
+        }
 
     def serve_api(self, sources: WebSources) -> None:
         """Mount the REST API."""
@@ -74,10 +82,10 @@ class WebServer(Service):
         place, publish = settings.data_dir, sources.factory.event_sink.events.publish
         file = TokenFile(Path(place, TOKEN_FILE), time.time) if place is not None else None
         access = RequestAccess(
-            TokenAccess(file, self._pool, publish, time.time),
+            TokenAccess(file, self._pools["tokens"], publish, time.time),
             PortalAccess(sources.factory, self._options.checkers, partial(deferLater, reactor)),
             PageSessions(reactor.seconds),
-            settings.session.tls.allows_password,
+            partial(_allows_password, sources.factory),
             reactor.seconds,
         )
         parts = self._parts(sources)
@@ -109,8 +117,9 @@ class WebServer(Service):
             live,
             history,
             recent,
-            only_changeable_store(self._options.stores),
-            self._pool,
+            self._store,
+            self._pools["accounts"],
+            self._pools["space"],
             factory.event_sink.events.publish,
             time.time,
             time.time(),
@@ -123,7 +132,16 @@ class WebServer(Service):
         for timer in self._timers:
             timer.stop()
         self.site.abort_all()
-        return self._pool.stop()
+        interruptions = LoopingCall(self._interrupt)
+        interruptions.clock = self.site.reactor
+        interruptions.start(INTERRUPT_SECONDS)
+        stopping = gatherResults([pool.stop() for pool in self._pools.values()])
+        return stopping.addBoth(lambda _none: interruptions.stop())
+
+    def _interrupt(self) -> None:
+        """Make the calls end that wait for a server."""
+        if IInterruptibleStore.providedBy(self._store):
+            self._store.interrupt()
 
 
 def web_server(options: ServiceOptions, factory: FTPFactory, reactor: Any) -> WebServer | None:
@@ -150,6 +168,12 @@ def serve_api(server: WebServer | None, sources: WebSources) -> None:
     """Mount the REST API, if there is a server."""
     if server is not None:
         server.serve_api(sources)
+
+
+def _allows_password(factory: FTPFactory, is_secure: bool, host: str) -> bool:
+    """Return whether a password may come over a connection, by the settings of now."""
+    policy = factory.services().settings.tls
+    return policy.allows_password(is_secure, None if host == LOCAL else host)
 
 
 def _readiness(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:

@@ -44,8 +44,11 @@ class PortalAccess:
         self._checkers = tuple(checkers)
         self._pause = pause
 
-    async def check(self, user: str, password: str, peer: str, is_secure: bool) -> None:
-        """Return if the login is right; raises `Problem`."""
+    async def check(self, user: str, password: str, peer: str, tls: str) -> None:
+        """Return if the login is right; raises `Problem`.
+
+        ``tls`` is the version and the cipher; empty: plaintext.
+        """
         services = self._factory.services()
         attempts, login = services.login_attempts, PortalLogin()
         try:
@@ -56,7 +59,7 @@ class PortalAccess:
         ended = attempts.abandoned
         try:
             account = await login.login(
-                services.portal, _credentials(user, password, peer, is_secure), user
+                services.portal, _credentials(user, password, peer, bool(tls)), user
             )
             is_admin = Right.ADMIN in account.rights and not account.anonymous
             ended = attempts.succeeded
@@ -76,7 +79,7 @@ class PortalAccess:
         if not is_admin:
             self._failed(user, peer, LoginRefusal.DISABLED, "no right admin, for the status page")
             raise Problem(403, NO_RIGHT_TEXT)
-        event = LoggedIn(time.time(), 0, peer, user, info=HTTP_SESSION)
+        event = LoggedIn(time.time(), 0, peer, user, tls, info=HTTP_SESSION)
         self._factory.event_sink.events.publish(event)
 
     def _failed(self, user: str, peer: str, reason: LoginRefusal, detail: str) -> None:

@@ -69,8 +69,7 @@ class RequestAccess:
         self._check_transport(request)
         _check_origin(request)
         user, password = _given(request)
-        is_secure = request.isSecure()
-        await self._portal.check(user, password, request.peer_host, is_secure)
+        await self._portal.check(user, password, request.peer_host, request.tls)
         secret, session = self._sessions.begin(user)
         _set_cookie(request, secret)
         return {"user": user, "csrf": session.csrf}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ftpservice.concurrency.thread_pool import BlockingRunner
@@ -43,6 +44,8 @@ class TokenAccess:
         self._tokens: dict[str, ApiToken] = {}
         self._version: tuple[int, ...] | None = None
         self._looked = float("-inf")
+        self._waiting: list[Deferred[None]] | None = None
+        """The requests that wait for the look in progress; None: there is none."""
 
     async def caller(self, request: Any) -> Caller | None:
         """Return the caller of a request with a token, None for one without; raises `Problem`."""
@@ -69,14 +72,22 @@ class TokenAccess:
 
     async def _look(self) -> None:
         """Read the file, if it has changed since the last look."""
-        now = self._seconds()
-        if self._file is None or 0 <= now - self._looked < LOOK_SECONDS:
-            return
-        self._looked = now
-        version, tokens = await self._pool.run(self._read, self._version)
-        self._version = version
-        if tokens is not None:
-            self._tokens = tokens
+        if self._waiting is not None:
+            waiter: Deferred[None] = Deferred()
+            self._waiting.append(waiter)
+            await waiter
+            await self._look()  # the look may have been given up
+        elif self._file is not None and not 0 <= self._seconds() - self._looked < LOOK_SECONDS:
+            self._waiting = []
+            try:
+                self._version, tokens = await self._pool.run(self._read, self._version)
+                self._looked = self._seconds()
+                if tokens is not None:
+                    self._tokens = tokens
+            finally:
+                waiting, self._waiting = self._waiting, None
+                for waiter in waiting:
+                    waiter.callback(None)
 
     def _read(self, known: tuple[int, ...] | None) -> tuple[Any, dict[str, ApiToken] | None]:
         assert self._file is not None

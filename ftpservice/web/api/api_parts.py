@@ -35,8 +35,10 @@ class ApiParts:
     recent: RecentEvents
     store: IAccountStore | None
     """The accounts; None if the service has no store that can be changed."""
-    pool: BlockingRunner
-    """For calls of ``store`` and for the disk."""
+    store_pool: BlockingRunner
+    """For calls of ``store``."""
+    space_pool: BlockingRunner
+    """For the space of ``directories``, whose file systems may hang."""
     publish: Callable[[AdminAction], object]
     seconds: Callable[[], float]
     started: float
@@ -52,7 +54,7 @@ class ApiParts:
         """Return what ``work`` returns for the store, in a thread; raises `Problem`."""
         if self.store is None:
             raise Problem(404, NO_STORE_TEXT)
-        return await self.pool.run(work, self.store)
+        return await self.store_pool.run(work, self.store)
 
     def publish_action(self, call: ApiCall, action: str, subject: str, detail: str = "") -> None:
         """Publish what the caller has done."""
@@ -62,7 +64,7 @@ class ApiParts:
 
     def space(self) -> Awaitable[Any]:
         """Return the space of the directories, from a thread."""
-        return self.pool.run(_space, tuple(self.directories))
+        return self.space_pool.run(_space, tuple(self.directories))
 
 
 def _space(directories: Sequence[str]) -> list[dict[str, Any]]:

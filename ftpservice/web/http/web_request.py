@@ -99,6 +99,11 @@ class WebRequest(Request):
         """The address of the client; ``local`` for a UNIX socket."""
         return canonical_host(getattr(self.client, "host", "local"))
 
+    @property
+    def tls(self) -> str:
+        """Version and cipher of the connection; empty: plaintext."""
+        return str(self.channel.transport.description) if self.isSecure() else ""
+
     def process(self) -> None:
         """Answer a complete request."""
         if not self._is_refused:

@@ -26,7 +26,7 @@ class Portal:
     def __init__(self) -> None:
         self.admins = {"ann"}
 
-    async def check(self, user: str, password: str, peer: str, is_secure: bool) -> None:
+    async def check(self, user: str, password: str, peer: str, tls: str) -> None:
         if password != "right":
             raise Problem(401, "Login failed.")
 
@@ -61,6 +61,7 @@ class Door:
             getCookie=lambda _name: self.cookie or None,
             isSecure=lambda: facts["is_secure"],
             peer_host=facts["peer"],
+            tls="TLSv1.3",
             content=BytesIO(json.dumps(facts["body"]).encode()),
             addCookie=add_cookie,
             setHeader=lambda *_pair: None,

@@ -70,3 +70,51 @@ def test_with_a_malformed_file_no_token_is_accepted(door: Door) -> None:
     door.now += LOOK_SECONDS
     with pytest.raises(Problem):
         door.ask(f"Bearer {secret}")
+
+
+class Held:
+    """A runner whose calls end when they are told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Deferred[object], tuple[object, ...]]] = []
+
+    def run(self, *words: object) -> Deferred[object]:
+        waiting: Deferred[object] = Deferred()
+        self.calls.append((waiting, words))
+        return waiting
+
+    def end(self) -> None:
+        waiting, (work, *rest) = self.calls.pop(0)
+        waiting.callback(work(*rest))  # type: ignore[operator]
+
+
+def test_requests_at_the_same_time_wait_for_the_same_look(tmp_path: Path) -> None:
+    file, pool = TokenFile(tmp_path / "tokens.json", lambda: 1000.0), Held()
+    events: list[Event] = []
+    access = TokenAccess(file, pool, events.append, lambda: 1000.0)  # type: ignore[arg-type]
+    secret = file.add("a", READ, None)
+    request = SimpleNamespace(getHeader=lambda _name: f"Bearer {secret}", peer_host="192.0.2.1")
+    found: list[object] = []
+    first, *others = [Deferred.fromCoroutine(access.caller(request)) for _ in range(3)]
+    for one in others:
+        one.addBoth(found.append)
+    assert len(pool.calls) == 1
+    first.addErrback(lambda _cancelled: None)
+    pool.end()
+    assert found == [Caller("token a", READ)] * 2
+    assert events == []
+
+
+def test_a_look_whose_client_has_gone_is_repeated(tmp_path: Path) -> None:
+    file, pool = TokenFile(tmp_path / "tokens.json", lambda: 1000.0), Held()
+    access = TokenAccess(file, pool, lambda _event: None, lambda: 1000.0)  # type: ignore[arg-type]
+    secret = file.add("a", READ, None)
+    request = SimpleNamespace(getHeader=lambda _name: f"Bearer {secret}", peer_host="192.0.2.1")
+    gone = Deferred.fromCoroutine(access.caller(request))
+    gone.addErrback(lambda _cancelled: None)
+    gone.cancel()
+    pool.calls.clear()
+    found: list[object] = []
+    Deferred.fromCoroutine(access.caller(request)).addBoth(found.append)
+    pool.end()
+    assert found == [Caller("token a", READ)]
