@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ftplib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,6 +158,44 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
         color = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert color == {"light": "rgb(245, 246, 248)", "dark": "rgb(15, 19, 24)"}[scheme]
         client.close()
+        assert reports == []
+
+
+def session_row(number: int) -> dict[str, object]:
+    transfer = {
+        "id": str(number), "path": f"/file {number}", "upload": True, "since": 0, "size": 100
+    }  # fmt: skip
+    return {
+        "session": number, "user": f"user{number}", "address": "192.0.2.1", "protocol": "ftp",
+        "since": 0, "transfer": transfer, "last": None,
+    }  # fmt: skip
+
+
+def test_of_thousands_of_sessions_only_those_that_are_seen_are_in_the_document(
+    served: Served,
+) -> None:
+    rows = [session_row(number) for number in range(1, 5001)]
+    moved = [[number, 50] for number in range(1, 5001)]
+    snapshot = {"sessions": rows, "moved": moved, "problems": [], "now": 9, "started": 0, "last": 0}
+    events = f"retry: 60000\nevent: snapshot\ndata: {json.dumps(snapshot)}\n\n"
+    with watched_page(served.browser) as (page, reports):
+        page.route(
+            "**/api/v1/live",
+            lambda route: route.fulfill(body=events, content_type="text/event-stream"),
+        )
+        served.log_in(page)
+        page.get_by_role("link", name="Sessions", exact=True).click()
+        expect(page.get_by_text("5000 of 5000")).to_be_visible()
+        assert page.get_by_role("row").count() < 50
+        table = page.get_by_role("table", name="Sessions")
+        table.evaluate("element => element.scrollTo(0, element.scrollHeight)")
+        expect(page.get_by_role("row").filter(has_text="user5000")).to_be_visible()
+        assert page.get_by_role("row").count() < 50
+        page.get_by_role("button", name="Sort by No").click()
+        table.evaluate("element => element.scrollTo(0, 0)")
+        expect(page.get_by_role("row").filter(has_text="user5000")).to_be_visible()
+        page.get_by_label("Filter sessions").fill("user4711")
+        expect(page.get_by_role("row")).to_have_count(1)
         assert reports == []
 
 
