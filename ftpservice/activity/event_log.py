@@ -6,6 +6,7 @@ tenth of a small transfer, each further one a fraction of that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
@@ -139,6 +140,9 @@ PROBLEM_EVENTS = frozenset(
     )
 )
 
+OTHER_SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Those that stand for no byte: no client can send them, but a store can have them in a name."""
+
 
 class EventLog:
     """A subscriber that writes one line for an event.
@@ -241,5 +245,6 @@ _log = Logger("ftpservice")
 
 def _escaped(line: str) -> str:
     """Return a line without characters that could end or forge one; surrogates are bytes."""
+    line = OTHER_SURROGATES.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
     text = line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

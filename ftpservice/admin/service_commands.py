@@ -50,11 +50,16 @@ def request(path: str, command: str, *, seconds: float = ANSWER_SECONDS, **param
                 line = file.readline(MAX_ANSWER_BYTES)
         answer = json.loads(line)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ServiceUnreachable(f"{path}: {reason}; is the service running?") from None
+        raise unreachable(path, error) from None
     if not answer["ok"]:
         raise RequestRefused(answer["error"])
     return answer["result"]
+
+
+def unreachable(path: str, error: Exception) -> ServiceUnreachable:
+    """Return the error of a control socket that cannot be used."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return ServiceUnreachable(f"{path}: {reason}; is the service running?")
 
 
 def service_command(function: Command) -> Command:
@@ -97,14 +102,23 @@ def _configured_socket(config: str | None) -> str:
 
 
 @click.command("who")
+@click.option("--watch", "watches", is_flag=True, help="Refresh the list; q ends.")
 @service_command
-def who(send: Callable[..., Any], *, as_json: bool) -> None:
-    """List the sessions."""
+def who(send: Callable[..., Any], *, watches: bool, as_json: bool) -> None:
+    """List the sessions, with the progress and rate of their transfers."""
+    if watches:
+        from ftpservice.admin.activity.watch_screen import NoTerminal, watch
+
+        try:
+            watch(lambda: send("who"), time.time)
+        except NoTerminal as error:
+            raise click.UsageError(f"--watch {error}") from None
+        return
     sessions = send("who")
     if as_json:
         click.echo(json.dumps(sessions, indent=1))
-        return
-    click.echo("\n".join(session_lines(sessions, time.time())))
+    else:
+        click.echo("\n".join(session_lines(sessions, time.time())))
 
 
 @click.command("kick", short_help="End sessions with 421.")
@@ -225,7 +239,31 @@ def report(*, as_json: bool, as_csv: bool, html: str | None, **options: Any) -> 
         raise AdminCommandError(str(error), type(error).__name__, status) from None
 
 
-SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, report)
+@click.command("log", short_help="Follow events of the running service.")
+@click.option("-f", "--follow", "follows", is_flag=True, help="Show events as they happen.")
+@click.option("--user", metavar="NAME", help="Events of one account only.")
+@click.option("--failed", is_flag=True, help="Problems only: failed, refused, interrupted.")
+@service_command
+def log(
+    send: functools.partial[Any], *, follows: bool, user: str | None, failed: bool, as_json: bool
+) -> None:
+    """Show events as the log has them, until Ctrl-C; what has happened before is in 'report'."""
+    from ftpservice.admin.activity.event_follow import FollowEnded, follow
+
+    if not follows:
+        raise click.UsageError("give -f to follow events; 'report' tells what has happened before")
+    path = send.args[0]
+    try:
+        follow(path, {"user": user, "failed": failed}, as_json, click.echo)
+    except FollowEnded as error:
+        raise RequestRefused(str(error)) from None
+    except (KeyboardInterrupt, BrokenPipeError):
+        return
+    except (OSError, ValueError) as error:
+        raise unreachable(path, error) from None
+
+
+SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, report, log)
 
 
 def _print_ended(numbers: Sequence[int], as_json: bool) -> None:

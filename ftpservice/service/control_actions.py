@@ -16,6 +16,7 @@ from ftpservice.accounts.defence.bans import Ban, BanList
 from ftpservice.accounts.defence.networks import Network, client_address, is_in_networks
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.admin_actions import publishing_actions
+from ftpservice.activity.event_feed import EventFeed
 from ftpservice.activity.report import ActivityReport, LiveSession
 from ftpservice.concurrency.task import Task
 from ftpservice.control.factory import FTPFactory
@@ -69,6 +70,7 @@ class ServiceActions:
             "bans": self.bans,
             "drain": self.drain,
             "report": self.report,
+            "log": self.log,
             "quota": self.quota,
             "certificate": self.certificate,
             **_retention_actions(self._retention),
@@ -153,6 +155,13 @@ class ServiceActions:
             return self._factory.event_sink.report(*words)
         except ValueError as error:
             raise BadRequest(str(error)) from None
+
+    def log(self, request: Request) -> Any:
+        """Return the events as they happen."""
+        user, services = request.get("user"), self._factory.services()
+        chosen = None if user is None else str(user)
+        events = services.event_sink.events
+        return EventFeed(events, services.clock, chosen, bool(request.get("failed")))
 
     def quota(self, request: Request) -> Any:
         """Return what an account uses, and its quota; with ``recount`` after counting its files."""

@@ -3,7 +3,8 @@
 A request is one line, a JSON object with ``command`` and its parameters; the answer is one line, an
 object with ``ok`` and the result or ``error``. Only the user of the service and root can connect
 (mode 0600). Requests are small, so a connection that has not sent one after ten seconds is closed.
-Requests of one connection are carried out one after the other.
+Requests of one connection are carried out one after the other. An answer may be followed by events,
+a line each, until the client closes the connection; a client that does not read them is cut.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ import os
 import socket
 import stat
 import struct
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IPushProducer
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ftpservice.activity.admin_actions import REQUESTED_BY, BadRequest
+from ftpservice.activity.event_feed import EventFeed
 from ftpservice.linux import short_socket_path
 from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to, require_place
 from ftpservice.service.settings.errors import CannotStart, error_text
@@ -40,11 +44,56 @@ MAX_REQUEST_BYTES = 64 * 1024
 REQUEST_SECONDS = 10
 SOCKET_MODE = 0o600
 MAX_CONNECTIONS = 20
+MAX_FOLLOWERS = 10
+MAX_WAITING_EVENTS = 1000
+"""Events that wait for a client beside what the socket takes."""
+TOO_SLOW = b'{"error": "cut: events came faster than they were read"}\n'
 PEER_CREDENTIALS = struct.Struct("3i")
 """``struct ucred``: process, user, group (unix(7))."""
 
 Action = Callable[[Mapping[str, Any]], Any]
 """Does what a request says; returns a JSON value, or a Deferred of one. Raises `BadRequest`."""
+
+
+@implementer(IPushProducer)
+class FollowedEvents:
+    """Writes events to a connection as they come; ``cut`` is called if it does not take them."""
+
+    def __init__(self, transport: Any, feed: EventFeed, cut: Callable[[], object]) -> None:
+        self._transport = transport
+        self._feed = feed
+        self._cut = cut
+        self._is_paused = False
+        self._waiting: deque[bytes] = deque()
+        transport.registerProducer(self, True)
+        feed.start(self._send)
+
+    def _send(self, event: Mapping[str, Any]) -> None:
+        line = json.dumps(event).encode() + b"\n"
+        if not self._is_paused:
+            self._transport.write(line)
+        elif len(self._waiting) < MAX_WAITING_EVENTS:
+            self._waiting.append(line)
+        else:
+            self._feed.stop()
+            self._waiting.clear()
+            self._transport.unregisterProducer()
+            self._transport.write(TOO_SLOW)
+            self._cut()
+
+    def pauseProducing(self) -> None:
+        """Keep the next events."""
+        self._is_paused = True
+
+    def resumeProducing(self) -> None:
+        """Write what was kept."""
+        self._is_paused = False
+        while self._waiting and not self._is_paused:
+            self._transport.write(self._waiting.popleft())
+
+    def stopProducing(self) -> None:
+        """End: the connection is lost."""
+        self._feed.stop()
 
 
 class RequestConnection(LineReceiver, TimeoutMixin):
@@ -53,6 +102,7 @@ class RequestConnection(LineReceiver, TimeoutMixin):
     delimiter = b"\n"
     MAX_LENGTH = MAX_REQUEST_BYTES
     _is_lost = False
+    _followed: FollowedEvents | None = None
     _requested_by = ""
 
     def __init__(self, factory: RequestFactory, reactor: Any) -> None:
@@ -76,6 +126,9 @@ class RequestConnection(LineReceiver, TimeoutMixin):
         """Stop the timer."""
         self._factory.connections -= 1
         self._is_lost = True
+        self._factory.followers.discard(self)
+        if self._followed is not None:
+            self._followed.stopProducing()
         self.setTimeout(None)
 
     def timeoutConnection(self) -> None:
@@ -84,6 +137,8 @@ class RequestConnection(LineReceiver, TimeoutMixin):
 
     def lineReceived(self, line: bytes) -> None:
         """Carry out a request; nothing more is read before its answer."""
+        if self._followed is not None:
+            return
         self.setTimeout(None)
         self.pauseProducing()
         answering = maybeDeferred(self._result, line)
@@ -91,10 +146,30 @@ class RequestConnection(LineReceiver, TimeoutMixin):
         answering.addCallback(self._answer)
 
     def _answer(self, answer: Mapping[str, Any]) -> None:
-        if not self._is_lost:
+        feed = answer.get("result")
+        if isinstance(feed, EventFeed):
+            self._follow(feed)
+        elif not self._is_lost:
             self.sendLine(json.dumps(answer).encode())
             self.setTimeout(REQUEST_SECONDS)
             self.resumeProducing()
+
+    def _follow(self, feed: EventFeed) -> None:
+        """Write events until the connection ends."""
+        followers = self._factory.followers
+        if self._is_lost:
+            return
+        if len(followers) >= MAX_FOLLOWERS:
+            self._answer({"ok": False, "error": f"{MAX_FOLLOWERS} clients follow events already"})
+            return
+        followers.add(self)
+        self.sendLine(json.dumps({"ok": True, "result": None}).encode())
+        self._followed = FollowedEvents(self.transport, feed, self._cut)
+        self.resumeProducing()  # that the end of the connection is seen
+
+    def _cut(self) -> None:
+        self.setTimeout(REQUEST_SECONDS)
+        self.transport.loseConnection()  # type: ignore[union-attr]  # every stream has it
 
     def _result(self, line: bytes) -> Any:
         try:
@@ -122,6 +197,8 @@ class RequestFactory(Factory):
         self.actions = actions
         self._reactor = reactor
         self.connections = 0
+        self.followers: set[RequestConnection] = set()
+        """Those that events are written to."""
 
     def buildProtocol(self, addr: Any) -> RequestConnection | None:  # noqa: ARG002 - Twisted's
         """Return a connection; None refuses it."""
@@ -175,6 +252,8 @@ class ControlSocket(Service):
     def stopService(self) -> Deferred[Any]:
         """Close the socket, and remove its file."""
         super().stopService()
+        for follower in tuple(self._factory.followers):
+            follower.timeoutConnection()
         port, self._port = self._port, None
         if port is None:
             return succeed(None)

@@ -191,6 +191,19 @@ def test_the_report_of_the_service(service):
     assert [one["user"] for one in json.loads(done.stdout)["sessions"]] == ["ann"]
 
 
+def test_events_are_followed_until_the_service_stops(service):
+    words = [*SERVE[:3], "log", "-f", "--failed", "--socket", service.socket]
+    with Program(words, service.place) as follower:
+        follower.line("events of the service follow")
+        service.client().login()
+        service.client().login("wrong")
+        follower.line(f"warn: .* ann@{STRANGER} .* failed to log in: refused")
+        assert "logged in" not in follower.output
+        assert service.program.stopped() == 0
+        follower.line("the service has stopped")
+        assert follower.process.wait(PATIENCE) == 1
+
+
 def test_the_socket_belongs_to_its_user(service):
     mode = os.lstat(service.socket).st_mode
     assert stat.S_ISSOCK(mode)

@@ -1,0 +1,53 @@
+"""Events as they happen, for one who follows them: a line of the log and its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import LogLevel
+
+from ftpservice.activity.event_log import EventLog
+from ftpservice.activity.logs.event_fields import event_fields
+from ftpservice.events import Event, EventStream
+
+__all__ = ["EventFeed"]
+
+
+class EventFeed:
+    """The events of ``user`` or of all; with ``failed`` only those about problems.
+
+    Refusals are limited as in the log.
+    """
+
+    def __init__(
+        self, events: EventStream, clock: IReactorTime, user: str | None, failed: bool
+    ) -> None:
+        self._events = events
+        self._log = EventLog(clock, self._write)
+        self._user = user
+        self._failed = failed
+        self._send: Callable[[dict[str, Any]], object] = bool
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def start(self, send: Callable[[dict[str, Any]], object]) -> None:
+        """Call ``send`` with each event: ``at``, ``level``, ``line`` and the ``fields``."""
+        self._send = send
+        self._unsubscribe = self._events.subscribe(self._log)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        unsubscribe, self._unsubscribe = self._unsubscribe, None
+        if unsubscribe is not None:
+            self._send = bool
+            unsubscribe()
+            self._log.flush()  # its timers
+
+    def _write(self, line: str, event: Event, level: Any) -> None:
+        if self._user is not None and event.user != self._user:
+            return
+        if self._failed and level is LogLevel.info:
+            return
+        fields = event_fields(event)
+        self._send({"at": event.when, "level": level.name, "line": line, "fields": fields})

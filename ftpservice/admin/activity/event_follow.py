@@ -1,0 +1,60 @@
+"""``ftpservice log -f``: prints events of the running service as they happen."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import click
+
+from ftpservice.activity.text_table import time_text
+from ftpservice.linux import short_socket_path
+
+__all__ = ["FollowEnded", "follow"]
+
+ANSWER_SECONDS = 15.0
+
+
+class FollowEnded(Exception):
+    """No more events come; ``str`` of it says why."""
+
+
+def follow(
+    path: str, wanted: Mapping[str, Any], as_json: bool, show: Callable[[str], object]
+) -> None:
+    """Show a line for each event, until the service ends it, or an interrupt.
+
+    Raises `FollowEnded`, and `OSError` if the service cannot be reached.
+    """
+    for event in _events(path, wanted):
+        if as_json:
+            at, level = {"at": event["at"]}, {"level": event["level"]}
+            show(json.dumps(at | level | event["fields"]))
+        else:
+            mark = "" if event["level"] == "info" else f"{event['level']}: "
+            show(f"{time_text(event['at'])} {mark}{event['line']}")
+
+
+def _events(path: str, wanted: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_SECONDS)
+        with short_socket_path(path) as short:
+            connection.connect(short)
+        connection.sendall(json.dumps({"command": "log", **wanted}).encode() + b"\n")
+        with connection.makefile("rb") as file:
+            answer = json.loads(file.readline() or b"{}")
+            if not answer.get("ok"):
+                raise FollowEnded(answer.get("error") or "the service has closed the connection")
+            connection.settimeout(None)
+            click.echo("ftpservice: events of the service follow; Ctrl-C ends", err=True)
+            yield from map(_event, file)
+    raise FollowEnded("the service has stopped")
+
+
+def _event(line: bytes) -> Mapping[str, Any]:
+    event: Mapping[str, Any] = json.loads(line)
+    if "error" in event:
+        raise FollowEnded(event["error"])
+    return event
