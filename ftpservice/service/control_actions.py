@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ class ServiceActions:
     @property
     def by_name(self) -> dict[str, Callable[[Request], Any]]:
         """Return the actions by command; what they do is published."""
-        actions = {
+        actions: dict[str, Callable[[Request], Any]] = {
             "who": self.who,
             "kick": self.kick,
             "ban": self.ban,
@@ -70,7 +71,7 @@ class ServiceActions:
             "bans": self.bans,
             "drain": self.drain,
             "report": self.report,
-            "log": self.log,
+            "log": partial(_log, self._factory),
             "quota": self.quota,
             "certificate": self.certificate,
             **_retention_actions(self._retention),
@@ -156,13 +157,6 @@ class ServiceActions:
         except ValueError as error:
             raise BadRequest(str(error)) from None
 
-    def log(self, request: Request) -> Any:
-        """Return the events as they happen."""
-        user, services = request.get("user"), self._factory.services()
-        chosen = None if user is None else str(user)
-        events = services.event_sink.events
-        return EventFeed(events, services.clock, chosen, bool(request.get("failed")))
-
     def quota(self, request: Request) -> Any:
         """Return what an account uses, and its quota; with ``recount`` after counting its files."""
         return Task(self._quota(str(request.get("user")), bool(request.get("recount")))).done
@@ -209,6 +203,14 @@ class ServiceActions:
             ],
             "acme": self.renewal.plan.status() if self.renewal is not None else None,
         }
+
+
+def _log(factory: FTPFactory, request: Request) -> EventFeed:
+    """Return the events as they happen."""
+    user, services = request.get("user"), factory.services()
+    chosen = None if user is None else str(user)
+    events = services.event_sink.events
+    return EventFeed(events, services.clock, chosen, bool(request.get("failed")))
 
 
 def _retention_actions(service: RetentionService) -> dict[str, Callable[[Request], Any]]:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import select
 import struct
 import termios
 
@@ -9,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from ftpservice.admin.activity import watch_screen
-from ftpservice.admin.activity.watch_screen import NoTerminal, screen_lines, watch
+from ftpservice.admin.activity.watch_screen import LEAVE, NoTerminal, screen_lines, watch
 from ftpservice.admin.cli import ftpservice
 from tests.admin.activity.test_session_table import NOW, UPLOAD, session
+from tests.support.service_process import PATIENCE
 
 
 @pytest.fixture
@@ -24,6 +26,15 @@ def terminal(monkeypatch):
         yield master, (keyboard, screen)
     os.close(master)
     os.close(slave)
+
+
+def shown_on(terminal):
+    """Return the output until the screen is left."""
+    output = b""
+    while not output.endswith(LEAVE.encode()):
+        assert select.select([terminal], [], [], PATIENCE)[0], output
+        output += os.read(terminal, 65536)
+    return output.decode()
 
 
 @pytest.mark.parametrize("key", [b"q", b"Q", b"xq"])
@@ -40,9 +51,9 @@ def test_the_list_is_refreshed_until_q(terminal, key):
 
     watch(fetch, lambda: NOW, streams)
     assert len(shown) == 3
-    output = os.read(terminal, 65536).decode()
+    output = shown_on(terminal)
     assert output.startswith("\x1b[?1049h")
-    assert output.endswith("\x1b[?1049l")
+    assert output.endswith(LEAVE)
     assert output.count("\x1b[H") == 3
     assert "00:16:40 UTC  1 session, up 51 B/s, down 0 B/s  (q: end)" in output
     assert termios.tcgetattr(terminal) == before
@@ -58,7 +69,7 @@ def test_an_error_leaves_the_terminal_as_it_was(terminal):
     with pytest.raises(ValueError, match="gone"):
         watch(fail, lambda: NOW, streams)
     assert termios.tcgetattr(terminal) == before
-    assert os.read(terminal, 65536).decode().endswith("\x1b[?1049l")
+    assert shown_on(terminal).endswith(LEAVE)
 
 
 def test_without_a_terminal_it_is_refused(tmp_path):
