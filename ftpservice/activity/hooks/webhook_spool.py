@@ -49,7 +49,7 @@ class WebhookSpool:
         if self._opened is None:
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            opened = sqlite3.connect(self._path, BUSY_SECONDS, check_same_thread=False)
+            opened = sqlite3.connect(self._path, timeout=BUSY_SECONDS, check_same_thread=False)
             try:
                 with opened:
                     opened.execute(TABLE)
