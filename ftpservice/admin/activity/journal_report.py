@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ftpservice.activity.journal.delivery import JournalDelivery, JournalLimits
@@ -67,7 +68,14 @@ def _deliver(plan: JournalPlan, database: Any) -> tuple[int, int]:
                 return spool.waiting, done.damaged + done.refused
     # The service removes a file when all of it was delivered, but goes on writing the last one.
     older = sorted(plan.spool.glob("*.spool"))[:-1]
-    return sum(path.stat().st_size for path in older if path.exists()), 0
+    return sum(map(_size, older)), 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # just delivered
+        return 0
 
 
 def json_report(data: ReportData, sessions: Sequence[Mapping[str, Any]] | None) -> str:
