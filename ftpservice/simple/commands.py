@@ -103,17 +103,18 @@ class SimpleInterpreter:
 
 
 def _verb_and_path(line: bytes) -> tuple[str, str]:
-    """Return a line's verb and argument; nothing of an unknown command, and no password."""
+    """Return a line's verb and path; nothing of an unknown command, and no password."""
     verb, _, argument = line.decode("utf-8", "surrogateescape").partition(" ")
     verb = verb.upper()
     if verb not in SIMPLE_VERBS:
         return "", ""
-    if verb in ("USER", "PASS"):
+    if verb in ("USER", "PASS") or not argument:
         return verb, ""
-    if verb in ("UPLD", "DWLD"):
-        with suppress(MalformedCommand, BadPath):
-            order = parse_upload(argument) if verb == "UPLD" else parse_download(argument)
-            return verb, str(VirtualPath.parse(order.name))
+    with suppress(MalformedCommand, BadPath):
+        name = argument
+        if verb in ("UPLD", "DWLD"):
+            name = (parse_upload if verb == "UPLD" else parse_download)(argument).name
+        return verb, str(VirtualPath.parse(name))
     return verb, argument
 
 

@@ -6,6 +6,7 @@ from alembic import command
 from ftpservice.accounts.account_store import InvalidAccount, StoreUnavailable
 from ftpservice.accounts.sql.database_url import parse_database_url
 from ftpservice.accounts.sql.migration import _config, upgrade
+from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA
 from ftpservice.accounts.sql.sql_lookup import SQLLookup
 from ftpservice.accounts.sql.sql_store import SQLStore
 from tests.accounts.doubles import SECRET
@@ -30,9 +31,10 @@ def old(url):
     """Return a database of version 0001 with rows, and what its administrator has added."""
     database = SQLStore(url).database
     database.create_file()
-    config = _config()
+    config = _config(ACCOUNTS_SCHEMA)
     with database.transaction(writes=True, checked=False) as connection:
         config.attributes["connection"] = connection
+        config.attributes["version_table"] = ACCOUNTS_SCHEMA.version_table
         command.upgrade(config, "0001")
     insert(database, "@staff", "*", root="/people/{user}")
     insert(database, "before", SECRET)
@@ -103,9 +105,10 @@ def test_a_connection_that_was_open_before_uses_the_new_default(url, old):
 
 def test_the_default_can_be_taken_back(old):
     upgrade(old)
-    config = _config()
+    config = _config(ACCOUNTS_SCHEMA)
     with old.transaction(writes=True, checked=False) as connection:
         config.attributes["connection"] = connection
+        config.attributes["version_table"] = ACCOUNTS_SCHEMA.version_table
         command.downgrade(config, "0001")
     insert(old, "ben", SECRET)
     assert {row["name"]: row["root"] for row in rows(old)}["ben"] == "/"

@@ -256,6 +256,7 @@ def test_accounts_of_direct_binds_are_not_listed(slapd):
 
 def test_the_start_check_and_the_doctor_say_whether_the_directory_answers(slapd):
     options = ("--listen=tcp:0:interface=127.0.0.1", "--root=memory:", f"--auth={store(slapd)}")
+    options += ("--allow-root",)  # the tests may run as root
     assert command("config", "check", *options).exit_code == 0
     findings = json.loads(command("doctor", "--json", *options).stdout)
     found = [one for one in findings if one["subject"] == "accounts"]

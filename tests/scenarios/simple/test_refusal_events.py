@@ -1,4 +1,4 @@
-"""A refusal in the simple protocol has exactly one event."""
+"""The events of refusals in the simple protocol."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError
 
-from ftpservice.events import CommandFailed, CommandRefused, LoginFailed, TransferEnded
+from ftpservice.events import (
+    CommandFailed,
+    CommandRefused,
+    LoginFailed,
+    TransferEnded,
+    UploadRefused,
+)
 from ftpservice.storage.errors import NoSpace
 from ftpservice.wire.paths import VirtualPath
 from tests.simple.test_session import LOGIN, SimpleTalk
@@ -27,8 +33,9 @@ def dialogue() -> SimpleTalk:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("DELF missing", ("DELF", "NOTFOUND", "missing")),
-        ("DWLD missing", ("DWLD", "NOTFOUND", "missing")),
+        ("DELF missing", ("DELF", "NOTFOUND", "/missing")),
+        ("DWLD missing", ("DWLD", "NOTFOUND", "/missing")),
+        ("DWLD @x missing", ("DWLD", "SYNTAX", "@x missing")),
         ("STRANGE secret", ("", "SYNTAX", "")),
         ("DELF", ("DELF", "SYNTAX", "")),
         ("USER", ("USER", "SYNTAX", "")),
@@ -41,20 +48,24 @@ def test_a_refused_command_has_one_event(
     assert refusals(dialogue) == [("ann", *expected)]
 
 
-def test_a_failed_upload_has_its_transfer_event_only(dialogue: SimpleTalk) -> None:
+def test_a_failed_upload_has_these_events(
+    dialogue: SimpleTalk,
+) -> None:
     dialogue.storage.faults["write", "a"] = NoSpace(VirtualPath.parse("/a"))
     assert dialogue.say("UPLD 3+ a\nabc") == ["ERR FULL no space left"]
     [ended] = dialogue.talk.of(TransferEnded)
     assert ended.detail == "no space left"
-    assert refusals(dialogue) == []
+    assert refusals(dialogue) == [("ann", "UPLD", "FULL", "/a")]
+    [refused] = dialogue.talk.of(UploadRefused)
+    assert refused.transfer == ended.transfer
 
 
-def test_a_failed_pipelined_upload_has_one_event(dialogue: SimpleTalk) -> None:
+def test_a_pipelined_upload_that_fails_has_them_too(dialogue: SimpleTalk) -> None:
     dialogue.storage.faults["write", "a"] = NoSpace(VirtualPath.parse("/a"))
     assert dialogue.say("UPLD 3 a\n") == ["GO"]
     assert dialogue.say("abc") == ["ERR FULL no space left"]
     assert len(dialogue.talk.of(TransferEnded)) == 1
-    assert refusals(dialogue) == []
+    assert refusals(dialogue) == [("ann", "UPLD", "FULL", "/a")]
 
 
 def test_a_failed_login_has_its_login_event_only() -> None:
@@ -68,7 +79,7 @@ def test_a_failed_login_has_its_login_event_only() -> None:
 def test_a_command_before_the_login_has_an_event() -> None:
     dialogue = SimpleTalk()
     dialogue.say("DELF a\n")
-    assert refusals(dialogue) == [("", "DELF", "AUTH", "a")]
+    assert refusals(dialogue) == [("", "DELF", "AUTH", "/a")]
 
 
 def test_a_storage_that_raises_cancelled_error(
