@@ -28,11 +28,20 @@ def answer(error: BaseException) -> tuple[ErrorCode, str]:
     return found.code, found.text
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not errors.StorageError])
+WITH_DETAIL = (errors.StorageError, errors.RefusedByGate)
+"""The base of the others; the text of a gate is for the client."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITH_DETAIL])
 def test_every_storage_error_has_an_answer_without_details(
     kind: type[errors.StorageError],
 ) -> None:
     assert "secret" not in answer(kind(PATH, "secret"))[1]
+
+
+def test_the_answer_of_a_gate_is_sent() -> None:
+    error = errors.RefusedByGate(PATH, "no viruses here")
+    assert answer(error) == (ErrorCode.DENIED, "no viruses here")
 
 
 def test_what_ftp_refuses_is_refused_here() -> None:
