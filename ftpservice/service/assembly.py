@@ -115,7 +115,7 @@ def assemble(
     parts = ServiceParts(*sessions, settings.grace, banner, recorders.event_log)
     reload = _certificate_reload(certificates, reactor)
     service = FTPService(parts, reactor, console, reload, logs)
-    join_observers(service, options, reactor)
+    join_observers(service, options, web, reactor)
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
     acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)

@@ -1,4 +1,4 @@
-"""Joins what other programs read of the service: the log of transfers."""
+"""Joins what other programs read of the service: the log of transfers, metrics."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from typing import Any
 
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.log.transfer_log_file import TransferLogFile
+from ftpservice.service.metrics_setup import MetricsService
 from ftpservice.service.privileges import owner_for
 from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.web_setup import WebServer
 
 __all__ = ["join_observers"]
 
 
-def join_observers(service: FTPService, options: ServiceOptions, reactor: Any) -> None:
+def join_observers(
+    service: FTPService, options: ServiceOptions, web: WebServer | None, reactor: Any
+) -> None:
     """Add to ``service`` what the settings ask for; raises `CannotStart`."""
-    settings, events = options.settings, service.parts.factory.event_sink.events
+    settings, factory = options.settings, service.parts.factory
+    events = factory.event_sink.events
+    if settings.metrics and web is not None:
+        metrics = MetricsService(web.site, factory, reactor)
+        metrics.setServiceParent(service)
+        service.last_steps.append(metrics.close)
     if settings.xferlog is not None:
         transfer_log = TransferLogFile(settings.xferlog, owner_for(options), events, reactor)
         transfer_log.setServiceParent(service)

@@ -36,6 +36,7 @@ from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.listeners import Listener
 from ftpservice.service.log.setup import check_log
 from ftpservice.service.log.transfer_log_file import check_transfer_log
+from ftpservice.service.metrics_setup import check_metrics_extra
 from ftpservice.service.privileges import Privileges, owner_for
 from ftpservice.service.settings.directories import Owner, acting_as, check_directories
 from ftpservice.service.settings.options import ServiceOptions
@@ -61,6 +62,8 @@ def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     listeners = listeners_for(settings, reactor)
     check_log(settings.log_file, owner)
     check_transfer_log(settings.xferlog, owner)
+    if settings.metrics:
+        check_metrics_extra()
     _check_files(settings, reactor, owner)
     portal_checkers_for(settings, checkers)
     hooks_for(settings, reactor, owner)

@@ -37,6 +37,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"commands"},
         {"control", "simple"},
         {"activity.logs"},
+        {"activity.metrics"},
         {"activity.hooks"},
         {"activity"},
         {"activity.journal"},

@@ -360,6 +360,7 @@ class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSetti
         if self.key and len(self.key) != len(self.certificate):
             raise SettingsConflict("--key: give one for each --certificate, in order, or none")
         self.check_web(self.offers_tls)
+        self.check_metrics(bool(self.http or self.https))
         self.check_journal(self.data_dir)
         self.check_hooks()
         if self.acme:

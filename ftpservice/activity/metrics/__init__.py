@@ -1,0 +1,3 @@
+"""Metrics in the format of Prometheus; only this room imports ``prometheus_client``."""
+
+__all__: list[str] = []
