@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ftpservice.service.activity.metrics_service import MetricsService
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.log.transfer_log_file import TransferLogFile
-from ftpservice.service.metrics_setup import MetricsService
 from ftpservice.service.privileges import owner_for
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.web_setup import WebServer

@@ -24,6 +24,7 @@ from ftpservice.net.tls.certificate_file import key_exposure_warning
 from ftpservice.service.acme_setup import check_acme_start
 from ftpservice.service.activity.hook_setup import hooks_for
 from ftpservice.service.activity.journal_setup import journal_plan
+from ftpservice.service.activity.metrics_service import check_metrics_extra
 from ftpservice.service.assembly import (
     bans_for,
     listeners_for,
@@ -36,7 +37,6 @@ from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.listeners import Listener
 from ftpservice.service.log.setup import check_log
 from ftpservice.service.log.transfer_log_file import check_transfer_log
-from ftpservice.service.metrics_setup import check_metrics_extra
 from ftpservice.service.privileges import Privileges, owner_for
 from ftpservice.service.settings.directories import Owner, acting_as, check_directories
 from ftpservice.service.settings.options import ServiceOptions

@@ -35,59 +35,71 @@ class EventCounters:
     """Counts events; `add` is called with many at a time, in one thread after another."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"ftpservice_{name}", text, labels, registry=registry)
+        self._registry = registry
+        self._make_session_counters()
+        self._make_transfer_counters()
+        self._make_change_counters()
+        self.bytes_ended = {(up, protocol): 0 for up in (True, False) for protocol in PROTOCOLS}
+        """Bytes of transfers that have ended, by upload and protocol."""
+        self._begin_series()
+        self._by_kind: dict[type[Event], Callable[[Any], object]] = self._handlers()
 
-        def histogram(name: str, text: str, label: str, buckets: Any) -> Histogram:
-            whole = f"ftpservice_{name}"
-            return Histogram(whole, text, (label,), buckets=buckets, registry=registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"ftpservice_{name}", text, labels, registry=self._registry)
 
-        self._opened = counter("sessions_opened", "Sessions that were greeted.", "protocol")
-        self._session_seconds = histogram(
+    def _histogram(self, name: str, text: str, label: str, buckets: Any) -> Histogram:
+        whole = f"ftpservice_{name}"
+        return Histogram(whole, text, (label,), buckets=buckets, registry=self._registry)
+
+    def _make_session_counters(self) -> None:
+        self._opened = self._counter("sessions_opened", "Sessions that were greeted.", "protocol")
+        self._session_seconds = self._histogram(
             "session_duration_seconds", "Duration of sessions.", "protocol", SESSION_BUCKETS
         )
-        self._refused = counter("sessions_refused", "Connections and sessions that were refused.")
-        self._stalled = counter("sessions_stalled", "Sessions ended by the stall timeout.")
-        self._handshakes = counter(
+        self._refused = self._counter(
+            "sessions_refused", "Connections and sessions that were refused."
+        )
+        self._stalled = self._counter("sessions_stalled", "Sessions ended by the stall timeout.")
+        self._handshakes = self._counter(
             "tls_handshake_failures", "Failed TLS handshakes of control connections."
         )
-        self._logins = counter(
+        self._logins = self._counter(
             "logins",
             "Attempts to log in, by their outcome: success, or why they were refused.",
             *("protocol", "outcome"),
         )
-        self._transfers = counter(
+
+    def _make_transfer_counters(self) -> None:
+        self._transfers = self._counter(
             "transfers", "Transfers that have ended.", "protocol", "direction", "outcome"
         )
-        self._seconds = histogram(
+        self._seconds = self._histogram(
             "transfer_duration_seconds", "Duration of transfers.", "direction", DURATION_BUCKETS
         )
-        self._sizes = histogram(
+        self._sizes = self._histogram(
             "transfer_size_bytes", "Bytes of complete transfers.", "direction", SIZE_BUCKETS
         )
-        self._rates = histogram(
+        self._rates = self._histogram(
             "transfer_rate_bytes_per_second",
             "Rate of complete transfers of 64 KiB and more.",
             "direction",
             RATE_BUCKETS,
         )
-        self._uploads_refused = counter(
+
+    def _make_change_counters(self) -> None:
+        self._uploads_refused = self._counter(
             "uploads_refused", "Uploads that were refused, before they began or at their end."
         )
-        self._commands_refused = counter(
+        self._commands_refused = self._counter(
             "commands_refused", "Commands that were answered with an error, uploads excepted."
         )
-        self._commands_failed = counter(
+        self._commands_failed = self._counter(
             "command_failures", "Commands that failed with an unexpected error."
         )
-        self._changes = counter("file_changes", "Changes of files and directories.", "action")
-        self._expired = counter("files_expired", "Files that retention has deleted.")
-        self._bans = counter("bans", "Networks that were banned.")
-        self._actions = counter("admin_actions", "Actions of administrators.")
-        self.bytes_ended = {(up, protocol): 0 for up in (True, False) for protocol in PROTOCOLS}
-        """Bytes of transfers that have ended, by upload and protocol."""
-        self._begin_series()
-        self._by_kind: dict[type[Event], Callable[[Any], object]] = self._handlers()
+        self._changes = self._counter("file_changes", "Changes of files and directories.", "action")
+        self._expired = self._counter("files_expired", "Files that retention has deleted.")
+        self._bans = self._counter("bans", "Networks that were banned.")
+        self._actions = self._counter("admin_actions", "Actions of administrators.")
 
     def _begin_series(self) -> None:
         """Make the series exist from the start, so that a first failure is an increase."""
@@ -133,7 +145,9 @@ class EventCounters:
         """Count events."""
         by_kind = self._by_kind
         for event in happened:
-            by_kind[type(event)](event)
+            handler = by_kind.get(type(event))
+            if handler is not None:
+                handler(event)
 
     def _login(self, event: Event, outcome: str) -> None:
         self._logins.labels(_protocol(event), outcome).inc()
