@@ -81,6 +81,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def source_files() -> set[str]:
     """What a wheel must hold, as named in it."""
     server = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "ftpservice").rglob("*.py")}
+    page = (CHECKOUT / "ftpservice/web/page/assets").iterdir()
+    server |= {str(path.relative_to(CHECKOUT)) for path in page}
     client_top = CHECKOUT / "client"
     client = {str(path.relative_to(client_top)) for path in client_top.rglob("*.py")}
     return server | client | {"ftpservice/py.typed", "ftpservice_client/py.typed", PLUGIN}
