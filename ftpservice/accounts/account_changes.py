@@ -15,7 +15,7 @@ from ftpservice.accounts.account_store import (
 from ftpservice.accounts.groups.group_names import GROUP_MARK, check_group_name
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, with_changes
 from ftpservice.accounts.passwd_line import OPTIONS, parse_option, parse_rights_text, parse_root
-from ftpservice.accounts.storage_problems import check_schemes
+from ftpservice.accounts.storage_problems import check_storages
 from ftpservice.backends.mounts.account_mount import check_mounts
 
 __all__ = ["new_record", "parsed_changes"]
@@ -36,7 +36,7 @@ def parsed_changes(options: Mapping[str, Any], groups: str | None = None) -> dic
     if isinstance(mounts, tuple):
         check_mounts(mounts)
     given = {key: changes[key] for key in STORAGES if isinstance(changes.get(key), str | tuple)}
-    check_schemes(AccountRecord("", "", **given))
+    check_storages(AccountRecord("", "", **given))
     if groups is not None:
         changes["groups"] = _group_names(groups)
     return changes

@@ -108,7 +108,9 @@ def check_name(name: str) -> None:
     """Raise `ValueError` for a name that a line cannot begin with."""
     if not name:
         raise ValueError("the name is empty")
-    if name != name.strip() or CONTROL.search(name) or name.startswith("#"):
+    if name.startswith("#"):
+        raise ValueError(f"the name {name!r} begins with '#', as comments do")
+    if name != name.strip() or CONTROL.search(name):
         raise ValueError(
             f"the name {name!r} begins or ends with a space, or has a control character"
         )

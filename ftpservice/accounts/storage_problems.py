@@ -12,9 +12,9 @@ from threading import Thread
 from ftpservice.accounts.account_record import AccountRecord, is_storage_string
 from ftpservice.accounts.groups.group_names import described, is_group, listed_accounts
 from ftpservice.accounts.groups.home_template import has_fields
-from ftpservice.backends.strings import directory_of, require_known_scheme
+from ftpservice.backends.strings import check_storage_string, directory_of
 
-__all__ = ["check_schemes", "storage_problems", "storages_of"]
+__all__ = ["check_storages", "storage_problems", "storages_of"]
 
 CHECK_SECONDS = 3.0
 """How long to wait for a directory, whose disk may hang."""
@@ -26,10 +26,10 @@ def storages_of(record: AccountRecord) -> list[str]:
     return [place for place in places if is_storage_string(place)]
 
 
-def check_schemes(record: AccountRecord) -> None:
-    """Raise `ValueError` for a storage string of an unknown scheme."""
+def check_storages(record: AccountRecord) -> None:
+    """Raise `ValueError` for a storage string that can never be used."""
     for text in storages_of(record):
-        require_known_scheme(text)
+        check_storage_string(text)
 
 
 def storage_problems(records: Iterable[AccountRecord]) -> list[str]:
@@ -55,7 +55,7 @@ def storage_problems(records: Iterable[AccountRecord]) -> list[str]:
 def _problem(text: str) -> str:
     """Return why a storage cannot be opened; empty if that is not known."""
     try:
-        require_known_scheme(text)
+        check_storage_string(text)
     except ValueError as error:
         return str(error)
     directory = directory_of(text)

@@ -13,7 +13,7 @@ from ftpservice.accounts.account_store import AccountExists, ExistingAccounts, I
 from ftpservice.accounts.groups.group_names import is_group
 from ftpservice.accounts.groups.home_template import fill_template
 from ftpservice.accounts.passwd_line import parse_rights_field, parse_root
-from ftpservice.accounts.storage_problems import check_schemes
+from ftpservice.accounts.storage_problems import check_storages
 from ftpservice.activity.text_table import count_text
 from ftpservice.admin.command_output import FAILED_STATUS, AdminCommandError
 from ftpservice.admin.imports.account_draft import ImportedAccount, ImportOptions
@@ -90,7 +90,7 @@ def _read(given: Mapping[str, Any]) -> ImportedFile:
     try:
         rights = parse_rights_field(given["rights"] or DEFAULT_RIGHTS)
         if given["root"] is not None:
-            check_schemes(AccountRecord("", "", parse_root(given["root"])))
+            check_storages(AccountRecord("", "", parse_root(given["root"])))
             fill_template(given["root"], "name", None)
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -102,6 +102,7 @@ def add_user(
     _report(record, as_json, f"account {name!r} added to {store.place}")
     needs_look = not record.root or record.groups or has_fields(record.root)
     warn_of_storages(store.find(name) if needs_look else record, as_json)
+    _warn_of_refusals(store, name, as_json)
 
 
 @user.command("passwd")

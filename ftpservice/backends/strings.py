@@ -31,8 +31,8 @@ __all__ = [
     "BUILT_IN_FACTORIES",
     "BadStorageString",
     "build_source",
+    "check_storage_string",
     "directory_of",
-    "require_known_scheme",
     "storage_factories",
 ]
 
@@ -57,9 +57,17 @@ def build_source(text: str, reactor: Any) -> IStorageSource:
     return source
 
 
-def require_known_scheme(text: str) -> None:
-    """Raise `BadStorageString` for a storage string of a scheme that is not installed."""
-    _factory(text)
+def check_storage_string(text: str) -> None:
+    """Raise `ValueError` for a scheme that is not installed, or fields that can never be used.
+
+    The fields of the schemes of plugins are not checked: that would open their storages.
+    """
+    factory = _factory(text)
+    if isinstance(factory, LocalSourceFactory | MemorySourceFactory):
+        try:
+            factory.fields(text.partition(":")[2])
+        except ValueError as error:
+            raise BadStorageString(f"storage {text!r}: {error}") from None
 
 
 def directory_of(text: str) -> str | None:
@@ -96,16 +104,18 @@ class LocalSourceFactory:
 
     def build(self, argument: str, reactor: Any) -> IStorageSource:
         """Build a source; its root is the directory in the first field."""
-        path, *rest = split_fields(argument)
-        if not path:
-            raise ValueError("the directory is missing: local:/srv/ftp")
-        given: dict[str, Any] = parse_options(
-            rest, {"durable": parse_switch, "partial-age": parse_duration}
-        )
+        path, given = self.fields(argument)
         from ftpservice.backends.local.source import LocalSource
 
         source: IStorageSource = LocalSource(path, reactor, **given)
         return source
+
+    def fields(self, argument: str) -> tuple[str, dict[str, Any]]:
+        """Return the directory and the options; raises `ValueError`."""
+        path, *rest = split_fields(argument)
+        if not path:
+            raise ValueError("the directory is missing: local:/srv/ftp")
+        return path, parse_options(rest, {"durable": parse_switch, "partial-age": parse_duration})
 
 
 @implementer(IStorageSourceFactory)
@@ -117,13 +127,17 @@ class MemorySourceFactory:
 
     def build(self, argument: str, reactor: Any) -> IStorageSource:
         """Build a source with a tree of its own."""
-        given: dict[str, Any] = parse_options(
-            split_fields(argument), {"capacity": parse_size, "partial-age": parse_duration}
-        )
+        given = self.fields(argument)
         from ftpservice.backends.memory.storage import MemorySource
         from ftpservice.backends.memory.tree import MemoryTree
 
         return MemorySource(MemoryTree(**given), reactor)
+
+    def fields(self, argument: str) -> dict[str, Any]:
+        """Return the options; raises `ValueError`."""
+        return parse_options(
+            split_fields(argument), {"capacity": parse_size, "partial-age": parse_duration}
+        )
 
 
 BUILT_IN_FACTORIES: tuple[IStorageSourceFactory, ...] = (

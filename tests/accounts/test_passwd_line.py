@@ -111,7 +111,7 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         (f" alice:{HASH}:/:full", "begins or ends with a space"),
         (f"alice :{HASH}", "begins or ends with a space"),
         (f"al\x00ice:{HASH}", "control character"),
-        (f"#alice:{HASH}:/:full", "control character"),
+        (f"#alice:{HASH}:/:full", "begins with '#', as comments do"),
         (f"al\\:ice:{HASH}", "ends with a backslash"),
         (f"alice:{HASH}:/a/../b:full", "contains '..'"),
         (f"alice:{HASH}:/..:full", "contains '..'"),

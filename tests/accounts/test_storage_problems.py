@@ -11,7 +11,7 @@ import pytest
 
 from ftpservice.accounts import storage_problems as module
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.storage_problems import check_schemes, storage_problems
+from ftpservice.accounts.storage_problems import check_storages, storage_problems
 from ftpservice.backends import strings
 from ftpservice.backends.mounts.account_mount import AccountMount
 
@@ -23,16 +23,33 @@ def account(name: str, root: str = "/", *mounts: str) -> AccountRecord:
 
 def test_paths_and_known_schemes_are_accepted(tmp_path: Path) -> None:
     for one in (account("a"), account("b", "memory:", f"local:{tmp_path}", "/x")):
-        check_schemes(one)
+        check_storages(one)
         assert storage_problems([one]) == []
 
 
 @pytest.mark.parametrize("one", [account("a", "nosuch:/x"), account("a", "/", "nosuch:/x")])
 def test_an_unknown_scheme_is_refused(one: AccountRecord) -> None:
     with pytest.raises(ValueError, match=r"unknown storage 'nosuch:' .*\(known: .*local:"):
-        check_schemes(one)
+        check_storages(one)
     (line,) = storage_problems([one])
     assert line.startswith("account 'a': unknown storage 'nosuch:'")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("local:", "the directory is missing"),
+        ("local:/x:durable=maybe", "durable"),
+        ("local:/x:nosuch=1", "nosuch"),
+        ("memory:capacity=much", "much"),
+    ],
+)
+def test_fields_that_can_never_be_used_are_refused(text: str, reason: str) -> None:
+    for one in (account("a", text), account("a", "/", text)):
+        with pytest.raises(ValueError, match=f"storage '{text}': .*{reason}"):
+            check_storages(one)
+        (line,) = storage_problems([one])
+        assert line.startswith(f"account 'a': storage '{text}': ")
 
 
 def test_a_scheme_of_a_plugin_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +60,7 @@ def test_a_scheme_of_a_plugin_is_accepted(monkeypatch: pytest.MonkeyPatch) -> No
         return [Other()]
 
     monkeypatch.setattr(strings, "getPlugins", plugins)
-    check_schemes(account("a", "nosuch:/x"))
+    check_storages(account("a", "nosuch:/x"))
     assert storage_problems([account("a", "nosuch:/x")]) == []
 
 

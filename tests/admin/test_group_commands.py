@@ -155,6 +155,9 @@ def test_an_account_stays_locked_while_its_group_is(admin):
         "account 'ann': it expired on 2025-01-31 (ftpservice user set ann --expires DATE or none)",
     ]
     admin.do("group", "unlock", "staff")
+    words = ("user", "add", "ben", "--password-stdin", "--expires", "2025-01-31")
+    added = admin.run(*words, given=STRONG)
+    assert (added.exit_code, "'ben': it expired on 2025-01-31" in added.stderr) == (0, True)
     assert "  expired 2025-01-31" in admin.do("user", "list")
     assert "expires:      2025-01-31  (expired)" in admin.do("user", "show", "ann")
 

@@ -410,6 +410,7 @@ def test_two_mounts_at_one_path_are_refused(any_admin):
             "unknown storage 'nosuch:' in 'nosuch:/x' (known: local:",
         ),
         (["--mount", "/in=nosuch:/x"], "unknown storage 'nosuch:'"),
+        (["--root", "local:"], "storage 'local:': the directory is missing: local:/srv/ftp"),
         (["--root", "none"], "--root none: every account needs it; 'inherit' makes it that of"),
         (["--root", "noabs"], "the root 'noabs' is neither a path"),
         (["--root", ""], "the root '' is neither a path"),

@@ -27,7 +27,7 @@ from ftpservice.accounts.passwd_line import (
     parse_rights_text,
     parse_root,
 )
-from ftpservice.accounts.storage_problems import check_schemes
+from ftpservice.accounts.storage_problems import check_storages
 from ftpservice.backends.mounts.account_mount import AccountMount
 
 __all__ = [
@@ -221,10 +221,10 @@ def terms_of(described: StoreString, needs_rights: bool = True) -> AccountTerms:
     root = described.one(ROOT) or "/"
     options = {key: described.many(key) for key in TERM_KEYS[2:] if described.many(key)}
     try:
-        check_schemes(AccountTerms(root, rights or "read", options).own_values("name", {}))
+        check_storages(AccountTerms(root, rights or "read", options).own_values("name", {}))
         groups = _groups(described.many(DEFINED_GROUPS))
         for record in groups.values():
-            check_schemes(record)
+            check_storages(record)
     except ValueError as error:
         raise BadStoreString(str(error)) from None
     return AccountTerms(root, rights, options, groups)

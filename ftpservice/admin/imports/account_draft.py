@@ -20,7 +20,7 @@ from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, is_gr
 from ftpservice.accounts.groups.home_template import fill_template
 from ftpservice.accounts.passwd_line import check_name, parse_root
 from ftpservice.accounts.password_hash import DecoyHashes, check_hash
-from ftpservice.accounts.storage_problems import check_schemes
+from ftpservice.accounts.storage_problems import check_storages
 from ftpservice.storage.rights import PRESETS, Right
 
 __all__ = ["AccountDraft", "ImportOptions", "ImportedAccount", "whole_number"]
@@ -144,7 +144,7 @@ class AccountDraft:
             raise ValueError(f"a name that begins with {GROUP_MARK!r} is that of a group")
         self.values.setdefault("rights", self.options.rights)
         record = AccountRecord(name=self.name, disabled=bool(self.locks), **self.values)
-        check_schemes(record)
+        check_storages(record)
         return ImportedAccount(self.place, record, tuple(self.warnings), tuple(self.locks))
 
     def _root_from_option(self, template: str) -> str:

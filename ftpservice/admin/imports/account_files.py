@@ -15,7 +15,7 @@ from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.groups.inheritance import AccountGroups
 from ftpservice.accounts.passwd_file import parse
 from ftpservice.accounts.passwd_line import parse_line
-from ftpservice.accounts.storage_problems import check_schemes
+from ftpservice.accounts.storage_problems import check_storages
 from ftpservice.admin.imports.account_draft import AccountDraft, ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_lines import LINE_FORMATS, ShadowLine, parse_shadow_line
 from ftpservice.admin.imports.sftpgo_dump import (
@@ -174,7 +174,7 @@ def _read_passwd_db(data: bytes, imported: ImportedFile) -> None:
 
 def _scheme_problem(record: AccountRecord) -> str:
     try:
-        check_schemes(record)
+        check_storages(record)
     except ValueError as error:
         return str(error)
     return ""
