@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from zope.interface import implementer
@@ -39,6 +38,7 @@ from ftpservice.accounts.groups.group_names import (
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, with_changes
 from ftpservice.accounts.passwd_file import MAX_FILE_BYTES, PasswdContents, parse, require_usable
 from ftpservice.accounts.passwd_line import format_line
+from ftpservice.linux import read_regular_file
 
 __all__ = ["PasswordFileStore"]
 
@@ -314,11 +314,12 @@ def _replace_file(path: str, data: bytes, status: os.stat_result) -> None:
 
 def _read(path: str, may_be_missing: bool = False) -> str:
     try:
-        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+        content = read_regular_file(path, MAX_FILE_BYTES, follows_links=True)
     except FileNotFoundError:
         if may_be_missing:
             return ""
         raise
+    return content.decode("utf-8", "surrogateescape")
 
 
 def _entry(place: str, contents: PasswdContents, name: str) -> AccountRecord:

@@ -77,6 +77,16 @@ def test_the_first_account_creates_the_file(tmp_path):
     assert os.listdir(tmp_path) == ["new.db"]
 
 
+def test_a_fifo_or_a_device_in_place_of_the_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "passwd.db")
+    for place in (tmp_path / "passwd.db", "/dev/zero", tmp_path):
+        store = PasswordFileStore(place)
+        with pytest.raises(StoreUnavailable, match="not a regular file"):
+            store.listing()
+        with pytest.raises(StoreUnavailable):
+            store.remove("ann")
+
+
 def test_a_change_keeps_comments_order_and_other_lines(store, path):
     changed = store.change("ann", {"rights": PRESETS["read"], "disabled": True})
     assert changed == replace(
