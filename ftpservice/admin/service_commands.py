@@ -17,6 +17,7 @@ from ftpservice.activity.text_table import count_text, table_lines
 from ftpservice.admin.activity.session_table import session_lines
 from ftpservice.admin.command_output import FAILED_STATUS, UNAVAILABLE_STATUS, AdminCommandError
 from ftpservice.linux import short_socket_path
+from ftpservice.wire.units import parse_duration
 
 __all__ = ["SERVICE_COMMANDS", "RequestRefused", "request", "service_command"]
 
@@ -159,6 +160,11 @@ def ban(
     as_json: bool,
 ) -> None:
     """Refuse the connections of an address or network, and end its sessions."""
+    if duration is not None:
+        try:
+            parse_duration(duration)
+        except ValueError as error:
+            raise click.UsageError(f"--for: {error}") from None
     made = send("ban", network=network, duration=duration, reason=reason)
     if as_json:
         click.echo(json.dumps(made))

@@ -195,7 +195,8 @@ def _seconds(text: str) -> float:
     match = TIME.fullmatch(text)
     if match is None:
         raise ValueError(
-            f"expected hours, days or weeks, such as 12h, 30d, 8w, or {KEEP_WORD}, not {text!r}"
+            "expected hours, days or weeks with a number of 1 to 999999, such as 12h, 30d, 8w, "
+            f"or {KEEP_WORD}, not {text!r}"
         )
     return int(match[1]) * UNIT_HOURS[match[2]] * HOUR_SECONDS
 

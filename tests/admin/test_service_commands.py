@@ -131,6 +131,12 @@ def test_a_ban_ends_sessions_and_survives_a_restart(tmp_path):
         assert len(service.json("bans")) == 2
 
 
+def test_a_time_of_a_ban_that_is_none_is_a_wrong_command_line(service):
+    status, text = service.run("ban", "192.0.2.1", "--for", "2x")
+    assert status == 2
+    assert "--for: not a duration: '2x'" in text
+
+
 def test_sessions_are_listed_and_kicked(service):
     first, second = service.client(), service.client("203.0.113.1")
     assert first.login().startswith("230")

@@ -78,6 +78,7 @@ def test_times():
         ("", "expected hours"),
         ("30", "expected hours, days or weeks"),
         ("30m", "expected hours, days or weeks"),
+        ("9999999w", "a number of 1 to 999999"),
         ("0d", "expected hours"),
         ("-1d", "expected hours"),
         ("1.5d", "expected hours"),

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -160,7 +159,8 @@ def _string_values(text: str) -> dict[str, tuple[str, ...]]:
 def _file_values(text: str) -> dict[str, tuple[str, ...]]:
     path = os.path.expanduser(text)
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_regular_file(path, MAX_FILE_BYTES, follows_links=True)
+        table = tomllib.loads(content.decode())
     except OSError as error:
         raise BadStoreString(f"{path}: {error.strerror or error}") from None
     except ValueError as error:

@@ -40,7 +40,9 @@ def parse_mount(text: str) -> AccountMount:
     if not (equals and path.startswith("/") and storage):
         raise ValueError("expected a mount such as /archive=local:/mnt/archive[,read-only]")
     if "," in path or "," in storage:
-        raise ValueError("a mount cannot have commas")
+        raise ValueError(
+            f"a mount cannot have commas, but for ,{READ_ONLY_WORD} at its end: {text!r}"
+        )
     if any(".." in one.split("/") for one in (path, storage) if one.startswith("/")):
         raise ValueError("a path contains '..'")
     place = VirtualPath.parse(path)

@@ -53,7 +53,7 @@ def load_or_make_certificates(settings: ServiceSettings, owner: Owner) -> Loaded
             return load_certificates(settings.tls_files)
         return _issued(settings, owner) or _self_signed(settings, owner)
     except (CertificateError, OSError) as error:
-        raise CannotStart(f"no certificate: {error_text(error)}") from None
+        raise _refusal(settings, error) from None
 
 
 def check_certificates(settings: ServiceSettings, owner: Owner) -> None:
@@ -66,7 +66,16 @@ def check_certificates(settings: ServiceSettings, owner: Owner) -> None:
         elif not _issued(settings, owner):
             _check_self_signed(settings, owner)
     except (CertificateError, OSError) as error:
-        raise CannotStart(f"no certificate: {error_text(error)}") from None
+        raise _refusal(settings, error) from None
+
+
+def _refusal(settings: ServiceSettings, error: Exception) -> CannotStart:
+    """Return an error that names the option."""
+    text, authorities = error_text(error), settings.tls_files.client_ca
+    option = "--certificate" if settings.certificate else "no certificate"
+    if authorities is not None and str(authorities) in text:
+        option = "--client-ca"
+    return CannotStart(f"{option}: {text}")
 
 
 def load_certificates(files: TLSFiles) -> LoadedCertificates:

@@ -1,5 +1,7 @@
 """The strings and files that describe stores of other programs."""
 
+import os
+
 import pytest
 
 from ftpservice.accounts.external.store_string import (
@@ -23,6 +25,12 @@ def test_a_string_has_a_target_and_values():
     assert found.target == "http://host/?a=b"
     assert (found.one("root"), found.many("from")) == ("/{user}", ("10.0.0.0/8", "::1"))
     assert (found.seconds("cache"), found.one("watch"), found.many("ca")) == (600.0, None, ())
+
+
+def test_a_file_that_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "ldap.toml")
+    with pytest.raises(BadStoreString, match=r"ldap\.toml: it is not a regular file"):
+        parsed(f"{tmp_path}/ldap.toml")
 
 
 def test_values_are_decoded_and_plus_stays():

@@ -30,7 +30,7 @@ def test_what_is_a_mount(text, mount):
         ("/a/../b=local:/x", "contains '..'"),
         ("/a=/x/../y", "contains '..'"),
         ("/a=x", "neither a path"),
-        ("/a=local:/x,readonly", "commas"),
+        ("/a=local:/x,readonly", "commas, but for ,read-only at its end"),
         ("/a,b=local:/x", "commas"),
         ("/a=local:/x\n", "control"),
         ("/a\x00=local:/x", "control"),

@@ -104,9 +104,14 @@ def test_what_is_wrong_with_them_is_one_line(
         path.mkdir()
     with pytest.raises(CannotStart) as raised:
         loaded(certificate=(str(path),))
-    assert raised.value.line.startswith("no certificate: ")
+    assert raised.value.line.startswith("--certificate: ")
     assert path.name in raised.value.line
     assert "\n" not in raised.value.line
+
+
+def test_a_missing_file_of_authorities_is_named_with_its_option(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match=r"^--client-ca: .*none\.pem"):
+        loaded(client_ca=str(tmp_path / "none.pem"))
 
 
 def test_without_a_certificate_the_service_does_not_start(tmp_path: Path) -> None:
