@@ -183,7 +183,8 @@ def require_usable(
 ) -> None:
     """Raise `InvalidAccount` if a change disables accounts by what they inherit, and must not.
 
-    Also if it would give an account the root of the service in place of an inherited one.
+    Also if it would give an account the root of the service in place of an inherited one, or of
+    the unknown one of an account that could not be used before.
     """
     reasons = after.unresolved
     disabled = [name for name in reasons if before.unresolved.get(name) != reasons[name]]
@@ -195,7 +196,11 @@ def require_usable(
         for name, one in after.accounts.items()
         if one.root == TOP_ROOT
         and not after.entries[name].root
-        and before.accounts.get(name, one).root != TOP_ROOT
+        and (
+            "root" not in dict(one.inherited)
+            if name in before.unresolved
+            else before.accounts.get(name, one).root != TOP_ROOT
+        )
     ]
     if taken:
         raise InvalidAccount(f"{place}: {listed_accounts(taken)} {ROOT_TAKEN_TEXT}")

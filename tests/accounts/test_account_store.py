@@ -317,6 +317,37 @@ def test_a_change_that_would_give_the_root_of_the_service_is_not_made(store, nam
     store.change(name, changes)
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("ann", {"groups": (), "rights": PRESETS["full"]}),
+        ("ann", {"groups": ("vip",)}),
+        ("@staff", None),
+    ],
+    ids=["no groups", "another group", "the group again"],
+)
+def test_an_account_whose_group_is_gone_does_not_get_the_root_of_the_service(store, name, changes):
+    store.add_many(
+        [
+            AccountRecord("@staff", "*", "/people/{user}", PRESETS["full"]),
+            AccountRecord("@vip", "*", "", PRESETS["full"]),
+            AccountRecord("ann", SECRET, "", frozenset(), groups=("staff",)),
+        ]
+    )
+    store.remove("@staff", force=True)
+    with pytest.raises(InvalidAccount, match="'ann' would have / as root"):
+        if changes is None:
+            store.add(AccountRecord("@staff", "*", "", PRESETS["full"]))
+        else:
+            store.change(name, changes)
+    assert names(store) == []
+    if changes is None:
+        store.add(AccountRecord("@staff", "*", "/", PRESETS["full"]))
+    else:
+        store.change(name, {**changes, "root": "/"})
+    assert store.find("ann").root == "/"
+
+
 def test_a_change_that_would_disable_accounts_is_not_made(store):
     store.add(group("staff", rights=PRESETS["read"]))
     store.add_many([member(f"user{number}", "staff") for number in range(7)])
@@ -338,8 +369,9 @@ def test_a_change_that_would_disable_accounts_is_not_made(store):
     with pytest.raises(InvalidAccount, match="the group 'staff' does not exist"):
         store.find("user3")
     assert store.change("user3", {"disabled": True}).disabled
-    assert store.change("user3", {"groups": (), "rights": PRESETS["read"]}).root == "/"
-    store.add(group("staff", rights=PRESETS["full"]))
+    changes = {"groups": (), "rights": PRESETS["read"], "root": "/"}
+    assert store.change("user3", changes).root == "/"
+    store.add(group("staff", rights=PRESETS["full"], root="/"))
     assert len(names(store)) == 7
     assert store.find("user3").disabled
 

@@ -192,17 +192,19 @@ class AccountGroups(Generic[R]):
     def takes_root(self, record: R, before: AccountGroups[R], former: R) -> bool:
         """Return whether an account gets the root of the service in place of an inherited one.
 
-        ``former`` is the account, and ``before`` are the groups, before a change.
+        ``former`` is the account, and ``before`` are the groups, before a change. If the account
+        could not be used then, such as without its group, its root is unknown; a group has to
+        give it the root of the service.
         """
         if getattr(record, "root"):  # noqa: B009 - no field of R
             return False
-        roots = []
-        for groups, one in ((before, former), (self, record)):
-            try:
-                roots.append(getattr(groups.resolved(one), "root"))  # noqa: B009
-            except ValueError:
-                return False
-        return bool(roots[0] != TOP_ROOT == roots[1])
+        resolved = self._usable(record)
+        if resolved is None or getattr(resolved, "root") != TOP_ROOT:  # noqa: B009
+            return False
+        usable = before._usable(former)
+        if usable is None:
+            return "root" not in dict(getattr(resolved, "inherited"))  # noqa: B009
+        return bool(getattr(usable, "root") != TOP_ROOT)  # noqa: B009
 
     def problem(self, record: R) -> str:
         """Return why an account cannot be used by what it inherits; empty if it can."""
@@ -211,6 +213,12 @@ class AccountGroups(Generic[R]):
         except ValueError as error:
             return str(error)
         return ""
+
+    def _usable(self, record: R) -> R | None:
+        try:
+            return self.resolved(record)
+        except ValueError:
+            return None
 
     def _inherited(self, record: R) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
         """Return the values that an account inherits, and the group of each."""

@@ -212,10 +212,11 @@ class SQLStore:
         """
         disabled = {one.name: after.problem(one) for one in written if not is_group(one.name)}
         for record in _members_of_changed(connection, before, after):
-            reason = after.problem(record)
-            if reason != before.problem(record):
+            reason, former = after.problem(record), before.problem(record)
+            is_new = record.name in disabled and former
+            if reason != former:
                 disabled.setdefault(record.name, reason)
-            if after.takes_root(record, before, record):
+            if not is_new and after.takes_root(record, before, record):
                 raise InvalidAccount(f"{self.place}: {described(record.name)} {ROOT_TAKEN_TEXT}")
         disabled = {name: reason for name, reason in disabled.items() if reason}
         if disabled and not may_disable:
