@@ -210,19 +210,19 @@ class BanList:
 
     def _ban_address(self, key: str, now: float) -> None:
         before = self._bans.bans.get(key)
-        if before is not None and before.until == math.inf:
-            return
         times = 1 if before is None else before.times + 1
         seconds = min(MAX_BAN_SECONDS, self.rules.seconds * 2.0 ** min(times - 1, 32))
+        if before is not None and before.until >= now + seconds:
+            return  # an administrator's, while a login was in progress
         self._put(Ban(ip_network(key), AUTOMATIC_REASON, now, now + seconds, times))
 
     def ban(self, network: Network, seconds: float | None = None, reason: str = "") -> Ban:
-        """Ban a network for ``seconds``, or until it is lifted."""
+        """Ban a network, of IPv6 at least the /64, for ``seconds`` or until it is lifted."""
         if not isinstance(network, Network):
             raise TypeError(f"network is an IPv4Network or IPv6Network, not {network!r}")
         now = self._seconds()
         until = math.inf if seconds is None else now + seconds
-        ban = Ban(network, reason or "by an administrator", now, until)
+        ban = Ban(ip_network(_key(network)), reason or "by an administrator", now, until)
         self._put(ban)
         return ban
 

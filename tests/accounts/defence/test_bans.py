@@ -238,3 +238,17 @@ def test_malformed_rules_and_networks_are_refused():
         BanRules(seconds=-1)
     with pytest.raises(TypeError, match=r"network is an IPv4Network .* not '203\.0\.113\.5'"):
         BanList(lambda: 0.0, BanRules()).ban("203.0.113.5")
+
+
+@pytest.mark.parametrize("seconds", [30 * DAY, None])
+def test_a_login_that_fails_after_the_ban_of_an_administrator_does_not_shorten_it(bans, seconds):
+    failed(bans, times=2)
+    made = bans.ban(ip_network(STRANGER), seconds, "scans")
+    failed(bans)
+    assert bans.bans() == [made]
+
+
+def test_a_ban_of_an_ipv6_address_tells_that_it_is_one_of_its_64(bans):
+    made = bans.ban(ip_network("2001:db8::7"), 60.0)
+    assert str(made.network) == "2001:db8::/64"
+    assert bans.refusal("2001:db8::8") is not None
