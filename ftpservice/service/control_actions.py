@@ -14,7 +14,12 @@ from twisted.python.failure import Failure
 
 from ftpservice.accounts.checkers import LoginUnavailable
 from ftpservice.accounts.defence.bans import Ban, BanList
-from ftpservice.accounts.defence.networks import Network, client_address, is_in_networks
+from ftpservice.accounts.defence.networks import (
+    Network,
+    client_address,
+    is_in_networks,
+    parse_network,
+)
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.admin_actions import publishing_actions
 from ftpservice.activity.event_feed import EventFeed
@@ -33,6 +38,7 @@ if TYPE_CHECKING:  # the extra acme may be missing
 __all__ = ["ServiceActions"]
 
 KICK_TEXT = "An administrator has ended the session."
+MAX_REASON_LENGTH = 200
 BAN_TEXT = "An administrator has banned your address."
 MAX_BAN_SECONDS = 3650 * 86_400
 DRAIN_TEXT = "The service is about to stop; connect again later."
@@ -122,7 +128,12 @@ class ServiceActions:
                 f"a ban is for more than 0 seconds and at most {MAX_BAN_SECONDS // 86_400} days, "
                 f"not {duration!r}; without a time it holds until it is lifted (unban)"
             )
-        ban = self._bans.ban(network, seconds, str(request.get("reason") or ""))
+        reason = str(request.get("reason") or "")
+        if len(reason) > MAX_REASON_LENGTH or not reason.isprintable():
+            raise BadRequest(
+                f"a reason has at most {MAX_REASON_LENGTH} characters in one line; clients read it"
+            )
+        ban = self._bans.ban(network, seconds, reason)
         ended = self._end(BAN_TEXT, lambda one: is_in_networks(one.peer, (ban.network,)))
         return _ban(ban) | {"ended": ended}
 
@@ -239,9 +250,9 @@ def _refusing(call: Callable[..., Deferred[Any]], *words: Any) -> Deferred[Any]:
 
 def _network(given: object) -> Network:
     try:
-        network = ip_network(str(given), strict=False)
-    except ValueError:
-        raise BadRequest(f"not an address or network: {given!r}") from None
+        network = parse_network(str(given))
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
     address = client_address(str(network.network_address))
     is_mapped = network.prefixlen == 128 and address is not None and address.version == 4
     return ip_network(str(address)) if is_mapped else network

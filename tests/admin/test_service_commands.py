@@ -137,6 +137,22 @@ def test_a_time_of_a_ban_that_is_none_is_a_wrong_command_line(service):
     assert "--for: not a duration: '2x'" in text
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("192.0.2.1/8",), "is an address in the network 192.0.0.0/8"),
+        (("192.0.2",), "is no address or network"),
+        (("192.0.2.1", "--reason", "two\nlines"), "at most 200 characters in one line"),
+        (("192.0.2.1", "--reason", "x" * 201), "at most 200 characters in one line"),
+    ],
+)
+def test_a_ban_that_cannot_be_meant_is_refused(service, words, text):
+    status, said = service.run("ban", *words)
+    assert status == 1
+    assert text in said
+    assert service.json("bans") == []
+
+
 def test_sessions_are_listed_and_kicked(service):
     first, second = service.client(), service.client("203.0.113.1")
     assert first.login().startswith("230")
@@ -240,7 +256,7 @@ def test_a_service_that_does_not_run(tmp_path, words):
         (b"[]\n", "not a request"),
         (b'{"command": "format"}\n', "the commands are who, kick"),
         (b'{"command": "kick"}\n', "needs a session, a user or a network"),
-        (b'{"command": "ban", "network": "here"}\n', "not an address or network"),
+        (b'{"command": "ban", "network": "here"}\n', "is no address or network"),
         (b'{"command": "ban", "network": "::1", "duration": "soon"}\n', "not a duration"),
         (b'{"command": "ban", "network": "::1", "duration": "0"}\n', "for more than 0 seconds"),
         (b'{"command": "ban", "network": "::1", "duration": "999999d"}\n', "at most 3650 days"),

@@ -43,7 +43,7 @@ def test_a_growing_file_is_sent_with_its_announced_size(
     with open(served.root / "a", "ab") as file:
         file.write(b"more")
     assert wire.raw(10_000_000) == content
-    assert wire.line() == "OK 9"
+    assert wire.line() == "OK 10"
 
 
 @in_thread

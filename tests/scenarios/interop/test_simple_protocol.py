@@ -50,7 +50,7 @@ def test_commands_before_the_login_are_refused(served: RunningService) -> None:
     assert wire.asks("LIST", "DWLD a", "UPLD 5 a", "DELF a", "HASH a") == ["ERR AUTH"] * 5
     wire.send("UPLD 5+ a\nhello")
     assert wire.line().startswith("ERR AUTH")
-    assert wire.asks("HELP")[0] == "OK 9"
+    assert wire.asks("HELP")[0] == "OK 10"
 
 
 @in_thread
@@ -228,7 +228,7 @@ def test_the_bytes_of_a_refused_upload_are_dropped(served: RunningService, line:
     wire.send(f"{line}\n" if line != "UPLD 5+" else "UPLD 5+ \n")
     wire.send("QUIT\nHELP\n")
     assert wire.line().startswith("ERR ")
-    assert wire.line() == "OK 9"
+    assert wire.line() == "OK 10"
 
 
 @in_thread
