@@ -72,6 +72,7 @@ STEERING: dict[str, Callable[[Request, Any], Facts | None]] = {
     "quota": _quota,
     "certificate": _certificate,
     "retention-run": _retention,
+    "trace": lambda request, _result: ("trace", str(request.get("target")), ""),
 }
 """For each command that may change something: what it has done; None: it only asked."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
@@ -12,7 +12,18 @@ from ftpservice.activity.event_log import EventLog
 from ftpservice.activity.logs.event_fields import event_fields
 from ftpservice.events import Event, EventStream
 
-__all__ = ["EventFeed"]
+__all__ = ["EventFeed", "Feed"]
+
+
+@runtime_checkable
+class Feed(Protocol):
+    """JSON objects as they come, between `start` and `stop`."""
+
+    def start(self, send: Callable[[dict[str, Any]], object]) -> None:
+        """Call ``send`` with each."""
+
+    def stop(self) -> None:
+        """Send nothing more."""
 
 
 class EventFeed:

@@ -16,6 +16,7 @@ from ftpservice.admin.doctor_command import doctor
 from ftpservice.admin.group_commands import group
 from ftpservice.admin.import_command import import_users
 from ftpservice.admin.quota_command import quota
+from ftpservice.admin.replay_command import replay
 from ftpservice.admin.retention_command import retention
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.token_commands import token
@@ -71,6 +72,7 @@ ftpservice.add_command(quota)
 ftpservice.add_command(certificate)
 ftpservice.add_command(retention)
 ftpservice.add_command(token)
+ftpservice.add_command(replay)
 for command in SERVICE_COMMANDS:
     ftpservice.add_command(command)
 

@@ -269,7 +269,40 @@ def log(
         raise unreachable(path, error) from None
 
 
-SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, report, log)
+@click.command("trace", short_help="Write a transcript of a session or an account.")
+@click.argument("target", metavar="USER|SESSION")
+@click.option("-o", "--output", "file", metavar="FILE", help="Write a new file, not stdout.")
+@click.option("--redact-names", is_flag=True, help="Hide names of files and the account.")
+@click.option("--user", "is_user", is_flag=True, help="USER is an account, though a number.")
+@service_command
+def trace(
+    send: functools.partial[Any],
+    *,
+    target: str,
+    file: str | None,
+    as_json: bool,  # noqa: ARG001 - it is JSON in any case; errors follow the option
+    **options: bool,
+) -> None:
+    """Write commands, replies, times and sizes of a session, or of all sessions of an account.
+
+    Passwords and contents of files are not in it. A trace of a session ends with the session, that
+    of an account with Ctrl-C. 'replay' plays it. Each line is a JSON object in any case.
+    """
+    from ftpservice.admin.activity.event_follow import FollowEnded
+    from ftpservice.admin.activity.trace_command import TraceFailed, write_trace
+
+    path = send.args[0]
+    try:
+        write_trace(path, {"target": target, **options}, file)
+    except TraceFailed as error:
+        raise AdminCommandError(str(error), type(error).__name__) from None
+    except FollowEnded as error:
+        raise RequestRefused(str(error)) from None
+    except (OSError, ValueError) as error:
+        raise unreachable(path, error) from None
+
+
+SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, report, log, trace)
 
 
 def _print_ended(numbers: Sequence[int], as_json: bool) -> None:

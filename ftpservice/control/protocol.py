@@ -76,27 +76,27 @@ class ControlProtocol(Protocol):
         self._settings = context.services.settings
         self._time_budget = context.services.time_budget
         self._deadline = Deadline(context.services.clock, self._timed_out)
-        self._outgoing = ReplyWriter(context, self.transport, self._drained)
-        self._interpreter = ProtocolInterpreter(context, self._outgoing, self._idle, self._switch)
+        self.outgoing = ReplyWriter(context, self.transport, self._drained)
+        self.interpreter = ProtocolInterpreter(context, self.outgoing, self._idle, self._switch)
         if self._implicit:
             context.tls_state.begin(implies_prot_p=True)
             self._switch(secure=True)
         refused = self._registry.enter(context)
         if refused is not None:
             context.events.publish(Refused, refused)
-            self._interpreter.receive([reply(codes.SERVICE_UNAVAILABLE, refused)])
+            self.interpreter.receive([reply(codes.SERVICE_UNAVAILABLE, refused)])
             return
         self._entered = True
         context.events.publish(SessionOpened)
         self._deadline.set(self._settings.login_timeout)
-        self._outgoing.write(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
+        self.outgoing.write(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
 
     def client_is_connected(self) -> bool:
         """Return whether the client holds its end of the control connection; asks the kernel.
 
         A client that sent QUIT may end its side before its transfer ends.
         """
-        if self._interpreter.final_reply_sent:
+        if self.interpreter.final_reply_sent:
             return True
         return not self._input_ended and not peer_has_closed(self.transport)
 
@@ -107,7 +107,7 @@ class ControlProtocol(Protocol):
         waits = bool(self._unparsed)
         self._unparsed += data
         if not waits:
-            interpreter = self._interpreter
+            interpreter = self.interpreter
             is_busy = interpreter.current is not None or bool(interpreter.queue)
             self._time_budget.take(self._parse_input, is_busy)
         elif len(self._unparsed) > MAX_UNREAD_BYTES and not self._held:
@@ -121,7 +121,7 @@ class ControlProtocol(Protocol):
             self.disconnect("TLS on this port begins with AUTH TLS.")
             return
         data, self._unparsed = data[:PARSE_SIZE], data[PARSE_SIZE:]
-        outgoing, telnet = self._outgoing, self._lines.telnet
+        outgoing, telnet = self.outgoing, self._lines.telnet
         outgoing.is_holding_replies = True
         lines = self._lines.feed(data)
         if lines:  # half a line is no command, and does not reset the idle timeout
@@ -130,13 +130,13 @@ class ControlProtocol(Protocol):
                 commands.append(
                     parse_command(line) if isinstance(line, bytes) else self._refuse_long_line()
                 )
-            self._interpreter.receive(commands)
+            self.interpreter.receive(commands)
         outgoing.flush(telnet.take_telnet_replies() if telnet.answers else b"")
         if self._closing or self._switching:
             return
         if lines and self.context.portal_login.account is not None:
             self._deadline.set(self._settings.idle_timeout)
-        if self._unparsed or self._held or self._input_ended or self._interpreter.queue:
+        if self._unparsed or self._held or self._input_ended or self.interpreter.queue:
             self._proceed()
 
     def _is_tls_handshake(self, data: bytes) -> bool:
@@ -146,12 +146,12 @@ class ControlProtocol(Protocol):
 
     def _proceed(self) -> None:
         """Parse more of what has arrived, receive more, or close: whatever is next."""
-        if len(self._interpreter.queue) > MAX_QUEUED_COMMANDS:
+        if len(self.interpreter.queue) > MAX_QUEUED_COMMANDS:
             self._stop_receiving()
         elif self._unparsed:
             self._time_budget.continue_later(self._parse_input)
         elif self._input_ended:
-            if not self._interpreter.busy:
+            if not self.interpreter.busy:
                 self._close()
         elif self._held:
             self._resume_receiving()
@@ -169,19 +169,19 @@ class ControlProtocol(Protocol):
         """Return the reply to a line that is too long; the last one ends the session."""
         self._long_lines += 1
         answer = reply(codes.UNKNOWN_VERB, "Line too long.")
-        if self._long_lines >= MAX_LONG_LINES or self._interpreter.is_unidentified_client:
+        if self._long_lines >= MAX_LONG_LINES or self.interpreter.is_unidentified_client:
             answer = reply(codes.SERVICE_UNAVAILABLE, "Too many lines that are too long.")
         self.context.events.publish(CommandRefused, "", "", answer.code, answer.lines[-1])
         return answer
 
     def _drained(self) -> None:
-        self._interpreter.resume()
+        self.interpreter.resume()
 
     def _idle(self) -> None:
         """No command is in progress or waits: receive more, or close."""
-        if self._interpreter.final_reply_sent:
+        if self.interpreter.final_reply_sent:
             self._close()
-        elif not self._switching and not self._outgoing.is_holding_replies:
+        elif not self._switching and not self.outgoing.is_holding_replies:
             if self.context.portal_login.account is not None:
                 self._deadline.set(self._settings.idle_timeout)
             self._proceed()
@@ -194,7 +194,7 @@ class ControlProtocol(Protocol):
         if self.context.portal_login.account is None:
             self._deadline.set(self._settings.login_timeout)
         self._stop_receiving()
-        self._outgoing.end()
+        self.outgoing.end()
         call_when_sent(self.transport, self._start_tls if secure else self._end_tls)
 
     def _start_tls(self) -> None:
@@ -214,7 +214,7 @@ class ControlProtocol(Protocol):
         if self._closing:
             transport.loseConnection()
         else:
-            self._outgoing.switch_transport(transport)
+            self.outgoing.switch_transport(transport)
             self._idle()
 
     def _timed_out(self) -> None:
@@ -226,29 +226,29 @@ class ControlProtocol(Protocol):
     @property
     def is_working(self) -> bool:
         """Whether a command of a logged-in user is in progress."""
-        context, interpreter = self.context, self._interpreter
+        context, interpreter = self.context, self.interpreter
         if self._closing or context.portal_login.account is None:
             return False
-        return interpreter.busy and not (self._outgoing.is_full and context.running is None)
+        return interpreter.busy and not (self.outgoing.is_full and context.running is None)
 
     def finish_and_disconnect(self, reason: str) -> None:
         """Send 421 and close, after the command in progress if there is one."""
         if self.is_working:
-            self._interpreter.finish_and_disconnect(reply(codes.SERVICE_UNAVAILABLE, reason))
+            self.interpreter.finish_and_disconnect(reply(codes.SERVICE_UNAVAILABLE, reason))
         else:
             self.disconnect(reason)
 
     def disconnect(self, reason: str) -> None:
         """Send 421 and close; a transfer in progress is aborted."""
-        if not self._interpreter.final_reply_sent:
-            self._outgoing.write(reply(codes.SERVICE_UNAVAILABLE, reason))
-        self._interpreter.end()
+        if not self.interpreter.final_reply_sent:
+            self.outgoing.write(reply(codes.SERVICE_UNAVAILABLE, reason))
+        self.interpreter.end()
         self._close()
 
     @property
     def is_busy(self) -> bool:
         """Whether any command is in progress, also before a login."""
-        return self._interpreter.busy
+        return self.interpreter.busy
 
     def yield_place(self, reason: str) -> None:
         """Send 421 and close, before a login, because another session needs the place."""
@@ -260,7 +260,7 @@ class ControlProtocol(Protocol):
 
     def abort(self) -> None:
         """Abort the connection."""
-        self._interpreter.end()
+        self.interpreter.end()
         self.transport.abortConnection()
 
     def _close(self) -> None:
@@ -269,7 +269,7 @@ class ControlProtocol(Protocol):
             return
         self._closing = True
         self._unparsed = b""
-        self._outgoing.end()
+        self.outgoing.end()
         self._deadline.clear()
         transport = self.transport
         if self._input_ended or not ITCPTransport.providedBy(transport):
@@ -292,14 +292,14 @@ class ControlProtocol(Protocol):
         self._parse_input()  # bytes that arrived before the end and still wait
         self._input_ended = True
         running = self.context.running
-        if running is not None and running.upload and not self._interpreter.final_reply_sent:
-            self._interpreter.abort()
+        if running is not None and running.upload and not self.interpreter.final_reply_sent:
+            self.interpreter.abort()
         if self._closing:
             transport = self.transport
             is_plain = isinstance(transport, AcceptedControlTransport)
             if not (is_plain and transport.close_after_peer()):
                 transport.loseConnection()
-        elif not self._unparsed and not self._interpreter.busy:
+        elif not self._unparsed and not self.interpreter.busy:
             self._close()
 
     def writeConnectionLost(self) -> None:
@@ -310,7 +310,7 @@ class ControlProtocol(Protocol):
         self._input_ended = True
         self._unparsed = b""
         self._deadline.clear()
-        self._interpreter.end()
+        self.interpreter.end()
         if handshake_failed(self.transport):
             self.context.events.publish(HandshakeFailed, reason.getErrorMessage())
         if self._entered:

@@ -24,6 +24,7 @@ from ftpservice.accounts.realm import Realm
 from ftpservice.activity.admin_actions import publishing_actions
 from ftpservice.activity.event_feed import EventFeed
 from ftpservice.activity.report import ActivityReport, LiveSession
+from ftpservice.activity.trace.trace_feed import trace_for
 from ftpservice.concurrency.task import Task
 from ftpservice.control.factory import FTPFactory
 from ftpservice.retention.retention_run import CannotRun
@@ -78,6 +79,7 @@ class ServiceActions:
             "drain": self.drain,
             "report": self.report,
             "log": partial(_log, self._factory),
+            "trace": partial(trace_for, self._factory),
             "quota": self.quota,
             "certificate": self.certificate,
             **_retention_actions(self._retention),

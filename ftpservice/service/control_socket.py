@@ -31,7 +31,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.activity.admin_actions import REQUESTED_BY, BadRequest
-from ftpservice.activity.event_feed import EventFeed
+from ftpservice.activity.event_feed import Feed
 from ftpservice.linux import short_socket_path
 from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to, require_place
 from ftpservice.service.settings.errors import CannotStart, error_text
@@ -59,7 +59,7 @@ Action = Callable[[Mapping[str, Any]], Any]
 class FollowedEvents:
     """Writes events to a connection as they come; ``cut`` is called if it does not take them."""
 
-    def __init__(self, transport: Any, feed: EventFeed, cut: Callable[[], object]) -> None:
+    def __init__(self, transport: Any, feed: Feed, cut: Callable[[], object]) -> None:
         self._transport = transport
         self._feed = feed
         self._cut = cut
@@ -147,14 +147,14 @@ class RequestConnection(LineReceiver, TimeoutMixin):
 
     def _answer(self, answer: Mapping[str, Any]) -> None:
         feed = answer.get("result")
-        if isinstance(feed, EventFeed):
+        if isinstance(feed, Feed):
             self._follow(feed)
         elif not self._is_lost:
             self.sendLine(json.dumps(answer).encode())
             self.setTimeout(REQUEST_SECONDS)
             self.resumeProducing()
 
-    def _follow(self, feed: EventFeed) -> None:
+    def _follow(self, feed: Feed) -> None:
         """Write events until the connection ends."""
         followers = self._factory.followers
         if self._is_lost:

@@ -21,7 +21,7 @@ def full() -> FTPDialogue:
     """A session whose replies wait."""
     talk = FTPDialogue()
     talk.codes("USER ann", "PASS secret")
-    talk.protocol._outgoing.pauseProducing()
+    talk.protocol.outgoing.pauseProducing()
     return talk
 
 
@@ -68,7 +68,7 @@ def test_one_that_reads_slowly_is_not(full: FTPDialogue, monkeypatch: pytest.Mon
 
 def test_one_that_reads_again_is_not(full: FTPDialogue) -> None:
     advance(full, TIMEOUT - 1)
-    full.protocol._outgoing.resumeProducing()
+    full.protocol.outgoing.resumeProducing()
     advance(full, 2 * TIMEOUT)
     assert not full.transport.aborted
     end(full)

@@ -12,9 +12,10 @@ import click
 from ftpservice.activity.text_table import time_text
 from ftpservice.linux import short_socket_path
 
-__all__ = ["FollowEnded", "follow"]
+__all__ = ["FollowEnded", "follow", "received"]
 
 ANSWER_SECONDS = 15.0
+NOTICE = "events of the service follow"
 
 
 class FollowEnded(Exception):
@@ -28,7 +29,7 @@ def follow(
 
     Raises `FollowEnded`, and `OSError` if the service cannot be reached.
     """
-    for event in _events(path, wanted):
+    for event in received(path, {"command": "log", **wanted}, NOTICE):
         if as_json:
             at, level = {"at": event["at"]}, {"level": event["level"]}
             show(json.dumps(at | level | event["fields"]))
@@ -37,18 +38,22 @@ def follow(
             show(f"{time_text(event['at'])} {mark}{event['line']}")
 
 
-def _events(path: str, wanted: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def received(path: str, request: Mapping[str, Any], notice: str) -> Iterator[Mapping[str, Any]]:
+    """Yield what the service sends after it has accepted a request, until it ends.
+
+    Raises `FollowEnded`, and `OSError` if the service cannot be reached.
+    """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_SECONDS)
         with short_socket_path(path) as short:
             connection.connect(short)
-        connection.sendall(json.dumps({"command": "log", **wanted}).encode() + b"\n")
+        connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as file:
             answer = json.loads(file.readline() or b"{}")
             if not answer.get("ok"):
                 raise FollowEnded(answer.get("error") or "the service has closed the connection")
             connection.settimeout(None)
-            click.echo("ftpservice: events of the service follow; Ctrl-C ends", err=True)
+            click.echo(f"ftpservice: {notice}; Ctrl-C ends", err=True)
             yield from map(_event, file)
     raise FollowEnded("the service has stopped")
 

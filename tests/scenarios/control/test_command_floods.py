@@ -84,7 +84,7 @@ def iterated(dialogue: FTPDialogue) -> float:
 
 def settled(dialogue: FTPDialogue, *protocols: ControlProtocol) -> None:
     """Run until these sessions have nothing left to do."""
-    while any(one._interpreter.busy or one._unparsed for one in protocols):
+    while any(one.interpreter.busy or one._unparsed for one in protocols):
         iterated(dialogue)
 
 
@@ -169,7 +169,7 @@ def test_a_flood_is_answered_completely(dialogue: FTPDialogue) -> None:
 def test_a_flood_during_a_transfer_is_time_sliced(dialogue: FTPDialogue) -> None:
     with Flood(dialogue, "STAT") as flood:
         for protocol, _transport in flood.ends:
-            protocol._interpreter._transfer = Task(never())
+            protocol.interpreter._transfer = Task(never())
         assert sorted(flood.times())[-2] < MOST_SECONDS
 
 

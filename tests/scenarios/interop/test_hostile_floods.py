@@ -97,7 +97,7 @@ def test_a_half_closed_client_gets_all_replies(served: RunningService) -> None:
     wire, protocol = narrow(served)
     wire.login()
     wire.send(b"STAT d\r\n" * 20)
-    served.wait_for(lambda: protocol._outgoing.is_full)
+    served.wait_for(lambda: protocol.outgoing.is_full)
     wire.end.shutdown(socket.SHUT_WR)
     served.wait_for(lambda: protocol._input_ended)
     assert wire.replies(20) == [213] * 20

@@ -171,7 +171,7 @@ def test_abor_during_the_publication(
         served.wait_for(lambda: protocol._input_ended)
     else:
         wire.send("ABOR\r\n")
-        served.wait_for(lambda: len(protocol._interpreter.queue) == 1)
+        served.wait_for(lambda: len(protocol.interpreter.queue) == 1)
     may_end.set()
     if not killed:
         assert wire.replies(2) == [226, 226]
