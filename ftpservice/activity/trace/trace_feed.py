@@ -138,7 +138,9 @@ class TraceFeed:
         session = self._factory.sessions.get(number)
         if isinstance(session, ControlProtocol):
             self._tap(number, is_held=False)
-            self._add(number, joined=self._setup(session))
+            context = session.context
+            has_login, tls = context.portal_login.account is not None, context.tls_state.description
+            self._add(number, joined=self._setup(session), login=has_login, tls=bool(tls))
 
     def _setup(self, session: ControlProtocol) -> list[str]:
         """Return commands that lead from a login to the state of a session."""

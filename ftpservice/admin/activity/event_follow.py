@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import click
@@ -38,7 +38,9 @@ def follow(
             show(f"{time_text(event['at'])} {mark}{event['line']}")
 
 
-def received(path: str, request: Mapping[str, Any], notice: str) -> Iterator[Mapping[str, Any]]:
+def received(
+    path: str, request: Mapping[str, Any], notice: str
+) -> Generator[Mapping[str, Any], None, None]:
     """Yield what the service sends after it has accepted a request, until it ends.
 
     Raises `FollowEnded`, and `OSError` if the service cannot be reached.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import click
@@ -15,6 +15,7 @@ from ftpservice.admin.activity.event_follow import received
 __all__ = ["TraceFailed", "write_trace"]
 
 FILE_MODE = 0o600
+NOTICE = "the trace has begun"
 
 
 class TraceFailed(Exception):
@@ -26,14 +27,21 @@ def write_trace(socket_path: str, wanted: Mapping[str, Any], file: str | None) -
 
     The trace of one session ends with it. Raises `TraceFailed` and what `received` raises.
     """
-    records = received(socket_path, {"command": "trace", **wanted}, "the trace has begun")
-    header = next(records)  # before the file is made: the service may refuse
-    with suppress(KeyboardInterrupt, BrokenPipeError), _line_writer(file) as write:
-        write(json.dumps(header))
-        for record in records:
-            write(json.dumps(record))
-            if "closed" in record and not header["follows"]:
-                return
+    with closing(received(socket_path, {"command": "trace", **wanted}, NOTICE)) as records:
+        header = next(records)  # before the file is made: the service may refuse
+        with suppress(KeyboardInterrupt, BrokenPipeError), _line_writer(file) as write:
+            write(json.dumps(header))
+            _write_records(records, write, follows=header["follows"])
+
+
+def _write_records(
+    records: Iterator[Mapping[str, Any]], write: Callable[[str], None], follows: bool
+) -> None:
+    """Write records, until the session ends that is not followed by others."""
+    for record in records:
+        write(json.dumps(record))
+        if "closed" in record and not follows:
+            return
 
 
 @contextmanager

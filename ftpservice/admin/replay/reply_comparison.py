@@ -9,7 +9,7 @@ __all__ = ["comparable", "same_text"]
 
 PLACEHOLDERS = (
     (re.compile(r"(?i)\bunique=[^;]*"), "unique=#"),
-    (re.compile(r"(?i)\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b"), "#"),
+    (re.compile(r"(?i)\b(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b"), "#"),
     (re.compile(r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b"), "#"),
     (re.compile(r"\d+(?:[.,:]\d+)*"), "#"),
     (re.compile(r"#(?:[ ,:]+#)+"), "#"),

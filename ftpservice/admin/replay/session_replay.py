@@ -52,7 +52,7 @@ class SessionReplay:
         """Play all steps; raises `ReplayFailed` and `ServerLost` if there is no login to begin."""
         with ReplayConnection(self.target) as connection:
             if self.session.setup is not None:
-                self._log_in(connection, self.session.setup)
+                self._begin(connection, self.session.setup)
             self._play(connection, self.session.steps)
 
     def _play(
@@ -65,23 +65,29 @@ class SessionReplay:
             elif not self._compare(connection, step, following):
                 return
 
-    def _log_in(self, connection: ReplayConnection, setup: list[str]) -> None:
-        """Log in and bring the session to the state in which its trace began."""
-        user, password = self.target.user, self.target.password
-        if user is None or password is None:
-            raise ReplayFailed(
-                f"session {self.session.number} ran already when its trace began: the URL needs a "
-                "user and a password"
-            )
+    def _begin(self, connection: ReplayConnection, setup: list[str]) -> None:
+        """Bring the session to the state in which its trace began."""
         self._demand(connection.reply())
-        if "PROT P" in setup and not self.target.is_implicit:
+        if self.session.begins_secured and not self.target.is_implicit:
             connection.send("AUTH TLS")
-            self._demand(connection.reply())
+            self._demand(connection.reply(), "AUTH")
             connection.start_tls()
-        for line in (f"USER {user}", f"PASS {password}", *setup):
+        for line in (*self._login(), *setup):
             connection.send(line)
             self._demand(connection.reply(), line.partition(" ")[0])
             connection.protects_data |= line == "PROT P"
+
+    def _login(self) -> tuple[str, ...]:
+        """Return the commands of the login before the trace began, if there was one."""
+        if not self.session.begins_logged_in:
+            return ()
+        user, password = self.target.user, self.target.password
+        if user is None or password is None:
+            raise ReplayFailed(
+                f"session {self.session.number} was logged in when its trace began: give a user "
+                "in the URL, and the password"
+            )
+        return f"USER {user}", f"PASS {password}"
 
     def _demand(self, answer: ReceivedReply, verb: str = "the greeting") -> None:
         if answer.code >= 400:

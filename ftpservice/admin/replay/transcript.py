@@ -62,7 +62,11 @@ class RecordedSession:
 
     number: int
     setup: list[str] | None = None
-    """Commands to send after a login, if the trace began in the session; else None."""
+    """Commands to send first, if the trace began in the session; else None."""
+    begins_logged_in: bool = False
+    """Whether a login precedes them."""
+    begins_secured: bool = False
+    """Whether TLS precedes them."""
     steps: list[PlayedCommand | ExpectedReply] = field(default_factory=list)
     _open: deque[PlayedCommand] = field(default_factory=deque)
     """Commands without a final reply."""
@@ -73,6 +77,7 @@ class RecordedSession:
         """Add what a record says."""
         if "joined" in record:
             self.setup, self._is_greeted = [str(line) for line in record["joined"]], True
+            self.begins_logged_in, self.begins_secured = record["login"], record["tls"]
         elif "command" in record:
             self._commands += 1
             command = PlayedCommand(self._commands, str(record["command"]))

@@ -1,0 +1,76 @@
+"""Transcripts: commands with their replies and sizes; files that are none are refused."""
+
+import json
+
+import pytest
+
+from ftpservice.admin.replay.transcript import (
+    BadTranscript,
+    ExpectedReply,
+    PlayedCommand,
+    read_transcript,
+)
+
+HEADER = {"trace": 1, "since": 0.0, "names": "shown", "follows": True}
+
+
+def read(*records):
+    return read_transcript(json.dumps(one) for one in (HEADER, *records))
+
+
+def command(line, session=1):
+    return {"session": session, "at": 0.0, "command": line}
+
+
+def reply(code, session=1):
+    return {"session": session, "at": 0.0, "reply": code, "lines": ["text"]}
+
+
+def test_pipelined_commands_have_their_replies():
+    (session,) = read(reply(220), command("NOOP"), command("QUIT"), reply(200), reply(221))
+    greeting, noop, quits, first, second = session.steps
+    assert isinstance(greeting, ExpectedReply)
+    assert greeting.command is None
+    assert (first.command, second.command) == (noop, quits)
+    assert (noop.final_code, quits.final_code, quits.number) == (200, 221, 2)
+
+
+def test_an_upload_has_its_size():
+    ended = {"session": 1, "at": 0.0, "transfer": "upload", "size": 7}
+    (session,) = read(reply(220), command("STOR a"), reply(150), ended, reply(226))
+    stor = session.steps[1]
+    assert isinstance(stor, PlayedCommand)
+    assert (stor.size, stor.final_code, stor.is_upload) == (7, 226, True)
+
+
+def test_sessions_are_told_apart_and_unasked_replies_left_out():
+    first, second = read(reply(220), reply(220, 2), command("NOOP", 2), reply(200, 2), reply(421))
+    assert (first.number, second.number) == (1, 2)
+    assert len(first.steps) == 1
+
+
+def test_a_session_that_was_joined_has_no_greeting():
+    (session,) = read(
+        {"session": 1, "at": 0.0, "joined": ["TYPE I"], "login": True, "tls": False},
+        command("NOOP"),
+        reply(200),
+    )
+    assert (session.setup, session.begins_logged_in) == (["TYPE I"], True)
+    assert not session.begins_secured
+    assert session.steps[1].command.line == "NOOP"
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ([], "it is empty"),
+        (["USER ann"], "line 1 is no record"),
+        (["{}"], "line 1 is no record"),
+        (['{"trace": 2}'], "its form is 2"),
+        ([json.dumps(HEADER), "[]"], "line 2 is no record"),
+        ([json.dumps(HEADER), '{"session": 1, "reply": "x"}'], "line 2 is no record"),
+    ],
+)
+def test_other_files_are_refused(lines, why):
+    with pytest.raises(BadTranscript, match=why):
+        read_transcript(lines)
