@@ -9,6 +9,7 @@ A truncated line must not grant anything: a line lists its rights, or has the wo
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +24,7 @@ from ftpservice.accounts.groups.group_names import (
     check_group_name,
     is_group,
 )
-from ftpservice.accounts.groups.home_template import check_template
+from ftpservice.accounts.groups.home_template import MAX_NAME_BYTES, check_template
 from ftpservice.accounts.groups.inheritance import absent_value
 from ftpservice.accounts.password_hash import check_hash
 from ftpservice.accounts.terms.login_hours import parse_hours
@@ -157,6 +158,8 @@ def parse_root(text: str) -> str:
         )
     if ".." in root.split("/"):
         raise ValueError(f"the root {root!r} contains '..'")
+    if any(len(os.fsencode(name)) > MAX_NAME_BYTES for name in root.split("/")):
+        raise ValueError(f"a name in the root {root!r} has more than {MAX_NAME_BYTES} bytes")
     return "/" + root.lstrip("/")
 
 

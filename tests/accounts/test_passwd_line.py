@@ -115,6 +115,7 @@ def test_a_root_is_a_path_or_a_storage_string(field, root):
         (f"al\\:ice:{HASH}", "ends with a backslash"),
         (f"alice:{HASH}:/a/../b:full", "contains '..'"),
         (f"alice:{HASH}:/..:full", "contains '..'"),
+        (f"alice:{HASH}:/a/{'ä' * 128}:full", "more than 255 bytes"),
         (f"alice:{HASH}:noabs:full", "the root 'noabs' is neither a path .* nor a storage"),
         (f"alice:{HASH}:none:full", "the root 'none' is neither"),
         (f"alice:{HASH}:/x/{{foo}}:full", "'{foo}' in '/x/{foo}' is not known"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["check_template", "fill_template", "has_fields", "require_plain_name"]
+__all__ = ["MAX_NAME_BYTES", "check_template", "fill_template", "has_fields", "require_plain_name"]
 
 MAX_NAME_BYTES = 255
 """The longest name of a directory."""
