@@ -10,11 +10,14 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import psycopg
+
+from tests.support.frozen_process import freeze
 
 __all__ = ["PASSWORD", "PostgreSQL", "postgresql_directory"]
 
@@ -110,11 +113,11 @@ class PostgreSQL:
 
     def freeze(self) -> None:
         """Stop answering: the kernel still accepts connections."""
-        self._signal(signal.SIGSTOP)
+        self._each(freeze)
 
     def thaw(self) -> None:
         """Answer again."""
-        self._signal(signal.SIGCONT)
+        self._each(lambda pid: os.kill(pid, signal.SIGCONT))
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
         """Connect, with a commit after each statement."""
@@ -140,13 +143,13 @@ class PostgreSQL:
         secret = f":{password}" if password else ""
         return f"postgresql://{USER}{secret}@127.0.0.1:{self.port}/{database}"
 
-    def _signal(self, number: int) -> None:
-        """Send a signal to the server and the processes of its connections."""
+    def _each(self, act: Callable[[int], object]) -> None:
+        """Call a function with the process of the server and those of its connections."""
         assert self._process is not None
-        os.kill(self._process.pid, number)  # before the others: a frozen one starts no more
+        act(self._process.pid)  # before the others: a frozen one starts no more
         for pid in children(self._process.pid):
             with suppress(ProcessLookupError):  # one that had ended, and is forgotten now
-                os.kill(pid, number)
+                act(pid)
 
 
 def children(pid: int) -> list[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.servers.running import free_port
 from tests.support.certificates import Authority
+from tests.support.frozen_process import freeze
 from tests.support.service_process import PATIENCE
 
 __all__ = [
@@ -194,7 +195,7 @@ class Slapd:
     def freeze(self) -> None:
         """Stop the server by SIGSTOP: it accepts connections and never answers."""
         assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def thaw(self) -> None:
         """Let the server go on."""
