@@ -1,5 +1,6 @@
 """Rows are delivered once, and age is measured with a clock that a jump cannot push forward."""
 
+import pytest
 from twisted.internet.task import Clock
 
 from ftpservice.activity.journal.delivery import JournalDelivery, JournalLimits
@@ -9,6 +10,16 @@ from tests.support.journal_cases import plan, records_of, transfer
 
 DAY = 86_400.0
 NOW = 1_000 * DAY
+
+
+MADE: list[JournalDelivery] = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    while MADE:
+        MADE.pop().close()
 
 
 class World:
@@ -22,6 +33,7 @@ class World:
         database = ("sql:x", lambda: JournalDatabase(self.url))
         clocks = (lambda: NOW + self.monotonic.seconds() + self.jump, self.monotonic.seconds)
         self.delivery = JournalDelivery(self.spool, database, limits, clocks)
+        MADE.append(self.delivery)
 
     def add(self, *times, run="run"):
         self.spool.append(records_of([transfer(when) for when in times], run))
