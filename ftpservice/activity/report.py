@@ -33,7 +33,7 @@ from ftpservice.events import (
     TransferStarted,
 )
 
-__all__ = ["MAX_ERRORS", "MAX_ROWS", "ActivityReport", "LiveSession"]
+__all__ = ["MAX_ERRORS", "MAX_ROWS", "ActivityReport", "LiveSession", "session_values"]
 
 MAX_ROWS = 50
 """Rows of a table; the others are summed up in one."""
@@ -54,6 +54,28 @@ class LiveSession:
     """The account of the last login; empty before that."""
     running: TransferStarted | None = None
     last: TransferEnded | None = None
+
+
+def session_values(session: LiveSession, moved: int) -> dict[str, Any]:
+    """Return a session as JSON values; ``moved`` are the bytes of its transfer so far."""
+    running = session.running
+    transfer = None
+    if running is not None:
+        transfer = {
+            "path": running.path,
+            "upload": running.upload,
+            "since": running.when,
+            "moved": moved,
+            "size": running.size,
+        }
+    return {
+        "session": session.number,
+        "user": session.user,
+        "address": session.peer,
+        "protocol": session.protocol,
+        "since": session.since,
+        "transfer": transfer,
+    }
 
 
 class ActivityReport:

@@ -23,7 +23,7 @@ from ftpservice.accounts.defence.networks import (
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.admin_actions import publishing_actions
 from ftpservice.activity.event_feed import EventFeed
-from ftpservice.activity.report import ActivityReport, LiveSession
+from ftpservice.activity.report import ActivityReport, LiveSession, session_values
 from ftpservice.activity.trace.trace_feed import trace_for
 from ftpservice.concurrency.task import Task
 from ftpservice.control.factory import FTPFactory
@@ -261,24 +261,10 @@ def _network(given: object) -> Network:
 
 
 def _session(session: LiveSession, moved: int) -> dict[str, Any]:
-    running = session.running
-    return {
-        "session": session.number,
-        "user": session.user,
-        "address": session.peer,
-        "protocol": session.protocol,
-        "since": session.since,
-        "transfer": None
-        if running is None
-        else {
-            "path": running.path,
-            "upload": running.upload,
-            "since": running.when,
-            "moved": moved,
-            "size": running.size,
-            "rate": moved / max(time.time() - running.when, 0.001),
-        },
-    }
+    row, running = session_values(session, moved), session.running
+    if running is not None:
+        row["transfer"]["rate"] = moved / max(time.time() - running.when, 0.001)
+    return row
 
 
 def _ban(ban: Ban) -> dict[str, Any]:

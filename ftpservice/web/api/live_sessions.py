@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ftpservice.activity.report import LiveSession
+from ftpservice.activity.report import LiveSession, session_values
 from ftpservice.session.registry import ManagedSession
 
 __all__ = ["LiveSessions"]
@@ -38,32 +38,19 @@ class LiveSessions:
 
     def _row(self, session: LiveSession) -> dict[str, Any]:
         running, last = session.running, session.last
-        return {
-            "session": session.number,
-            "user": session.user,
-            "address": session.peer,
-            "protocol": session.protocol,
-            "since": session.since,
-            "transfer": None
-            if running is None
-            else {
-                "id": running.transfer_id,
-                "path": running.path,
-                "upload": running.upload,
-                "since": running.when,
-                "moved": self._moved(session.number),
-                "size": running.size,
-            },
-            "last": None
-            if last is None
-            else {
+        row = session_values(session, self._moved(session.number))
+        if running is not None:
+            row["transfer"]["id"] = running.transfer_id
+        row["last"] = None
+        if last is not None:
+            row["last"] = {
                 "path": last.path,
                 "upload": last.upload,
                 "size": last.size,
                 "outcome": last.outcome.value,
                 "rate": last.rate,
-            },
-        }
+            }
+        return row
 
     def _moved(self, number: int) -> int:
         managed: Any = self._managed.get(number)
