@@ -6,24 +6,49 @@ import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.jobs import Profile
 from benchmarks.programs import SLOW_DISK
 from benchmarks.servers.recipe import RATE, USER, Peer, Place, Start
 
-__all__ = ["ours", "pyftpdlib", "twisted_ftp"]
+__all__ = ["ours", "ours_watched", "pyftpdlib", "twisted_ftp"]
 
 HERE = Path(__file__).parent.parent
 CHECKOUT = HERE.parent
 TWISTD = Path(sys.executable).parent / "twistd"
 SLOW_CALL_SECONDS = 0.2
+PYTHON_PATH = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "client")])
+HOOKS = """
+[[hook]]
+name = "every-event"
+on = ["login", "upload", "download", "delete", "rename", "refusal", "ban"]
+plugin = "benchmarks.hooks.Subscriber"
+
+[[hook]]
+name = "every-upload"
+on = ["upload", "delete", "login"]
+gate = true
+plugin = "benchmarks.hooks.Gate"
+"""
 UNLIMITED = ("max-sessions", "max-sessions-per-address", "max-sessions-per-user")
 
 
 def ours(name: str) -> Peer:
     """Return this service, from the checkout, started as a user starts it."""
     return Peer(name, "checkout", _ours)
+
+
+def ours_watched(name: str) -> Peer:
+    """Return this service with all of its observation on: journal, logs, metrics, hooks, page."""
+
+    def recipe(profile: Profile, place: Place) -> Start | None:
+        if profile.metered:
+            return None
+        return _started(profile, place, (*_options(profile, place), *_watched(place)))
+
+    return Peer(name, "checkout", recipe)
 
 
 def pyftpdlib(name: str) -> Peer | None:
@@ -79,10 +104,9 @@ def _twistd(place: Place, *words: str | Path) -> tuple[str | Path, ...]:
 
 def _ours(profile: Profile, place: Place) -> Start | None:
     options = _options(profile, place)
-    paths = {"PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "client")])}
     if not profile.metered:
-        simple = profile is Profile.SIMPLE
-        return Start(_twistd(place, "ftpservice", *options), paths, simple=simple)
+        return _started(profile, place, options)
+    paths = {"PYTHONPATH": PYTHON_PATH}
     meter = place.work / "meter.json"
     facts = {"BENCHMARK_OPTIONS": json.dumps(options), "BENCHMARK_METER": str(meter)}
     if profile is Profile.SLOW_DISK:
@@ -94,6 +118,29 @@ def _ours(profile: Profile, place: Place) -> Start | None:
             "SLOW_SECONDS": str(SLOW_CALL_SECONDS),
         }
     return Start(_twistd(place, "-y", HERE / "stalls.tac"), paths | facts, meter=meter)
+
+
+def _started(profile: Profile, place: Place, options: Sequence[str]) -> Start:
+    paths = {"PYTHONPATH": PYTHON_PATH}
+    simple = profile is Profile.SIMPLE
+    return Start(_twistd(place, "ftpservice", *options), paths, simple=simple)
+
+
+def _watched(place: Place) -> tuple[str, ...]:
+    hooks = place.work / "hooks.toml"
+    hooks.write_text(HOOKS, encoding="utf-8")
+    data = place.work / "data"
+    data.mkdir(mode=0o700, exist_ok=True)
+    return (
+        f"--config={hooks}",
+        f"--data-dir={data}",
+        f"--http=unix:{data / 'http.sock'}",
+        "--metrics=on",
+        "--log=all",
+        "--log-format=json",
+        f"--log-file={place.work / 'events.log'}",
+        f"--xferlog={place.work / 'xferlog'}",
+    )
 
 
 def _options(profile: Profile, place: Place) -> list[str]:

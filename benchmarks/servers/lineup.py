@@ -6,14 +6,16 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks.servers.daemons import proftpd, pure_ftpd, vsftpd
-from benchmarks.servers.in_python import ours, pyftpdlib, twisted_ftp
+from benchmarks.servers.in_python import ours, ours_watched, pyftpdlib, twisted_ftp
 from benchmarks.servers.recipe import Peer
 
-__all__ = ["IN_C", "NAMES", "OURS", "available"]
+__all__ = ["IN_C", "NAMES", "OURS", "OURS_WATCHED", "available"]
 
 OURS = "ours"
+OURS_WATCHED = "ours-watched"
 KINDS: dict[str, Callable[[str], Peer | None]] = {
     OURS: ours,
+    OURS_WATCHED: ours_watched,
     "pyftpdlib": pyftpdlib,
     "pyftpdlib-copy": pyftpdlib,
     "twisted": twisted_ftp,
