@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-__all__ = ["CHROMIUM", "chromium", "watched_page"]
+from tests.support.client_programs import node_module
+
+__all__ = ["CHROMIUM", "accessibility_problems", "chromium", "watched_page"]
 
 CHROMIUM = shutil.which("chromium")
 OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -47,3 +49,14 @@ def watched_page(browser: Browser, **options: object) -> Iterator[tuple[Page, li
         yield page, reports
     finally:
         context.close()
+
+
+def accessibility_problems(page: Page) -> list[str]:
+    """Return what npm's axe-core finds wrong on a page: its rule, the element and the reason."""
+    page.evaluate((node_module("axe-core") / "axe.min.js").read_text())
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [
+        f"{rule['id']}: {node['html']} ({node['failureSummary']})"
+        for rule in found
+        for node in rule["nodes"]
+    ]

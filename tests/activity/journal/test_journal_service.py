@@ -256,9 +256,7 @@ async def test_a_stop_at_any_moment_leaves_nothing_running(tmp_path, reactor):
             await stop(service)
     service = journal(plan(tmp_path), reactor)
     service(transfer(1.0, path="/last"))  # behind whatever the stops have left in the spool
-    await until(
-        lambda: service.status.rows and not service.status.waiting, lambda: service.status
-    )
+    await until(lambda: service.status.rows and not service.status.waiting, lambda: service.status)
     await stop(service)
     assert set(paths(plan(tmp_path)).values()) == {1}
     assert len(paths(plan(tmp_path))) == 17

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import CHROMIUM, chromium, watched_page
+from tests.support.browser import CHROMIUM, accessibility_problems, chromium, watched_page
 from tests.support.command_service import SECRET, CommandService
 from tests.support.service_process import PATIENCE, Program
 
@@ -158,6 +158,20 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
         color = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert color == {"light": "rgb(245, 246, 248)", "dark": "rgb(15, 19, 24)"}[scheme]
         client.close()
+        assert reports == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(served: Served, scheme: str) -> None:
+    with watched_page(served.browser, color_scheme=scheme) as (page, reports):
+        page.goto(served.url)
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
+        assert accessibility_problems(page) == []
+        served.log_in(page)
+        for name in ("Overview", "Sessions", "Accounts", "Bans", "Events"):
+            page.get_by_role("link", name=name, exact=True).click()
+            expect(page.locator("section").first).to_be_visible()
+            assert accessibility_problems(page) == [], name
         assert reports == []
 
 

@@ -131,7 +131,7 @@ function Bans({ act }) {
       <input name="network" placeholder="192.0.2.7 or 192.0.2.0/24" aria-label="Address or network" required />
       <input name="duration" placeholder="2h; empty: until lifted" aria-label="Duration" />
       <input name="reason" placeholder="Reason" aria-label="Reason" /><button class="danger">Ban</button></form>
-    <div class="scroll"><table><thead><tr><th>Network</th><th>Until</th><th>Reason</th><th></th></tr></thead><tbody>
+    <div class="scroll"><table><thead><tr><th>Network</th><th>Until</th><th>Reason</th><th>Actions</th></tr></thead><tbody>
       ${list.map((one) => html`<tr key=${one.network}><td>${one.network}</td><td>${one.until === null ? "it is lifted" : time(one.until)}</td><td>${text(one.reason)}</td>
         <td><button onClick=${async () => { await act(() => api("POST", "/bans/lift", { network: one.network }), `${one.network} is no longer banned`); load(); }}>Lift</button></td></tr>`)}</tbody></table></div>
     ${list.length ? null : html`<p class="soft">Nobody is banned.</p>`}</section>`;
