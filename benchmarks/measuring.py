@@ -10,7 +10,7 @@ from benchmarks.load_client import Load, Loader
 from benchmarks.machine import descriptors
 from benchmarks.programs import LOAD
 from benchmarks.results import Sample
-from benchmarks.servers.lineup import OURS, OURS_WATCHED
+from benchmarks.servers.lineup import OURS_ALL
 from benchmarks.servers.recipe import Peer
 from benchmarks.servers.running import Running, Unusable
 from benchmarks.workspace import Workspace
@@ -67,7 +67,7 @@ class Measuring:
         }
         if job.uploads:
             return self._upload(job, peer, server, given)
-        in_memory = job.profile is Profile.MEMORY and peer.name in (OURS, OURS_WATCHED)
+        in_memory = job.profile is Profile.MEMORY and peer.name in OURS_ALL
         if job.verb in ("LIST", "MLSD"):
             given |= {"directory": self._space.directory(job), "files": self._space.entries(job)}
         elif job.entries:
@@ -97,7 +97,7 @@ class Measuring:
 
     def _upload(self, job: Job, peer: Peer, server: Running, given: dict[str, object]) -> Load:
         source, size = self._space.source(job, job.type_of(peer.name) == "A")
-        in_memory = job.profile is Profile.MEMORY and peer.name in (OURS, OURS_WATCHED)
+        in_memory = job.profile is Profile.MEMORY and peer.name in OURS_ALL
         directory = self._space.uploads(peer.name)
         given |= {"source": source, "size": size, "path": "" if in_memory else f"{directory.name}/"}
         self._space.hold(self._space.total(job))

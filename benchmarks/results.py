@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.jobs import BEST_C, BEST_PEER, CORES, JOBS, Goal, Job, Measure
-from benchmarks.servers.lineup import IN_C, OURS, OURS_WATCHED
+from benchmarks.servers.lineup import IN_C, OURS, OURS_ALL
 
 __all__ = ["Outcome", "Reached", "Results", "Row", "Sample"]
 
@@ -116,7 +116,7 @@ class Row:
 
     def reference(self, name: str) -> float | None:
         """Return the number of a server or of the best of a group; None if there is none."""
-        groups = {BEST_C: IN_C, BEST_PEER: tuple(set(self.outcomes) - {OURS, OURS_WATCHED})}
+        groups = {BEST_C: IN_C, BEST_PEER: tuple(set(self.outcomes) - {*OURS_ALL})}
         chosen = groups.get(name, (name,))
         values = [
             outcome.value

@@ -6,26 +6,28 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.jobs import Profile
 from benchmarks.programs import SLOW_DISK
 from benchmarks.servers.recipe import RATE, USER, Peer, Place, Start
 
-__all__ = ["ours", "ours_watched", "pyftpdlib", "twisted_ftp"]
+__all__ = ["ours", "ours_gated", "ours_watched", "pyftpdlib", "twisted_ftp"]
 
 HERE = Path(__file__).parent.parent
 CHECKOUT = HERE.parent
 TWISTD = Path(sys.executable).parent / "twistd"
 SLOW_CALL_SECONDS = 0.2
 PYTHON_PATH = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "client")])
-HOOKS = """
+SUBSCRIBER = """
 [[hook]]
 name = "every-event"
 on = ["login", "upload", "download", "delete", "rename", "refusal", "ban"]
 plugin = "benchmarks.hooks.Subscriber"
-
+"""
+GATE = """
 [[hook]]
 name = "every-upload"
 on = ["upload", "delete", "login"]
@@ -41,14 +43,13 @@ def ours(name: str) -> Peer:
 
 
 def ours_watched(name: str) -> Peer:
-    """Return this service with all of its observation on: journal, logs, metrics, hooks, page."""
+    """Return this service with all of its observation: journal, logs, metrics, page, a hook."""
+    return Peer(name, "checkout", partial(_configured, _watched))
 
-    def recipe(profile: Profile, place: Place) -> Start | None:
-        if profile.metered:
-            return None
-        return _started(profile, place, (*_options(profile, place), *_watched(place)))
 
-    return Peer(name, "checkout", recipe)
+def ours_gated(name: str) -> Peer:
+    """Return this service with a gate that accepts all uploads, deletions and logins."""
+    return Peer(name, "checkout", partial(_configured, _gated))
 
 
 def pyftpdlib(name: str) -> Peer | None:
@@ -126,21 +127,35 @@ def _started(profile: Profile, place: Place, options: Sequence[str]) -> Start:
     return Start(_twistd(place, "ftpservice", *options), paths, simple=simple)
 
 
-def _watched(place: Place) -> tuple[str, ...]:
-    hooks = place.work / "hooks.toml"
-    hooks.write_text(HOOKS, encoding="utf-8")
+def _configured(
+    added: Callable[[Place], Sequence[str]], profile: Profile, place: Place
+) -> Start | None:
+    if profile.metered:
+        return None
+    return _started(profile, place, (*_options(profile, place), *added(place)))
+
+
+def _watched(place: Place) -> Sequence[str]:
     data = place.work / "data"
     data.mkdir(mode=0o700, exist_ok=True)
     return (
-        f"--config={hooks}",
+        _hook(place, SUBSCRIBER),
         f"--data-dir={data}",
         f"--http=unix:{data / 'http.sock'}",
         "--metrics=on",
         "--log=all",
-        "--log-format=json",
-        f"--log-file={place.work / 'events.log'}",
         f"--xferlog={place.work / 'xferlog'}",
     )
+
+
+def _gated(place: Place) -> Sequence[str]:
+    return (_hook(place, GATE),)
+
+
+def _hook(place: Place, table: str) -> str:
+    settings = place.work / "hooks.toml"
+    settings.write_text(table, encoding="utf-8")
+    return f"--config={settings}"
 
 
 def _options(profile: Profile, place: Place) -> list[str]:

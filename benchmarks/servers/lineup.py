@@ -6,16 +6,17 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks.servers.daemons import proftpd, pure_ftpd, vsftpd
-from benchmarks.servers.in_python import ours, ours_watched, pyftpdlib, twisted_ftp
+from benchmarks.servers.in_python import ours, ours_gated, ours_watched, pyftpdlib, twisted_ftp
 from benchmarks.servers.recipe import Peer
 
-__all__ = ["IN_C", "NAMES", "OURS", "OURS_WATCHED", "available"]
+__all__ = ["IN_C", "NAMES", "OURS", "OURS_ALL", "available"]
 
 OURS = "ours"
-OURS_WATCHED = "ours-watched"
+OURS_ALL = (OURS, "ours-watched", "ours-gated")
 KINDS: dict[str, Callable[[str], Peer | None]] = {
     OURS: ours,
-    OURS_WATCHED: ours_watched,
+    "ours-watched": ours_watched,
+    "ours-gated": ours_gated,
     "pyftpdlib": pyftpdlib,
     "pyftpdlib-copy": pyftpdlib,
     "twisted": twisted_ftp,

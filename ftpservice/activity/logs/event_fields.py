@@ -10,7 +10,7 @@ import dataclasses
 import re
 from datetime import UTC, datetime
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from ftpservice.events import Event
@@ -58,25 +58,34 @@ def _kind_and_names(kind: Any) -> tuple[str, ...]:
 
 
 def _json_value(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, str):
+    if type(value) is str:
         return visible_text(value)
-    if isinstance(value, tuple):
-        return [_json_value(item) for item in value]
     if value is None or isinstance(value, bool | int):
         return value
-    return round(value, 6) if isinstance(value, float) else visible_text(str(value))
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_json_value(item) for item in value]
+    return visible_text(str(value))
 
 
 def time_field(seconds: float) -> str:
     """Return a time in UTC with milliseconds: ``2026-11-29T12:00:00.250Z``."""
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+    second, microseconds = divmod(round(seconds * 1e6), 1_000_000)
+    return f"{_second_field(second)}.{microseconds // 1000:03}Z"
+
+
+@lru_cache(maxsize=8)
+def _second_field(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def visible_text(text: str) -> str:
     r"""Return text that is valid Unicode: bytes that are not UTF-8 are written ``\xe9``."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -22,8 +22,9 @@ def json_line(event: LogEvent) -> str | None:
 
     All characters but ASCII are escaped, and so are control characters.
     """
+    logged = event.get(LOGGED_EVENT)
     failure = event.get("log_failure")
-    message = formatEvent(event)
+    message = formatEvent(event) if logged is None else event["line"]
     if not message and not isinstance(failure, Failure):
         return None
     level = event.get("log_level") or LogLevel.info
@@ -32,7 +33,6 @@ def json_line(event: LogEvent) -> str | None:
         "level": level.name,
         "message": visible_text(message),
     }
-    logged = event.get(LOGGED_EVENT)
     if logged is not None:
         fields |= event_fields(logged)
     else:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from twisted.logger import formatEventAsClassicLogText
-
 from ftpservice.service.log.json_lines import json_line
 from ftpservice.service.log.sinks import (
     FileSink,
@@ -19,6 +17,7 @@ from ftpservice.service.log.sinks import (
     check_log_file,
     is_journal,
 )
+from ftpservice.service.log.text_lines import text_line
 from ftpservice.service.log.writer import LogWriter
 from ftpservice.service.settings.directories import Owner
 from ftpservice.service.settings.errors import CannotStart, error_text
@@ -133,7 +132,7 @@ def _log(
 
 
 def _format(json: bool) -> TextFormat:
-    return json_line if json else formatEventAsClassicLogText
+    return json_line if json else text_line
 
 
 def _terminal(stream: TextIO | None, json: bool) -> LogWriter | None:

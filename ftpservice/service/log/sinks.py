@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from twisted.logger import LogEvent, LogLevel, eventAsText, formatEventAsClassicLogText
+from twisted.logger import LogEvent, LogLevel, eventAsText
 
 from ftpservice.service.log.json_lines import json_line
+from ftpservice.service.log.text_lines import text_line
 from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to, require_place
 from ftpservice.service.settings.errors import error_text
 
@@ -79,7 +80,7 @@ class StreamSink:
         self,
         descriptor: int,
         level_prefix: bool = False,
-        text_of: TextFormat = formatEventAsClassicLogText,
+        text_of: TextFormat = text_line,
     ) -> None:
         self._descriptor = descriptor
         self._level_prefix = level_prefix
@@ -127,7 +128,7 @@ class FileSink(StreamSink):
         self,
         path: str,
         owner: Owner = NO_CHANGE,
-        text_of: TextFormat = formatEventAsClassicLogText,
+        text_of: TextFormat = text_line,
     ) -> None:
         self._path = os.path.abspath(path)
         super().__init__(_opened(self._path, owner), text_of=text_of)
