@@ -67,7 +67,7 @@ class IPeerCredentials(IUsernamePassword):
     peer = Attribute("The client's IP address, a str; None for a UNIX socket.")
     secured = Attribute("Whether the control connection is encrypted, a bool.")
     certificate_names = Attribute("A frozenset of the names in the client's verified certificate.")
-    protocol = Attribute("The protocol of the session, 'ftp' or 'simple'; empty if not known.")
+    protocol = Attribute("The protocol of the session: ftp, simple or http; empty: not known.")
 
 
 @implementer(IPeerCredentials)

@@ -46,7 +46,7 @@ class SessionInfo:
     id: str = ""
     """Unique among all sessions of all runs and machines; empty where there is no session."""
     protocol: str = ""
-    """``ftp`` or ``simple``."""
+    """``ftp``, ``simple``, or ``http`` for a login to the page."""
     tls: str = ""
     """Version and cipher of the control connection; empty: plaintext."""
     groups: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ class SessionOpened(Event):
     """A client connected and was greeted."""
 
     protocol: str = "ftp"
-    """``ftp``, or ``simple`` for the simple protocol."""
+    """``ftp``, ``simple`` for the simple protocol, or ``http`` for a login to the page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,11 @@ class WebServer(Service):
         settings, reactor = self._options.settings, self.site.reactor
         place, publish = settings.data_dir, sources.factory.event_sink.events.publish
         file = TokenFile(Path(place, TOKEN_FILE), time.time) if place is not None else None
+        sessions = PageSessions(reactor)
         access = RequestAccess(
             TokenAccess(file, self._pools["tokens"], publish, time.time),
             PortalAccess(sources.factory, self._options.checkers, partial(deferLater, reactor)),
-            PageSessions(reactor.seconds),
+            sessions,
             partial(_allows_password, sources.factory),
             reactor.seconds,
         )
@@ -92,7 +93,7 @@ class WebServer(Service):
         live = LiveStream(parts, reactor)
         mount_api(self.site, access, parts, live)
         mount_page(self.site, access)
-        self._timers = (parts.history, live)
+        self._timers = (parts.history, live, sessions)
 
     def startService(self) -> None:
         """Begin to take samples for the charts."""

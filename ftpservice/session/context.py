@@ -62,7 +62,7 @@ class SessionPeer:
     is_there: Callable[[], bool]
     """Returns whether the client holds its end of the control connection; asks the kernel."""
     protocol: str = "ftp"
-    """``ftp`` or ``simple``."""
+    """``ftp``, ``simple`` or ``http``."""
     run_id: str = ""
     """Begins its id, which is unique over runs and machines."""
     id: str = field(init=False)

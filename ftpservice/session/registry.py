@@ -45,7 +45,7 @@ class SessionRegistry(Protocol):
     def context(
         self, session: ManagedSession, ends: ControlAddresses, protocol: str = "ftp"
     ) -> SessionContext:
-        """Register a session of FTP (``ftp``) or ``simple``, and return its state."""
+        """Register a session of ``ftp``, ``simple`` or ``http``, and return its state."""
 
     def enter(self, context: SessionContext) -> str | None:
         """Count a new session; returns why it is refused, or None."""

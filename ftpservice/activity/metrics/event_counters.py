@@ -169,7 +169,7 @@ class EventCounters:
         self._changes.labels(event.action if event.action in CHANGES else OTHER).inc()
 
 
-PROTOCOLS = ("ftp", "simple")
+PROTOCOLS = ("ftp", "simple", "http")
 
 
 def _protocol(event: Event) -> str:

@@ -1,9 +1,10 @@
-"""Passwords of administrators, checked by the portal of FTP, with its delays, events and bans."""
+"""Passwords of accounts, checked by the portal of FTP, with its delays, events and bans."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -16,25 +17,35 @@ from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable
 from ftpservice.accounts.defence.login_attempts import TooManyAttempts, delay_after
 from ftpservice.accounts.defence.login_refusal import LoginRefused
 from ftpservice.control.factory import FTPFactory
-from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal, SessionInfo
-from ftpservice.session.login import PortalLogin
+from ftpservice.events import LoginFailed, LoginRefusal, Refused, SessionInfo
 from ftpservice.storage.errors import StorageError
 from ftpservice.storage.rights import Right
+from ftpservice.web.access.account_session import PROTOCOL, AccountSession
 from ftpservice.web.http.problems import Problem
 
-__all__ = ["PortalAccess"]
+__all__ = ["AccountState", "PortalAccess"]
 
-HTTP_SESSION = SessionInfo(protocol="http")
+HTTP_SESSION = SessionInfo(protocol=PROTOCOL)
 FAILED_TEXT = "Login failed."
-NO_RIGHT_TEXT = "The account has no right admin."
-Pause = Callable[[float], Any]
-"""Returns what to await for a time."""
+HOURS_TEXT = "The account may not log in at this time."
+UNAVAILABLE_TEXT = "Logins are not possible at the moment."
+PLAINTEXT_TEXT = "Files are not transferred without TLS; use https."
+LIMIT_TEXT = "The account has too many sessions."
+
+
+@dataclass(frozen=True)
+class AccountState:
+    """What is known of an account that has logged in."""
+
+    is_in_force: bool = True
+    is_admin: bool | None = None
+    """Whether it has the right ``admin``; None: not known."""
 
 
 class PortalAccess:
-    """Checks the password of an account with the right ``admin``.
+    """Checks the passwords of accounts, and begins their sessions.
 
-    ``checkers`` tell later whether the account still has it.
+    ``checkers`` tell later whether an account still is in force.
     """
 
     def __init__(
@@ -44,50 +55,85 @@ class PortalAccess:
         self._checkers = tuple(checkers)
         self._pause = pause
 
-    async def check(self, user: str, password: str, peer: str, tls: str) -> None:
-        """Return if the login is right; raises `Problem`.
+    async def check(self, user: str, password: str, peer: str, tls: str) -> AccountSession:
+        """Return a session of the account, for `begin` or ``end``; raises `Problem`.
 
         ``tls`` is the version and the cipher; empty: plaintext.
         """
-        services = self._factory.services()
-        attempts, login = services.login_attempts, PortalLogin()
+        attempts = self._factory.services().login_attempts
         try:
             await attempts.admit(peer)
         except TooManyAttempts:
             self._failed(user, peer, LoginRefusal.THROTTLED, "of this address")
             raise Problem(429, "Too many failed logins from your address.") from None
-        ended = attempts.abandoned
+        session = AccountSession(self._factory, peer, tls)
         try:
-            account = await login.login(
-                services.portal, _credentials(user, password, peer, bool(tls)), user
-            )
-            is_admin = Right.ADMIN in account.rights and not account.anonymous
+            await self._log_in(session, user, password)
+        except BaseException:
+            session.end("")
+            raise
+        return session
+
+    async def _log_in(self, session: AccountSession, user: str, password: str) -> None:
+        """Log in through the portal, and count the attempt; raises `Problem`."""
+        services, peer = session.context.services, session.context.peer.label
+        attempts = services.login_attempts
+        ended, problem = attempts.abandoned, Problem(401, FAILED_TEXT)
+        try:
+            credentials = _credentials(session, user, password)
+            await session.context.portal_login.login(services.portal, credentials, user)
             ended = attempts.succeeded
+            return
         except (PortalRefusal, UnhandledCredentials) as error:
             ended = attempts.failed
+            if isinstance(error, LoginRefused) and error.is_outside_hours:
+                ended, problem = attempts.abandoned, Problem(401, HOURS_TEXT)
             self._failed(user, peer, *_reason(error))
-            is_admin = False
         except (LoginBusy, LoginUnavailable, StorageError) as error:
-            self._failed(user, peer, LoginRefusal.STORE_UNAVAILABLE, str(error))
-            raise Problem(503, "Logins are not possible at the moment.") from None
+            if isinstance(error, LoginUnavailable) and error.is_guess:
+                ended = attempts.failed
+            self._failed(user, peer, _temporary_reason(error), str(error))
+            raise Problem(503, UNAVAILABLE_TEXT) from None
         finally:
-            login.end()
             ended(peer)
-        if ended == attempts.failed:
-            await self._pause(delay_after(1))
-            raise Problem(401, FAILED_TEXT)
-        if not is_admin:
-            self._failed(user, peer, LoginRefusal.DISABLED, "no right admin, for the status page")
-            raise Problem(403, NO_RIGHT_TEXT)
-        event = LoggedIn(time.time(), 0, peer, user, tls, info=HTTP_SESSION)
-        self._factory.event_sink.events.publish(event)
+        await self._pause(delay_after(1))
+        raise problem
+
+    def begin(self, session: AccountSession, make_room: Callable[[str], bool]) -> None:
+        """Begin a session of `check`; raises `Problem`, and then it has ended.
+
+        ``make_room`` ends another login of an account, if there is one that does nothing.
+        """
+        try:
+            self._begin(session, make_room)
+        except Problem:
+            session.end("")
+            raise
+
+    def _begin(self, session: AccountSession, make_room: Callable[[str], bool]) -> None:
+        account, peer = session.context.portal_login.account, session.context.peer.label
+        assert account is not None
+        name, refusal = account.name, self._factory.session_refusal
+        if refusal is not None and not session.is_admin:
+            event = Refused(time.time(), 0, peer, name, refusal, info=HTTP_SESSION)
+            self._factory.event_sink.events.publish(event)
+            raise Problem(503, refusal)
+        if not (session.may_transfer or session.is_admin):
+            self._failed(name, peer, LoginRefusal.NO_TLS, "plaintext transfers are refused")
+            raise Problem(403, PLAINTEXT_TEXT)
+        limit = session.begin()
+        if limit and make_room(name):
+            limit = session.begin()
+        if limit:
+            self._failed(name, peer, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
+            raise Problem(429, LIMIT_TEXT)
 
     def _failed(self, user: str, peer: str, reason: LoginRefusal, detail: str) -> None:
         event = LoginFailed(time.time(), 0, peer, user, reason, detail, info=HTTP_SESSION)
         self._factory.event_sink.events.publish(event)
 
-    async def is_admin(self, user: str) -> bool:
-        """Return whether an account that has logged in still may; True if that is not known."""
+    async def state(self, user: str) -> AccountState:
+        """Return whether an account that has logged in is in force, as far as that is known."""
         is_known_to_all = True
         for checker in self._checkers:
             try:
@@ -99,22 +145,21 @@ class PortalAccess:
                     is_known_to_all = False
                     continue
             except LoginUnavailable:
-                return True
+                return AccountState()
             if record is not None:
-                return _is_admin(record)
-        return not is_known_to_all
+                return AccountState(_is_in_force(record), Right.ADMIN in record.rights)
+        return AccountState(not is_known_to_all)
 
 
-def _is_admin(record: AccountRecord) -> bool:
-    if record.disabled or Right.ADMIN not in record.rights:
-        return False
-    return record.expires is None or date.today() <= record.expires
+def _is_in_force(record: AccountRecord) -> bool:
+    return not record.disabled and (record.expires is None or date.today() <= record.expires)
 
 
-def _credentials(user: str, password: str, peer: str, is_secure: bool) -> PeerCredentials:
+def _credentials(session: AccountSession, user: str, password: str) -> PeerCredentials:
     name, secret = (text.encode("utf-8", "surrogateescape") for text in (user, password))
-    credentials = PeerCredentials(name, secret, peer, is_secure)
-    credentials.protocol = "http"
+    context = session.context
+    credentials = PeerCredentials(name, secret, context.peer.host, context.tls_state.control)
+    credentials.protocol = PROTOCOL
     return credentials
 
 
@@ -122,3 +167,10 @@ def _reason(error: Exception) -> tuple[LoginRefusal, str]:
     if isinstance(error, LoginRefused):
         return error.reason, error.detail
     return LoginRefusal.REFUSED, str(error)
+
+
+def _temporary_reason(error: Exception) -> LoginRefusal:
+    if isinstance(error, LoginBusy):
+        return LoginRefusal.BUSY
+    is_store = isinstance(error, LoginUnavailable)
+    return LoginRefusal.STORE_UNAVAILABLE if is_store else LoginRefusal.NO_FILES

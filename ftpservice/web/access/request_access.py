@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from ftpservice.web.access.account_session import AccountSession
 from ftpservice.web.access.page_sessions import PageSession, PageSessions, cookie_name
 from ftpservice.web.access.portal_access import PortalAccess
 from ftpservice.web.access.scopes import Caller, Scope
@@ -25,7 +26,9 @@ ORIGIN_TEXT = "The request does not come from the status page."
 SAFE_METHODS = (b"GET", b"HEAD")
 CHECK_SECONDS = 2.0
 """Time between two looks whether the account of a login is still in force."""
-EVERYTHING = frozenset(Scope)
+EVERYTHING, NOTHING = frozenset(Scope), frozenset[Scope]()
+LOG_OUT_TEXT = "The user has logged out."
+INVALID_TEXT = "The account is no longer in force."
 
 
 class RequestAccess:
@@ -62,17 +65,22 @@ class RequestAccess:
             _check_origin(request)
             if not session.accepts_csrf(request.getHeader("x-csrf-token") or ""):
                 raise Problem(403, ORIGIN_TEXT)
-        return Caller(session.user, EVERYTHING)
+        return Caller(session.user, EVERYTHING if session.is_admin else NOTHING, session.account)
 
     async def log_in(self, request: Any) -> dict[str, Any]:
         """Begin a login with the name and the password in the body; raises `Problem`."""
         self._check_transport(request)
         _check_origin(request)
         user, password = _given(request)
-        await self._portal.check(user, password, request.peer_host, request.tls)
-        secret, session = self._sessions.begin(user)
+        account = await self._portal.check(user, password, request.peer_host, request.tls)
+        return self._begin(request, user, account)
+
+    def _begin(self, request: Any, user: str, account: AccountSession) -> dict[str, Any]:
+        """Begin the login of an account whose credentials are right; raises `Problem`."""
+        self._portal.begin(account, self._sessions.end_unused)
+        secret, session = self._sessions.begin(user, account)
         _set_cookie(request, secret)
-        return {"user": user, "csrf": session.csrf}
+        return _told(session)
 
     async def current(self, request: Any) -> dict[str, Any]:
         """Return the login of a browser; raises `Problem`."""
@@ -80,14 +88,14 @@ class RequestAccess:
         session = await self._session(request)
         if session is None:
             raise Problem(401, "There is no login.")
-        return {"user": session.user, "csrf": session.csrf}
+        return _told(session)
 
     async def log_out(self, request: Any) -> dict[str, Any]:
         """End the login of a browser; raises `Problem`."""
         await self.caller(request)
         session = await self._session(request)
         if session is not None:
-            self._sessions.end(session)
+            self._sessions.end(session, LOG_OUT_TEXT)
             _set_cookie(request, "", seconds=0)
         return {}
 
@@ -100,10 +108,24 @@ class RequestAccess:
         session = self._sessions.find(cookie.decode("ascii", "replace")) if cookie else None
         if session is not None and self._seconds() - session.checked >= CHECK_SECONDS:
             session.checked = self._seconds()
-            if not await self._portal.is_admin(session.user):
-                self._sessions.end(session)
+            state = await self._portal.state(session.user)
+            if not state.is_in_force:
+                self._sessions.end(session, INVALID_TEXT)
+                return None
+            if state.is_admin is not None:
+                session.is_admin = state.is_admin
+            if session.account.is_over:  # meanwhile
                 return None
         return session
+
+
+def _told(session: PageSession) -> dict[str, Any]:
+    return {
+        "user": session.user,
+        "csrf": session.csrf,
+        "admin": session.is_admin,
+        "files": session.account.may_transfer,
+    }
 
 
 def _check_origin(request: Any) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ftpservice.web.access.account_session import AccountSession
 
 __all__ = ["Caller", "Scope", "parse_scopes"]
 
@@ -26,6 +30,9 @@ class Caller:
 
     name: str
     scopes: frozenset[Scope]
+    """Empty for an account without the right ``admin``."""
+    account: AccountSession | None = None
+    """The session of a browser; None for a token, which has no files."""
 
 
 def parse_scopes(texts: Iterable[str]) -> frozenset[Scope]:

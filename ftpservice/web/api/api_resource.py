@@ -84,7 +84,7 @@ class ApiResource(Resource):
     async def _may_listen(self, request: WebRequest) -> bool:
         """Return whether the caller of a request that is being answered still may make it."""
         try:
-            await self._access.caller(request)
+            _require(Scope.READ, await self._access.caller(request))
         except Problem:
             return False
         return True
@@ -100,7 +100,8 @@ class ApiResource(Resource):
             self.fixed["/".join(words)](request)
             return
         caller = await self._access.caller(request)
-        if "/".join(words) in self.streams and method == "GET" and Scope.READ in caller.scopes:
+        if "/".join(words) in self.streams and method == "GET":
+            _require(Scope.READ, caller)
             self.streams["/".join(words)](request, lambda: self._may_listen(request))
             return
         found = self._table.find(words)
@@ -110,12 +111,17 @@ class ApiResource(Resource):
             request.setHeader(b"Allow", ", ".join(found).encode())
             raise Problem(405, "The address does not support this method.")
         route, values = found[method]
-        if route.scope not in caller.scopes:
-            raise Problem(403, f"This needs the scope {route.scope}.")
+        _require(route.scope, caller)
         body = parse_body(route.body, request.content.getvalue())
         call = ApiCall(caller, values, _query(request, route.query), body, request.peer_host)
         result = await route.operation(self._parts, call)
         request.send(200, json.dumps(result).encode() + b"\n", JSON)
+
+
+def _require(scope: Scope, caller: Caller) -> None:
+    if scope not in caller.scopes:
+        lacking = "the right admin" if caller.account is not None else f"the scope {scope}"
+        raise Problem(403, f"This needs {lacking}.")
 
 
 def _query(request: WebRequest, known: Any) -> dict[str, str]:

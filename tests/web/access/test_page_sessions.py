@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from twisted.internet.task import Clock
 
 from ftpservice.web.access.page_sessions import (
     IDLE_SECONDS,
     LONGEST_SECONDS,
     MAX_SESSIONS,
     MAX_SESSIONS_PER_USER,
+    PageSession,
     PageSessions,
     cookie_name,
 )
 
 
-class Clock:
-    now = 0.0
+class Session:
+    """A session of an account."""
 
-    def __call__(self) -> float:
-        return self.now
+    is_over = is_working = is_admin = False
+
+    def end(self, reason: str) -> None:
+        self.is_over = True
+
+    disconnect = end
 
 
 @pytest.fixture
@@ -27,43 +35,57 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def logins(clock: Clock) -> PageSessions:
-    return PageSessions(clock)
+def logins(clock: Clock) -> Iterator[PageSessions]:
+    made = PageSessions(clock)
+    yield made
+    made.stop()
+    assert clock.getDelayedCalls() == []
+
+
+def begin(logins: PageSessions, user: str = "ann") -> tuple[str, PageSession]:
+    return logins.begin(user, Session())  # type: ignore[arg-type]
 
 
 def test_a_login_is_found_by_its_cookie_until_it_ends(logins: PageSessions) -> None:
-    secret, session = logins.begin("ann")
+    secret, session = begin(logins, "ann")
     assert logins.find(secret) is session
     assert logins.find(secret + "x") is None
     assert session.accepts_csrf(session.csrf)
     assert not session.accepts_csrf("")
-    logins.end(session)
+    logins.end(session, "why")
+    assert session.account.is_over
     assert logins.find(secret) is None
 
 
 def test_a_login_ends_without_requests_and_after_a_day(logins: PageSessions, clock: Clock) -> None:
-    secret, _ = logins.begin("ann")
-    clock.now += IDLE_SECONDS - 1
+    secret, _ = begin(logins, "ann")
+    clock.advance(IDLE_SECONDS - 1)
     assert logins.find(secret)
-    clock.now += IDLE_SECONDS
+    clock.advance(IDLE_SECONDS)
     assert logins.find(secret) is None
-    secret, session = logins.begin("ann")
-    while clock.now + IDLE_SECONDS / 2 < session.created + LONGEST_SECONDS:
-        clock.now += IDLE_SECONDS / 2
+    secret, session = begin(logins, "ann")
+    while clock.seconds() + IDLE_SECONDS / 2 < session.created + LONGEST_SECONDS:
+        clock.advance(IDLE_SECONDS / 2)
         assert logins.find(secret)
-    clock.now = session.created + LONGEST_SECONDS
+    clock.advance(session.created + LONGEST_SECONDS - clock.seconds())
     assert logins.find(secret) is None
 
 
 def test_their_number_is_bounded(logins: PageSessions) -> None:
-    first, _ = logins.begin("ann")
+    first, _ = begin(logins, "ann")
     for _ in range(MAX_SESSIONS_PER_USER):
-        logins.begin("ann")
+        begin(logins, "ann")
     assert logins.find(first) is None
-    other, _ = logins.begin("bob")
+    other, _ = begin(logins, "bob")
     for number in range(MAX_SESSIONS):
-        logins.begin(str(number))
+        begin(logins, str(number))
     assert logins.find(other) is None
+
+
+def test_a_login_ends_with_the_session_of_its_account(logins: PageSessions) -> None:
+    secret, session = begin(logins)
+    session.account.end("kicked")
+    assert logins.find(secret) is None
 
 
 def test_the_cookie_of_a_tls_connection_is_bound_to_this_host() -> None:

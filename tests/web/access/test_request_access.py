@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.web.access.page_sessions import PageSessions
+from ftpservice.web.access.portal_access import AccountState
 from ftpservice.web.access.request_access import CHECK_SECONDS, RequestAccess
 from ftpservice.web.access.scopes import Scope
 from ftpservice.web.access.token_access import TokenAccess
@@ -20,25 +22,41 @@ from ftpservice.web.http.problems import Problem
 JSON = "application/json; charset=utf-8"
 
 
+class Session:
+    """A session of an account."""
+
+    is_over = is_working = False
+    is_admin = may_transfer = True
+
+    def end(self, reason: str) -> None:
+        self.is_over = True
+
+
 class Portal:
     """Accepts the password ``right``."""
 
     def __init__(self) -> None:
         self.admins = {"ann"}
 
-    async def check(self, user: str, password: str, peer: str, tls: str) -> None:
+        self.locked = False
+
+    async def check(self, user: str, password: str, peer: str, tls: str) -> Session:
         if password != "right":
             raise Problem(401, "Login failed.")
+        return Session()
 
-    async def is_admin(self, user: str) -> bool:
-        return user in self.admins
+    def begin(self, session: Session, make_room: Any) -> None:
+        pass
+
+    async def state(self, user: str) -> AccountState:
+        return AccountState(not self.locked, user in self.admins)
 
 
 class Door:
     def __init__(self) -> None:
         self.now, self.portal = 0.0, Portal()
         tokens = TokenAccess(None, InlineRunner(), lambda _event: None, lambda: self.now)
-        sessions = PageSessions(lambda: self.now)
+        sessions = PageSessions(Clock())
         self.access = RequestAccess(
             tokens,
             self.portal,  # type: ignore[arg-type]
@@ -142,14 +160,24 @@ def test_without_tls_other_machines_are_refused_before_anything_else(door: Door)
     assert door.status(is_secure=False, peer="127.0.0.1") == 401
 
 
-def test_a_login_ends_when_its_account_may_no_longer_use_the_page(door: Door) -> None:
+def test_a_login_ends_when_its_account_is_no_longer_in_force(door: Door) -> None:
     door.log_in()
-    door.portal.admins.clear()
+    door.portal.locked = True
     assert door.status() == 200
     door.now += CHECK_SECONDS
     assert door.status() == 401
-    door.portal.admins.add("ann")
+    door.portal.locked = False
     assert door.status() == 401
+
+
+def test_a_login_that_loses_the_right_admin_has_no_scopes_any_more(door: Door) -> None:
+    door.log_in()
+    door.portal.admins.clear()
+    assert door.run("caller").scopes == frozenset(Scope)
+    door.now += CHECK_SECONDS
+    caller = door.run("caller")
+    assert (caller.scopes, caller.account is None) == (frozenset(), False)
+    assert door.run("current")["admin"] is False
 
 
 def test_a_login_can_be_ended(door: Door) -> None:

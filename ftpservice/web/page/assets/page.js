@@ -27,8 +27,12 @@ function Login({ done }) {
     <label>Password<input name="password" type="password" autocomplete="current-password" required /></label>
     <p class="bad" role="alert">${error}</p>
     <button class="main">Log in</button>
-    <p class="soft">Accounts with the right admin can log in.</p>
   </form></main>`;
+}
+
+function NoAdmin({ leave }) {
+  return html`<main><div class="login"><h1>ftpservice</h1><p class="bad" role="alert">The account has no right admin.</p>
+    <button class="main" onClick=${leave}>Log out</button></div></main>`;
 }
 
 // A time on the axis: seconds only where they differ, the day where there are several.
@@ -169,6 +173,7 @@ function App() {
   const use = (value) => { useLogin(value); setLogin(value); };
   useEffect(() => { ask("GET", "/login").then(use).catch(() => use(null)); }, []);
   if (login === undefined) return null;
+  if (login !== null && !login.admin) return html`<${NoAdmin} leave=${() => ask("DELETE", "/login").finally(() => use(null))} />`;
   return login === null ? html`<${Login} done=${use} />` : html`<${Page} key=${login.user} login=${login} lost=${() => use(null)} />`;
 }
 

@@ -1,0 +1,152 @@
+"""The session of an account that has logged in to the page, among those of FTP.
+
+It is in the same registry: `who`, REPORT, `kick`, bans, the watch of accounts and the stop of the
+service treat it as a session of the protocol ``http``. It has no connection of its own: requests
+come over many, and each one that works on files is registered with `working`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ftpservice.control.factory import FTPFactory
+from ftpservice.data.connector import ControlAddresses
+from ftpservice.events import LoggedIn, SessionOpened
+from ftpservice.session.context import SessionContext
+from ftpservice.session.transfer import RunningTransfer
+from ftpservice.storage.rights import Right
+
+__all__ = ["LOCAL", "PROTOCOL", "AccountSession"]
+
+LOCAL = "local"
+"""The address of a client of a UNIX socket."""
+PROTOCOL = "http"
+SERVER_ADDRESS = "127.0.0.1"
+"""Stands for the address of the server, which matters to data connections only."""
+
+
+class AccountSession:
+    """A session (`ManagedSession`); ``context.portal_login`` is to log in before `begin`.
+
+    ``tls`` is the version and the cipher of the connection; empty: plaintext.
+    """
+
+    def __init__(self, factory: FTPFactory, host: str, tls: str) -> None:
+        ends = ControlAddresses(None if host == LOCAL else host, SERVER_ADDRESS)
+        self._factory = factory
+        self.context: SessionContext = factory.context(self, ends, PROTOCOL)
+        state = self.context.tls_state
+        state.control, state.description = bool(tls), tls
+        self.is_over = False
+        """Whether it accepts no request any more."""
+        self._has_begun = self._has_left = False
+        self._reason = ""
+        self._work: dict[object, Callable[[], object]] = {}
+        """What is under way, with what stops it."""
+        self._transfers: list[RunningTransfer] = []
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether its account had the right ``admin`` when it logged in."""
+        account = self.context.portal_login.account
+        return account is not None and Right.ADMIN in account.rights and not account.anonymous
+
+    @property
+    def may_transfer(self) -> bool:
+        """Whether files may be transferred: not in plaintext where that is refused."""
+        context, account = self.context, self.context.portal_login.account
+        if context.tls_state.control or account is None:
+            return account is not None
+        return not context.services.settings.tls.requires_data_tls(account.tls_required)
+
+    def begin(self) -> int:
+        """Begin, after the login; returns 0, or the limit of sessions that is reached."""
+        context = self.context
+        account, services = context.portal_login.account, context.services
+        assert account is not None
+        limit = account.max_sessions or services.settings.max_sessions_per_user
+        if not services.session_limits.take("user", account.name, limit):
+            return limit
+        self._has_begun = True
+        context.events.publish(SessionOpened, PROTOCOL, user="")
+        context.begin_login(account)
+        context.events.publish(LoggedIn, context.tls_state.description)
+        return 0
+
+    @contextmanager
+    def working(self, stop: Callable[[], object]) -> Iterator[None]:
+        """Count a request while it works; ``stop`` is called if the session is ended at once.
+
+        The session stays registered until all have ended.
+        """
+        key = object()
+        self._work[key] = stop
+        try:
+            yield
+        finally:
+            del self._work[key]
+            if self.is_over and not self._work:
+                self._leave()
+
+    def add_transfer(self, transfer: RunningTransfer) -> None:
+        """Show a transfer as the running one; there may be several, the last one is shown."""
+        self._transfers.append(transfer)
+        self.context.running = transfer
+
+    def remove_transfer(self, transfer: RunningTransfer) -> None:
+        """Undo `add_transfer`."""
+        self._transfers.remove(transfer)
+        self.context.running = self._transfers[-1] if self._transfers else None
+
+    def end(self, reason: str) -> None:
+        """End after the requests in progress; no other one is accepted."""
+        if not self.is_over:
+            self.is_over, self._reason = True, reason
+        if not self._work:
+            self._leave()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a request of the account is being carried out."""
+        return bool(self._work)
+
+    is_busy = is_working
+
+    def client_is_connected(self) -> bool:
+        """Return whether the session has not ended."""
+        return not self.is_over
+
+    def finish_and_disconnect(self, reason: str) -> None:
+        """End after the requests in progress, unless an administrator drains the service."""
+        if not (self.is_admin and self._factory.session_refusal == reason):
+            self.end(reason)
+
+    def disconnect(self, reason: str) -> None:
+        """End, and stop the requests in progress."""
+        self.is_over, self._reason = True, self._reason or reason
+        for stop in tuple(self._work.values()):
+            stop()
+        if not self._work:
+            self._leave()
+
+    yield_place = disconnect
+
+    def abort(self) -> None:
+        """End at once, whatever is still under way."""
+        self.disconnect("aborted")
+        self._leave()
+
+    def _leave(self) -> None:
+        """Log out, and leave the registry."""
+        if self._has_left:
+            return
+        self._has_left = True
+        context = self.context
+        if self._has_begun:
+            context.forget_login()
+            waiting = context.services.session_limits.waiting
+            waiting.discard(context.peer.limit_key, context.peer.session)
+            context.events.close(self._reason)
+        context.portal_login.end()
+        self._factory.leave(self, context, False)

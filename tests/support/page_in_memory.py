@@ -1,0 +1,123 @@
+"""The page's logins in memory: accounts with files in memory, on a clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet.defer import Deferred, succeed
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
+
+from ftpservice.accounts.account import Account, IAccount
+from ftpservice.backends.memory.storage import MemoryStorage
+from ftpservice.concurrency.thread_pool import InlineRunner
+from ftpservice.control.factory import FTPFactory
+from ftpservice.events import Event
+from ftpservice.session.settings import SessionSettings
+from ftpservice.storage.permissions import RestrictedStorage
+from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.web.access.page_sessions import PageSessions
+from ftpservice.web.access.portal_access import PortalAccess
+from ftpservice.web.access.request_access import RequestAccess
+from ftpservice.web.access.token_access import TokenAccess
+from ftpservice.web.page.page import LoginResource
+from tests.support.web_client import Answer, SiteInMemory
+
+__all__ = ["ORIGIN", "PASSWORD", "PageInMemory"]
+
+ORIGIN = "http://127.0.0.1:8021"
+PASSWORD = "secret"
+
+
+@implementer(IRealm)
+class NamedRealm:
+    """Accounts over the same files: ``ann``, and ``root`` with the right ``admin``."""
+
+    def __init__(self) -> None:
+        self.storage: Any = MemoryStorage()
+        self.rights = {"ann": PRESETS["full"], "root": PRESETS["full"] | {Right.ADMIN}}
+        self.more: dict[str, Any] = {}
+        self.logouts: list[str] = []
+
+    def requestAvatar(self, avatar_id: Any, _mind: Any, *_interfaces: Any) -> Any:
+        name = avatar_id.decode()
+        storage = RestrictedStorage(self.storage, self.rights[name])
+        account = Account(name, storage, self.rights[name], **self.more)
+        return succeed((IAccount, account, lambda: self.logouts.append(name)))
+
+
+class PageInMemory:
+    """A site with ``/login``, and the accounts of a `NamedRealm`."""
+
+    def __init__(self, settings: SessionSettings | None = None) -> None:
+        self.memory, self.realm = SiteInMemory(), NamedRealm()
+        self.clock, self.site = self.memory.clock, self.memory.site
+        checker = InMemoryUsernamePasswordDatabaseDontUse()
+        for name in self.realm.rights:
+            checker.addUser(name.encode(), PASSWORD.encode())
+        self.factory = FTPFactory(Portal(self.realm, [checker]), self.clock, settings)
+        self.events: list[Event] = []
+        self.factory.event_sink.events.subscribe(self.events.append)
+        self.sessions = PageSessions(self.clock)
+        self.portal = PortalAccess(self.factory, (checker,), lambda _seconds: succeed(None))
+        self.access = RequestAccess(
+            TokenAccess(None, InlineRunner(), self.events.append, self.clock.seconds),
+            self.portal,
+            self.sessions,
+            lambda _is_secure, _host: True,
+            self.clock.seconds,
+        )
+        self.site.mount("/login", LoginResource(self.access))
+        self.cookie = self.csrf = ""
+
+    def log_in(self, user: str = "ann", password: str = PASSWORD) -> Answer:
+        """Log in; the cookie is sent from then on."""
+        given = json.dumps({"user": user, "password": password}).encode()
+        answer = self.ask("POST", "/login", given)
+        if answer.status == 200:
+            self.cookie = answer.headers["set-cookie"].partition(";")[0]
+            self.csrf = answer.json["csrf"]
+        return answer
+
+    @property
+    def headers(self) -> list[str]:
+        """The headers of a request of the page."""
+        return [
+            f"Origin: {ORIGIN}",
+            "Content-Type: application/json",
+            *([f"Cookie: {self.cookie}", f"X-CSRF-Token: {self.csrf}"] if self.cookie else []),
+        ]
+
+    def ask(self, method: str, path: str, body: bytes = b"", *more: str) -> Answer:
+        """Send a request of the page."""
+        return self.memory.ask(f"{method} {path}", *self.headers, *more, body=body)
+
+    def mount(self, path: str, work: Callable[[Any], Any]) -> None:
+        """Let a coroutine function answer what is asked of a path."""
+        self.site.mount(path, CoroutineResource(work))
+
+    def stop(self) -> None:
+        """End everything; nothing may be left on the clock."""
+        self.sessions.stop()
+        self.factory.stopFactory()
+        assert self.factory.sessions == {}
+        assert self.clock.getDelayedCalls() == []
+
+
+class CoroutineResource(Resource):
+    """Answers with what a coroutine function sends."""
+
+    isLeaf = True
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._work = work
+
+    def render(self, request: Any) -> Any:
+        Deferred.fromCoroutine(self._work(request))
+        return NOT_DONE_YET
