@@ -87,7 +87,7 @@ $(VENV)/.made:
 $(VENV)/.installed: $(VENV)/.made $(PACKAGED)
 	@echo 'Installing ftpservice into $(VENV) ...'
 	@rm -rf build
-	@$(INSTALL) '.[shell]'
+	@$(INSTALL) '.[shell,sql]'
 	@rm -rf build
 	@touch $@
 

@@ -17,8 +17,9 @@ from twisted.logger import Logger, LogLevel, globalLogPublisher
 
 from ftpservice import events
 from ftpservice.activity.log_throttle import LogThrottle, SuppressedLines
-from ftpservice.activity.text_table import duration_text
+from ftpservice.activity.text_table import count_text, duration_text
 from ftpservice.events import Event, Outcome
+from ftpservice.wire.units import bytes_text
 
 __all__ = ["LOGGED_EVENT", "EventLog", "Verbosity"]
 
@@ -63,8 +64,8 @@ def _transfer_ended(event: events.TransferEnded) -> str:
     verb = "uploaded" if event.upload else "downloaded"
     detail = f" ({event.detail})" if event.detail else ""
     return (
-        f" {verb} {event.path}: {event.outcome.value}, {event.size} bytes in {event.seconds:.3f} s"
-        f"{detail}"
+        f" {verb} {event.path}: {event.outcome.value}, {bytes_text(event.size)} in "
+        f"{event.seconds:.3f} s{detail}"
     )
 
 
@@ -75,7 +76,7 @@ def _file_changed(event: events.FileChanged) -> str:
 
 def _file_expired(event: events.FileExpired) -> str:
     what = "empty directory " if event.is_directory else ""
-    size = "" if event.is_directory else f"{event.size} bytes, "
+    size = "" if event.is_directory else f"{bytes_text(event.size)}, "
     age = duration_text(event.age)
     return f" retention deleted {what}{event.path}: {size}unchanged for {age}, rule {event.rule!r}"
 
@@ -100,8 +101,8 @@ def _banned(event: events.Banned) -> str:
 def _session_closed(event: events.SessionClosed) -> str:
     return (
         f" disconnected after {duration_text(event.seconds)}: "
-        f"uploaded {event.files_up} files, {event.bytes_up} bytes; "
-        f"downloaded {event.files_down} files, {event.bytes_down} bytes"
+        f"uploaded {count_text(event.files_up, 'file')}, {bytes_text(event.bytes_up)}; "
+        f"downloaded {count_text(event.files_down, 'file')}, {bytes_text(event.bytes_down)}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from ftpservice.admin.command_group import CommandGroup
+from ftpservice.service.settings.errors import WrongCommandLine
 
 __all__ = [
     "FAILED_STATUS",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 FAILED_STATUS = 1
+USAGE_STATUS = 2
 UNAVAILABLE_STATUS = 3
 JSON_OPTION = "--json"
 PREFIX = "ftpservice: "
@@ -71,9 +73,10 @@ class AdminCommands(CommandGroup):
         except SystemExit as end:
             if not isinstance(end.code, str):
                 raise
-            message = end.code.removeprefix(PREFIX)
-            _show_error(click.ClickException(message), "CannotStart", as_json)
-            raise SystemExit(FAILED_STATUS) from None
+            shown = click.ClickException(end.code.removeprefix(PREFIX))
+            is_wrong = isinstance(end, WrongCommandLine)
+            _show_error(shown, "UsageError" if is_wrong else "CannotStart", as_json)
+            raise SystemExit(USAGE_STATUS if is_wrong else FAILED_STATUS) from None
         raise SystemExit(status if isinstance(status, int) else 0)
 
 

@@ -88,7 +88,7 @@ def show_config(as_json: bool, words: Sequence[str]) -> None:
 
 
 def parsed_options(words: Sequence[str]) -> Any:
-    """Parse the options of ``serve``; ends the process with one line and status 1 on an error."""
+    """Parse the options of ``serve``; ends the process with one line on an error."""
     from ftpservice.service.tap import Options
 
     options = Options()

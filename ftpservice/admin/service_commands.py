@@ -201,8 +201,10 @@ def bans(send: Callable[..., Any], *, as_json: bool) -> None:
 @service_command
 def drain(send: Callable[..., Any], *, undo: bool, wait: bool, as_json: bool) -> None:
     """Refuse new sessions with 421, and end the others after their transfers."""
+    if undo and wait:
+        raise click.UsageError("--undo does not wait: give --wait without it")
     state = send("drain", undo=undo)
-    while wait and not undo and state["sessions"]:
+    while wait and state["sessions"]:
         time.sleep(DRAIN_POLL_SECONDS)
         state = send("drain", ask=True)
     if as_json:

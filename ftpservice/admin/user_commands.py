@@ -15,9 +15,11 @@ from ftpservice.accounts.account_changes import new_record
 from ftpservice.accounts.account_json import account_json, origins_json
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import (
+    AccountStoreError,
     IAccountStore,
     InvalidAccount,
     IPasswordStore,
+    StoreUnavailable,
 )
 from ftpservice.accounts.checkers import password_bytes
 from ftpservice.accounts.groups.group_names import is_group
@@ -234,10 +236,17 @@ def check_users(
 
 def _store_problems(store: IAccountStore) -> list[str]:
     """Return what is wrong with a store, and with the storages of its accounts and groups."""
-    if IPasswordStore.providedBy(store):  # the settings name its storages, and it may be slow
-        return list(store.problems())
-    listing = store.listing()
-    return [*listing.problems, *storage_problems([*listing.accounts, *store.groups()])]
+    if not IPasswordStore.providedBy(store):
+        listing = store.listing()
+        return [*listing.problems, *storage_problems([*listing.accounts, *store.groups()])]
+    problems = list(store.problems())
+    try:
+        listing = store.listing()
+    except StoreUnavailable:
+        raise
+    except AccountStoreError:  # it cannot list its accounts
+        return problems
+    return [*problems, *listing.problems, *storage_problems(listing.accounts)]
 
 
 def _password_problems(store: IAccountStore, name: str, password_stdin: bool) -> list[str]:

@@ -14,6 +14,7 @@ from ftpservice.wire import codes
 from ftpservice.wire.digests import ALGORITHMS
 from ftpservice.wire.facts import choose_facts
 from ftpservice.wire.replies import Reply, reply
+from ftpservice.wire.units import bytes_text
 
 __all__ = ["report_lines", "verbs"]
 
@@ -72,7 +73,7 @@ def _status_lines(context: SessionContext) -> list[str]:
     if running is None:
         lines.append(" No transfer in progress.")
     else:
-        lines.append(f" In progress: {running.what}, {running.moved} bytes so far.")
+        lines.append(f" In progress: {running.what}, {bytes_text(running.moved)} so far.")
     return lines
 
 

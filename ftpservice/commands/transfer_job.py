@@ -47,6 +47,7 @@ from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection, Tran
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.replies import Reply, reply
+from ftpservice.wire.units import bytes_text
 
 __all__ = ["DownloadJob", "TransferJob", "UploadJob"]
 
@@ -178,6 +179,7 @@ class DownloadJob(TransferJob):
         reading: IReading,
         next_transfer: NextTransfer,
     ) -> None:
+        # Clients read the size as the number before " bytes)", also where it is 1.
         text = f"Sending {path} ({reading.entry.size} bytes)."
         super().__init__(context, channel, f"RETR {path}", text, path)
         self._reading = reading
@@ -298,12 +300,13 @@ class UploadJob(TransferJob):
         path = self._writing_path
         if self.mode is WriteMode.APPEND and entry.name != path.name:
             return (
-                f"{moved} bytes appended; the file was renamed or moved meanwhile and is "
-                f"{entry.size} bytes now."
+                f"{bytes_text(moved)} appended; the file was renamed or moved meanwhile and is "
+                f"{bytes_text(entry.size)} now."
             )
         if entry.size == moved:
-            return f"{moved} bytes stored in {self._path}."
-        return f"{moved} bytes received, {self._path} is {entry.size} bytes now."
+            unit = "byte" if moved == 1 else "bytes"
+            return f"{moved} {unit} stored in {self._path}."
+        return f"{bytes_text(moved)} received, {self._path} is {bytes_text(entry.size)} now."
 
     def _failed(self, error: BaseException) -> tuple[Outcome, Reply]:
         connection = self.connection

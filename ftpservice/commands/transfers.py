@@ -31,6 +31,7 @@ from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.wire import codes
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
+from ftpservice.wire.units import bytes_text
 
 __all__ = ["verbs"]
 
@@ -197,7 +198,7 @@ async def allocate(context: SessionContext, text: str) -> Reply:
         if free < announced:
             raise NoSpace(context.directory)
     context.next_transfer = context.next_transfer._replace(announced_size=announced or None)
-    return reply(codes.OK, f"{announced} bytes or more expected.")
+    return reply(codes.OK, f"{bytes_text(announced)} or more expected.")
 
 
 @verbs.add("REST", ArgumentKind.NUMBER, rfc="3659 5", syntax="<offset>", feature="REST STREAM")

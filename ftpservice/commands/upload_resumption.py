@@ -24,6 +24,7 @@ from ftpservice.storage.interfaces import IPartials, WriteMode
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.units import bytes_text
 
 __all__ = [
     "check_reader",
@@ -106,7 +107,8 @@ def check_reader(context: SessionContext, path: VirtualPath) -> None:
     if reported is not None and reported.resumes is not None:
         raise ReplyError(
             codes.FILE_BUSY,
-            f"SIZE was that of an interrupted upload ({reported.size} bytes); send SIZE again.",
+            f"SIZE was that of an interrupted upload ({bytes_text(reported.size)}); send SIZE "
+            "again.",
         )
 
 
@@ -189,11 +191,12 @@ async def refuse_missing(
         raise error
     if context.upload_key(path) in context.services.uploads.active:
         raise ReplyError(
-            codes.FILE_UNAVAILABLE, f"It is being uploaded ({partial.size} bytes so far)."
+            codes.FILE_UNAVAILABLE, f"It is being uploaded ({bytes_text(partial.size)} so far)."
         )
     raise ReplyError(
         codes.FILE_UNAVAILABLE,
-        f"No such file, only an interrupted upload ({partial.size} bytes): resume or DELE it.",
+        f"No such file, only an interrupted upload ({bytes_text(partial.size)}): resume or DELE "
+        "it.",
     )
 
 

@@ -254,9 +254,9 @@ class ControlProtocol(Protocol):
         """Send 421 and close, before a login, because another session needs the place."""
         self._entered = False
         self.context.events.publish(Refused, reason)
-        self.context.events.close(reason)
         self._registry.release_place(self.context)
         self.disconnect(reason)
+        self.context.events.close(reason)
 
     def abort(self) -> None:
         """Abort the connection."""

@@ -178,7 +178,7 @@ def _control_socket(
     """Yield the control socket, if there is one."""
     path = options.settings.control_socket_path
     if path is not None:
-        control = ControlSocket(path, actions.by_name, reactor, owner_for(options))
+        control = ControlSocket(path, actions.by_name | actions.feeds, reactor, owner_for(options))
         control.when_bound = guard.guard_control
         yield control
 

@@ -22,7 +22,7 @@ from ftpservice.accounts.defence.networks import (
 )
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.admin_actions import publishing_actions
-from ftpservice.activity.event_feed import EventFeed
+from ftpservice.activity.event_feed import EventFeed, Feed
 from ftpservice.activity.report import ActivityReport, LiveSession, session_values
 from ftpservice.activity.trace.trace_feed import trace_for
 from ftpservice.concurrency.task import Task
@@ -48,7 +48,7 @@ Request = Mapping[str, Any]
 
 
 class ServiceActions:
-    """The requests, by the name of their command in `by_name`."""
+    """The requests by the name of their command: `by_name`, and `feeds` of values as they come."""
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class ServiceActions:
         report.moved = self._moved
         self.renewal: CertificateRenewal | None = None
         """The renewal of the certificate by ACME, if there is one."""
+        self.feeds = _feeds(factory)
 
     @property
     def by_name(self) -> dict[str, Callable[[Request], Any]]:
@@ -78,8 +79,6 @@ class ServiceActions:
             "bans": self.bans,
             "drain": self.drain,
             "report": self.report,
-            "log": partial(_log, self._factory),
-            "trace": partial(trace_for, self._factory),
             "quota": self.quota,
             "certificate": self.certificate,
             **_retention_actions(self._retention),
@@ -216,6 +215,15 @@ class ServiceActions:
             ],
             "acme": self.renewal.plan.status() if self.renewal is not None else None,
         }
+
+
+def _feeds(factory: FTPFactory) -> dict[str, Callable[[Request], Feed]]:
+    """Return the requests that are answered by values as they come, by command."""
+    feeds: dict[str, Callable[[Request], Feed]] = {
+        "log": partial(_log, factory),
+        "trace": partial(trace_for, factory),
+    }
+    return publishing_actions(feeds, factory.event_sink.events.publish, time.time)
 
 
 def _log(factory: FTPFactory, request: Request) -> EventFeed:

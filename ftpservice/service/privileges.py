@@ -43,6 +43,10 @@ ROOT_GROUP_TEXT = (
     "--uid: the process is in the group of root (0), which {name} is not - start it without, by "
     "setpriv --init-groups or by User= in its unit"
 )
+GROUP_TEXT = (
+    "the process is in the group of root (0) and can use files of that group - start it by User= "
+    "in its unit, or by setpriv --init-groups"
+)
 ALLOWED_TEXT = "warning: serving as root (--allow-root); --uid USER drops its privileges"
 
 
@@ -166,8 +170,8 @@ class Privileges:
         """
         if self._user is not None:
             _become(self._user)
-            for line in self.access_warnings():
-                self._write_line(f"warning: {line}")
+        for line in self.access_warnings():
+            self._write_line(f"warning: {line}")
         if not self._settings.allow_root:
             _require_no_root()
         elif os.geteuid() == ROOT:
@@ -175,12 +179,14 @@ class Privileges:
         set_dumpable(self._settings.core_dumps)  # a change of the user has reset it
 
     def access_warnings(self) -> list[str]:
-        """Return what the new user cannot read again; raises `CannotStart` for what it must read.
+        """Return what the new user cannot read again, or that the group of root is left over.
 
-        Without this the service would start, and later miss changes.
+        Raises `CannotStart` for what it must read: without this the service would start, and
+        later miss changes.
         """
         if self._user is None:
-            return []
+            in_group = ROOT in (os.getgid(), os.getegid(), *os.getgroups())
+            return [GROUP_TEXT] if in_group and os.geteuid() != ROOT else []
         with acting_as(self._user.owner):
             for module in MODULE_FILES:
                 self._require_readable(module, "install Python and ftpservice elsewhere")

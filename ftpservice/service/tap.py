@@ -10,6 +10,7 @@ import resource
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from getopt import GetoptError
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
@@ -20,7 +21,8 @@ from ftpservice.service.log.setup import logs_for
 from ftpservice.service.operator_console import console_for
 from ftpservice.service.privileges import Privileges, owner_for
 from ftpservice.service.settings import options
-from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.settings.errors import CannotStart, WrongCommandLine
+from ftpservice.service.settings.options import UnexpectedArgument
 from ftpservice.service.signals import reload_on_sighup, reopen_on_sigusr1, stop_on_signals
 from ftpservice.service.start_check import start_warnings
 
@@ -35,7 +37,11 @@ class Options(options.ServiceOptions):
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            raise SystemExit(f"ftpservice: {error}") from None
+            is_unknown = isinstance(error, UnexpectedArgument) or isinstance(
+                error.__context__, GetoptError
+            )
+            ends = WrongCommandLine if is_unknown else SystemExit
+            raise ends(f"ftpservice: {error}") from None
         if self["check"]:
             run_start_check(self)
 

@@ -106,7 +106,7 @@ class SessionEvents:
         self._login = login
         self._tls = tls
         self.info: SessionInfo | None = None
-        """What the events share; None after a logout."""
+        """What the events share; that of the last login after the end of the session."""
         self.last_user = ""
         """The account of the last login, also after the logout."""
         self._since = services.clock.seconds()
@@ -338,11 +338,11 @@ class SessionContext:
         self.connector.close()
         self.account = self.storage = NOT_LOGGED_IN
         self.own_uploads = None
-        self.events.info = None
 
     def forget_login(self) -> None:
         """Return to the state of a new session; TLS and failed logins stay (REIN, USER)."""
         self.end_login()
+        self.events.info = None
         self._apply_limits(None)
         self.phase, self.user, self.directory = Phase.GREETED, "", ROOT
         self.next_transfer, self.reported_sizes = WHOLE_FILE, {}

@@ -259,7 +259,7 @@ class SimpleServerSession:
         context: SessionContext = self.context
         if self._task is not None:
             self._task.cancel()
-        context.forget_login()
+        context.end_login()
         context.portal_login.end()
         if handshake_failed(self._transport):
             context.events.publish(HandshakeFailed, reason)

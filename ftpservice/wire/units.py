@@ -1,4 +1,4 @@
-"""Values of settings: as users write them (``10M``, ``7d``), and checks of what programs pass."""
+"""Amounts: as users write them (``10M``, ``7d``), as they read them, and checks of settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-__all__ = ["checked_path", "parse_duration", "parse_size", "parse_umask", "require_amounts"]
+__all__ = [
+    "bytes_text",
+    "checked_path",
+    "parse_duration",
+    "parse_size",
+    "parse_umask",
+    "require_amounts",
+]
 
 SIZE_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 DURATION_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
@@ -25,6 +32,11 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError(f"not a size: {text!r} (such as 500K, 10M, 2G)")
     return int(match[1]) * SIZE_UNITS[match[2].upper()]
+
+
+def bytes_text(count: int) -> str:
+    """Return ``1 byte``, ``2 bytes``."""
+    return "1 byte" if count == 1 else f"{count} bytes"
 
 
 def parse_duration(text: str) -> float:

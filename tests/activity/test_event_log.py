@@ -123,7 +123,7 @@ def test_a_line_begins_with_the_id_of_the_transfer_or_of_the_session() -> None:
         "c0ffee-7 ann@192.0.2.1 [7] logged in",
         "c0ffee-7-2 ann@192.0.2.1 [7] uploaded /a: complete, 5 bytes in 1.000 s",
         "c0ffee-7 ann@192.0.2.1 [7] disconnected after 00:01:30: "
-        "uploaded 1 files, 5 bytes; downloaded 2 files, 70 bytes",
+        "uploaded 1 file, 5 bytes; downloaded 2 files, 70 bytes",
     ]
 
 

@@ -53,3 +53,31 @@ def test_an_unknown_command_is_named(
     assert "Unknown command: 'sevre'. Did you mean 'serve'?" in capsys.readouterr().err
     assert ended("bogus") == 2
     assert "Unknown command: 'bogus'.\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("doctor", "--bogus"), "option --bogus not recognized"),
+        (("serve", "--chek"), "option --chek not recognized"),
+        (("config", "check", "--bogus"), "option --bogus not recognized"),
+        (("config", "show", "--listen"), "option --listen requires argument"),
+        (("config", "check", "bogus"), "unexpected argument 'bogus'"),
+    ],
+)
+def test_a_wrong_option_of_serve_is_a_wrong_command_line(
+    words: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(*words) == 2
+    shown = capsys.readouterr().err
+    assert reason in shown
+    if words[0] != "serve":
+        assert ended(*words, "--json") == 2
+        assert '"kind": "UsageError"' in capsys.readouterr().err
+
+
+def test_a_value_that_does_not_fit_is_no_wrong_command_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ended("config", "check", "--max-sessions", "many") == 1
+    assert "--max-sessions" in capsys.readouterr().err

@@ -26,13 +26,11 @@ def commands(group: CommandGroup = ftpservice, *before: str) -> list[tuple[str, 
 
 @pytest.mark.parametrize("words", [one for one in commands() if one != ("serve",)], ids=" ".join)
 def test_a_wrong_command_line_is_an_object_with_json(words: tuple[str, ...]) -> None:
-    """Options of the service are refused with status 1, as by ``serve``."""
     status, shown, error = run(*words, "--bogus", "--json")
     assert shown == ""
     assert set(json.loads(error)["error"]) == {"kind", "message"}
     assert "bogus" in json.loads(error)["error"]["message"]
-    is_of_service = words in [("config", "check"), ("config", "show"), ("doctor",)]
-    assert status == (1 if is_of_service else 2)
+    assert status == 2
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_a_database_without_a_schema_has_status_1(postgresql, monkeypatch):
     ("store", "status", "text"),
     [
         ("passwd:passwd.db", 2, "is not a database; name one with --store sql:URL"),
-        ("sql:sqlite:////none/a.db", 3, "No such file"),
+        ("sql:sqlite:////none/a.db", 3, "/none/a.db: the directory /none does not exist"),
         ("sql:postgresql://ann@127.0.0.1:1/x", 3, "Connection refused"),
     ],
 )

@@ -301,6 +301,15 @@ def test_what_is_no_account_file_imports_nothing(importer, text):
     assert not importer.path.exists()
 
 
+@pytest.mark.parametrize("line", ["ann:$1$x:1:1\n", "ann:x:1:1::/home/ann:" + ":" * 20 + "\n"])
+def test_an_only_line_that_is_malformed_is_told(importer, line):
+    """As of a file of Pure-FTPd."""
+    said = importer.run(line).stderr
+    assert f"line 1 is malformed or of another program, as it has {line.count(':') + 1} " in said
+    assert "choose the format with --format" in said
+    assert "$1$" not in said
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

@@ -185,6 +185,7 @@ def test_a_drained_service_finishes_its_transfers(service):
     assert client.line().startswith("226")
     assert client.line().startswith("421")
     assert service.json("drain", "--wait") == {"accepts": False, "sessions": 0}
+    assert service.run("drain", "--undo", "--wait")[0] == 2
     assert service.json("drain", "--undo")["accepts"]
     assert service.client().greeting.startswith("220")
     assert (service.place / "var/files/letter").read_bytes() == b"first half, second half"

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from ftpservice.control.session_tap import tap_session
 from ftpservice.events import (
     CommandFailed,
     LoggedIn,
@@ -329,6 +330,17 @@ def test_a_displaced_session_is_uncounted_once() -> None:
     roster = talk.factory.services().session_limits
     assert [roster.taken("all", ""), roster.taken("address", "127.0.0.1")] == [1, 0]
     assert second.value().startswith(b"220 ")
+
+
+def test_the_end_of_a_displaced_session_comes_after_its_reply() -> None:
+    talk = FTPDialogue(SessionSettings(max_sessions=1))
+    sent: list[int] = []
+    taps = tap_session(talk.protocol, bool, lambda answer: sent.append(answer.code))
+    events = talk.factory.event_sink.events
+    events.subscribe(lambda event: sent.append(event.session), SessionClosed)
+    talk.connect("127.0.0.2")
+    assert sent == [421, talk.protocol.context.peer.session]
+    taps()
 
 
 def test_after_a_logout_a_session_can_be_displaced_again() -> None:

@@ -182,6 +182,24 @@ def test_the_group_of_root_is_refused_where_it_cannot_be_given_up() -> None:
     in_child(steps)
 
 
+@needs_root
+@pytest.mark.parametrize(("groups", "gid"), [([0, 77], 77), ([], 0)])
+def test_without_a_user_to_become_the_group_of_root_is_a_warning(
+    groups: list[int], gid: int
+) -> None:
+    def steps() -> None:
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(*(FREE_UID,) * 3)
+        (line,) = privileges().check_drop()
+        assert line.startswith("the process is in the group of root (0)")
+        said: list[str] = []
+        Privileges(options(), said.append).drop()
+        assert said == [f"warning: {line}"]
+
+    in_child(steps)
+
+
 def test_the_group_of_root_is_given_up_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     found: dict[str, Any] = {"groups": [0, 77]}
     monkeypatch.setattr(os, "getgroups", lambda: found["groups"])

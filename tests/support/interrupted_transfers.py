@@ -5,17 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
 
+from ftpservice.session.settings import SessionSettings
 from tests.support.raw_client import RunningService, reset
 
 __all__ = ["interrupt_upload", "interrupting_network"]
 
+SLOW_RATE = 8 << 20
+"""Bytes a second of a transfer that is to be interrupted: it must not end while nobody looks."""
+
 
 @contextmanager
 def interrupting_network(served: RunningService) -> Iterator[None]:
-    """Reset the first transfer once the service has moved 1 MiB of it."""
-    thread = threading.Thread(target=_reset_after, args=(served, 1 << 20))
+    """Reset the first transfer once the service has moved 1 MiB of it; until then it is slow."""
+    factory = served.factory
+    usual = served.in_reactor(lambda: factory.services().settings)
+    slow = replace(usual, rate_up=SLOW_RATE, rate_down=SLOW_RATE)
+    served.in_reactor(lambda: factory.apply(slow))
+    thread = threading.Thread(target=_reset_after, args=(served, 1 << 20, usual))
     thread.start()
     try:
         yield
@@ -23,15 +31,18 @@ def interrupting_network(served: RunningService) -> Iterator[None]:
         thread.join()
 
 
-def _reset_after(served: RunningService, count: int) -> None:
+def _reset_after(served: RunningService, count: int, usual: SessionSettings) -> None:
     """Reset both connections of the first transfer that has moved more than ``count`` bytes."""
 
-    def advanced() -> list[Any]:
-        sessions = [one for one in served.factory.instances if one.context.running is not None]
-        return [one for one in sessions if one.context.running.moved > count]
+    def has_reset() -> bool:
+        advanced = [one for one in served.factory.instances if one.context.moved > count]
+        if advanced:
+            served.factory.apply(usual)  # before the client connects again
+        for one in advanced:
+            one.transport.abortConnection()
+        return bool(advanced)
 
-    served.wait_for(advanced)
-    served.in_reactor(lambda: [one.transport.abortConnection() for one in advanced()])
+    served.wait_for(has_reset)
 
 
 def interrupt_upload(served: RunningService, name: str, data: bytes) -> None:

@@ -26,7 +26,7 @@ __all__ = ["FTPFiles"]
 
 OPENING_SIZE_PATTERN = re.compile(r"\(([0-9]{1,18}) bytes\)")
 """The size of the file in the preliminary reply to RETR."""
-STORED_SIZE_PATTERN = re.compile(r"\b([0-9]{1,18}) bytes stored\b")
+STORED_SIZE_PATTERN = re.compile(r"\b([0-9]{1,18}) bytes? stored\b")
 """The size of the file in our server's final reply to STOR."""
 IMPOSSIBLE_FILE_SIZE = 1 << 62
 """Larger than any file."""

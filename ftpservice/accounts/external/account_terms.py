@@ -27,7 +27,7 @@ from ftpservice.accounts.passwd_line import (
     parse_rights_text,
     parse_root,
 )
-from ftpservice.accounts.storage_problems import check_storages
+from ftpservice.accounts.storage_problems import check_storages, storage_problems
 from ftpservice.backends.mounts.account_mount import AccountMount
 
 __all__ = [
@@ -49,6 +49,8 @@ NO_HASH = ""
 """The password hash of records whose password another program checks: matches no password."""
 NO_ACCOUNT = FoundAccount(is_right=False)
 USER_FIELD = "{user}"
+ALL_ACCOUNTS = "all accounts"
+"""In place of the name of an account, where what all have in common is looked at."""
 ROOT, RIGHTS, MOUNT = "root", "rights", "mount"
 GROUPS = "groups"
 """The key of the names of an account's groups."""
@@ -157,6 +159,20 @@ class AccountTerms:
         if ";" in rights and len(words.get(RIGHTS, ())) > 1:
             raise ValueError("rights to directories must be in the same value as the others")
         return AccountRecord(name, NO_HASH, root, **parse_rights_text(rights), **found)
+
+    def storage_problems(self) -> list[str]:
+        """Return a line for each storage of these values that cannot be opened now (blocks).
+
+        One with ``{user}`` is not looked at.
+        """
+        options = {
+            key: [value for value in values if USER_FIELD not in value]
+            for key, values in self.options.items()
+        }
+        root = "/" if USER_FIELD in self.root else self.root
+        fixed = replace(self, root=root, rights=self.rights or "read", options=options)
+        found = storage_problems([fixed.own_values(ALL_ACCOUNTS, {}), *self.groups.values()])
+        return [line.removeprefix(f"account {ALL_ACCOUNTS!r}: ") for line in found]
 
     def _record_with_groups(
         self, name: str, words: Mapping[str, Sequence[str]], trusts_storages: bool

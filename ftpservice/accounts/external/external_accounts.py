@@ -14,7 +14,7 @@ from ftpservice.accounts.account_store import (
     FoundAccount,
     IAccountLookup,
 )
-from ftpservice.accounts.external.account_terms import NO_HASH
+from ftpservice.accounts.external.account_terms import NO_HASH, AccountTerms
 from ftpservice.accounts.external.recent_accounts import RecentAccounts
 
 __all__ = ["ExternalAccounts", "IExternalAccounts", "not_listed"]
@@ -56,8 +56,9 @@ class ExternalAccounts(ABC):
     cache_seconds: float
     finds_without_password: bool
 
-    def __init__(self, recent: RecentAccounts) -> None:
+    def __init__(self, recent: RecentAccounts, terms: AccountTerms) -> None:
         self._recent = recent
+        self._terms = terms
 
     def decoy_hash(self, name: str) -> str:  # noqa: ARG002 - the interface has it
         """Return no hash: the program checks passwords."""
@@ -70,7 +71,8 @@ class ExternalAccounts(ABC):
     def problems(self) -> Sequence[str]:
         """Return lines about the settings, if the program answers; raises `StoreUnavailable`."""
         self.reach()
-        return [f"{self.place}: {line}" for line in self.warnings()]
+        found = (*self.warnings(), *self._terms.storage_problems())
+        return [f"{self.place}: {line}" for line in found]
 
     def interrupt(self, seconds: float) -> None:  # noqa: ARG002 - the interface has it
         """Do nothing: calls end by time-outs of their own."""

@@ -50,7 +50,7 @@ class HTTPAccounts(ExternalAccounts):
     changed_by = "in the HTTP service"
 
     def __init__(self, settings: HTTPSettings) -> None:
-        super().__init__(RecentAccounts(self._shown if settings.watches else None))
+        super().__init__(RecentAccounts(self._shown if settings.watches else None), settings.terms)
         self.place = settings.place
         self.cache_seconds = settings.cache_seconds
         self.finds_without_password = settings.watches

@@ -54,7 +54,7 @@ class LDAPDirectory(ExternalAccounts):
         self._servers = settings.servers
         """The server that answered last comes first."""
         look = self._current_in_directory if self.finds_without_password else None
-        super().__init__(RecentAccounts(look))
+        super().__init__(RecentAccounts(look), settings.terms)
 
     def look_up(self, name: str, password: bytes | None) -> FoundAccount:
         """Check a password, or look an account up without one (not with direct bind)."""

@@ -139,7 +139,9 @@ class PAMService(ExternalAccounts):
         self._calls: BoundedCalls[PAMResult] = BoundedCalls(
             self.place, MOST_CONVERSATIONS, ANSWER_SECONDS
         )
-        super().__init__(RecentAccounts(self._current if settings.watches else None))
+        super().__init__(
+            RecentAccounts(self._current if settings.watches else None), settings.terms
+        )
 
     def look_up(self, name: str, password: bytes | None) -> FoundAccount:
         """Run both phases; only the account phase without a password."""

@@ -86,22 +86,29 @@ class ReadOnlyStore:
 
     def add_many(
         self,
-        records: Sequence[AccountRecord],  # noqa: ARG002
-        existing: ExistingAccounts = ExistingAccounts.REFUSE,  # noqa: ARG002
-        dry_run: bool = False,  # noqa: ARG002
+        records: Sequence[AccountRecord],  # noqa: ARG002 - all of them are refused
+        existing: ExistingAccounts = ExistingAccounts.REFUSE,  # noqa: ARG002 - the interface has it
+        dry_run: bool = False,  # noqa: ARG002 - the interface has it
     ) -> Sequence[AccountRecord]:
         """Refuse."""
         self._refuse()
 
-    def replace_hashes(self, hashes: Mapping[str, tuple[str, str]]) -> Sequence[str]:  # noqa: ARG002
+    def replace_hashes(
+        self,
+        hashes: Mapping[str, tuple[str, str]],  # noqa: ARG002 - passwords are not kept here
+    ) -> Sequence[str]:
         """Refuse."""
         self._refuse()
 
-    def change(self, name: str, changes: Mapping[str, Any]) -> AccountRecord:  # noqa: ARG002
+    def change(
+        self,
+        name: str,  # noqa: ARG002 - every account is refused
+        changes: Mapping[str, Any],  # noqa: ARG002 - the interface has it
+    ) -> AccountRecord:
         """Refuse."""
         self._refuse()
 
-    def remove(self, name: str, force: bool = False) -> None:  # noqa: ARG002
+    def remove(self, name: str, force: bool = False) -> None:  # noqa: ARG002 - all are refused
         """Refuse."""
         self._refuse()
 

@@ -111,6 +111,12 @@ class Database:
         path = self._url.path
         if path is None or os.path.exists(path):
             return
+        directory = os.path.dirname(path) or "."
+        if not os.path.isdir(directory):
+            raise StoreUnavailable(
+                f"{self.place}: the directory {directory} does not exist; create it or choose "
+                "another"
+            )
         with self._errors():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_MODE))
 

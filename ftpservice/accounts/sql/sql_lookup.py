@@ -78,7 +78,11 @@ class SQLLookup:
         self._are_groups_stale = self._is_stale = True
         """Whether something has changed since the groups, and the quotas, were read."""
 
-    def look_up(self, name: str, password: bytes | None) -> FoundAccount:  # noqa: ARG002
+    def look_up(
+        self,
+        name: str,
+        password: bytes | None,  # noqa: ARG002 - the service checks the hash
+    ) -> FoundAccount:
         """Return the account of a name; its hash is left to the caller."""
         with self._database.calls.running():
             self._refresh_summary()

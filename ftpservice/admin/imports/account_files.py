@@ -16,6 +16,7 @@ from ftpservice.accounts.groups.inheritance import AccountGroups
 from ftpservice.accounts.passwd_file import parse
 from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.accounts.storage_problems import check_storages
+from ftpservice.activity.text_table import count_text
 from ftpservice.admin.imports.account_draft import AccountDraft, ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_lines import LINE_FORMATS, ShadowLine, parse_shadow_line
 from ftpservice.admin.imports.sftpgo_dump import (
@@ -224,7 +225,7 @@ def format_of(data: bytes) -> str:
     """Return the format of a file by its first lines; raises `ValueError`."""
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return "sftpgo"
-    for _, line in _lines(data):
+    for number, line in _lines(data):
         if _is_passwd_db_line(line):
             return PASSWD_DB
         fields = line.split(":")
@@ -232,8 +233,12 @@ def format_of(data: bytes) -> str:
             if len(fields) in counts and name != "passwd":
                 is_system = name == "proftpd" and not fields[1].lstrip("!*").startswith("$")
                 return "passwd" if is_system else name
-        break
-    raise ValueError("its format is not known; choose one with --format")
+        raise ValueError(
+            f"its format is not known: line {number} is malformed or of another program, as it has "
+            f"{count_text(len(fields), 'field')} (htpasswd: 2, Pure-FTPd: 6 to 18, passwd: 7); "
+            "choose the format with --format"
+        )
+    raise ValueError("it has no accounts")
 
 
 def _is_passwd_db_line(line: str) -> bool:

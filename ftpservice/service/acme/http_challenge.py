@@ -109,7 +109,12 @@ class HTTPChallenges:
     def __init__(self, reactor: Any) -> None:
         self.factory = HTTPChallengeFactory(reactor)
 
-    def provide(self, name: str, token: str, key_authorization: str) -> None:  # noqa: ARG002
+    def provide(
+        self,
+        name: str,  # noqa: ARG002 - the file is there under every name
+        token: str,
+        key_authorization: str,
+    ) -> None:
         """Serve the file of a challenge, under every name."""
         self.factory.answers[_path(token)] = key_authorization.encode()
 

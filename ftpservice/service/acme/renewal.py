@@ -37,8 +37,11 @@ MAX_SLEEP_SECONDS = 3600.0
 MIN_SLEEP_SECONDS = 0.05
 ATTEMPT_SECONDS = 600.0
 """Time limit of an attempt."""
-MIN_INQUIRY_SECONDS, MAX_INQUIRY_SECONDS = 60.0, 86_400.0
-"""Limits of the time between two inquiries when to renew (RFC 9773 §4.3.3)."""
+MIN_INQUIRY_SECONDS, MAX_INQUIRY_SECONDS = 3600.0, 86_400.0
+"""Limits of the time between two inquiries when to renew (RFC 9773 §4.3.3).
+
+The authority may ask for less than an hour, and would then get a request a minute for ever.
+"""
 WAIT_ADVICE = "the authority or the network is slow, or stuck"
 DISK_ADVICE = "check the disk, and the owner of the directory"
 UNSAVED_FORMAT = "the attempts to get a certificate cannot be saved: {reason}"

@@ -102,7 +102,10 @@ class TLSChallengeFactory(BoundedFactory):
         self._context = _context()
         self._context.sni_callback = self._choose
 
-    def buildProtocol(self, addr: IAddress | None) -> ChallengeConnection:  # noqa: ARG002
+    def buildProtocol(
+        self,
+        addr: IAddress | None,  # noqa: ARG002 - Twisted's signature
+    ) -> ChallengeConnection:
         """Return a connection."""
         return ChallengeConnection(self)
 
@@ -129,7 +132,12 @@ class TLSChallenges:
     def __init__(self) -> None:
         self.factory = TLSChallengeFactory()
 
-    def provide(self, name: str, token: str, key_authorization: str) -> None:  # noqa: ARG002
+    def provide(
+        self,
+        name: str,
+        token: str,  # noqa: ARG002 - http-01 needs it
+        key_authorization: str,
+    ) -> None:
         """Present the certificate of a challenge."""
         context = _context()
         with open(os.memfd_create("acme-challenge"), "wb") as file:  # Python loads files only

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CannotStart", "SettingsConflict", "error_text"]
+__all__ = ["CannotStart", "SettingsConflict", "WrongCommandLine", "error_text"]
 
 
 class CannotStart(SystemExit, Exception):
@@ -29,6 +29,10 @@ class CannotStart(SystemExit, Exception):
 
     def __str__(self) -> str:
         return self.line
+
+
+class WrongCommandLine(SystemExit):
+    """Ends the process: an unknown option or argument, not a value that does not fit."""
 
 
 class SettingsConflict(ValueError):

@@ -26,7 +26,7 @@ from ftpservice.service.settings.settings import (
 )
 from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
 
-__all__ = ["ServiceOptions"]
+__all__ = ["ServiceOptions", "UnexpectedArgument"]
 
 PASSWORD_FILE = "passwd.db"
 NO_ACCOUNTS_TEXT = (
@@ -45,6 +45,10 @@ def _help(setting: Setting) -> str:
         return setting.help
     shown = ", ".join(default) if isinstance(default, tuple) else default
     return f"{setting.help} [default: {shown}]"
+
+
+class UnexpectedArgument(usage.UsageError):
+    """A word that is not an option."""
 
 
 class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
@@ -118,7 +122,7 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
     def parseArgs(self, *words: str) -> None:
         """Refuse arguments that are not options."""
         if words:
-            raise usage.UsageError(f"unexpected argument {words[0]!r}; see --help")
+            raise UnexpectedArgument(f"unexpected argument {words[0]!r}; see --help")
 
     def postOptions(self) -> None:
         """Read the TOML file and require that some login is possible."""

@@ -45,6 +45,7 @@ from ftpservice.service.settings.setting import (
     declared_settings,
     setting,
 )
+from ftpservice.service.settings.web import require_endpoint
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import ControlTLS, DataTLS, TLSPolicy
 from ftpservice.wire.paths import VirtualPath
@@ -348,6 +349,7 @@ class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSetti
 
     def check(self) -> None:
         """Raise `SettingsConflict` if settings contradict each other."""
+        require_endpoint(self.value)
         for name in ("tls", "tls-data"):
             if self.implicit and self.value(name).value == "off":
                 raise SettingsConflict(f"--implicit needs TLS: remove --{name} off")

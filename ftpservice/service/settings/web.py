@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ftpservice.service.settings.errors import SettingsConflict
 from ftpservice.service.settings.parsers import parse_host, parse_listen_address
 from ftpservice.service.settings.setting import TEXTS, setting
 
-__all__ = ["WebSettings"]
+__all__ = ["WebSettings", "require_endpoint"]
+
+LISTENING = ("listen", "implicit", "simple", "simple-tls", "http", "https")
+"""Settings with endpoints."""
+
+
+def require_endpoint(value: Callable[[str], Any]) -> None:
+    """Raise `SettingsConflict` if the service has no port; ``value`` returns that of a setting."""
+    if not any(map(value, LISTENING)):
+        raise SettingsConflict(f"no endpoint: set one of {', '.join(LISTENING)}")
 
 
 @dataclass(frozen=True)

@@ -228,3 +228,17 @@ def test_a_name_cannot_change_what_is_deleted():
     assert str(terms("").record("[a]", {"retention": ["7d"]}).retention) == "7d"
     with pytest.raises(ValueError, match="several values"):
         terms("").record("ann", {"retention": ["7d", "/in: 1d"]})
+
+
+def test_storages_of_the_settings_are_looked_at(tmp_path):
+    (tmp_path / "there").mkdir()
+    missing, there = f"local:{tmp_path}/none", f"local:{tmp_path}/there"
+    assert terms(f"root={missing}").storage_problems() == [
+        f"storage 'local:{tmp_path}/none': no such file or directory; create the directory or give "
+        "another one"
+    ]
+    assert terms(f"root={there}&rights=read").storage_problems() == []
+    assert terms(f"root=local:{tmp_path}/{{user}}").storage_problems() == []
+    mounts = f"mount=/a={there}&mount=/b={missing}&mount=/c=local:{tmp_path}/{{user}}"
+    (line,) = terms(mounts).storage_problems()
+    assert f"{tmp_path}/none" in line

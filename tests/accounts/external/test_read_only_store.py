@@ -14,6 +14,7 @@ from ftpservice.accounts.account_store import (
     NoSuchAccount,
     StoreUnavailable,
 )
+from ftpservice.accounts.external.account_terms import AccountTerms
 from ftpservice.accounts.external.external_accounts import (
     ExternalAccounts,
     IExternalAccounts,
@@ -35,7 +36,7 @@ class Accounts(ExternalAccounts):
     cache_seconds = 0.0
 
     def __init__(self, found=None, finds=True):
-        super().__init__(RecentAccounts(None))
+        super().__init__(RecentAccounts(None), AccountTerms())
         self.found = found
         self.finds_without_password = finds
         self.problem = None

@@ -338,5 +338,5 @@ def test_the_reply_names_received_bytes_and_file_size(served: RunningService) ->
     assert wire.codes("REST 3000") == [350]
     text = "Transfer complete, 5000 bytes received, /f is 8000 bytes now."
     assert wire.upload("STOR f", b"b" * 5000).text == text
-    text = "Transfer complete, 1 bytes received, /f is 8001 bytes now."
+    text = "Transfer complete, 1 byte received, /f is 8001 bytes now."
     assert wire.upload("APPE f", b"c").text == text

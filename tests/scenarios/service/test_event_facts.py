@@ -18,7 +18,7 @@ from ftpservice.events import (
     TransferStarted,
     UploadRefused,
 )
-from tests.support.raw_client import RunningService, in_thread, starting
+from tests.support.raw_client import RunningService, in_thread, reset, starting
 from tests.support.simple_client import SimpleWire
 
 __all__ = ["starting"]
@@ -102,6 +102,33 @@ def test_transfers_are_numbered_and_the_end_of_a_session_has_the_totals(watched,
     totals = (closed.files_up, closed.bytes_up, closed.files_down, closed.bytes_down)
     assert totals == (1, 50_005, 1, 50_000)
     assert closed.seconds > 0
+
+
+@in_thread
+@pytest.mark.parametrize("way", ["ftp", "simple"])
+def test_the_end_of_a_session_has_groups_and_an_interrupted_upload_its_file(
+    watched, tmp_path: Path, way: str
+) -> None:
+    """Although the account is logged out by then."""
+    seen = watched(f"@staff:*:/:full:\nann:{SHIPPED_HASH}:/:full:group=staff\n")
+    if way == "ftp":
+        wire = seen.served.session("ann")
+        end = wire.accepted()
+        assert wire.code("STOR a") == 150
+        end.sendall(b"some")
+        seen.served.wait_for(lambda: seen.served.factory.instances[0].context.moved)
+        reset(wire.end)
+    else:
+        wire = seen.simple("ann")
+        assert wire.ask("UPLD 9 a") == "GO"
+        wire.send("some")
+        seen.served.wait_for(lambda: seen.served.factory.instances[0].context.moved)
+        wire.close()
+    seen.served.wait_for(lambda: seen.of(SessionClosed) and seen.of(TransferEnded))
+    (ended,), (closed,) = seen.of(TransferEnded), seen.of(SessionClosed)
+    assert (ended.info.groups, closed.info.groups) == (("staff",), ("staff",))
+    assert ended.info.storage_name("/a") == str(tmp_path / "files/a")
+    assert closed.user == "ann"
 
 
 @in_thread

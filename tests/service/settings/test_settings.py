@@ -141,8 +141,9 @@ def test_one_file_may_hold_certificate_and_key() -> None:
         ({"tls": ControlTLS.OFF, "tls-data": DataTLS.REQUIRED}, "refuse every transfer"),
         ({"certificate": ("a", "b"), "key": ("c",)}, "one for each"),
         ({"key": ("c",)}, "one for each"),
+        ({"listen": ()}, "no endpoint: set one of listen, implicit, simple, simple-tls, http"),
     ],
-    ids=["implicit-off", "implicit-data-off", "data-required", "keys", "key-alone"],
+    ids=["implicit-off", "implicit-data-off", "data-required", "keys", "key-alone", "no-endpoint"],
 )
 def test_what_cannot_hold_together_is_refused(given: dict[str, Any], line: str) -> None:
     with pytest.raises(SettingsConflict, match=line):

@@ -23,6 +23,7 @@ from ftpservice.backends.local.paths.tree import DirectoryEntry
 from ftpservice.storage.errors import BadOffset, BeingUploaded, Exists, IsDirectory, NotSupported
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.units import bytes_text
 
 __all__ = ["begin_upload", "begin_writing"]
 
@@ -129,7 +130,7 @@ def _open_old_file(target: DirectoryEntry, path: VirtualPath, offset: int) -> in
     facts = os.fstat(opened)
     if not stat.S_ISREG(facts.st_mode) or facts.st_size < offset:
         os.close(opened)
-        raise BadOffset(path, f"the file has {facts.st_size} bytes")
+        raise BadOffset(path, f"the file has {bytes_text(facts.st_size)}")
     return opened
 
 
