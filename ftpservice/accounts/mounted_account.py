@@ -48,6 +48,7 @@ def mounted_parts(
     whole: AccountTree | None = None
     if book is not None and limits_of(record) != NO_LIMITS:
         whole = account_tree(record, book, open_root)
+        whole.ledger.limits[record.name] = limits_of(record)
     parts: list[MountedPart] = []
     for path, is_read_only, opens in _storages(record, open_root):
         if not is_read_only and book is not None:

@@ -12,7 +12,8 @@ from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, TypeVarTuple
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads
@@ -24,9 +25,11 @@ __all__ = [
     "BlockingPool",
     "BlockingRunner",
     "InlineRunner",
+    "PoolLoad",
     "PoolOverloaded",
     "PoolStopped",
     "PooledCall",
+    "pool_loads",
     "run_unattended",
 ]
 
@@ -73,6 +76,31 @@ def run_unattended(runner: BlockingRunner, function: Callable[[*Ts], object], *a
     ending.addErrback(lambda failure: _log.failure("releasing a resource failed", failure))
 
 
+class PoolLoad(NamedTuple):
+    """What the pools of one name do."""
+
+    threads: int = 0
+    running: int = 0
+    """Calls that have begun, and whose results are not delivered."""
+    waiting: int = 0
+    """Calls that no thread has begun."""
+    refused: int = 0
+    """Calls that were refused since the start of the process."""
+
+
+_pools: WeakSet[BlockingPool] = WeakSet()
+_refused: dict[str, int] = {}
+"""By name; pools come and go, and a counter must not fall."""
+
+
+def pool_loads() -> dict[str, PoolLoad]:
+    """Return the load of the pools of this process, by name; in the reactor thread."""
+    found = {name: PoolLoad(refused=count) for name, count in _refused.items()}
+    for pool in tuple(_pools):
+        found[pool.name] = pool.added_to(found.get(pool.name, PoolLoad()))
+    return found
+
+
 class BlockingPool:
     """The real `BlockingRunner`: at most ``threads`` threads, started when there is work for them.
 
@@ -89,7 +117,8 @@ class BlockingPool:
         refusal: type[Exception] | None = None,
     ) -> None:
         self._reactor = reactor
-        self._name = name
+        self.name = name
+        """What it is for; of no client's choice, as it is a label of metrics."""
         self._most = threads
         self._waiting = waiting
         self._overloaded = PoolOverloaded if refusal is None else refusal
@@ -109,6 +138,7 @@ class BlockingPool:
         """Whether no thread could be started, the last time."""
         self._begun = 0
         """Calls so far that a thread has begun; exact where there is one thread."""
+        _pools.add(self)
 
     def run(
         self,
@@ -121,6 +151,7 @@ class BlockingPool:
         if self._stopped:
             call.result.errback(self._no_longer())
         elif self._calls >= self._waiting:
+            self._count_refusal()
             call.result.errback(self._overloaded())
         else:
             self._begin(call)
@@ -134,11 +165,22 @@ class BlockingPool:
         self._begin(call)
         return call.result
 
+    def added_to(self, load: PoolLoad) -> PoolLoad:
+        """Return ``load`` with what this pool does."""
+        waiting = min(self._calls, self._queue.qsize())
+        return PoolLoad(
+            load.threads + self._running,
+            load.running + self._calls - waiting,
+            load.waiting + waiting,
+            load.refused,
+        )
+
     def stop(self) -> Deferred[None]:
         """Refuse further calls; fires when all threads have ended."""
         if self._stopped:
             return succeed(None)
         self._stopped = True
+        _pools.discard(self)
         if not self._threads:
             return succeed(None)
         self._end_threads()
@@ -150,6 +192,7 @@ class BlockingPool:
         ``interrupt`` makes them end; it is called again for what they do next.
         """
         self._stopped = True
+        _pools.discard(self)
         with suppress(Empty):
             while (call := self._queue.get_nowait()) is not None:
                 call.result.cancel()
@@ -164,12 +207,13 @@ class BlockingPool:
         self._calls += 1
         if self._calls > len(self._threads) < self._most:
             number = len(self._threads) + 1
-            thread = Thread(target=self._work, name=f"{self._name} {number}", daemon=True)
+            thread = Thread(target=self._work, name=f"{self.name} {number}", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the limit of threads, or the interpreter is ending
                 if not self._threads:  # what must be released is released here, though that blocks
                     self._report_starvation()
+                    self._count_refusal()
                     refused = Failure(self._overloaded())
                     self._done.append((call, call.outcome() if call.must else refused))
                     self._deliver()
@@ -181,6 +225,9 @@ class BlockingPool:
                     self._running += 1
         self._queue.put(call)
 
+    def _count_refusal(self) -> None:
+        _refused[self.name] = _refused.get(self.name, 0) + 1
+
     def _report_starvation(self) -> None:
         """Log that calls fail for want of a thread, once until one can be started."""
         if not self._is_starved:
@@ -188,7 +235,7 @@ class BlockingPool:
             _log.error(
                 "no thread can be started for {name}: calls are refused; "
                 "raise the limit on processes of the user (TasksMax, ulimit -u)",
-                name=self._name,
+                name=self.name,
             )
 
     def _end_threads(self) -> None:

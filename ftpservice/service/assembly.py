@@ -55,7 +55,7 @@ from ftpservice.service.listeners import (
     refuse_same_ports,
 )
 from ftpservice.service.log.setup import LogWriters
-from ftpservice.service.observer_setup import join_observers
+from ftpservice.service.observer_setup import Observed, join_observers
 from ftpservice.service.operator_console import OperatorConsole, console_for
 from ftpservice.service.privileges import owner_for
 from ftpservice.service.settings.directories import Owner, acting_as, make_directories
@@ -115,7 +115,7 @@ def assemble(
     parts = ServiceParts(*sessions, settings.grace, banner, recorders.event_log)
     reload = _certificate_reload(certificates, reactor)
     service = FTPService(parts, reactor, console, reload, logs)
-    join_observers(service, options, web, reactor)
+    join_observers(service, options, Observed(web, recorders.journal, hooks), reactor)
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
     acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from ftpservice.activity.hooks.hook_service import HookService
+from ftpservice.activity.journal.journal_service import JournalService
+from ftpservice.backends.strings import directory_of
 from ftpservice.service.activity.metrics_service import MetricsService
+from ftpservice.service.activity.resource_readings import MetricSources
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.log.transfer_log_file import TransferLogFile
 from ftpservice.service.privileges import owner_for
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.web_setup import WebServer
 
-__all__ = ["join_observers"]
+__all__ = ["Observed", "join_observers"]
+
+
+class Observed(NamedTuple):
+    """What others can read of a service."""
+
+    web: WebServer | None
+    """Where the metrics are served."""
+    journal: JournalService | None
+    hooks: HookService
 
 
 def join_observers(
-    service: FTPService, options: ServiceOptions, web: WebServer | None, reactor: Any
+    service: FTPService, options: ServiceOptions, observed: Observed, reactor: Any
 ) -> None:
     """Add to ``service`` what the settings ask for; raises `CannotStart`."""
     settings, factory = options.settings, service.parts.factory
-    events = factory.event_sink.events
+    events, web = factory.event_sink.events, observed.web
     if settings.metrics and web is not None:
-        metrics = MetricsService(web.site, factory, reactor)
+        places = (directory_of(settings.root), settings.data_dir)
+        sources = MetricSources(
+            service.parts.realm.quotas,
+            observed.journal,
+            observed.hooks,
+            [place for place in dict.fromkeys(places) if place],
+        )
+        metrics = MetricsService(web.site, factory, sources, reactor)
         metrics.setServiceParent(service)
         service.last_steps.append(metrics.close)
     if settings.xferlog is not None:

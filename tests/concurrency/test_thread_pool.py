@@ -11,8 +11,10 @@ from twisted.logger import globalLogPublisher
 from ftpservice.concurrency.thread_pool import (
     BlockingPool,
     InlineRunner,
+    PoolLoad,
     PoolOverloaded,
     PoolStopped,
+    pool_loads,
     run_unattended,
 )
 from tests.support.open_resources import LoggedErrors
@@ -299,3 +301,28 @@ async def test_calls_use_the_threads_there_are_when_no_further_one_can_be_starte
     assert await held is True
     assert await second == (3, 1)
     await pool.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_load_is_told_by_name():
+    held, begun = threading.Event(), threading.Event()
+
+    def hold():
+        begun.set()
+        held.wait(20)
+
+    pools = [BlockingPool(reactor, "of a test", threads=1, waiting=3) for _ in range(2)]
+    calls = [pools[0].run(hold) for _ in range(4)]
+    with pytest.raises(PoolOverloaded):
+        await calls.pop()
+    calls.append(pools[1].run(int))
+    await calls[-1]
+    assert begun.wait(20)
+    assert pool_loads()["of a test"] == PoolLoad(threads=2, running=1, waiting=2, refused=1)
+    held.set()
+    for call in calls:
+        await call
+    assert pool_loads()["of a test"] == PoolLoad(threads=2, running=0, waiting=0, refused=1)
+    for pool in pools:
+        await pool.stop()
+    assert pool_loads()["of a test"] == PoolLoad(refused=1)

@@ -244,6 +244,12 @@ class BanList:
             (ban for ban in self._bans.bans.values() if ban.until > now), key=lambda ban: ban.since
         )
 
+    @property
+    def count(self) -> int:
+        """The number of bans in force."""
+        now = self._seconds()
+        return sum(ban.until > now for ban in self._bans.bans.values())
+
     def load(self, bans: Iterable[Ban]) -> None:
         """Take over the bans of an earlier run."""
         self._bans.load(bans, self._seconds())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from threading import Lock
 from typing import Any
@@ -15,6 +16,7 @@ from zope.interface import implementer
 from ftpservice.activity.hooks.command_process import CommandOutcome, CommandProcess
 from ftpservice.activity.hooks.event_documents import environment_of, request_document
 from ftpservice.activity.hooks.hook_settings import HookSettings
+from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, RunRecord
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner, PoolOverloaded
 from ftpservice.events import Event
@@ -73,6 +75,11 @@ class HookCommand:
             reactor, f"hook {settings.name}", threads=most, waiting=most + settings.max_waiting
         )
         self._running: set[CommandProcess] = set()
+
+    @property
+    def pending(self) -> int:
+        """The calls that run or wait."""
+        return len(self._running)
 
     async def run(
         self, document: Mapping[str, Any], file: HeldDescriptor | None = None
@@ -141,21 +148,31 @@ class CommandHook:
         self._command = HookCommand(settings, reactor)
         self._name = settings.name
         self._dropped = 0
+        self.record = RunRecord(settings.name, HOOK_OUTCOMES)
+
+    @property
+    def pending(self) -> int:
+        """The events of which the command is being told, and those that wait."""
+        return self._command.pending
 
     def deliver(self, _event: Event, document: Mapping[str, Any]) -> None:
         """Run the command, soon."""
         Task(self._run(document)).done.addErrback(_unexpected, self._name)
 
     async def _run(self, document: Mapping[str, Any]) -> None:
+        started = time.time()
         try:
             outcome = await self._command.run(document)
         except PoolOverloaded:
             self._drop()
             return
         except OSError as error:
+            self.record.add_delivery(document, started, "failed")
             log.error("the hook {name} failed: {reason}", name=self._name, reason=error.strerror)
             return
-        if outcome.status or outcome.is_timed_out:
+        has_failed = bool(outcome.status or outcome.is_timed_out)
+        self.record.add_delivery(document, started, "failed" if has_failed else "delivered")
+        if has_failed:
             reason = outcome.reason()
             log.error("the hook {name} failed: {reason}", name=self._name, reason=reason)
         elif outcome.output:
@@ -169,6 +186,7 @@ class CommandHook:
         if not self._dropped:
             log.error("the hook {name} is too slow: events are dropped", name=self._name)
         self._dropped += 1
+        self.record.count("dropped")
 
     def start(self) -> None:
         """Do nothing: threads begin with the first event."""

@@ -89,6 +89,11 @@ class HookService(Service):
         self._call: IDelayedCall | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
+    @property
+    def ways(self) -> list[Any]:
+        """How each hook is told of events, with a ``record`` and what is ``pending``."""
+        return [hook.way for hook in self._hooks]
+
     def subscribe(self, stream: EventStream) -> None:
         """Be told of the events that a hook wants."""
         names = {name for hook in self._hooks for name in hook.on}

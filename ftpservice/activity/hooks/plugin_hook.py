@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -12,6 +13,7 @@ from twisted.plugin import IPlugin, getPlugins
 from zope.interface import Attribute, Interface
 
 from ftpservice.activity.hooks.hook_settings import HookSettings
+from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, RunRecord
 from ftpservice.events import Event
 from ftpservice.storage.gates import IDeleteGate, ILoginGate, IUploadGate
 
@@ -80,18 +82,25 @@ def plugin_gate(settings: HookSettings) -> Any:
 class PluginHook:
     """Tells a subscriber of events; raises `ValueError` if there is none of that name."""
 
+    pending = 0
+    """It is told at once."""
+
     def __init__(self, settings: HookSettings) -> None:
         self._name = settings.name
+        self.record = RunRecord(settings.name, HOOK_OUTCOMES)
         self._subscriber = plugin_of(settings)
         if not IEventSubscriber.providedBy(self._subscriber):
             raise ValueError(f"plugin {settings.plugin}: it does not provide IEventSubscriber")
 
-    def deliver(self, event: Event, _document: Mapping[str, Any]) -> None:
+    def deliver(self, event: Event, document: Mapping[str, Any]) -> None:
         """Pass on an event; an error is logged."""
+        started, outcome = time.time(), "delivered"
         try:
             self._subscriber.event_happened(event)
         except Exception:  # noqa: BLE001 - a plugin may fail in any way
+            outcome = "failed"
             log.failure("the hook {name} failed", name=self._name)
+        self.record.add_delivery(document, started, outcome)
 
     def start(self) -> None:
         """Do nothing."""

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from ftpservice.activity.hooks.hook_settings import HookSettings
 from ftpservice.activity.hooks.webhook_request import Answer, Verdict, WebhookClient
 from ftpservice.activity.hooks.webhook_spool import Delivery, WebhookSpool
+from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, RunRecord
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner, PoolOverloaded
 from ftpservice.events import Event
@@ -83,9 +84,15 @@ class WebhookHook:
         self._seconds = seconds
         self._incoming: deque[tuple[str, float, bytes]] = deque()
         self._dropped = 0
+        self.record = RunRecord(settings.name, HOOK_OUTCOMES)
         self._is_stopped = False
         self._to_store, self._to_send = _Wait(reactor), _Wait(reactor)
         self._tasks: list[Deferred[None]] = []
+
+    @property
+    def pending(self) -> int:
+        """The events that wait, in memory and in the spool."""
+        return len(self._incoming) + self._spool.count
 
     def deliver(self, _event: Event, document: Mapping[str, Any]) -> None:
         """Store an event, soon, and send it after those before it."""
@@ -174,7 +181,10 @@ class WebhookHook:
                 )
             return False
         await self._pool.run(self._spool.remove, delivery.number)
-        if answer.verdict is not Verdict.DELIVERED:
+        has_failed = answer.verdict is not Verdict.DELIVERED
+        outcome = "failed" if has_failed else "delivered"
+        self.record.add_delivery(_document(delivery.body), now, outcome)
+        if has_failed:
             log.error(
                 "the hook {name}: event {id} is given up: {detail}",
                 name=self._name,
@@ -189,10 +199,20 @@ class WebhookHook:
         if count and not self._dropped:
             log.error("the hook {name}: its spool is full, events are dropped", name=self._name)
         self._dropped += count
+        self.record.count("dropped", count)
 
     def _report_dropped(self) -> None:
         count, self._dropped = self._dropped, 0
         log.error("the hook {name} has missed {count} events", name=self._name, count=count)
+
+
+def _document(body: bytes) -> Mapping[str, Any]:
+    """Return the document of a delivery; an empty one if the spool is damaged."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _unexpected(failure: Failure, name: str) -> None:

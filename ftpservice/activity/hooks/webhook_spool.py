@@ -44,6 +44,8 @@ class WebhookSpool:
         self._most = most
         self._lock = Lock()
         self._opened: sqlite3.Connection | None = None
+        self.count = 0
+        """The deliveries in it; known once it was opened."""
 
     def _database(self) -> sqlite3.Connection:
         if self._opened is None:
@@ -53,6 +55,7 @@ class WebhookSpool:
             try:
                 with opened:
                     opened.execute(TABLE)
+                    (self.count,) = opened.execute("select count(*) from delivery").fetchone()
             except BaseException:
                 opened.close()
                 raise
@@ -65,6 +68,7 @@ class WebhookSpool:
             (count,) = database.execute("select count(*) from delivery").fetchone()
             kept = deliveries[: max(0, self._most - count)]
             database.executemany("insert into delivery (id, made, body) values (?, ?, ?)", kept)
+            self.count = count + len(kept)
         return len(deliveries) - len(kept)
 
     def first(self) -> Delivery | None:
@@ -83,7 +87,8 @@ class WebhookSpool:
     def remove(self, number: int) -> None:
         """Remove a delivery that has been made, or given up."""
         with self._lock, self._database() as database:
-            database.execute("delete from delivery where number = ?", (number,))
+            done = database.execute("delete from delivery where number = ?", (number,))
+            self.count -= done.rowcount
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""

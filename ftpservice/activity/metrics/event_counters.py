@@ -6,16 +6,20 @@ each, without a bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from ftpservice import events
+from ftpservice.activity.metrics.tallies import Family, HistogramTally
 from ftpservice.events import Event, LoginRefusal, Outcome
 
-__all__ = ["DIRECTIONS", "EventCounters"]
+__all__ = ["DIRECTIONS", "PROTOCOLS", "EventCounters"]
 
+PROTOCOLS = ("ftp", "simple", "http")
+OTHER = "other"
 DIRECTIONS = {True: "upload", False: "download"}
 DURATION_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200)
 """Seconds of a transfer: from a small file to a night's backup."""
@@ -28,113 +32,126 @@ MIN_RATED_BYTES = 64 * 1024
 """Smaller transfers have no rate worth the name: they last as long as the disk call."""
 SUCCESS = "success"
 CHANGES = ("delete", "rename", "mkdir", "rmdir", "attributes", "drop partial")
-OTHER = "other"
+ENDINGS = {outcome: outcome.value for outcome in Outcome}
+PROTOCOL_LABELS = {"": PROTOCOLS[0], **{protocol: protocol for protocol in PROTOCOLS}}
+CHANGE_LABELS = {action: action for action in CHANGES}
+PLAIN_COUNTERS: dict[type[Event], tuple[str, str]] = {
+    events.Refused: ("sessions_refused", "Connections and sessions that were refused."),
+    events.SessionStalled: ("sessions_stalled", "Sessions ended by the stall timeout."),
+    events.HandshakeFailed: (
+        "tls_handshake_failures",
+        "Failed TLS handshakes of control connections.",
+    ),
+    events.UploadRefused: (
+        "uploads_refused",
+        "Uploads that were refused, before they began or at their end.",
+    ),
+    events.CommandRefused: (
+        "commands_refused",
+        "Commands that were answered with an error, uploads excepted.",
+    ),
+    events.CommandFailed: (
+        "command_failures",
+        "Commands that failed with an unexpected error.",
+    ),
+    events.FileExpired: ("files_expired", "Files that retention has deleted."),
+    events.Banned: ("bans", "Networks that were banned."),
+    events.AdminAction: ("admin_actions", "Actions of administrators."),
+    events.CertificateFailed: (
+        "certificate_failures",
+        "Attempts to get a certificate by ACME that have failed.",
+    ),
+}
+"""Events that are counted without labels: the name of the metric and its text."""
 
 
-class EventCounters:
-    """Counts events; `add` is called with many at a time, in one thread after another."""
+class EventCounters(Collector):
+    """Counts events; `add` and `collect` are called in one thread after another."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-        self._make_session_counters()
-        self._make_transfer_counters()
-        self._make_change_counters()
+    def __init__(self) -> None:
+        self._families: list[Family] = []
         self.bytes_ended = {(up, protocol): 0 for up in (True, False) for protocol in PROTOCOLS}
         """Bytes of transfers that have ended, by upload and protocol."""
-        self._begin_series()
-        self._by_kind: dict[type[Event], Callable[[Any], object]] = self._handlers()
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"ftpservice_{name}", text, labels, registry=self._registry)
-
-    def _histogram(self, name: str, text: str, label: str, buckets: Any) -> Histogram:
-        whole = f"ftpservice_{name}"
-        return Histogram(whole, text, (label,), buckets=buckets, registry=self._registry)
-
-    def _make_session_counters(self) -> None:
-        self._opened = self._counter("sessions_opened", "Sessions that were greeted.", "protocol")
-        self._session_seconds = self._histogram(
-            "session_duration_seconds", "Duration of sessions.", "protocol", SESSION_BUCKETS
-        )
-        self._refused = self._counter(
-            "sessions_refused", "Connections and sessions that were refused."
-        )
-        self._stalled = self._counter("sessions_stalled", "Sessions ended by the stall timeout.")
-        self._handshakes = self._counter(
-            "tls_handshake_failures", "Failed TLS handshakes of control connections."
-        )
-        self._logins = self._counter(
+        self._opened = self._counters("sessions_opened", "Sessions that were greeted.", "protocol")
+        self._logins = self._counters(
             "logins",
             "Attempts to log in, by their outcome: success, or why they were refused.",
             *("protocol", "outcome"),
         )
-
-    def _make_transfer_counters(self) -> None:
-        self._transfers = self._counter(
+        self._transfers = self._counters(
             "transfers", "Transfers that have ended.", "protocol", "direction", "outcome"
         )
-        self._seconds = self._histogram(
-            "transfer_duration_seconds", "Duration of transfers.", "direction", DURATION_BUCKETS
+        self._changes = self._counters(
+            "file_changes", "Changes of files and directories.", "action"
         )
-        self._sizes = self._histogram(
-            "transfer_size_bytes", "Bytes of complete transfers.", "direction", SIZE_BUCKETS
+        self._begin_series()
+        self._make_histograms()
+        self._by_kind: dict[type[Event], Callable[[Any], object]] = self._handlers()
+
+    def _counters(self, name: str, text: str, *labels: str) -> dict[tuple[str, ...], int]:
+        family = Family.of_counters(name, text, *labels)
+        self._families.append(family)
+        return family.counts
+
+    def _histograms(
+        self, name: str, text: str, label: str, values: Iterable[str], bounds: Sequence[float]
+    ) -> dict[str, HistogramTally]:
+        tallies = {value: HistogramTally(bounds) for value in values}
+        series: dict[tuple[str, ...], HistogramTally] = {
+            (value,): tally for value, tally in tallies.items()
+        }
+        self._families.append(Family(name, text, (label,), {}, series))
+        return tallies
+
+    def _make_histograms(self) -> None:
+        self._session_seconds = self._histograms(
+            "session_duration_seconds",
+            "Duration of sessions.",
+            "protocol",
+            (*PROTOCOLS, OTHER),
+            SESSION_BUCKETS,
         )
-        self._rates = self._histogram(
+        by_direction = ("direction", DIRECTIONS.values())
+        self._seconds = self._histograms(
+            "transfer_duration_seconds", "Duration of transfers.", *by_direction, DURATION_BUCKETS
+        )
+        self._sizes = self._histograms(
+            "transfer_size_bytes", "Bytes of complete transfers.", *by_direction, SIZE_BUCKETS
+        )
+        self._rates = self._histograms(
             "transfer_rate_bytes_per_second",
             "Rate of complete transfers of 64 KiB and more.",
-            "direction",
+            *by_direction,
             RATE_BUCKETS,
         )
-
-    def _make_change_counters(self) -> None:
-        self._uploads_refused = self._counter(
-            "uploads_refused", "Uploads that were refused, before they began or at their end."
-        )
-        self._commands_refused = self._counter(
-            "commands_refused", "Commands that were answered with an error, uploads excepted."
-        )
-        self._commands_failed = self._counter(
-            "command_failures", "Commands that failed with an unexpected error."
-        )
-        self._changes = self._counter("file_changes", "Changes of files and directories.", "action")
-        self._expired = self._counter("files_expired", "Files that retention has deleted.")
-        self._bans = self._counter("bans", "Networks that were banned.")
-        self._actions = self._counter("admin_actions", "Actions of administrators.")
 
     def _begin_series(self) -> None:
         """Make the series exist from the start, so that a first failure is an increase."""
         for protocol in PROTOCOLS:
-            self._opened.labels(protocol)
-            self._session_seconds.labels(protocol)
+            self._opened[protocol,] = 0
             for outcome in (SUCCESS, *LoginRefusal):
-                self._logins.labels(protocol, str(outcome))
+                self._logins[protocol, str(outcome)] = 0
             for direction in DIRECTIONS.values():
-                for ending in Outcome:
-                    self._transfers.labels(protocol, direction, ending.value)
-        for direction in DIRECTIONS.values():
-            for histogram in (self._seconds, self._sizes, self._rates):
-                histogram.labels(direction)
+                for ending in ENDINGS.values():
+                    self._transfers[protocol, direction, ending] = 0
         for action in (*CHANGES, OTHER):
-            self._changes.labels(action)
+            self._changes[action,] = 0
 
     def _handlers(self) -> dict[type[Event], Callable[[Any], object]]:
+        plain = {kind: self._plain(*words) for kind, words in PLAIN_COUNTERS.items()}
         return {
-            events.SessionOpened: lambda event: self._opened.labels(event.protocol).inc(),
+            **plain,
+            events.SessionOpened: lambda event: _add(self._opened, _label(event.protocol)),
             events.SessionClosed: self._session_closed,
-            events.Refused: lambda _event: self._refused.inc(),
-            events.SessionStalled: lambda _event: self._stalled.inc(),
-            events.HandshakeFailed: lambda _event: self._handshakes.inc(),
             events.LoggedIn: lambda event: self._login(event, SUCCESS),
-            events.LoginFailed: lambda event: self._login(event, str(event.reason)),
+            events.LoginFailed: lambda event: self._login(event, event.reason.value),
             events.TransferEnded: self._transfer_ended,
-            events.UploadRefused: lambda _event: self._uploads_refused.inc(),
-            events.CommandRefused: lambda _event: self._commands_refused.inc(),
-            events.CommandFailed: lambda _event: self._commands_failed.inc(),
             events.FileChanged: self._file_changed,
-            events.FileExpired: lambda _event: self._expired.inc(),
-            events.Banned: lambda _event: self._bans.inc(),
-            events.AdminAction: lambda _event: self._actions.inc(),
         }
+
+    def _plain(self, name: str, text: str) -> Callable[[Event], object]:
+        counts = self._counters(name, text)
+        return lambda _event: _add(counts)
 
     @property
     def kinds(self) -> tuple[type[Event], ...]:
@@ -149,28 +166,36 @@ class EventCounters:
             if handler is not None:
                 handler(event)
 
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        for family in self._families:
+            yield from family.collect()
+
     def _login(self, event: Event, outcome: str) -> None:
-        self._logins.labels(_protocol(event), outcome).inc()
+        _add(self._logins, _label(event.info.protocol), outcome)
 
     def _session_closed(self, event: events.SessionClosed) -> None:
-        self._session_seconds.labels(_protocol(event)).observe(event.seconds)
+        self._session_seconds[_label(event.info.protocol)].observe(event.seconds)
 
     def _transfer_ended(self, event: events.TransferEnded) -> None:
-        protocol, direction = _protocol(event), DIRECTIONS[event.upload]
-        self._transfers.labels(protocol, direction, event.outcome.value).inc()
-        self._seconds.labels(direction).observe(event.seconds)
-        self.bytes_ended[event.upload, protocol] += event.size
-        if event.outcome is Outcome.COMPLETE:
-            self._sizes.labels(direction).observe(event.size)
-            if event.size >= MIN_RATED_BYTES:
-                self._rates.labels(direction).observe(event.rate)
+        protocol, direction = _label(event.info.protocol), DIRECTIONS[event.upload]
+        outcome, size = event.outcome, event.size
+        _add(self._transfers, protocol, direction, ENDINGS[outcome])
+        self._seconds[direction].observe(event.seconds)
+        ended = (event.upload, protocol)
+        self.bytes_ended[ended] = self.bytes_ended.get(ended, 0) + size
+        if outcome is Outcome.COMPLETE:
+            self._sizes[direction].observe(size)
+            if size >= MIN_RATED_BYTES:
+                self._rates[direction].observe(event.rate)
 
     def _file_changed(self, event: events.FileChanged) -> None:
-        self._changes.labels(event.action if event.action in CHANGES else OTHER).inc()
+        _add(self._changes, CHANGE_LABELS.get(event.action, OTHER))
 
 
-PROTOCOLS = ("ftp", "simple", "http")
+def _add(counts: dict[tuple[str, ...], int], *values: str) -> None:
+    counts[values] = counts.get(values, 0) + 1
 
 
-def _protocol(event: Event) -> str:
-    return event.info.protocol or PROTOCOLS[0]
+def _label(protocol: str) -> str:
+    return PROTOCOL_LABELS.get(protocol, OTHER)

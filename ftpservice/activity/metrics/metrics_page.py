@@ -50,7 +50,8 @@ class MetricsPage:
         self._registry = registry
         self._events = events
         self._state = state
-        self._counters = EventCounters(registry)
+        self._counters = EventCounters()
+        registry.register(self._counters)
         self._collector = StateCollector(self._counters.bytes_ended)
         registry.register(self._collector)
         self._lag = ReactorLag(reactor, registry)

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ftpservice.activity.metrics.event_counters import DIRECTIONS
+from ftpservice.activity.metrics.metric_reading import Reading
 
 __all__ = [
     "CertificateEnd",
@@ -43,6 +44,8 @@ class ServiceState:
     bans: int = 0
     accepts: bool = True
     """Whether new sessions are accepted."""
+    readings: Sequence[Reading] = ()
+    """What other parts tell."""
 
 
 class StateCollector(Collector):
@@ -73,6 +76,8 @@ class StateCollector(Collector):
             "Whether new sessions are accepted; 0 after drain.",
             value=int(state.accepts),
         )
+        for reading in state.readings:
+            yield _read(reading)
 
     def _sessions(self, state: ServiceState) -> Iterator[Metric]:
         sessions = GaugeMetricFamily(
@@ -97,3 +102,11 @@ class StateCollector(Collector):
             for name in SESSION_STATES:
                 sessions.add_metric((protocol, name), state.sessions.get((protocol, name), 0))
         yield from (sessions, running, moved)
+
+
+def _read(reading: Reading) -> Metric:
+    kind = CounterMetricFamily if reading.is_counter else GaugeMetricFamily
+    family = kind(f"ftpservice_{reading.name}", reading.text, labels=reading.labels)
+    for key, value in reading.values.items():
+        family.add_metric(key, value)
+    return family

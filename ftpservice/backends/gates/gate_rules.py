@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ftpservice.backends.gates.path_patterns import PathPatterns
+from ftpservice.backends.gates.run_record import GATE_OUTCOMES, HookRun, RunRecord
 from ftpservice.concurrency.task import Task, drop_tracebacks
 from ftpservice.storage.errors import RefusedByGate
 from ftpservice.storage.gates import GateAnswer, GateRequest, IHeldFile
@@ -47,18 +48,32 @@ class GateRule:
     groups: frozenset[str] = frozenset()
     """Of whom; without accounts and groups all accounts."""
     paths: PathPatterns = field(default_factory=PathPatterns)
+    record: RunRecord = field(default_factory=lambda: RunRecord("", GATE_OUTCOMES))
+
+    def __post_init__(self) -> None:
+        self.record.name = self.name
 
     def concerns(self, user: str, groups: Iterable[str]) -> bool:
         """Return whether it is asked about an account."""
         is_for_all = not (self.accounts or self.groups)
         return is_for_all or user in self.accounts or not self.groups.isdisjoint(groups)
 
-    async def answer(self, clock: IReactorTime, asked: Callable[[], Awaitable[Any]]) -> GateAnswer:
+    async def answer(
+        self, clock: IReactorTime, request: GateRequest, asked: Callable[[], Awaitable[Any]]
+    ) -> GateAnswer:
         """Return the answer of a call of the gate; that of the rule if the call fails."""
+        began = clock.seconds()
+
+        def record(outcome: str) -> None:
+            seconds = max(0.0, clock.seconds() - began)
+            about = (request.action, request.session, "", request.when, seconds)
+            self.record.add(HookRun(self.name, *about, outcome))
+
         try:
             task = Task(_awaited(asked))
             found = await task.done.addTimeout(self.time_limit, clock)
             if isinstance(found, GateAnswer):
+                record("accepted" if found.accepts else "refused")
                 return found
             reason = f"its answer is no GateAnswer but {type(found).__name__}"
         except CancelledError:
@@ -68,6 +83,7 @@ class GateRule:
         except Exception as error:  # noqa: BLE001 - a gate may fail in any way
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             drop_tracebacks(error)
+        record("failed")
         does = "accepts" if self.accepts_on_failure else "refuses"
         log.error(
             "the gate {name} failed, which {does}: {reason}",
@@ -160,7 +176,7 @@ class AccountGates:
         request = self.account.request("upload", path)
         request = replace(request, size=held.size, renamed_from=renamed_from)
         gate = rule.gate
-        answer = await rule.answer(self._clock, lambda: gate.check_upload(request, held))
+        answer = await rule.answer(self._clock, request, lambda: gate.check_upload(request, held))
         if not answer.accepts:
             raise rule.refusal(path, answer)
         return answer
@@ -180,7 +196,7 @@ class AccountGates:
         self, rule: GateRule, method: str, request: GateRequest, path: VirtualPath
     ) -> None:
         check = getattr(rule.gate, method)
-        answer = await rule.answer(self._clock, lambda: check(request))
+        answer = await rule.answer(self._clock, request, lambda: check(request))
         if not answer.accepts:
             raise rule.refusal(path, answer)
 

@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
 
 from ftpservice.control.factory import FTPFactory
+from ftpservice.service.activity.resource_readings import MetricSources, resource_readings
+from ftpservice.service.activity.storage_space import StorageSpace
 from ftpservice.service.settings.errors import CannotStart
 
 if TYPE_CHECKING:
@@ -31,12 +32,15 @@ def check_metrics_extra() -> None:
 class MetricsService(Service):
     """Counts while the service runs, and serves ``/metrics`` at ``site``; raises `CannotStart`."""
 
-    def __init__(self, site: Any, factory: FTPFactory, reactor: Any) -> None:
+    def __init__(
+        self, site: Any, factory: FTPFactory, sources: MetricSources, reactor: Any
+    ) -> None:
         check_metrics_extra()
         from ftpservice.activity.metrics.metrics_page import MetricsPage
         from ftpservice.web.http.metrics_resource import MetricsResource
 
-        self._factory = factory
+        self._factory, self._sources = factory, sources
+        self._space = StorageSpace(sources.directories, reactor)
         self._page: MetricsPage = MetricsPage(factory.event_sink.events, self._state, reactor)
         site.mount("/metrics", MetricsResource(self._page.text))
 
@@ -44,10 +48,12 @@ class MetricsService(Service):
         """Begin to count."""
         super().startService()
         self._page.start()
+        self._space.look()
 
-    def close(self) -> Deferred[None]:
+    async def close(self) -> None:
         """End that, after the last session."""
-        return self._page.stop()
+        await self._page.stop()
+        await self._space.stop()
 
     def _state(self) -> ServiceState:
         """Return what the service is now; one look at each session."""
@@ -80,6 +86,7 @@ class MetricsService(Service):
                 )
                 for one in certificates
             ),
-            bans=len(factory.bans.bans()) if factory.bans is not None else 0,
+            bans=factory.bans.count if factory.bans is not None else 0,
             accepts=factory.session_refusal is None,
+            readings=(*resource_readings(self._sources), *self._space.readings()),
         )

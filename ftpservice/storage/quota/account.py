@@ -38,6 +38,8 @@ class QuotaAccount:
     ) -> QuotaAccount:
         """Return an account with one storage; its ledger is made if it has limits."""
         tree = None if limits == NO_LIMITS else book.enter(root, storage)
+        if tree is not None:
+            tree.limits[owner] = limits
         return cls(storage, book, owner, root, limits, tree)
 
     def place(self, path: VirtualPath) -> Place:

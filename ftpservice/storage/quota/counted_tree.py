@@ -57,6 +57,8 @@ class CountedTree(QuotaLedger):
         self.left_out: set[int] = set()
         """The numbers of storages that the last count left out, because they were down."""
         self.storages: WeakSet[IStorage] = WeakSet()
+        self.limits: dict[str, QuotaLimits] = {}
+        """The quotas of the accounts that have used it, by name."""
         self.is_counted = False
         """Whether the sums are those of the tree."""
         self.is_exclusive = False

@@ -53,13 +53,16 @@ def test_failed_logins_ban_an_address_for_a_time(bans, clock):
     clock.now += 600.0
     assert bans.refusal(STRANGER) is None
     assert bans.bans() == []
+    assert bans.count == 0
 
 
 def test_bans_and_their_end_by_an_administrator_are_published(bans, clock):
     network = ip_network("192.0.2.0/24")
     bans.ban(network, 60.0, "scans")
     bans.ban(ip_network("203.0.113.5"))
+    assert bans.count == len(bans.bans()) == 2
     bans.unban(network)
+    assert bans.count == 1
     assert bans.unban(network) is False
     assert bans.published == [
         Banned(clock.now, 0, "", "", "192.0.2.0/24", "scans", clock.now + 60.0),

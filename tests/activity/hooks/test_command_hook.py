@@ -150,3 +150,24 @@ async def test_the_end_waits_a_little_for_what_runs(lines, tmp_path):
         await hook.stop()
     assert (tmp_path / "told").read_text() == "\n" * 3
     assert lines == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_became_of_events_is_counted_and_told(tmp_path):
+    runs = []
+    async with nothing_left():
+        hook = CommandHook(settings("grep -q good", max_running=1, max_waiting=1), reactor)
+        hook.record.listener = runs.append
+        document = {"event": "upload", "session": "s-1", "transfer": "s-1-2"}
+        for word in ("good", "bad", "good"):
+            hook.deliver(None, document | {"id": word})
+        assert hook.pending == 2
+        await until(lambda: len(runs) == 2, lambda: runs)
+        assert hook.pending == 0
+        await hook.stop()
+    assert hook.record.counts == {"delivered": 1, "failed": 1, "dropped": 1}
+    assert [(run[:4], run.outcome) for run in runs] == [
+        (("h", "upload", "s-1", "s-1-2"), "delivered"),
+        (("h", "upload", "s-1", "s-1-2"), "failed"),
+    ]
+    assert hook.record.seconds == sum(run.seconds for run in runs) > 0

@@ -57,5 +57,6 @@ def test_an_error_of_a_subscriber_is_logged():
     globalLogPublisher.addObserver(found.append)
     hook.deliver("event", {})
     globalLogPublisher.removeObserver(found.append)
+    assert hook.record.counts == {"delivered": 0, "failed": 1, "dropped": 0}
     assert [one["log_format"] for one in found] == ["the hook {name} failed"]
     assert example_plugins.GATE is GATE

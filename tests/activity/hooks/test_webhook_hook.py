@@ -165,3 +165,38 @@ def test_a_spool_that_fails_is_tried_again_and_nothing_is_lost(bench, tmp_path):
     (tmp_path / "none").mkdir()
     bench.clock.pump([1.0] * 10)
     assert bench.receiver.ids == ["a"]
+
+
+def test_what_became_of_events_is_counted(bench):
+    runs = []
+    bench.hook.record.listener = runs.append
+    bench.receiver.answers = [YES, NO, LATER]
+    bench.deliver(*"abcd")
+    assert bench.hook.record.counts == {"delivered": 1, "failed": 1, "dropped": 0}
+    assert bench.hook.pending == 2
+    assert [run.outcome for run in runs] == ["delivered", "failed"]
+    bench.deliver(*map(str, range(100)))
+    assert bench.hook.record.counts["dropped"] == 2
+    assert bench.hook.pending == 100
+
+
+def test_what_an_earlier_run_has_left_is_pending(bench):
+    bench.receiver.answers = [LATER]
+    bench.deliver("a", "b")
+    bench.stop()
+    bench.begin()
+    bench.hook.start()
+    assert bench.hook.pending == 2
+
+
+def test_a_damaged_document_in_the_spool_ends_nothing(bench):
+    class Deaf(Receiver):
+        def post(self, delivery, now):
+            self.got.append((delivery.id, delivery.attempts, now))
+            return YES
+
+    bench.hook._client = bench.receiver = Deaf()
+    bench.hook._spool.add([("a", 1.0, b"{"), ("b", 1.0, b"[]")])
+    bench.deliver("c")
+    assert bench.receiver.ids == ["a", "b", "c"]
+    assert bench.hook.record.counts["delivered"] == 3

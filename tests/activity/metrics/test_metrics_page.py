@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from ftpservice import events
 from ftpservice.activity.metrics.event_counters import EventCounters
+from ftpservice.activity.metrics.metric_reading import Reading
 from ftpservice.activity.metrics.metrics_page import COUNT_SECONDS, MetricsPage
 from ftpservice.activity.metrics.reactor_lag import LAG_SECONDS
 from ftpservice.activity.metrics.service_state import CertificateEnd, ServiceState
@@ -105,6 +106,46 @@ async def test_events_are_counted_and_running_transfers_have_bytes(reactor) -> N
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_other_parts_tell_is_on_the_page(reactor) -> None:
+    bench = Bench(reactor)
+    bench.state = ServiceState(
+        readings=(
+            Reading.of("journal_rows", "Rows.", 7, is_counter=True),
+            Reading.by("pool", "pool_threads", "Threads.", [("login", 2), ('a "b"\n', 1)]),
+            Reading.by("account", "quota_used_ratio", "Nobody.", []),
+        )
+    )
+    values = await bench.values()
+    assert values["journal_rows_total",] == 7
+    assert values["pool_threads", "login"] == 2
+    assert values["pool_threads", 'a "b"\n'] == 1
+    assert not [key for key in values if key[0] == "quota_used_ratio"]
+    await bench.page.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_protocol_that_is_not_known_has_a_series_of_its_own(reactor) -> None:
+    bench = Bench(reactor)
+    for protocol in ("http", "gopher", "nntp"):
+        info = SessionInfo("c0ffee-8", protocol)
+        for event in (
+            events.SessionOpened(*WHO, protocol, info=info),
+            events.LoggedIn(*WHO, info=info),
+            events.TransferEnded(*WHO, "/a", True, Outcome.COMPLETE, 5, 2.0, info=info),
+            events.SessionClosed(*WHO, "", 3.0, info=info),
+        ):
+            bench.stream.publish(event)
+    values = await bench.values()
+    for name in ("sessions_opened_total", "session_duration_seconds_count"):
+        assert (values[name, "http"], values[name, "other"]) == (1, 2)
+    assert values["logins_total", "other", "success"] == 2
+    assert values["transfers_total", "complete", "other", "upload"] == 2
+    assert values["transfer_bytes_total", "other", "upload"] == 10
+    assert values["transfer_bytes_total", "http", "upload"] == 5
+    await bench.page.stop()
+
+
+@pytest_twisted.ensureDeferred
 async def test_it_measures_the_delay_of_the_reactor_and_stops(reactor) -> None:
     bench = Bench(reactor)
     bench.clock.advance(LAG_SECONDS + 0.3)
@@ -120,9 +161,7 @@ async def test_it_measures_the_delay_of_the_reactor_and_stops(reactor) -> None:
 
 
 def test_every_kind_has_a_handler_that_works() -> None:
-    from prometheus_client import CollectorRegistry
-
-    counters = EventCounters(CollectorRegistry())
+    counters = EventCounters()
     examples = {
         events.CommandRefused: ("SIZE", "/x", 550, "No."),
         events.UploadRefused: ("STOR", "/x", 550, "No."),
@@ -133,6 +172,7 @@ def test_every_kind_has_a_handler_that_works() -> None:
         events.FileExpired: ("/x", 1, 1.0, "1d"),
         events.Banned: ("192.0.2.0/24", "x", None),
         events.AdminAction: ("kick", "7"),
+        events.CertificateFailed: (("a.example",), "No.", 9.0),
     }
     assert set(examples) < set(counters.kinds)
     counters.add(kind(*WHO, *facts) for kind, facts in examples.items())

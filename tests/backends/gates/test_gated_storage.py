@@ -126,6 +126,26 @@ def test_a_file_stays_as_it_was_after_a_no(files, inner, gate):
     assert gate.contents == [b"new", b"oldnew", b"olnew"]
 
 
+def test_answers_are_counted_and_told(inner):
+    answers = iter([GateAnswer(True), NO, LookupError("broken"), "no answer"])
+    gate, runs = ScriptedGate(lambda _request: next(answers)), []
+    asked = rule(gate, "/in/**")
+    asked.record.listener = runs.append
+    files = GatedStorage(inner, gates_of(asked))
+    run(create_file(files, "/in/a", b"1"))
+    for _ in range(3):
+        with pytest.raises(RefusedByGate):
+            run(files.remove_file(path_at("/in/a")))
+    assert asked.record.counts == {"accepted": 1, "refused": 1, "failed": 2}
+    assert [(one.hook, one.about, one.outcome) for one in runs] == [
+        ("gate", "upload", "accepted"),
+        ("gate", "delete", "refused"),
+        ("gate", "delete", "failed"),
+        ("gate", "delete", "failed"),
+    ]
+    assert [one.started for one in runs] == [one.when for one in gate.requests]
+
+
 def test_a_resumed_upload_is_asked_about_as_a_whole(files, inner, gate):
     run(run(begin_upload(files, "/in/a", b"first ")).abandon())
     assert run(partial_size(inner, "/in/a")) == 6

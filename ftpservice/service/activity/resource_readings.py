@@ -1,0 +1,153 @@
+"""The metrics of pools, quotas, journal, hooks and gates, read from the parts themselves.
+
+Called in the reactor's thread for each request of Prometheus, so it walks nothing but the quotas in
+use. Labels are names of the settings, of the code, and of the few accounts with a quota nearly
+full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import Any
+
+from ftpservice.activity.hooks.hook_service import HookService
+from ftpservice.activity.journal.journal_service import JournalService
+from ftpservice.activity.metrics.metric_reading import Reading
+from ftpservice.backends.gates.run_record import RunRecord
+from ftpservice.concurrency.thread_pool import pool_loads
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.counted_tree import CountedTree
+from ftpservice.storage.quota.ledger import QuotaLimits
+
+__all__ = ["MetricSources", "resource_readings"]
+
+FILLED_RATIOS = (0.8, 0.95, 1.0)
+MAX_NAMED_ACCOUNTS = 20
+
+
+@dataclass
+class MetricSources:
+    """The parts that are read."""
+
+    quotas: QuotaBook | None
+    journal: JournalService | None
+    hooks: HookService
+    directories: Sequence[str] = ()
+    """Whose space is read."""
+    most_lost: int = 0
+    """Lost events of the journal so far; a counter must not fall."""
+
+
+def resource_readings(sources: MetricSources) -> Iterator[Reading]:
+    """Yield the readings."""
+    yield from _pools()
+    if sources.quotas is not None:
+        yield from _quotas(sources.quotas)
+    if sources.journal is not None:
+        yield from _journal(sources, sources.journal)
+    yield from _hooks(sources.hooks)
+
+
+def _pools() -> Iterator[Reading]:
+    loads = sorted(pool_loads().items())
+    calls: dict[tuple[str, ...], float] = {}
+    calls |= {(name, "running"): float(load.running) for name, load in loads}
+    calls |= {(name, "waiting"): float(load.waiting) for name, load in loads}
+    yield Reading.by(
+        *("pool", "pool_threads", "Threads of a pool."),
+        ((name, load.threads) for name, load in loads),
+    )
+    yield Reading(
+        *("pool_calls", "Calls in a pool: with a thread, or waiting for one."),
+        ("pool", "state"),
+        calls,
+    )
+    yield Reading(
+        *("pool_calls_refused", "Calls that were refused because a pool had too many."),
+        ("pool",),
+        {(name,): load.refused for name, load in loads},
+        is_counter=True,
+    )
+
+
+def _quotas(book: QuotaBook) -> Iterator[Reading]:
+    used = limit = 0
+    filled: dict[str, float] = {}
+    counted = [tree for tree in book.trees.values() if tree.is_counted]
+    for tree, account, limits in ((t, *one) for t in counted for one in t.limits.items()):
+        filled[account] = max(filled.get(account, 0.0), _filled(tree, limits))
+        if limits.size is not None:
+            used, limit = used + max(0, tree.size - tree.credit_size), limit + limits.size
+    yield Reading.of("quota_accounts", "Accounts with a quota, in use lately.", len(filled))
+    yield Reading.by(
+        *("ratio", "quota_accounts_filled", "Accounts that use this part of a quota or more."),
+        ((f"{one:g}", sum(part >= one for part in filled.values())) for one in FILLED_RATIOS),
+    )
+    yield Reading.of("quota_used_bytes", "Bytes in use by accounts with a quota in bytes.", used)
+    yield Reading.of("quota_limit_bytes", "The quotas of these accounts.", limit)
+    nearly_full = ((name, part) for name, part in filled.items() if part >= FILLED_RATIOS[0])
+    yield Reading.by(
+        *("account", "quota_used_ratio", "Part of its quota that an account uses, from 0.8 on."),
+        nlargest(MAX_NAMED_ACCOUNTS, nearly_full, key=lambda one: one[1]),
+    )
+
+
+def _filled(tree: CountedTree, limits: QuotaLimits) -> float:
+    """Return the part of a quota that is used, of bytes or files."""
+    parts = [0.0]
+    for used, limit in (
+        (tree.size - tree.credit_size, limits.size),
+        (tree.files - tree.credit_files, limits.files),
+    ):
+        if limit is not None:
+            parts.append(max(0, used) / limit if limit else 1.0)
+    return max(parts)
+
+
+def _journal(sources: MetricSources, journal: JournalService) -> Iterator[Reading]:
+    status = journal.status
+    sources.most_lost = max(sources.most_lost, status.lost)
+    texts = {
+        "journal_waiting_bytes": "Bytes in the spool that are not in the database.",
+        "journal_spool_bytes": "Size of the spool.",
+        "journal_problem": "Whether spool or database did not take the last rows.",
+    }
+    values = (status.waiting, status.spool_bytes, bool(status.problem))
+    for (name, text), value in zip(texts.items(), values, strict=True):
+        yield Reading.of(name, text, value)
+    rows = "Rows that were written into the database."
+    yield Reading.of("journal_rows", rows, status.rows, is_counter=True)
+    lost = "Events that have no row of their own."
+    yield Reading.of("journal_lost_events", lost, sources.most_lost, is_counter=True)
+
+
+def _hooks(hooks: HookService) -> Iterator[Reading]:
+    ways: list[Any] = hooks.ways
+    yield Reading.by(
+        *("hook", "hook_pending", "Events that wait for a hook, or of which it is being told."),
+        ((way.record.name, way.pending) for way in ways),
+    )
+    records = [way.record for way in ways]
+    yield from _records("hook", ("hook_events", "Events by what became of them."), records)
+    gates = [rule.record for rule in hooks.gates]
+    yield from _records("gate", ("gate_answers", "Answers of a gate."), gates)
+
+
+def _records(
+    label: str, counted: tuple[str, str], records: Iterable[RunRecord]
+) -> Iterator[Reading]:
+    records = tuple(records)
+    yield Reading(
+        *counted,
+        (label, "outcome"),
+        {(one.name, outcome): n for one in records for outcome, n in one.counts.items()},
+        is_counter=True,
+    )
+    yield Reading(
+        *(f"{label}_run_seconds", "Duration of all runs."),
+        (label,),
+        {(one.name,): one.seconds for one in records},
+        is_counter=True,
+    )
