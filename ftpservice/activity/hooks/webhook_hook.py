@@ -3,7 +3,8 @@
 Events go to the spool in batches. From there the oldest one is sent until the receiver accepts it,
 with growing pauses; the others wait behind it, so the order stays. An event is dropped, counted and
 logged if the spool is full, if the receiver refuses it for good (a 4xx other than 408, 409, 425 and
-429), or after three days.
+429), or after three days; but not before some attempts of this run have failed, as a service that
+was down for days has asked nobody meanwhile.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ LONGEST_PAUSE_SECONDS = 300.0
 SPOOL_PAUSE_SECONDS = 5.0
 """Time after which a spool that failed is tried again."""
 GIVE_UP_SECONDS = 3 * 86_400.0
+FAILURES_BEFORE_GIVE_UP = 12
+"""Attempts in a row, in some twenty minutes."""
 SPOOL_ERRORS = (sqlite3.Error, OSError, PoolOverloaded)
 
 
@@ -85,6 +88,12 @@ class WebhookHook:
         self._incoming: deque[tuple[str, float, bytes]] = deque()
         self._dropped = 0
         self.record = RunRecord(settings.name, HOOK_OUTCOMES)
+        self._problem = ""
+        """Why the spool does not work; empty: it works."""
+        self._damaged = 0
+        """How often that was reported of the spool."""
+        self._failures = 0
+        """Attempts in a row without an answer."""
         self._is_stopped = False
         self._to_store, self._to_send = _Wait(reactor), _Wait(reactor)
         self._tasks: list[Deferred[None]] = []
@@ -133,13 +142,14 @@ class WebhookHook:
             try:
                 self._drop(await self._pool.run(self._spool.add, batch))
             except SPOOL_ERRORS as error:
-                log.error("the spool of the hook {name}: {reason}", name=self._name, reason=error)
+                self._report_spool(str(error))
                 if self._is_stopped:
                     return
                 await self._to_store.pause(SPOOL_PAUSE_SECONDS)
                 continue
             for _ in batch:
                 self._incoming.popleft()
+            self._report_damage()
             self._to_send.wake()
 
     async def _send(self) -> None:
@@ -148,6 +158,7 @@ class WebhookHook:
         while not self._is_stopped:
             try:
                 delivery = await self._pool.run(self._spool.first)
+                self._report_damage()
                 if delivery is None:
                     await self._to_send.pause()
                     continue
@@ -159,7 +170,7 @@ class WebhookHook:
                     pause = 0.0
                     continue
             except SPOOL_ERRORS as error:
-                log.error("the spool of the hook {name}: {reason}", name=self._name, reason=error)
+                self._report_spool(str(error))
             pause = min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, pause * 2))
             await self._pause(pause)
 
@@ -171,8 +182,10 @@ class WebhookHook:
 
     async def _is_settled(self, delivery: Delivery, answer: Answer, now: float) -> bool:
         """Remove a delivery that is over; tell whether it is."""
+        self._failures = self._failures + 1 if answer.verdict is Verdict.FAILED else 0
         is_old = now - delivery.made > GIVE_UP_SECONDS
-        if answer.verdict is Verdict.FAILED and not is_old:
+        may_give_up = is_old and self._failures >= FAILURES_BEFORE_GIVE_UP
+        if answer.verdict is Verdict.FAILED and not may_give_up:
             if not delivery.attempts:
                 log.warn(
                     "the hook {name}: {detail}; it is tried again",
@@ -200,6 +213,23 @@ class WebhookHook:
             log.error("the hook {name}: its spool is full, events are dropped", name=self._name)
         self._dropped += count
         self.record.count("dropped", count)
+
+    def _report_spool(self, problem: str) -> None:
+        """Log why the spool does not work, once until it is another reason."""
+        if problem != self._problem:
+            log.error("the spool of the hook {name}: {reason}", name=self._name, reason=problem)
+        self._problem = problem
+
+    def _report_damage(self) -> None:
+        self._problem = ""
+        count, self._damaged = self._spool.damaged - self._damaged, self._spool.damaged
+        if count:
+            log.error(
+                "the spool of the hook {name} is damaged: its events are lost; it is kept as "
+                "{path}, and a new one is begun",
+                name=self._name,
+                path=self._spool.damaged_path,
+            )
 
     def _report_dropped(self) -> None:
         count, self._dropped = self._dropped, 0

@@ -13,6 +13,8 @@ import hashlib
 import hmac
 import socket
 import ssl
+import time
+from contextlib import suppress
 from enum import Enum
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from threading import Lock, Timer
@@ -28,6 +30,8 @@ __all__ = ["Answer", "Verdict", "WebhookClient", "read_key", "signature"]
 KEY_PREFIX = b"whsec_"
 MIN_KEY_BYTES = 16
 MAX_ANSWER_BYTES = 64 * 1024
+CONNECT_SECONDS = 5.0
+"""Time limit of each address to connect to: until then, a stop cannot end the request."""
 LATER_STATUSES = (408, 409, 425, 429)
 """What a receiver answers that may accept the same request later; so does any 5xx."""
 
@@ -100,19 +104,26 @@ class WebhookClient:
             "webhook-signature": signature(key, delivery.id, stamp, delivery.body),
             "webhook-attempt": str(delivery.attempts + 1),
         }
-        connection = self._connection()
+        connection, ends = self._connection(), time.monotonic() + self._time_limit
         deadline = Timer(self._time_limit, _shut_down, (connection,))
         deadline.daemon = True
         try:
             with self._lock:
                 self._current = connection
             if self._is_stopped:
-                return Answer(Verdict.FAILED, "stopped")
+                raise TimeoutError
             deadline.start()
+            connection.connect()
+            if self._is_stopped or time.monotonic() >= ends:  # what would end it had no socket yet
+                raise TimeoutError
+            connection.sock.settimeout(self._time_limit)
             connection.request("POST", self._target, delivery.body, headers)
             return _answer(connection.getresponse())
         except (OSError, HTTPException, RuntimeError, ValueError) as error:
-            return Answer(Verdict.FAILED, str(error) or type(error).__name__)
+            text = str(error) or type(error).__name__
+            if isinstance(error, TimeoutError) or time.monotonic() >= ends:
+                text = f"no answer within {self._time_limit:g} s"
+            return Answer(Verdict.FAILED, "stopped" if self._is_stopped else text)
         finally:
             deadline.cancel()
             with self._lock:
@@ -120,9 +131,10 @@ class WebhookClient:
             connection.close()
 
     def _connection(self) -> HTTPConnection:
+        seconds = min(self._time_limit, CONNECT_SECONDS)
         if self._tls is None:
-            return HTTPConnection(self._host, self._port, timeout=self._time_limit)
-        return HTTPSConnection(self._host, self._port, timeout=self._time_limit, context=self._tls)
+            return HTTPConnection(self._host, self._port, timeout=seconds)
+        return HTTPSConnection(self._host, self._port, timeout=seconds, context=self._tls)
 
     def stop(self) -> None:
         """End the request that is being made; from any thread."""
@@ -133,8 +145,10 @@ class WebhookClient:
 
 
 def _answer(response: HTTPResponse) -> Answer:
+    """Return what the status says: a body that does not come does not make the event come again."""
     status = response.status
-    response.read(MAX_ANSWER_BYTES)
+    with suppress(OSError, HTTPException, ValueError):
+        response.read(MAX_ANSWER_BYTES)
     detail = f"status {status} {response.reason}"
     if 200 <= status < 300:
         return Answer(Verdict.DELIVERED, detail)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 __all__ = ["Delivery", "WebhookSpool"]
 
+T = TypeVar("T")
 BUSY_SECONDS = 5.0
 TABLE = """create table if not exists delivery (
     number integer primary key autoincrement,
@@ -46,6 +47,9 @@ class WebhookSpool:
         self._opened: sqlite3.Connection | None = None
         self.count = 0
         """The deliveries in it; known once it was opened."""
+        self.damaged_path = path.with_name(f"{path.name}.damaged")
+        self.damaged = 0
+        """How often a damaged file was set aside."""
 
     def _database(self) -> sqlite3.Connection:
         if self._opened is None:
@@ -64,16 +68,20 @@ class WebhookSpool:
 
     def add(self, deliveries: Sequence[tuple[str, float, bytes]]) -> int:
         """Add deliveries (id, time, body) in one step; return how many there was no room for."""
-        with self._lock, self._database() as database:
+
+        def insert(database: sqlite3.Connection) -> int:
             (count,) = database.execute("select count(*) from delivery").fetchone()
             kept = deliveries[: max(0, self._most - count)]
             database.executemany("insert into delivery (id, made, body) values (?, ?, ?)", kept)
             self.count = count + len(kept)
-        return len(deliveries) - len(kept)
+            return len(deliveries) - len(kept)
+
+        return self._run(insert)
 
     def first(self) -> Delivery | None:
         """Return the oldest delivery, and count an attempt; None if there is none."""
-        with self._lock, self._database() as database:
+
+        def oldest(database: sqlite3.Connection) -> Delivery | None:
             row = database.execute(
                 "select number, id, made, body, attempts from delivery order by number limit 1"
             ).fetchone()
@@ -82,17 +90,40 @@ class WebhookSpool:
             database.execute(
                 "update delivery set attempts = attempts + 1 where number = ?", row[:1]
             )
-        return Delivery(*row)
+            return Delivery(*row)
+
+        return self._run(oldest)
 
     def remove(self, number: int) -> None:
         """Remove a delivery that has been made, or given up."""
-        with self._lock, self._database() as database:
+
+        def delete(database: sqlite3.Connection) -> None:
             done = database.execute("delete from delivery where number = ?", (number,))
             self.count -= done.rowcount
+
+        self._run(delete)
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return the result of a transaction; a damaged file is set aside, and a new one made."""
+        with self._lock:
+            try:
+                with self._database() as database:
+                    return work(database)
+            except sqlite3.DatabaseError as error:
+                if type(error) is not sqlite3.DatabaseError:  # locked, full, read-only
+                    raise
+            self._close()
+            os.replace(self._path, self.damaged_path)
+            self.damaged += 1
+            with self._database() as database:
+                return work(database)
+
+    def _close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
         with self._lock:
-            opened, self._opened = self._opened, None
-            if opened is not None:
-                opened.close()
+            self._close()

@@ -125,8 +125,42 @@ def test_what_a_receiver_refuses_for_good_is_dropped_and_logged(bench):
 def test_an_event_is_given_up_after_days(bench):
     bench.receiver.answers = [LATER]
     bench.deliver("a")
+    bench.clock.pump([100.0] * 30)
     bench.clock.advance(GIVE_UP_SECONDS + 1.0)
     assert bench.lines[-1] == "the hook tell: event a is given up: 503"
+
+
+def test_events_that_were_old_at_the_start_get_more_than_one_attempt(bench):
+    """The service was down for days, and nobody was asked meanwhile."""
+    bench.receiver.answers = [LATER]
+    bench.deliver("a", "b")
+    bench.stop()
+    bench.clock.advance(GIVE_UP_SECONDS + 1.0)
+    bench.receiver.answers = [LATER] * 5 + [YES]
+    bench.receiver.got.clear()
+    bench.begin()
+    bench.hook.start()
+    bench.clock.pump([10.0] * 20)
+    assert bench.receiver.ids == ["a"] * 6 + ["b"]
+    assert not [line for line in bench.lines if "given up" in line]
+
+
+def test_a_damaged_spool_is_set_aside_and_told(bench):
+    bench.receiver.answers = [LATER]
+    bench.deliver("a")
+    bench.stop()
+    spool = bench.place / "tell.spool"
+    spool.write_bytes(b"damaged" * 1000)
+    bench.receiver.answers = [YES]
+    bench.receiver.got.clear()
+    bench.begin()
+    bench.hook.start()
+    bench.deliver("b", "c")
+    assert bench.receiver.ids == ["b", "c"]
+    assert [line.partition(":")[0] for line in bench.lines if "damaged" in line] == [
+        "the spool of the hook tell is damaged"
+    ]
+    assert (bench.place / "tell.spool.damaged").read_bytes() == b"damaged" * 1000
 
 
 def test_what_was_not_sent_is_sent_by_the_next_run(bench):

@@ -3,12 +3,13 @@
 import base64
 import socket
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from ftpservice.activity.hooks.webhook_request import (
+    Answer,
     Verdict,
     WebhookClient,
     read_key,
@@ -96,7 +97,8 @@ def silent():
 
 def test_a_receiver_that_says_nothing_is_left_in_time(key):
     with silent() as (_listening, url):
-        assert WebhookClient(url, key, 0.2).post(DELIVERY, 5.0).verdict is Verdict.FAILED
+        answer = WebhookClient(url, key, 0.2).post(DELIVERY, 5.0)
+    assert answer == Answer(Verdict.FAILED, "no answer within 0.2 s")
 
 
 def trickle(listening, is_over):
@@ -116,7 +118,39 @@ def test_a_receiver_that_trickles_is_left_in_time(key):
         answer = WebhookClient(url, key, 0.3).post(DELIVERY, 5.0)
         is_over.set()
         thread.join(10.0)
-        assert answer.verdict is Verdict.FAILED
+        assert answer == Answer(Verdict.FAILED, "no answer within 0.3 s")
+
+
+def test_a_status_counts_although_the_body_does_not_come(key):
+    def answer(listening):
+        end, _ = listening.accept()
+        with end:
+            end.settimeout(10.0)
+            end.recv(65536)
+            end.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome")
+            with suppress(OSError):
+                end.recv(65536)
+
+    with silent() as (listening, url):
+        thread = threading.Thread(target=answer, args=(listening,))
+        thread.start()
+        found = WebhookClient(url, key, 0.3).post(DELIVERY, 5.0)
+        thread.join(10.0)
+    assert found.verdict is Verdict.DELIVERED
+
+
+def test_an_address_that_accepts_nothing_is_left_in_time(key):
+    """The queue of a listening socket is full, so that connecting hangs."""
+    with socket.socket() as listening, ExitStack() as opened:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            end = opened.enter_context(socket.socket())
+            end.setblocking(False)
+            end.connect_ex(listening.getsockname())
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        answer = WebhookClient(url, key, 0.2).post(DELIVERY, 5.0)
+    assert answer == Answer(Verdict.FAILED, "no answer within 0.2 s")
 
 
 def test_a_request_can_be_ended_from_another_thread(key):

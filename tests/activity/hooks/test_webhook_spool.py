@@ -1,6 +1,5 @@
 """The queue of a webhook on the disk."""
 
-import sqlite3
 import stat
 
 import pytest
@@ -47,11 +46,21 @@ def test_only_the_service_may_read_it(spool, path):
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_broken_file_is_an_error_that_leaves_nothing_open(spool, path):
+def test_a_broken_file_is_set_aside(spool, path):
     path.parent.mkdir()
     path.write_bytes(b"x" * 5000)
+    assert spool.first() is None
+    assert spool.damaged == 1
+    assert spool.damaged_path.read_bytes() == b"x" * 5000
+    assert spool.add([("1", 1.0, b"{}")]) == 0
+    assert spool.first().id == "1"
+
+
+def test_a_file_that_cannot_be_opened_is_an_error_that_leaves_nothing_open(spool, path):
+    path.parent.mkdir()
+    path.mkdir()
     for _ in range(2):
-        with pytest.raises(sqlite3.DatabaseError):
+        with pytest.raises(OSError):
             spool.first()
-    path.unlink()
+    path.rmdir()
     assert spool.first() is None
