@@ -51,7 +51,7 @@ from ftpservice.storage.quota.ledger import NO_LIMITS, Place
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage, QuotaState
 from ftpservice.storage.rights import PRESETS, Right
-from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.wire.paths import ROOT, BadPath, VirtualPath
 
 __all__ = ["ANONYMOUS_NAME", "Realm"]
 
@@ -224,9 +224,14 @@ class Realm:
     def storage_name(self, record: AccountRecord, text: str) -> str | None:
         """Return the storage's own name of a path of an account, such as that on the disk.
 
-        None for a storage without names, or one that is not open. Nothing is looked up.
+        None for a storage without names, or one that is not open, and for a text that is no path,
+        such as that of a command that was refused for it. Nothing is looked up.
         """
-        path, root, holder, below = VirtualPath.parse(text), record.root, record.name, 0
+        try:
+            path = VirtualPath.parse(text)
+        except BadPath:
+            return None
+        root, holder, below = record.root, record.name, 0
         for mount in record.mounts:
             at = VirtualPath.parse(mount.path)
             if path.is_within(at) and len(at.parts) > below:

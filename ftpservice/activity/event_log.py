@@ -195,7 +195,10 @@ class EventLog:
             call.cancel()
         waiting, self._waiting = self._waiting, []
         for event in waiting:
-            self._write(_line(event), event, _level(event))
+            try:
+                self._write(_line(event), event, _level(event))
+            except Exception:  # noqa: BLE001 - the other events must get their lines
+                _log.failure("no line for an event of {kind}", kind=type(event).__name__)
 
 
 def _is_told(event: Event) -> bool:

@@ -211,6 +211,21 @@ def test_lines_wait_for_others_for_a_moment() -> None:
     assert bench.clock.getDelayedCalls() == []
 
 
+def test_an_event_without_a_line_does_not_cost_those_of_others() -> None:
+    clock, lines = Clock(), []
+
+    def write(line: str, _event: Event, _level: Any) -> None:
+        if "bad" in line:
+            raise ZeroDivisionError
+        lines.append(line)
+
+    log = EventLog(clock, write)
+    for name in ("/a", "/bad", "/b"):
+        log(FileChanged(*WHO, "delete", name))
+    clock.advance(WRITE_DELAY_SECONDS)
+    assert [line[-2:] for line in lines] == ["/a", "/b"]
+
+
 def test_many_do_not_wait() -> None:
     bench = Bench()
     for _ in range(LINES_PER_WRITE):

@@ -23,7 +23,7 @@ from ftpservice.activity.hooks.webhook_request import read_key
 from ftpservice.backends.gates.gate_rules import GateRule
 from ftpservice.backends.gates.path_patterns import PathPatterns
 from ftpservice.events import Event, EventStream
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.paths import BadPath, VirtualPath
 
 __all__ = ["HookService", "build_gates", "build_hooks", "check_hook"]
 
@@ -75,7 +75,13 @@ class _Hook:
         texts = (getattr(event, "path", ""), getattr(event, "target", ""))
         if self._paths.is_for_all:
             return True
-        return any(self._paths.match(VirtualPath.parse(text)) for text in texts if text)
+        return any(self._matches(text) for text in texts if text)
+
+    def _matches(self, text: str) -> bool:
+        try:
+            return self._paths.match(VirtualPath.parse(text))
+        except BadPath:  # it was refused for that
+            return False
 
 
 class HookService(Service):

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from ftpservice.activity.hooks.hook_settings import HookSettings
 from ftpservice.activity.hooks.webhook_request import Answer, Verdict, WebhookClient
 from ftpservice.activity.hooks.webhook_spool import Delivery, WebhookSpool
+from ftpservice.activity.logs.event_fields import visible_text
 from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, RunRecord
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner, PoolOverloaded
@@ -108,7 +109,7 @@ class WebhookHook:
         if len(self._incoming) >= self._most:
             self._drop(1)
             return
-        body = json.dumps(document).encode()
+        body = _body(document)
         self._incoming.append((document["id"], self._seconds(), body))
         self._to_store.wake()
 
@@ -243,6 +244,18 @@ def _document(body: bytes) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _body(document: Mapping[str, Any]) -> bytes:
+    """Return JSON that is valid Unicode: receivers refuse names that are not, for good."""
+    try:
+        return json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        shown = {
+            key: visible_text(value) if isinstance(value, str) else value
+            for key, value in document.items()
+        }
+        return json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _unexpected(failure: Failure, name: str) -> None:

@@ -199,10 +199,12 @@ class JournalService(Service):
         self._report_losses()
 
     def _not_written(self, failure: Failure, events: list[Event], unqueued: int) -> None:
+        if not failure.check(OSError, PoolOverloaded):
+            self._unqueued += unqueued + len(events)  # once more would fail once more
+            failure.raiseException()
         room = MAX_QUEUED - len(self._queue)
         self._queue = events[:room] + self._queue
         self._unqueued += unqueued + max(0, len(events) - room)
-        failure.trap(OSError, PoolOverloaded)
         self._problem = f"{self.plan.spool}: {_reason(failure.value)}"
         self._report_losses()
         self._flush_later(RETRY_SECONDS)

@@ -10,11 +10,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from twisted.logger import Logger
+
 from ftpservice.activity.journal.journal_rows import RowMaker
 from ftpservice.activity.journal.spool import Spool, SpoolFull
 from ftpservice.events import CommandRefused, Event, HandshakeFailed, Refused, UploadRefused
 
 __all__ = ["JournalWriter"]
+
+log = Logger("ftpservice.journal")
 
 MAX_PENDING = 20_000
 """Records in memory that the spool does not take at the moment."""
@@ -45,14 +49,24 @@ class JournalWriter:
         """Append the rows of events; ``unqueued`` others were dropped before."""
         if unqueued:
             self._count_lost("too many events at once", unqueued)
-        rows = (self._rows.row_of(event) for event in events if self._allows(event))
-        records = [_encode(row) for row in rows if row is not None]
+        made = (self._record_of(event) for event in events if self._allows(event))
+        records = [record for record in made if record is not None]
         room = MAX_PENDING - len(self._pending)
         if len(records) > room:
             self._count_lost(NO_ROOM_REASON, len(records) - room)
             records = records[:room]
         self._pending += records
         self._append()
+
+    def _record_of(self, event: Event) -> str | None:
+        """Return the record of an event; one that cannot be made is counted, and logged."""
+        try:
+            row = self._rows.row_of(event)
+            return None if row is None else _encode(row)
+        except Exception:  # noqa: BLE001 - the other events must get their rows
+            log.failure("the journal has no row for an event of {kind}", kind=type(event).__name__)
+            self._count_lost("no row can be made of them", 1)
+            return None
 
     def count_damaged(self, damaged: int, refused: int) -> None:
         """Count records of the spool that could not be delivered."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from ftpservice.activity.logs.event_fields import visible_text
 from ftpservice.events import Event, FileChanged, Outcome, TransferEnded
 
 __all__ = ["TransferLog", "xferlog_line"]
@@ -45,7 +46,7 @@ def xferlog_line(event: TransferEnded | FileChanged) -> str:
 
 
 def _word(text: str) -> str:
-    return UNSAFE.sub("_", text) or "-"
+    return UNSAFE.sub("_", visible_text(text)) or "-"
 
 
 class TransferLog:

@@ -13,6 +13,7 @@ from ftpservice.activity.hooks.hook_service import (
 from ftpservice.activity.hooks.hook_settings import HookSettings
 from ftpservice.events import (
     Banned,
+    CommandRefused,
     EventStream,
     FileChanged,
     LoggedIn,
@@ -88,10 +89,14 @@ def test_a_hook_is_told_of_its_events_only_a_moment_later():
         ({"paths": ("/out/**",)}, UP, False),
         ({"paths": ("/out/**",), "accounts": ("ann",)}, UP, False),
         ({"paths": ("/out/**",)}, FileChanged(*WHO, "rename", "/in/a", "/out/a"), True),
+        ({"paths": ("*",)}, CommandRefused(*WHO, "STOR", "/a\0b", 553, "no"), True),
+        ({"paths": ("/a*",)}, CommandRefused(*WHO, "STOR", "/a\0b", 553, "no"), False),
     ],
 )
 def test_accounts_groups_and_paths_select(options, event, is_told):
-    assert Bench(on=("upload", "rename"), **options).publish(event) == ([event] if is_told else [])
+    assert Bench(on=("upload", "rename", "refusal"), **options).publish(event) == (
+        [event] if is_told else []
+    )
 
 
 def test_an_error_with_one_event_does_not_stop_the_next():

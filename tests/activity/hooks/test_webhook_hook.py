@@ -234,3 +234,16 @@ def test_a_damaged_document_in_the_spool_ends_nothing(bench):
     bench.deliver("c")
     assert bench.receiver.ids == ["a", "b", "c"]
     assert bench.hook.record.counts["delivered"] == 3
+
+
+def test_a_name_that_is_not_unicode_is_valid_json_all_the_same(bench):
+    sent = []
+    bench.receiver.post = lambda delivery, _now: sent.append(delivery.body) or YES
+    bench.hook.deliver(None, {"id": "a", "path": "/\udce9 \ud800 é", "groups": ["staff"]})
+    assert json.loads(sent[0].decode()) == {
+        "id": "a",
+        "path": r"/\xed\xb3\xa9 \xed\xa0\x80 é",
+        "groups": ["staff"],
+    }
+    bench.hook.deliver(None, {"id": "b", "path": "/\udce9"})
+    assert json.loads(sent[1].decode())["path"] == r"/\xe9"

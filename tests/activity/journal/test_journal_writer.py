@@ -8,7 +8,7 @@ from ftpservice.activity.journal import journal_writer
 from ftpservice.activity.journal.journal_rows import COLUMNS, LOST
 from ftpservice.activity.journal.journal_writer import MAX_REFUSALS_PER_SECOND, JournalWriter
 from ftpservice.activity.journal.spool import Spool
-from ftpservice.events import CommandRefused, UploadRefused
+from ftpservice.events import CommandRefused, SessionInfo, UploadRefused
 from tests.support.journal_cases import every_event, transfer
 
 NOW = 5000.0
@@ -36,6 +36,19 @@ def test_every_event_has_its_row(tmp_path):
     made.write(every_event())
     assert len(rows(tmp_path)) == len(every_event()) - 1  # the start of a transfer has none
     assert (made.lost, made.problem, made.pending) == (0, "", 0)
+
+
+def test_an_event_without_a_row_is_counted_and_the_others_get_theirs(tmp_path):
+    def fail(_path):
+        raise ZeroDivisionError
+
+    made = writer(tmp_path)
+    bad = transfer(2.0, info=SessionInfo(storage_name=fail))
+    made.write([transfer(1.0), bad, transfer(3.0)])
+    found = rows(tmp_path)
+    assert [row["at"] for row in found if row["kind"] != LOST] == [1.0, 3.0]
+    assert lost(found) == [(1, "no row can be made of them")]
+    assert (made.lost, made.problem, made.pending) == (1, "", 0)
 
 
 def test_what_a_full_spool_does_not_take_waits_and_then_is_counted(tmp_path, monkeypatch):

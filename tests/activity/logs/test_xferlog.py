@@ -93,6 +93,10 @@ def test_events_are_written_together() -> None:
     assert clock.getDelayedCalls() == []
 
 
+def test_a_byte_that_is_not_utf8_is_written_as_four_characters() -> None:
+    assert r" /srv/in/\xe9_é b " in xferlog_line(ended("/in/\udce9\x1bé", True))
+
+
 @pytest.fixture
 def xferlog(tmp_path: Path) -> Path:
     """Two uploads of ann with a name that is hostile, a download, an interrupted one."""

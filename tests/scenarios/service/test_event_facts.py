@@ -105,6 +105,18 @@ def test_transfers_are_numbered_and_the_end_of_a_session_has_the_totals(watched,
 
 
 @in_thread
+def test_a_name_that_no_file_can_have_has_no_place_on_the_disk(watched) -> None:
+    """Subscribers ask for it, whatever the client has sent: the journal, the log, hooks."""
+    seen = watched()
+    wire = seen.served.session()
+    for line in ("STOR a\0b", "DELE a\0b", "RETR \0", "STOR a\rb"):
+        assert wire.code(line) in (500, 501, 550, 553)
+    seen.served.wait_for(lambda: len(seen.of(CommandRefused) + seen.of(UploadRefused)) == 4)
+    refused = [one for one in seen.events if isinstance(one, CommandRefused)]
+    assert [one.info.storage_name(one.path) for one in refused[:3]] == [None] * 3
+
+
+@in_thread
 @pytest.mark.parametrize("way", ["ftp", "simple"])
 def test_the_end_of_a_session_has_groups_and_an_interrupted_upload_its_file(
     watched, tmp_path: Path, way: str
