@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ftpservice.web.api.api import API_ROUTES
 from ftpservice.web.api.openapi import openapi_document
+from ftpservice.web.api_mount import API_ROUTES
 
 __all__ = ["openapi_text"]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WebServer", "WebSources", "serve_api", "web_server"]
 
-POOLS = {"tokens": 1, "accounts": 4, "space": 1}
+POOLS = {"tokens": 1, "accounts": 4, "space": 1, "archives": 2}
 """Threads by what they are for: a store or a file system that hangs delays nothing else."""
 POOL_WAITING = 50
 LOCAL = "local"
@@ -74,8 +74,8 @@ class WebServer(Service):
         from ftpservice.web.access.request_access import RequestAccess
         from ftpservice.web.access.token_access import TokenAccess
         from ftpservice.web.access.token_file import TOKEN_FILE, TokenFile
-        from ftpservice.web.api.api import mount_api
         from ftpservice.web.api.live_stream import LiveStream
+        from ftpservice.web.api_mount import mount_api
         from ftpservice.web.page.page import mount_page
 
         settings, reactor = self._options.settings, self.site.reactor
@@ -125,6 +125,7 @@ class WebServer(Service):
             time.time,
             time.time(),
             [place for place in dict.fromkeys(places) if place],
+            self._pools["archives"],
         )
 
     def stopService(self) -> Deferred[None]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ROOT", "BadPath", "VirtualPath"]
+__all__ = ["FORBIDDEN", "ROOT", "BadPath", "VirtualPath"]
 
 FORBIDDEN = frozenset("\0\r\n")
+"""Characters that no path has."""
 
 
 class BadPath(ValueError):

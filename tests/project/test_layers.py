@@ -49,6 +49,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"web.http"},
         {"web.access"},
         {"web.api"},
+        {"web.files"},
         {"web.page"},
         {"web"},
         {"service.settings"},

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred, succeed
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.accounts.account import Account, IAccount
@@ -19,16 +20,21 @@ from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import Event
 from ftpservice.session.settings import SessionSettings
+from ftpservice.storage.errors import Exists
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.testing.contract.case import create_file
 from ftpservice.web.access.page_sessions import PageSessions
 from ftpservice.web.access.portal_access import PortalAccess
 from ftpservice.web.access.request_access import RequestAccess
 from ftpservice.web.access.token_access import TokenAccess
+from ftpservice.web.api.api_resource import ApiResource
+from ftpservice.web.api_mount import API_ROUTES
 from ftpservice.web.page.page import LoginResource
+from ftpservice.wire.paths import VirtualPath
 from tests.support.web_client import Answer, SiteInMemory
 
-__all__ = ["ORIGIN", "PASSWORD", "PageInMemory"]
+__all__ = ["ORIGIN", "PASSWORD", "PageInMemory", "done"]
 
 ORIGIN = "http://127.0.0.1:8021"
 PASSWORD = "secret"
@@ -73,6 +79,8 @@ class PageInMemory:
             self.clock.seconds,
         )
         self.site.mount("/login", LoginResource(self.access))
+        parts = SimpleNamespace(archive_pool=InlineRunner())
+        self.site.mount("/api/v1", ApiResource(API_ROUTES, self.access, parts))
         self.cookie = self.csrf = ""
 
     def log_in(self, user: str = "ann", password: str = PASSWORD) -> Answer:
@@ -97,9 +105,30 @@ class PageInMemory:
         """Send a request of the page."""
         return self.memory.ask(f"{method} {path}", *self.headers, *more, body=body)
 
-    def mount(self, path: str, work: Callable[[Any], Any]) -> None:
-        """Let a coroutine function answer what is asked of a path."""
-        self.site.mount(path, CoroutineResource(work))
+    def get(self, word: str, *more: str, method: str = "GET", **query: str) -> Answer:
+        """Ask for one of the files: ``list``, ``content``, ...; ``more`` are headers."""
+        pairs = ((name, text.encode("utf-8", "surrogateescape")) for name, text in query.items())
+        return self.ask(method, f"/api/v1/files/{word}?{urlencode(list(pairs))}", b"", *more)
+
+    def post(self, word: str, **members: Any) -> Answer:
+        """Change a file: ``directory``, ``rename`` or ``delete``."""
+        return self.ask("POST", f"/api/v1/files/{word}", json.dumps(members).encode())
+
+    def write(self, path: str, content: bytes = b"") -> None:
+        """Create a file, with the directories above it."""
+        storage, place = self.realm.storage, VirtualPath.parse(path)
+
+        async def write() -> None:
+            for depth in range(1, len(place.parts)):
+                with suppress(Exists):
+                    await storage.make_directory(VirtualPath(place.parts[:depth]))
+            await create_file(storage, path, content)
+
+        done(write())
+
+    def of_kind(self, kind: type[Event]) -> list[Any]:
+        """Return the events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
 
     def stop(self) -> None:
         """End everything; nothing may be left on the clock."""
@@ -109,15 +138,11 @@ class PageInMemory:
         assert self.clock.getDelayedCalls() == []
 
 
-class CoroutineResource(Resource):
-    """Answers with what a coroutine function sends."""
-
-    isLeaf = True
-
-    def __init__(self, work: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self._work = work
-
-    def render(self, request: Any) -> Any:
-        Deferred.fromCoroutine(self._work(request))
-        return NOT_DONE_YET
+def done(work: Any) -> Any:
+    """Return the result of a coroutine that does not wait."""
+    results: list[Any] = []
+    Deferred.fromCoroutine(work).addBoth(results.append)
+    (result,) = results
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result

@@ -23,6 +23,13 @@ class WebTransport(StringTransport):
     def __init__(self, peer: str = "127.0.0.1") -> None:
         super().__init__(IPv4Address("TCP", "127.0.0.1", 8021), IPv4Address("TCP", peer, 40000))
         self.half_closed = False
+        self.room: int | None = None
+        """Bytes that it takes; None: any number."""
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.room is not None and len(self.value()) > self.room:
+            self.producer.pauseProducing()
 
     def loseWriteConnection(self) -> None:
         self.half_closed = True
@@ -38,7 +45,7 @@ class WebTransport(StringTransport):
 
 
 class Answer:
-    """An answer that has a Content-Length."""
+    """An answer that has a Content-Length, or is sent in chunks."""
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.status = status
@@ -58,8 +65,23 @@ class Answer:
         first, *lines = head.decode().split("\r\n")
         pairs = (line.partition(": ") for line in lines)
         headers = {name.lower(): value for name, _, value in pairs}
+        if headers.get("transfer-encoding") == "chunked":
+            body, rest = _unchunked(rest)
+            return cls(int(first.split()[1]), headers, body), rest
         length = int(headers.get("content-length", 0))
         return cls(int(first.split()[1]), headers, rest[:length]), rest[length:]
+
+
+def _unchunked(data: bytes) -> tuple[bytes, bytes]:
+    """Return the content of chunks, and what follows them; fails if the last one is missing."""
+    parts = []
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        length = int(size, 16)
+        parts.append(data[:length])
+        data = data[length + 2 :]
+        if not length:
+            return b"".join(parts), data
 
 
 class SiteInMemory:
@@ -78,6 +100,14 @@ class SiteInMemory:
         channel.makeConnection(transport)
         return channel, transport
 
+    def pump(self) -> None:
+        """Let everything run that waits for nothing but its turn."""
+        for _ in range(1000):
+            calls = self.clock.getDelayedCalls()
+            if not any(call.getTime() <= self.clock.seconds() for call in calls):
+                return
+            self.clock.advance(0)
+
     def ask(self, line: str, *headers: str, body: bytes = b"", peer: str = "127.0.0.1") -> Answer:
         """Send a request such as ``GET /healthz`` on a connection of its own."""
         channel, transport = self.connect(peer)
@@ -87,6 +117,7 @@ class SiteInMemory:
         if body:
             lines.append(f"Content-Length: {len(body)}")
         channel.dataReceived("\r\n".join([*lines, "", ""]).encode() + body)
+        self.pump()
         channel.connectionLost(Failure(ConnectionDone()))
         (answer,) = transport.answers
         return answer

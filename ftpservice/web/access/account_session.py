@@ -89,6 +89,11 @@ class AccountSession:
             if self.is_over and not self._work:
                 self._leave()
 
+    @property
+    def transfer_count(self) -> int:
+        """The number of its transfers now."""
+        return len(self._transfers)
+
     def add_transfer(self, transfer: RunningTransfer) -> None:
         """Show a transfer as the running one; there may be several, the last one is shown."""
         self._transfers.append(transfer)

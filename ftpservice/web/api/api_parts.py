@@ -44,6 +44,8 @@ class ApiParts:
     started: float
     directories: Sequence[str]
     """Directories whose space is shown."""
+    archive_pool: BlockingRunner
+    """For the checksums of archives."""
 
     async def act(self, name: str, call: ApiCall, **parameters: Any) -> Any:
         """Carry out an action of the control socket in the name of the caller."""

@@ -20,9 +20,11 @@ from ftpservice.accounts.account_store import (
 )
 from ftpservice.activity.admin_actions import BadRequest
 from ftpservice.concurrency.thread_pool import PoolOverloaded
+from ftpservice.storage.errors import StorageError
+from ftpservice.stream.errors import TransferAborted
 from ftpservice.web.access.scopes import Caller, Scope
 from ftpservice.web.api.body_schema import parse_body
-from ftpservice.web.api.routes import ApiCall, RouteTable
+from ftpservice.web.api.routes import JSON_MEDIA, ApiCall, Route, RouteTable
 from ftpservice.web.http.problems import Problem
 from ftpservice.web.http.web_request import WebRequest
 
@@ -30,7 +32,9 @@ __all__ = ["ApiResource", "CallerAccess", "problem_of"]
 
 log = Logger("ftpservice.web")
 
-JSON = b"application/json"
+JSON = JSON_MEDIA.encode()
+ENDED_TEXT = "The login has ended."
+TOKEN_TEXT = "An API token has no files; this needs the login of an account."
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (BadRequest, 400),
     (NoSuchAccount, 404),
@@ -38,6 +42,8 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (StoreUnavailable, 503),
     (AccountStoreError, 400),
     (PoolOverloaded, 503),
+    (TransferAborted, 503),
+    (StorageError, 503),
 )
 
 
@@ -76,7 +82,8 @@ class ApiResource(Resource):
 
     def render(self, request: WebRequest) -> int:
         """Begin to answer."""
-        answering = Deferred.fromCoroutine(self._answer(request))
+        answering: Deferred[None]
+        answering = Deferred.fromCoroutine(self._answer(request, lambda: answering.cancel()))
         request.notifyFinish().addErrback(lambda _lost: answering.cancel())
         answering.addErrback(self._failed, request)
         return NOT_DONE_YET
@@ -90,10 +97,12 @@ class ApiResource(Resource):
         return True
 
     def _failed(self, failure: Failure, request: WebRequest) -> None:
-        if not failure.check(CancelledError):
-            request.send_problem(problem_of(failure.value))
+        is_cancelled = failure.check(CancelledError) is not None
+        problem = Problem(401, ENDED_TEXT) if is_cancelled else problem_of(failure.value)
+        request.fail(problem)
 
-    async def _answer(self, request: WebRequest) -> None:
+    async def _answer(self, request: WebRequest, cancel: Callable[[], object]) -> None:
+        """Answer; ``cancel`` is called if the session of the caller is ended."""
         words = [word.decode("utf-8", "surrogateescape") for word in request.postpath or ()]
         method = request.method.decode("ascii", "replace")
         if "/".join(words) in self.fixed and method in ("GET", "HEAD"):
@@ -104,16 +113,42 @@ class ApiResource(Resource):
             _require(Scope.READ, caller)
             self.streams["/".join(words)](request, lambda: self._may_listen(request))
             return
+        await self._dispatch(request, words, caller, cancel)
+
+    async def _dispatch(
+        self,
+        request: WebRequest,
+        words: list[str],
+        caller: Caller,
+        cancel: Callable[[], object],
+    ) -> None:
         found = self._table.find(words)
+        method = request.method.decode("ascii", "replace")
         if not found:
             raise Problem(404, "There is nothing at this address; see openapi.json.")
+        if method == "HEAD" and method not in found:
+            method = "GET"  # `twisted.web` sends no body then
         if method not in found:
             request.setHeader(b"Allow", ", ".join(found).encode())
             raise Problem(405, "The address does not support this method.")
         route, values = found[method]
-        _require(route.scope, caller)
+        account = caller.account
+        if route.scope is not None:
+            _require(route.scope, caller)
+        elif account is None:
+            raise Problem(403, TOKEN_TEXT)
         body = parse_body(route.body, request.content.getvalue())
         call = ApiCall(caller, values, _query(request, route.query), body, request.peer_host)
+        if route.scope is not None or account is None:
+            await self._carry_out(route, call, request)
+            return
+        with account.working(cancel):
+            await self._carry_out(route, call, request)
+
+    async def _carry_out(self, route: Route, call: ApiCall, request: WebRequest) -> None:
+        if route.is_streamed:
+            await route.operation(self._parts, call, request)
+            return
         result = await route.operation(self._parts, call)
         request.send(200, json.dumps(result).encode() + b"\n", JSON)
 

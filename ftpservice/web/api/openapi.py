@@ -17,6 +17,7 @@ DESCRIPTION = (
     "objects (RFC 9457). A request needs a token of 'ftpservice token add', or the cookie of the "
     "status page."
 )
+TEXT = {"type": "string"}
 ERRORS = {
     "400": "The request is malformed, or the service cannot carry it out.",
     "401": "The caller is not known.",
@@ -44,12 +45,18 @@ def openapi_document(table: RouteTable) -> dict[str, Any]:
     }
 
 
+def _needs(route: Route) -> str:
+    if route.scope is None:
+        return "Needs the login of an account (the cookie of the page), and is about its files."
+    return f"Needs the scope `{route.scope}`."
+
+
 def _operation(route: Route) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "description": f"Needs the scope `{route.scope}`.",
-        "responses": {"200": _response("The result.", "application/json", dict(route.returns))}
+        "description": _needs(route),
+        "responses": {"200": _response("The result.", route.media, dict(route.returns))}
         | {
             status: _response(text, "application/problem+json", reference("Problem"))
             for status, text in ERRORS.items()
@@ -59,7 +66,12 @@ def _operation(route: Route) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in route.parameters
     ] + [
-        {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "query",
+            "description": text,
+            "schema": {"type": "array", "items": TEXT} if name == route.repeats else TEXT,
+        }
         for name, text in route.query.items()
     ]
     if parameters:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ftpservice.web.access.scopes import Caller, Scope
 
-__all__ = ["ApiCall", "Route", "RouteTable"]
+__all__ = ["JSON_MEDIA", "ApiCall", "Route", "RouteTable"]
 
 PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -22,13 +22,18 @@ class ApiCall:
     path: Mapping[str, str]
     """The values of the parameters in the path."""
     query: Mapping[str, str]
+    """The last value of each parameter."""
     body: Mapping[str, Any]
     peer: str
     """The address of the client."""
 
 
-Operation = Callable[[Any, ApiCall], Awaitable[Any]]
-"""Takes the parts of the service (`ApiParts`) and a call; returns a JSON value."""
+Operation = Callable[..., Awaitable[Any]]
+"""Takes the parts of the service (`ApiParts`) and a call; returns a JSON value.
+
+That of a streamed route also takes the request, and answers it.
+"""
+JSON_MEDIA = "application/json"
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,21 @@ class Route:
     method: str
     path: str
     """Below the root of the API: ``/sessions/{session}``."""
-    scope: Scope
+    scope: Scope | None
+    """What a caller needs; None: the login of an account, which works on its own files."""
     operation: Operation
     returns: Mapping[str, Any]
-    """The schema of the result."""
+    """The schema of the result; of one line for several of them."""
     body: Mapping[str, Any] | None = None
     """The schema of the body."""
     query: Mapping[str, str] = field(default_factory=dict)
     """What each parameter of the query means."""
+    media: str = JSON_MEDIA
+    """The type of the answer."""
+    is_streamed: bool = False
+    """Whether the operation takes the request as well, and sends the answer itself."""
+    repeats: str = ""
+    """The parameter of the query that may be given several times."""
 
     @property
     def name(self) -> str:
@@ -70,7 +82,7 @@ class RouteTable:
         self.routes: list[Route] = []
 
     def add(
-        self, method: str, path: str, scope: Scope, returns: Mapping[str, Any], **more: Any
+        self, method: str, path: str, scope: Scope | None, returns: Mapping[str, Any], **more: Any
     ) -> Callable[[Operation], Operation]:
         """Add the decorated coroutine function as the operation of a route."""
 

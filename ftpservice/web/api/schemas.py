@@ -77,5 +77,12 @@ COMPONENTS = {
     ),
     "Ban": _object(network=TEXT, reason=TEXT, since=NUMBER, until=_or_null(NUMBER)),
     "Event": _object(number=INTEGER, kind=TEXT, when=NUMBER, session=INTEGER, peer=TEXT, user=TEXT),
+    "FileEntry": _object(
+        name=TEXT,
+        kind={"type": "string", "enum": ["file", "directory", "link", "other"]},
+        size=INTEGER,
+        modified=NUMBER,
+        mode=TEXT,
+    ),
     "Account": _object(name=TEXT, locked={"type": "boolean"}, rights=array(TEXT)),
 }

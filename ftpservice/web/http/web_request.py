@@ -40,6 +40,10 @@ SECURITY_HEADERS = (
 """Of every answer; a resource may replace one."""
 
 
+OF_CONTENT = (b"Content-Disposition", b"ETag", b"Last-Modified", b"Accept-Ranges")
+"""Headers of a file, which a problem in its place does not have."""
+
+
 class WebRequest(Request):
     """A request; its body is in memory, and within the limit of its path."""
 
@@ -135,6 +139,22 @@ class WebRequest(Request):
         else:
             self.send_problem(Problem(500, "See the log of the service."))
         return reason
+
+    def fail(self, problem: Problem) -> None:
+        """Answer with a problem; break the connection if a part of an answer has been sent.
+
+        So an answer that is not complete never looks complete.
+        """
+        if self._disconnected or self.finished:
+            return
+        if self.producer is not None:
+            self.unregisterProducer()
+        if self.startedWriting:
+            self.channel.abort()
+            return
+        for name in OF_CONTENT:
+            self.responseHeaders.removeHeader(name)
+        self.send_problem(problem)
 
     def send_problem(self, problem: Problem) -> None:
         """Send a problem as the answer."""

@@ -6,8 +6,8 @@ import json
 
 from openapi_spec_validator import validate
 
-from ftpservice.web.api.api import API_ROUTES
 from ftpservice.web.api.openapi import openapi_document
+from ftpservice.web.api_mount import API_ROUTES
 from tests.support.docs_pages import CHECKOUT
 
 

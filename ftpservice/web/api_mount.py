@@ -10,13 +10,21 @@ from ftpservice.web.api.api_resource import ApiResource, CallerAccess
 from ftpservice.web.api.live_stream import LiveStream
 from ftpservice.web.api.openapi import API_ROOT, openapi_document
 from ftpservice.web.api.routes import RouteTable
+from ftpservice.web.files import change_routes, content_routes, listing_routes
 from ftpservice.web.http.web_request import WebRequest
 from ftpservice.web.http.web_site import WebSite
 
 __all__ = ["API_ROUTES", "mount_api"]
 
 API_ROUTES = RouteTable()
-API_ROUTES.routes += [*service_routes.routes.routes, *account_routes.routes.routes]
+for table in (
+    service_routes.routes,
+    account_routes.routes,
+    listing_routes.routes,
+    content_routes.routes,
+    change_routes.routes,
+):
+    API_ROUTES.routes += table.routes
 
 
 def mount_api(site: WebSite, access: CallerAccess, parts: ApiParts, live: LiveStream) -> None:
