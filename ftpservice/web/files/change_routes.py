@@ -14,7 +14,7 @@ from ftpservice.web.api.schemas import ANY, body
 from ftpservice.web.files.file_problems import account_of, refusals, virtual_path
 from ftpservice.web.files.listing_routes import NDJSON
 from ftpservice.web.files.response_stream import ResponseStream
-from ftpservice.web.files.tree_removal import TreeRemoval
+from ftpservice.web.files.tree_removal import DirectoryTreeRemoval
 from ftpservice.web.http.problems import Problem
 from ftpservice.web.http.web_request import WebRequest
 from ftpservice.wire.entry import Kind
@@ -90,7 +90,7 @@ async def delete_file(_parts: ApiParts, call: ApiCall, request: WebRequest) -> N
     stream = ResponseStream(request, context.services)
     deleted, failed = int(not removes_tree), 0
     if removes_tree:
-        removal = TreeRemoval(account, stream)
+        removal = DirectoryTreeRemoval(account, stream)
         await removal.remove(path)
         deleted, failed = removal.deleted, removal.failed
     await stream.write_line({"deleted": deleted, "failed": failed, "is_complete": not failed})

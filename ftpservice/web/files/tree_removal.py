@@ -18,7 +18,7 @@ from ftpservice.web.http.problems import Problem
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["TreeRemoval"]
+__all__ = ["DirectoryTreeRemoval"]
 
 MAX_DEPTH = 256
 REPORT_SECONDS = 2.0
@@ -27,7 +27,7 @@ NAME_TEXT = "The name has a line end, so no path can name it."
 DEPTH_TEXT = "It is too deep."
 
 
-class TreeRemoval:
+class DirectoryTreeRemoval:
     """Removes directories of an account; each failure, and the progress, is a line of ``stream``.
 
     Links are removed themselves, and not followed.
