@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.client_programs import node_module
 
-__all__ = ["CHROMIUM", "accessibility_problems", "chromium", "watched_page"]
+__all__ = ["CHROMIUM", "accessibility_problems", "chromium", "picture", "watched_page"]
 
 CHROMIUM = shutil.which("chromium")
+OWN = ("http://127.0.0.1:", "data:", "chrome-extension://", "chrome://")
+"""Requests to the service, and those of the browser's own viewer of PDF to its files."""
 OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
 
@@ -40,9 +44,7 @@ def watched_page(browser: Browser, **options: object) -> Iterator[tuple[Page, li
     page.on(
         "request",
         lambda request: (
-            None
-            if request.url.startswith(("http://127.0.0.1:", "data:"))
-            else reports.append(f"request: {request.url}")
+            None if request.url.startswith(OWN) else reports.append(f"request: {request.url}")
         ),
     )
     try:
@@ -60,3 +62,9 @@ def accessibility_problems(page: Page) -> list[str]:
         for rule in found
         for node in rule["nodes"]
     ]
+
+
+def picture(page: Page, name: str) -> None:
+    """Save a picture of a page for the documentation, if PICTURES names a directory."""
+    if directory := os.environ.get("PICTURES"):
+        page.screenshot(path=Path(directory) / f"{name}.png", full_page=True)

@@ -1,4 +1,4 @@
-"""Serves the files of the page from memory, and ``/login``."""
+"""Serves the files of the status page and of the file browser from memory, and ``/login``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ PAGE_POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-START = "index.html"
+FILES_POLICY = PAGE_POLICY + b"; frame-src 'self'"
+"""The file browser shows PDF in a frame."""
+PAGES = {"index.html": ("/", PAGE_POLICY), "files.html": ("/files", FILES_POLICY)}
+"""The documents, each with its path and its policy; all other files are below ``/assets/``."""
 
 
 class BrowserAccess(Protocol):
@@ -55,11 +58,12 @@ class FileResource(Resource):
         super().__init__()
         self._content = content
         self._type = CONTENT_TYPES["." + name.rpartition(".")[2]]
+        self._policy = PAGES.get(name, ("", PAGE_POLICY))[1]
         self._tag = b'"%s"' % sha256(content).hexdigest()[:32].encode()
 
     def render_GET(self, request: WebRequest) -> int:
         """Send the file."""
-        request.setHeader(b"Content-Security-Policy", PAGE_POLICY)
+        request.setHeader(b"Content-Security-Policy", self._policy)
         request.setHeader(b"Cache-Control", b"no-cache")
         request.setHeader(b"ETag", self._tag)
         if request.getHeader(b"if-none-match") == self._tag:
@@ -107,9 +111,9 @@ class LoginResource(Resource):
 
 
 def mount_page(site: WebSite, access: BrowserAccess) -> None:
-    """Serve the page at ``/``, its files at ``/assets/`` and the logins at ``/login``."""
+    """Serve the pages, their files at ``/assets/`` and the logins at ``/login``."""
     for file in files("ftpservice.web.page").joinpath("assets").iterdir():
         if "." + file.name.rpartition(".")[2] in CONTENT_TYPES:
             resource = FileResource(file.name, file.read_bytes())
-            site.mount("/" if file.name == START else f"/assets/{file.name}", resource)
+            site.mount(PAGES.get(file.name, (f"/assets/{file.name}", b""))[0], resource)
     site.mount("/login", LoginResource(access))

@@ -3,13 +3,14 @@
 let csrf = "";
 
 export function useLogin(login) { csrf = login ? login.csrf : ""; }
+export const csrfToken = () => csrf;
 
-export async function ask(method, path, body) {
+export async function ask(method, path, body, signal) {
   const headers = { "X-CSRF-Token": csrf };
   if (method !== "GET") headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: "same-origin" });
+  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: "same-origin", signal });
   const value = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(value.detail || `Error ${answer.status}`), { status: answer.status });
+  if (!answer.ok) throw Object.assign(new Error(value.detail || `Error ${answer.status}`), { status: answer.status, problem: value });
   return value;
 }
 

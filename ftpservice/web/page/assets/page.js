@@ -31,8 +31,17 @@ function Login({ done }) {
 }
 
 function NoAdmin({ leave }) {
-  return html`<main><div class="login"><h1>ftpservice</h1><p class="bad" role="alert">The account has no right admin.</p>
+  return html`<main><div class="login"><h1>ftpservice</h1><p class="bad" role="alert">The account has no right admin, and its files are not available here.</p>
     <button class="main" onClick=${leave}>Log out</button></div></main>`;
+}
+
+// Go to the file browser: with an account that has no other page, and when it has sent the user here to log in.
+function toFiles(login) {
+  const place = sessionStorage.getItem("ftpservice-files");
+  if (!login || !login.files || (login.admin && place === null)) return false;
+  sessionStorage.removeItem("ftpservice-files");
+  location.replace(`/files${place || ""}`);
+  return true;
 }
 
 // A time on the axis: seconds only where they differ, the day where there are several.
@@ -163,14 +172,14 @@ function Page({ login, lost }) {
   const shown = { overview: html`<${Overview} live=${live} />`, sessions: html`<${Sessions} key=${argument} live=${live} act=${act} word=${argument} />`,
     accounts: html`<${Accounts} act=${act} />`, bans: html`<${Bans} act=${act} />`, events: html`<${Events} live=${live} />` }[current];
   const leave = async () => { await ask("DELETE", "/login").catch(() => {}); lost(); };
-  return html`<header><h1>ftpservice</h1><nav aria-label="Pages">${Object.entries(PAGES).map(([key, name]) => html`<a href=${`#${key}`} aria-current=${key === current ? "page" : undefined}>${name}</a>`)}</nav>
+  return html`<header><h1>ftpservice</h1><nav aria-label="Pages">${Object.entries(PAGES).map(([key, name]) => html`<a href=${`#${key}`} aria-current=${key === current ? "page" : undefined}>${name}</a>`)}${login.files ? html`<a href="/files">Files</a>` : null}</nav>
       <span class=${live.connected ? "good" : "bad"}>${live.connected ? "live" : "not connected"}</span><span>${text(login.user)}</span><button onClick=${leave}>Log out</button></header>
     <main>${note ? html`<div class="note line" role="status"><span class=${note.good ? "good" : "bad"}>${text(note.text)}</span><button onClick=${() => setNote(null)}>Close</button></div>` : null}${shown}</main>`;
 }
 
 function App() {
   const [login, setLogin] = useState(undefined);
-  const use = (value) => { useLogin(value); setLogin(value); };
+  const use = (value) => { useLogin(value); if (!toFiles(value)) setLogin(value); };
   useEffect(() => { ask("GET", "/login").then(use).catch(() => use(null)); }, []);
   if (login === undefined) return null;
   if (login !== null && !login.admin) return html`<${NoAdmin} leave=${() => ask("DELETE", "/login").finally(() => use(null))} />`;
