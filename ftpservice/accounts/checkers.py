@@ -161,14 +161,14 @@ class RecordChecker:
             )
         names = credentials.certificate_names
         peer = PeerCredentials(b"", b"", credentials.peer, True, names)
-        reasons = self._refusals(record, peer, unusable)
+        reasons = self.refusals(record, peer, unusable)
         if record.name not in names:
             reasons.insert(0, (LoginRefusal.OTHER_CERTIFICATE, ""))
         if reasons:
             raise refusal_for(reasons, self._place_of(record))
         return RecordedName.of(record)
 
-    def _refusals(
+    def refusals(
         self, record: AccountRecord, peer: IPeerCredentials, unusable: str = ""
     ) -> list[RefusalReason]:
         """Return every reason to refuse this login although the password is right.
@@ -293,7 +293,7 @@ class PasswordFileChecker(RecordChecker):
             and not changes.pending(0)
             and changes.is_known
             and self._verified.contents is self.file.contents  # `current` may have read it since
-            and not self._refusals(known.record, IPeerCredentials(credentials, UNKNOWN_PEER))
+            and not self.refusals(known.record, IPeerCredentials(credentials, UNKNOWN_PEER))
         ):
             return succeed(known)
         checked = pool.run(self._check, name, password)
@@ -321,7 +321,7 @@ class PasswordFileChecker(RecordChecker):
         if record is None:
             raise LoginRefused(LoginRefusal.UNKNOWN_NAME, f"not in {self.place}")
         peer = IPeerCredentials(credentials, UNKNOWN_PEER)
-        reasons = self._refusals(record, peer, _unusable(contents, name))
+        reasons = self.refusals(record, peer, _unusable(contents, name))
         if not is_right and name not in contents.closed:
             reasons.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
         if reasons:

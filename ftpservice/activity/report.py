@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ftpservice.activity.bounded_counter import BoundedCounter
@@ -53,7 +53,24 @@ class LiveSession:
     user: str = ""
     """The account of the last login; empty before that."""
     running: TransferStarted | None = None
+    """The transfer in progress; of several at a time the last one that began."""
     last: TransferEnded | None = None
+    others: list[TransferStarted] = field(default_factory=list)
+    """Transfers in progress that began before `running`."""
+
+    def begin(self, event: TransferStarted) -> None:
+        """Note a transfer."""
+        if self.running is not None:
+            self.others.append(self.running)
+        self.running = event
+
+    def end(self, event: TransferEnded) -> None:
+        """Note the end of a transfer."""
+        self.last = event
+        if self.running is not None and self.running.transfer == event.transfer:
+            self.running = self.others.pop() if self.others else None
+        else:
+            self.others = [one for one in self.others if one.transfer != event.transfer]
 
 
 def session_values(session: LiveSession, moved: int) -> dict[str, Any]:
@@ -119,7 +136,8 @@ class ActivityReport:
         return tuple(self._sessions.values())
 
     def _session_opened(self, event: SessionOpened) -> None:
-        session = LiveSession(event.session, event.peer, event.protocol, event.when)
+        user = event.user  # of a session that a link to a file has opened
+        session = LiveSession(event.session, event.peer, event.protocol, event.when, user)
         self._sessions[event.session] = session
 
     def _logged_in(self, event: LoggedIn) -> None:
@@ -138,12 +156,12 @@ class ActivityReport:
     def _transfer_started(self, event: TransferStarted) -> None:
         session = self._sessions.get(event.session)
         if session is not None:
-            session.running = event
+            session.begin(event)
 
     def _transfer_ended(self, event: TransferEnded) -> None:
         session = self._sessions.get(event.session)
         if session is not None:
-            session.running, session.last = None, event
+            session.end(event)
         outcome = event.outcome
         moved = (int(outcome is Outcome.COMPLETE), event.size)
         counts = (*moved, 0, 0) if event.upload else (0, 0, *moved)

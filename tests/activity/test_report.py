@@ -220,6 +220,24 @@ def test_a_session_shows_the_transfer_it_is_at_and_then_its_end():
     assert report.sessions()[0].last is ended
 
 
+def test_of_several_transfers_the_last_one_that_began_is_shown():
+    report = ActivityReport(Now())
+    report(SessionOpened(1.0, *ALICE, protocol="http"))
+    for number in (1, 2, 3):
+        report(TransferStarted(2.0, *ALICE, f"/{number}", False, number))
+    shown = []
+    for number in (2, 3, 1):
+        (session,) = report.sessions()
+        shown.append(session.running.path)
+        report(
+            TransferEnded(
+                3.0, *ALICE, f"/{number}", False, Outcome.COMPLETE, 1, 1.0, "", "", number
+            )
+        )
+    assert shown == ["/3", "/3", "/1"]
+    assert report.sessions()[0].running is None
+
+
 def test_events_of_sessions_that_were_never_opened_leave_nothing():
     report = after(
         LoggedIn(1.0, *ALICE),

@@ -190,7 +190,7 @@ class StoreChecker(RecordChecker):
         # 3. Only then consider other reasons for a refusal.
         if record is None:
             raise self._without_record(found)
-        reasons = self._refusals(record, peer, found.unusable)
+        reasons = self.refusals(record, peer, found.unusable)
         if is_right is False and not found.unusable:
             reasons.insert(0, (LoginRefusal.WRONG_PASSWORD, ""))
         if reasons:
@@ -211,7 +211,7 @@ class StoreChecker(RecordChecker):
         if not self.cache_seconds:
             return None
         known = self._verified.accepted_within(self.cache_seconds, name, password)
-        return None if known is None or self._refusals(known.record, peer) else known
+        return None if known is None or self.refusals(known.record, peer) else known
 
     async def _certificate_login(self, name: str, credentials: Any) -> RecordedName:
         found = await self._found(name, None)

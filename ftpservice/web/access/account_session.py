@@ -40,7 +40,7 @@ class AccountSession:
         state.control, state.description = bool(tls), tls
         self.is_over = False
         """Whether it accepts no request any more."""
-        self._has_begun = self._has_left = False
+        self._has_begun = self._has_left = self._is_guest = False
         self._reason = ""
         self._work: dict[object, Callable[[], object]] = {}
         """What is under way, with what stops it."""
@@ -59,6 +59,15 @@ class AccountSession:
         if context.tls_state.control or account is None:
             return account is not None
         return not context.services.settings.tls.requires_data_tls(account.tls_required)
+
+    def begin_as_guest(self) -> None:
+        """Begin without a login of the account: it is not published, and counts for no limit."""
+        context = self.context
+        account = context.portal_login.account
+        assert account is not None
+        self._has_begun = self._is_guest = True
+        context.begin_login(account)
+        context.events.publish(SessionOpened, PROTOCOL)
 
     def begin(self) -> int:
         """Begin, after the login; returns 0, or the limit of sessions that is reached."""
@@ -148,6 +157,8 @@ class AccountSession:
             return
         self._has_left = True
         context = self.context
+        if self._is_guest:
+            context.portal_login.end()  # before what gives its place back
         if self._has_begun:
             context.forget_login()
             waiting = context.services.session_limits.waiting

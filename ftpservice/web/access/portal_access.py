@@ -10,12 +10,19 @@ from typing import Any
 
 from twisted.cred.error import LoginFailed as PortalRefusal
 from twisted.cred.error import UnhandledCredentials
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from ftpservice.accounts.account import PeerCredentials
-from ftpservice.accounts.account_record import AccountRecord, IAccountRecords, IRemoteRecords
-from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable
+from ftpservice.accounts.account_record import (
+    AccountRecord,
+    IAccountRecords,
+    IRemoteRecords,
+    RecordedName,
+    has_records,
+)
+from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, RecordChecker
 from ftpservice.accounts.defence.login_attempts import TooManyAttempts, delay_after
-from ftpservice.accounts.defence.login_refusal import LoginRefused
+from ftpservice.accounts.defence.login_refusal import LoginRefused, refusal_for
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import LoginFailed, LoginRefusal, Refused, SessionInfo
 from ftpservice.storage.errors import StorageError
@@ -99,6 +106,42 @@ class PortalAccess:
         await self._pause(delay_after(1))
         raise problem
 
+    async def open(self, user: str, peer: str, tls: str) -> AccountSession:
+        """Return a session of an account that has given this right before, without its password.
+
+        It is for ``begin_as_guest`` or `begin`, or ``end``. Raises `Problem` if the account could
+        not log in now, whatever the reason: 403, or 503 if that is not known.
+        """
+        session = AccountSession(self._factory, peer, tls)
+        try:
+            await self._open(session, user)
+        except (PortalRefusal, UnhandledCredentials):
+            session.end("")
+            raise Problem(403, "The account is not in force.") from None
+        except (LoginBusy, LoginUnavailable, StorageError):
+            session.end("")
+            raise Problem(503, UNAVAILABLE_TEXT) from None
+        except BaseException:
+            session.end("")
+            raise
+        return session
+
+    async def _open(self, session: AccountSession, user: str) -> None:
+        """Log in by the record of an account; raises `LoginRefused`, and what its realm raises."""
+        context = session.context
+        for checker in self._checkers:
+            record = await _record_of(checker, user)
+            if record is None or not isinstance(checker, RecordChecker):
+                continue
+            peer = PeerCredentials(b"", b"", context.peer.host, context.tls_state.control)
+            reasons = checker.refusals(record, peer)
+            if reasons:
+                raise refusal_for(reasons)
+            portal = RecordPortal(context.services.portal.realm)
+            await context.portal_login.login(portal, RecordedName.of(record), user)  # type: ignore[arg-type]
+            return
+        raise LoginRefused(LoginRefusal.UNKNOWN_NAME)
+
     def begin(self, session: AccountSession, make_room: Callable[[str], bool]) -> None:
         """Begin a session of `check`; raises `Problem`, and then it has ended.
 
@@ -137,18 +180,34 @@ class PortalAccess:
         is_known_to_all = True
         for checker in self._checkers:
             try:
-                if IAccountRecords.providedBy(checker):
-                    record = IAccountRecords(checker).lookup(user)
-                elif IRemoteRecords.providedBy(checker):
-                    record = await IRemoteRecords(checker).fetch(user)
-                else:
-                    is_known_to_all = False
-                    continue
+                record = await _record_of(checker, user)
             except LoginUnavailable:
                 return AccountState()
+            is_known_to_all = is_known_to_all and has_records(checker)
             if record is not None:
                 return AccountState(_is_in_force(record), Right.ADMIN in record.rights)
         return AccountState(not is_known_to_all)
+
+
+class RecordPortal:
+    """Asks a realm for the avatar of a record, without a checker."""
+
+    def __init__(self, realm: Any) -> None:
+        self._realm = realm
+
+    def login(self, name: RecordedName, mind: object, *interfaces: Any) -> Deferred[Any]:
+        """Return the avatar, as the realm does."""
+        return maybeDeferred(self._realm.requestAvatar, name, mind, *interfaces)
+
+
+async def _record_of(checker: object, user: str) -> AccountRecord | None:
+    """Return the record of an account; None without one. Raises `LoginUnavailable`."""
+    if IAccountRecords.providedBy(checker):
+        return IAccountRecords(checker).lookup(user)
+    if IRemoteRecords.providedBy(checker):
+        record: AccountRecord | None = await IRemoteRecords(checker).fetch(user)
+        return record
+    return None
 
 
 def _is_in_force(record: AccountRecord) -> bool:

@@ -17,8 +17,6 @@ ATTACHMENT_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
 IN_FRAMES = "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 SANDBOXED = f"sandbox; default-src 'none'; style-src 'unsafe-inline'; {IN_FRAMES}"
 PICTURE_POLICY = f"{SANDBOXED}; img-src 'self' data:"
-PDF_POLICY = f"default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; {IN_FRAMES}"
-"""Without ``sandbox``: browsers show no PDF in it. Their viewer has no access to our pages."""
 TEXT_NAMES = (
     "asc bash bat c cc cfg conf cpp css csv diff eml go h hpp htm html ini java js json jsonl "
     "log lua md mjs patch php pl po properties ps1 py rb rs rst sh sql srt tex toml ts tsv txt "
@@ -53,7 +51,7 @@ def view_of(name: str) -> View | None:
     kind = TYPES.get(end)
     if kind is None:
         return None
-    return View(kind, PDF_POLICY if end == "pdf" else PICTURE_POLICY)
+    return View(kind, SANDBOXED if end == "pdf" else PICTURE_POLICY)
 
 
 def disposition(name: str, is_inline: bool = False) -> str:

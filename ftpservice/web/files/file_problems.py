@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,6 +35,7 @@ STATUSES: dict[type[BaseException], int] = {
     ReplyError: 409,
 }
 """Of other errors of storages: 409, which is about the state of the file or directory."""
+WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 TEXTS: dict[type[BaseException], str] = {errors.IsLink: LINK_TEXT, errors.BadOffset: OFFSET_TEXT}
 """Where the text of FTP's reply names its commands."""
 
@@ -44,7 +46,8 @@ def problem_for(error: BaseException) -> Problem | None:
     if reply is None or not isinstance(error, errors.StorageError | BadPath | ReplyError):
         return None
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 409)
-    return Problem(status, TEXTS.get(type(error), reply.lines[0]))
+    reason = WORD_START.sub("-", type(error).__name__).lower()
+    return Problem(status, TEXTS.get(type(error), reply.lines[0]), reason=reason)
 
 
 @contextmanager

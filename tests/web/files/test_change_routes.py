@@ -41,7 +41,8 @@ def test_a_directory_is_made_once(page: PageInMemory) -> None:
 def test_a_file_is_renamed_and_replaces_another_one_only_if_asked(page: PageInMemory) -> None:
     page.write("/a", b"1")
     page.write("/b", b"2")
-    assert page.post("rename", path="/a", to="/b").status == 409
+    refused = page.post("rename", path="/a", to="/b")
+    assert (refused.status, refused.json["reason"]) == (409, "exists")
     assert page.get("content", path="/b").body == b"2"
     assert page.post("rename", path="/a", to="/b", replace=True).status == 200
     assert page.get("content", path="/b").body == b"1"
@@ -72,7 +73,7 @@ def test_a_rename_that_cannot_be_is_a_problem(
 
 def test_a_file_and_an_empty_directory_are_deleted(page: PageInMemory) -> None:
     page.write("/d/a")
-    assert page.post("delete", path="/d").status == 409
+    assert page.post("delete", path="/d").json["reason"] == "not-empty"
     expected = {"deleted": 1, "failed": 0, "is_complete": True}
     assert last_line(page.post("delete", path="/d/a")) == expected
     assert last_line(page.post("delete", path="/d")) == expected
