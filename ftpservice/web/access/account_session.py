@@ -44,7 +44,8 @@ class AccountSession:
         self._reason = ""
         self._work: dict[object, Callable[[], object]] = {}
         """What is under way, with what stops it."""
-        self._transfers: list[RunningTransfer] = []
+        self.transfers: list[RunningTransfer] = []
+        """Those in progress, the oldest first."""
 
     @property
     def is_admin(self) -> bool:
@@ -98,20 +99,15 @@ class AccountSession:
             if self.is_over and not self._work:
                 self._leave()
 
-    @property
-    def transfer_count(self) -> int:
-        """The number of its transfers now."""
-        return len(self._transfers)
-
     def add_transfer(self, transfer: RunningTransfer) -> None:
         """Show a transfer as the running one; there may be several, the last one is shown."""
-        self._transfers.append(transfer)
+        self.transfers.append(transfer)
         self.context.running = transfer
 
     def remove_transfer(self, transfer: RunningTransfer) -> None:
         """Undo `add_transfer`."""
-        self._transfers.remove(transfer)
-        self.context.running = self._transfers[-1] if self._transfers else None
+        self.transfers.remove(transfer)
+        self.context.running = self.transfers[-1] if self.transfers else None
 
     def end(self, reason: str) -> None:
         """End after the requests in progress; no other one is accepted."""

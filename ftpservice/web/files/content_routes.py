@@ -82,7 +82,7 @@ async def send_file(
 
 def check_room(account: AccountSession) -> None:
     """Raise `Problem` if the login has too many transfers."""
-    if account.transfer_count >= MAX_DOWNLOADS:
+    if len(account.transfers) >= MAX_DOWNLOADS:
         raise Problem(429, f"There are {MAX_DOWNLOADS} transfers of this login already.")
 
 
