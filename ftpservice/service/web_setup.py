@@ -20,7 +20,7 @@ from ftpservice.activity.report import ActivityReport
 from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.thread_pool import INTERRUPT_SECONDS, BlockingPool
 from ftpservice.control.factory import FTPFactory
-from ftpservice.events import LoginFailed, TransferEnded
+from ftpservice.events import LoginFailed, TransferEnded, TransferStarted
 from ftpservice.service.listeners import Listener
 from ftpservice.service.settings.options import ServiceOptions
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WebServer", "WebSources", "serve_api", "web_server"]
 
-POOLS = {"tokens": 1, "accounts": 4, "space": 1, "archives": 2}
+POOLS = {"tokens": 1, "accounts": 4, "space": 1, "archives": 2, "uploads": 1}
 """Threads by what they are for: a store or a file system that hangs delays nothing else."""
 POOL_WAITING = 50
 LOCAL = "local"
@@ -77,6 +77,9 @@ class WebServer(Service):
         from ftpservice.web.api.live_stream import LiveStream
         from ftpservice.web.api_mount import mount_api
         from ftpservice.web.page.page import mount_page
+        from ftpservice.web.uploads.running_uploads import Uploads
+        from ftpservice.web.uploads.upload_records import UPLOADS_DIRECTORY, UploadRecords
+        from ftpservice.web.uploads.upload_requests import mount_uploads
 
         settings, reactor = self._options.settings, self.site.reactor
         place, publish = settings.data_dir, sources.factory.event_sink.events.publish
@@ -93,6 +96,10 @@ class WebServer(Service):
         live = LiveStream(parts, reactor)
         mount_api(self.site, access, parts, live)
         mount_page(self.site, access)
+        directory = Path(place, UPLOADS_DIRECTORY) if place is not None else None
+        uploads = Uploads(access, UploadRecords(directory, self._pools["uploads"], time.time))
+        mount_uploads(self.site, uploads)
+        sources.factory.event_sink.events.subscribe(uploads.transfer_started, TransferStarted)
         self._timers = (parts.history, live, sessions)
 
     def startService(self) -> None:

@@ -11,12 +11,12 @@ the file.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from ftpservice.net.socket_state import is_established
 from ftpservice.storage.errors import BeingUploaded
-from ftpservice.stream.connection import StreamConnection
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["SILENCE_SECONDS", "TAKEOVER_SECONDS", "ActiveUpload", "ActiveUploads"]
@@ -25,6 +25,24 @@ TAKEOVER_SECONDS = 5.0
 """Time without a byte after which a session from the same address may abort an upload."""
 SILENCE_SECONDS = 20.0
 """The same for a session from another address."""
+
+
+class UploadConnection(Protocol):
+    """The connection over which the bytes of an upload arrive."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has ended."""
+
+    @property
+    def transport(self) -> object:
+        """Its transport."""
+
+    def silent_seconds(self) -> float:
+        """Return the time since the last byte."""
+
+    def abort(self) -> None:
+        """Abort it."""
 
 
 class ActiveUpload:
@@ -47,7 +65,7 @@ class ActiveUpload:
         self.host = host
         self.is_live = is_live
         """Returns whether its session still has a client."""
-        self.connection: StreamConnection | None = None
+        self.connection: UploadConnection | None = None
         self.abort: Callable[[], object] = self._abort_connection
         """Aborts its transfer, which then ends by itself."""
         self._began = began

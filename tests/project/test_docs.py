@@ -63,6 +63,7 @@ ACRONYMS = frozenset(
             "CSV",
             "ACME",
             "CSRF",
+            "HEAD",
             "PDF",
             "ZIP",
             "CSV",

@@ -50,6 +50,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"web.access"},
         {"web.api"},
         {"web.files"},
+        {"web.uploads"},
         {"web.page"},
         {"web"},
         {"service.settings"},

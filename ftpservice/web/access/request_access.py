@@ -52,8 +52,8 @@ class RequestAccess:
         self._allows = allows
         self._seconds = seconds
 
-    async def caller(self, request: Any) -> Caller:
-        """Return the caller; raises `Problem`."""
+    async def caller(self, request: Any, *, has_json: bool = True) -> Caller:
+        """Return the caller; raises `Problem`. ``has_json``: a body is to be JSON."""
         self._check_transport(request)
         caller = await self._tokens.caller(request)
         if caller is not None:
@@ -62,7 +62,7 @@ class RequestAccess:
         if session is None:
             raise Problem(401, "This needs a login, or a token: Authorization: Bearer TOKEN.")
         if request.method not in SAFE_METHODS:
-            _check_origin(request)
+            _check_origin(request, has_json)
             if not session.accepts_csrf(request.getHeader("x-csrf-token") or ""):
                 raise Problem(403, ORIGIN_TEXT)
         return Caller(session.user, EVERYTHING if session.is_admin else NOTHING, session.account)
@@ -128,12 +128,13 @@ def _told(session: PageSession) -> dict[str, Any]:
     }
 
 
-def _check_origin(request: Any) -> None:
+def _check_origin(request: Any, has_json: bool = True) -> None:
     """Raise `Problem` for a request that another site may have caused."""
     origin, host = request.getHeader("origin") or "", request.getHeader("host") or ""
     if urlsplit(origin).netloc.lower() != host.lower():
         raise Problem(403, ORIGIN_TEXT)
-    if not (request.getHeader("content-type") or "").startswith("application/json"):
+    kind = request.getHeader("content-type") or ""
+    if has_json and not kind.startswith("application/json"):
         raise Problem(415, "The body has the type application/json.")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ftpservice import __version__
 from ftpservice.web.api.routes import Route, RouteTable
 from ftpservice.web.api.schemas import COMPONENTS, reference
+from ftpservice.web.api.upload_paths import UPLOAD_PATHS
 
 __all__ = ["API_ROOT", "openapi_document"]
 
@@ -37,7 +38,7 @@ def openapi_document(table: RouteTable) -> dict[str, Any]:
         "info": {"title": "ftpservice", "version": __version__, "description": DESCRIPTION},
         "servers": [{"url": API_ROOT}],
         "security": [{"token": []}],
-        "paths": dict(paths),
+        "paths": paths | UPLOAD_PATHS,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": COMPONENTS,

@@ -76,8 +76,28 @@ class WebChannel(HTTPChannel):
         self._is_draining = True
         transport: Any = self.transport
         transport.unregisterProducer()
+        transport.resumeProducing()
         transport.loseWriteConnection()
         self._deadline.set(seconds)
+
+    def hold(self) -> None:
+        """Read no more of a body until `proceed`; it has time until then."""
+        self._deadline.clear()
+        transport: Any = self.transport
+        transport.pauseProducing()
+
+    def proceed(self, seconds: float) -> None:
+        """Read on after `hold`; see `expect`."""
+        transport: Any = self.transport
+        transport.resumeProducing()
+        self.expect(seconds)
+
+    def expect(self, seconds: float) -> None:
+        """End the connection if nothing more of the body arrives for that time; 0: never."""
+        if seconds:
+            self._deadline.set(seconds)
+        else:
+            self._deadline.clear()
 
     def dataReceived(self, data: bytes) -> None:
         """Receive; the first byte after an answer begins the time of the next request."""

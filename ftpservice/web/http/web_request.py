@@ -2,13 +2,14 @@
 
 ``twisted.web`` reads the whole body before it calls a resource, from 100 kB on into a file, and
 without a limit. So `WebRequest.gotLength` decides: the name of the host (a page of another name
-must not reach the service by DNS rebinding), the size of the body.
+must not reach the service by DNS rebinding), the size of the body. A body that is too large for
+memory goes to a `BodySink` as it arrives.
 """
 
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,7 +20,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from ftpservice.web.http.problems import Problem
 from ftpservice.wire.addresses import canonical_host
 
-__all__ = ["WebRequest"]
+__all__ = ["BodySink", "WebRequest"]
 
 log = Logger("ftpservice.web")
 
@@ -44,15 +45,28 @@ OF_CONTENT = (b"Content-Disposition", b"ETag", b"Last-Modified", b"Accept-Ranges
 """Headers of a file, which a problem in its place does not have."""
 
 
+class BodySink(Protocol):
+    """Takes the body of a request as it arrives, and answers."""
+
+    def write(self, data: bytes) -> None:
+        """Take a part of the body."""
+
+    def end(self) -> None:
+        """Note that the body is complete."""
+
+
 class WebRequest(Request):
-    """A request; its body is in memory, and within the limit of its path."""
+    """A request; its body is in memory, and within the limit of its path, or goes to a sink."""
 
     channel: Any
     site: Any
     content: Any
     defaultContentType = b"text/plain; charset=utf-8"
+    is_complete = False
+    """Whether its body has arrived."""
     _is_refused = False
     _limit = 0
+    _sink: BodySink | None = None
 
     def __init__(self, *words: Any, **more: Any) -> None:
         super().__init__(*words, **more)
@@ -65,11 +79,15 @@ class WebRequest(Request):
         channel = self.channel
         path = channel._path.partition(b"?")[0]
         self._limit = channel.site.body_limit(channel._command, path)
+        receiver = channel.site.receiver_of(path)
         hosts = self.requestHeaders.getRawHeaders(b"host", [])
         if len(hosts) != 1:
             self._refuse(Problem(400, "A request has one header Host."))
         elif not channel.site.hosts.accepts(hosts[0]):
             self._refuse(Problem(421, "This service has another name; see the setting http-host."))
+        elif receiver is not None:
+            self.method, self.uri, self.path = channel._command, channel._path, path
+            self._sink = receiver(self, length)
         elif length is not None and length > self._limit:
             self._refuse(Problem(413, f"The body is larger than {self._limit} bytes."))
 
@@ -77,9 +95,21 @@ class WebRequest(Request):
         """Store a part of the body."""
         if self._is_refused:
             return
+        if self._sink is not None:
+            self._sink.write(data)
+            return
         self.content.write(data)
         if self.content.tell() > self._limit:
             self._refuse(Problem(413, f"The body is larger than {self._limit} bytes."))
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer with a problem, also while the body arrives; does nothing after an answer."""
+        if self._disconnected or self._is_refused or self.finished:
+            return
+        if self.is_complete:
+            self.send_problem(problem)
+        else:
+            self._refuse(problem)
 
     def _refuse(self, problem: Problem) -> None:
         """Answer at once, then drop what still arrives, for a short time."""
@@ -110,7 +140,12 @@ class WebRequest(Request):
 
     def process(self) -> None:
         """Answer a complete request."""
-        if not self._is_refused:
+        if self._is_refused:
+            return
+        self.is_complete = True
+        if self._sink is not None:
+            self._sink.end()
+        else:
             super().process()
 
     def render(self, resrc: IResource) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
@@ -15,7 +16,7 @@ from ftpservice.net.tls.server import ServerTLS
 from ftpservice.web.http.host_names import HostNames
 from ftpservice.web.http.problems import Problem
 from ftpservice.web.http.web_channel import WebChannel
-from ftpservice.web.http.web_request import WebRequest
+from ftpservice.web.http.web_request import BodySink, WebRequest
 
 __all__ = ["MAX_BODY_BYTES", "NotFoundResource", "WebFactory", "WebSite"]
 
@@ -24,6 +25,9 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_PER_ADDRESS = 64
 """Not for addresses of this machine: a reverse proxy."""
+
+Receiver = Callable[[WebRequest, int | None], BodySink]
+"""Takes a request whose headers have arrived, and the bytes of its body; None: not known."""
 
 
 class NotFoundResource(Resource):
@@ -50,6 +54,7 @@ class WebSite:
         self.hosts = hosts
         self._root = NotFoundResource()
         self._limits: dict[bytes, int] = {}
+        self._receivers: dict[bytes, Receiver] = {}
         self._counts: dict[str, int] = {}
         self._channels: dict[WebChannel, str] = {}
         """Every connection, and the key of its address."""
@@ -67,6 +72,16 @@ class WebSite:
             place = place.children.get(folder) or _added(place, folder)
         place.putChild(name, resource)
         self._limits[b"/" + path.strip("/").encode()] = body_limit
+
+    def receive(self, path: str, receiver: Receiver) -> None:
+        """Let ``receiver`` handle the requests to a path and below it, while bodies arrive."""
+        self._receivers[b"/" + path.strip("/").encode()] = receiver
+
+    def receiver_of(self, path: bytes) -> Receiver | None:
+        """Return what receives the requests to a path; None: a resource, with the whole body."""
+        while path and path not in self._receivers:
+            path = path.rpartition(b"/")[0]
+        return self._receivers.get(path)
 
     def getResourceFor(self, request: WebRequest) -> IResource:
         """Return the resource of a request; called by ``twisted.web``."""
