@@ -39,6 +39,7 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
         "hidden_names": list(record.hidden_names or ()),
         "refused_names": list(record.refused_names or ()),
         "retention": str(record.retention) if record.retention else None,
+        "trash": str(record.trash) if record.trash else None,
         "tls_required": record.tls_required,
         "certificate": record.certificate.value if record.certificate else None,
         "hash_scheme": hash_scheme(record.password_hash) or None,

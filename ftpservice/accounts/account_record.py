@@ -15,6 +15,7 @@ from ftpservice.accounts.terms.login_hours import LoginHours
 from ftpservice.backends.mounts.account_mount import AccountMount, check_mounts
 from ftpservice.storage.retention_rules import RetentionRules
 from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
+from ftpservice.storage.trash import TrashRule
 
 __all__ = [
     "AccountRecord",
@@ -90,6 +91,8 @@ class AccountRecord:
     """Patterns of names that it cannot create."""
     retention: RetentionRules | None = field(default=None, kw_only=True)
     """How long its files are kept; None: for ever, but other accounts may delete them."""
+    trash: TrashRule | None = field(default=None, kw_only=True)
+    """How long what it deletes and overwrites is kept; None: not at all."""
     groups: tuple[str, ...] = field(default=(), kw_only=True)
     """The groups whose values it inherits, in order; see `ftpservice.accounts.groups`."""
     without: frozenset[str] = field(default=frozenset(), kw_only=True)

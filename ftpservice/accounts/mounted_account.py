@@ -18,6 +18,7 @@ from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.counted_tree import ACCOUNT_KIND
 from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
+from ftpservice.storage.trash import TrashRule, with_trash
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["OpenRoot", "account_tree", "limits_of", "mounted_parts", "not_following"]
@@ -37,6 +38,18 @@ def not_following(open_root: OpenRoot) -> OpenRoot:
     async def opened(root: str, owner: str, holder: str) -> Opened:
         storage, place = await open_root(root, owner, holder)
         return without_links(storage), place
+
+    return opened
+
+
+def keeping(
+    open_root: OpenRoot, rule: TrashRule, root: str, owner: str, holder: str
+) -> OpenStorage:
+    """Return what opens a storage that keeps what is deleted; raises `NotSupported` too."""
+
+    async def opened() -> Opened:
+        storage, place = await open_root(root, owner, holder)
+        return with_trash(storage, rule), place
 
     return opened
 
@@ -67,14 +80,17 @@ def account_tree(record: AccountRecord, book: QuotaBook, open_root: OpenRoot) ->
 def _storages(
     record: AccountRecord, open_root: OpenRoot
 ) -> list[tuple[VirtualPath, bool, OpenStorage]]:
-    def opener(root: str, holder: str) -> OpenStorage:
-        return lambda: open_root(root, record.name, holder)
+    def opener(root: str, holder: str, own: TrashRule | None = None) -> OpenStorage:
+        rule = record.trash if own is None else own
+        if rule is None or not rule.seconds:
+            return lambda: open_root(root, record.name, holder)
+        return keeping(open_root, rule, root, record.name, holder)
 
     mounted = [
         (
             VirtualPath.parse(mount.path),
             mount.read_only,
-            opener(mount.storage, f"{record.name}:{mount.path}"),
+            opener(mount.storage, f"{record.name}:{mount.path}", mount.trash),
         )
         for mount in record.mounts
     ]

@@ -28,7 +28,7 @@ from ftpservice.accounts.groups.home_template import MAX_NAME_BYTES, check_templ
 from ftpservice.accounts.groups.inheritance import absent_value
 from ftpservice.accounts.password_hash import check_hash
 from ftpservice.accounts.terms.login_hours import parse_hours
-from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, AccountMount, parse_mount
+from ftpservice.backends.mounts.account_mount import AccountMount, is_mount_word, parse_mount
 from ftpservice.storage.name_rules.name_patterns import parse_patterns, patterns_text
 from ftpservice.storage.retention_rules import parse_retention
 from ftpservice.storage.rights import (
@@ -39,6 +39,7 @@ from ftpservice.storage.rights import (
     parse_rights,
     rights_words,
 )
+from ftpservice.storage.trash import parse_trash
 from ftpservice.wire.units import parse_size, parse_umask
 
 __all__ = [
@@ -181,10 +182,10 @@ def _options(text: str) -> dict[str, Any]:
 
 
 def _words(text: str) -> list[str]:
-    """Return the options of a line; ``read-only`` belongs to the mount before it."""
+    """Return the options of a line; some words belong to the mount before them."""
     words: list[str] = []
     for word in (word.strip() for word in text.split(",")):
-        if word == READ_ONLY_WORD and words and words[-1].startswith("mount="):
+        if is_mount_word(word) and words and words[-1].startswith("mount="):
             words[-1] += f",{word}"
         else:
             words.append(word)
@@ -292,6 +293,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "from": ("networks", lambda value: (parse_network(value),)),
     "mount": ("mounts", _mount),
     "retention": ("retention", parse_retention),
+    "trash": ("trash", parse_trash),
     "tls": ("tls_required", _required),
     "tls-cert": ("certificate", _certificate),
     "umask": ("umask", _umask),
@@ -347,8 +349,8 @@ def _options_text(record: AccountRecord) -> str:
         words.append(f"quota={record.quota_bytes}")
     if record.quota_files is not None:
         words.append(f"quota-files={record.quota_files}")
-    if record.retention is not None:
-        words.append(f"retention={record.retention}")
+    words += [f"retention={record.retention}"] if record.retention else []
+    words += [f"trash={record.trash}"] if record.trash else []
     if record.expires is not None:
         words.append(f"expires={record.expires.isoformat()}")
     words += [] if record.umask is None else [f"umask={record.umask:03o}"]

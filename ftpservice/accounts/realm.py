@@ -51,6 +51,7 @@ from ftpservice.storage.quota.ledger import NO_LIMITS, Place
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage, QuotaState
 from ftpservice.storage.rights import PRESETS, Right
+from ftpservice.storage.trash import with_trash
 from ftpservice.wire.paths import ROOT, BadPath, VirtualPath
 
 __all__ = ["ANONYMOUS_NAME", "Realm"]
@@ -191,7 +192,7 @@ class Realm:
             record = avatar_id.record
         else:
             name = name_text(avatar_id)
-            found = await self._lookup(name)
+            found = await self.record_of(name)
             record = found or AccountRecord(name, "", rights=self._default_rights)
         if record.disabled:
             raise LoginRefused(LoginRefusal.DISABLED)
@@ -249,7 +250,7 @@ class Realm:
         With ``recount`` its tree is counted again, and other accounts in it are held to the result.
         Raises `StorageError`.
         """
-        record = await self._lookup(name)
+        record = await self.record_of(name)
         if record is None:
             return None
         counted: object  # the ledger does not keep it
@@ -274,6 +275,8 @@ class Realm:
         by_path = by_path or bool(record.directory_rights or record.hidden_names)
         if by_path or record.refused_names:
             storage = without_links(storage)
+        if record.trash is not None:
+            storage = with_trash(storage, record.trash)
         has_quota = record.quota_bytes is not None or record.quota_files is not None
         quotas = self.quotas
         if not (has_quota or (quotas is not None and (record.shares_quota or quotas.trees))):
@@ -324,7 +327,7 @@ class Realm:
             raise Unavailable(ROOT, "no ledgers for quotas")
         return self.quotas
 
-    async def _lookup(self, name: str) -> AccountRecord | None:
+    async def record_of(self, name: str) -> AccountRecord | None:
         """Return the record of the first store that has the name."""
         for records in self._records:
             record: AccountRecord | None

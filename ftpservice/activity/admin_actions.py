@@ -64,6 +64,12 @@ def _retention(request: Request, _result: Any) -> Facts | None:
     return "retention run", str(request.get("user") or "all accounts"), force
 
 
+def _trash_empty(request: Request, result: Any) -> Facts:
+    below = f" below {request['file']}" if request.get("file") else ""
+    detail = f"{count_text(result['files'], 'file')}, {result['bytes']} bytes{below}"
+    return "trash empty", str(result["user"]), detail
+
+
 STEERING: dict[str, Callable[[Request, Any], Facts | None]] = {
     "kick": _kick,
     "ban": _ban,
@@ -72,6 +78,8 @@ STEERING: dict[str, Callable[[Request, Any], Facts | None]] = {
     "quota": _quota,
     "certificate": _certificate,
     "retention-run": _retention,
+    "trash-restore": lambda _request, result: ("trash restore", result["user"], result["path"]),
+    "trash-empty": _trash_empty,
     "trace": lambda request, _result: ("trace", str(request.get("target")), ""),
 }
 """For each command that may change something: what it has done; None: it only asked."""

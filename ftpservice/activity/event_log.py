@@ -34,6 +34,7 @@ LINES_PER_WRITE = 50
 FILE_CHANGES = {
     "delete": "deleted",
     "drop partial": "deleted the partial upload of",
+    "restore": "restored",
     "rename": "renamed",
     "mkdir": "created directory",
     "rmdir": "deleted directory",

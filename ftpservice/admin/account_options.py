@@ -25,6 +25,10 @@ OPTION_HELP = {
         "RULES",
         "Time after which files are deleted: '30d; /in: 7d; *.log: 90d; /archive: keep'.",
     ),
+    "trash": (
+        "TIME",
+        "Time that deleted and overwritten files are kept, to be restored: 12h, 30d or 8w.",
+    ),
     "expires": ("DATE", "Last day of logins, such as 2027-01-31."),
     "hours": (
         "HOURS",
@@ -32,9 +36,9 @@ OPTION_HELP = {
     ),
     "from": ("NETWORK", "Network to accept logins from; may be given more than once."),
     "mount": (
-        "PATH=STORAGE[,read-only]",
+        "PATH=STORAGE[,read-only|,own-trash=TIME|off]",
         "Storage at a path of the account's tree, such as /archive=local:/mnt/archive,read-only; "
-        "may be given more than once.",
+        "own-trash= has another time than --trash; may be given more than once.",
     ),
     "hide": (
         "PATTERNS",

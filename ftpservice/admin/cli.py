@@ -13,11 +13,11 @@ from ftpservice.admin.command_output import AdminCommands
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.db_commands import db
 from ftpservice.admin.doctor_command import doctor
+from ftpservice.admin.file_commands import retention, trash
 from ftpservice.admin.group_commands import group
 from ftpservice.admin.import_command import import_users
 from ftpservice.admin.quota_command import quota
 from ftpservice.admin.replay_command import replay
-from ftpservice.admin.retention_command import retention
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.token_commands import token
 from ftpservice.admin.user_commands import user
@@ -71,6 +71,7 @@ ftpservice.add_command(doctor)
 ftpservice.add_command(quota)
 ftpservice.add_command(certificate)
 ftpservice.add_command(retention)
+ftpservice.add_command(trash)
 ftpservice.add_command(token)
 ftpservice.add_command(replay)
 for command in SERVICE_COMMANDS:

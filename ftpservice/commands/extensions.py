@@ -8,6 +8,7 @@ from ftpservice.commands.filesystem import set_modified, set_times
 from ftpservice.commands.information import report
 from ftpservice.commands.partial_uploads import SYNTAX, partials
 from ftpservice.commands.sizes import directory_size
+from ftpservice.commands.undelete import UNDELETE_SYNTAX, undelete
 from ftpservice.events import FileChanged
 from ftpservice.session.arguments import parse_argument
 from ftpservice.session.context import SessionContext
@@ -192,3 +193,6 @@ site_verbs.add(
     "SITE REPORT", ArgumentKind.OPTIONAL_TEXT, rfc="(ours)", syntax="[<since> [<until> [<user>]]]"
 )(report)
 site_verbs.add("SITE PARTIALS", ArgumentKind.OPTIONAL_TEXT, rfc="(ours)", syntax=SYNTAX)(partials)
+site_verbs.add("SITE UNDELETE", ArgumentKind.OPTIONAL_TEXT, rfc="(ours)", syntax=UNDELETE_SYNTAX)(
+    undelete
+)

@@ -281,10 +281,12 @@ class FileChanged(Event):
     """A file or directory was created, removed, renamed or changed; uploads are transfers."""
 
     action: str
-    """One of ``delete``, ``mkdir``, ``rmdir``, ``rename``, ``attributes`` and ``drop partial``."""
+    """One of ``delete``, ``mkdir``, ``rmdir``, ``rename``, ``restore``, ``attributes`` and ``drop
+    partial``."""
     path: str
+    """For ``restore`` the path that the file had when it was deleted or overwritten."""
     target: str = ""
-    """The new path of a rename."""
+    """The new path of a rename, or of a file that was restored."""
 
 
 @dataclass(frozen=True, slots=True)

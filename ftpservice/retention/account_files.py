@@ -58,9 +58,17 @@ class AccountFiles:
         return max(around, key=lambda one: len(one[0].parts))
 
 
-async def open_account_files(realm: Realm, record: AccountRecord) -> AccountFiles:
-    """Return the files of an account; raises `StorageError` if it is not known where they are."""
+async def open_account_files(
+    realm: Realm, record: AccountRecord, keeps_trash: bool = False
+) -> AccountFiles:
+    """Return the files of an account; raises `StorageError` if it is not known where they are.
+
+    Without ``keeps_trash``, what is deleted is not kept.
+    """
     plain = replace(record, quota_bytes=None, quota_files=None, shares_quota=True)
+    if not keeps_trash:
+        mounts = tuple(replace(mount, trash=None) for mount in record.mounts)
+        plain = replace(plain, trash=None, mounts=mounts)
     parts = mounted_parts(plain, realm.quotas, _existing(realm, not_following(realm.open_root)))
     roots = [record.root, *(mount.storage for mount in record.mounts)]
     places: list[tuple[VirtualPath, Place]] = []

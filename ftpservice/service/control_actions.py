@@ -29,6 +29,7 @@ from ftpservice.concurrency.task import Task
 from ftpservice.control.factory import FTPFactory
 from ftpservice.retention.retention_run import CannotRun
 from ftpservice.retention.retention_service import RetentionService
+from ftpservice.retention.trash_requests import TrashRequests
 from ftpservice.service.control_socket import BadRequest
 from ftpservice.storage.errors import StorageError
 from ftpservice.wire.units import parse_duration
@@ -71,6 +72,7 @@ class ServiceActions:
     @property
     def by_name(self) -> dict[str, Callable[[Request], Any]]:
         """Return the actions by command; what they do is published."""
+        publish = self._factory.event_sink.events.publish
         actions: dict[str, Callable[[Request], Any]] = {
             "who": self.who,
             "kick": self.kick,
@@ -82,8 +84,9 @@ class ServiceActions:
             "quota": self.quota,
             "certificate": self.certificate,
             **_retention_actions(self._retention),
+            **TrashRequests(self._realm, publish, time.time).by_name,
         }
-        return publishing_actions(actions, self._factory.event_sink.events.publish, time.time)
+        return publishing_actions(actions, publish, time.time)
 
     def who(self, _request: Request) -> Any:
         """Return the sessions."""

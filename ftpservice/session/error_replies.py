@@ -42,6 +42,10 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
     errors.NotDirectory: (codes.FILE_UNAVAILABLE, "That is not a directory."),
     errors.IsLink: (codes.FILE_UNAVAILABLE, "That is a link, not a directory; DELE removes it."),
     errors.NotEmpty: (codes.FILE_UNAVAILABLE, "The directory is not empty."),
+    errors.HasTrash: (
+        codes.FILE_UNAVAILABLE,
+        "The directory is not empty: it has deleted files of an account, which can be restored.",
+    ),
     errors.HasUploads: (
         codes.FILE_UNAVAILABLE,
         "The directory is not empty: it has uploads under way, or partial uploads of others.",

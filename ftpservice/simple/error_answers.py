@@ -30,6 +30,10 @@ ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
     errors.NotDirectory: (ErrorCode.NOTDIR, "is not a directory"),
     errors.IsLink: (ErrorCode.NOTDIR, "is a link, not a directory"),
     errors.NotEmpty: (ErrorCode.DENIED, "the directory is not empty"),
+    errors.HasTrash: (
+        ErrorCode.DENIED,
+        "the directory is not empty: it has deleted files of an account",
+    ),
     errors.HasUploads: (
         ErrorCode.DENIED,
         "the directory is not empty: it has uploads in progress, or partial uploads of others",

@@ -22,6 +22,7 @@ from ftpservice.storage.errors import (
     Denied,
     Exists,
     FilesystemUnsupported,
+    HasTrash,
     HasUploads,
     InvalidName,
     IsDirectory,
@@ -85,6 +86,7 @@ from ftpservice.storage.source_strings import (
     parse_switch,
     split_fields,
 )
+from ftpservice.storage.trash import FreedSpace, IKeepsTrash, ITrash, TrashedFile, TrashRule
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, BadPath, VirtualPath
 from ftpservice.wire.units import parse_duration, parse_size
@@ -102,8 +104,10 @@ __all__ = [
     "Entry",
     "Exists",
     "FilesystemUnsupported",
+    "FreedSpace",
     "GateAnswer",
     "GateRequest",
+    "HasTrash",
     "HasUploads",
     "IAccess",
     "IBatchCommit",
@@ -115,6 +119,7 @@ __all__ = [
     "IHashes",
     "IHeldFile",
     "IHeldUpload",
+    "IKeepsTrash",
     "ILinks",
     "IListing",
     "ILoginGate",
@@ -130,6 +135,7 @@ __all__ = [
     "IStorage",
     "IStorageSource",
     "IStorageSourceFactory",
+    "ITrash",
     "ITreeUsage",
     "IUnnamedSource",
     "IUploadGate",
@@ -158,6 +164,8 @@ __all__ = [
     "RestrictedStorage",
     "Right",
     "StorageError",
+    "TrashRule",
+    "TrashedFile",
     "TreeUsage",
     "Unavailable",
     "VirtualPath",

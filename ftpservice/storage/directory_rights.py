@@ -17,7 +17,7 @@ Each set of rights has one `RestrictedStorage`, which enforces it; this wrapper 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from zope.interface import Attribute, Interface, implementer
 
@@ -41,6 +41,7 @@ from ftpservice.storage.permissions import (
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.rights import Right
 from ftpservice.storage.ruled_capabilities import RuledCapabilities
+from ftpservice.storage.trash import ITrash, TrashedFile, WrappedTrash
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -130,6 +131,8 @@ class DirectoryRightsStorage:
             return IQuota(self._inner, None)
         if interface is not IOwnUploads and interface not in CAPABILITY_RIGHTS:
             return None
+        if interface is ITrash:
+            return _RuledTrash.of(self._at, self.table, self._by_rights.values())
         every = [interface(one, None) for one in self._by_rights.values()]  # type: ignore[operator]
         found = [one for one in every if one is not None]
         return RuledCapabilities(self._at, found, len(found) == len(every)) if found else None
@@ -195,6 +198,56 @@ class DirectoryRightsStorage:
     def _require_movable(self, path: VirtualPath) -> None:
         if self.table.is_fixed(path):
             raise Denied(path, "a directory with rights of its own, or one above it")
+
+
+class _RuledTrash(WrappedTrash):
+    """The trash of an account with rights by directory; ``at`` returns the storage of a path.
+
+    A file is restored where the rights allow it, and reveals nothing that they did not before.
+    """
+
+    def __init__(
+        self, at: Callable[[VirtualPath], IStorage], table: RightsTable, inner: ITrash
+    ) -> None:
+        self._at = at
+        self._table = table
+        super().__init__(inner)
+
+    @classmethod
+    def of(
+        cls, at: Callable[[VirtualPath], IStorage], table: RightsTable, every: Iterable[IStorage]
+    ) -> _RuledTrash | None:
+        """Return the trash of a storage; None if no rights allow to restore anything."""
+        found = [trash for one in every if (trash := ITrash(one, None)) is not None]
+        return cls(at, table, found[0]) if found else None
+
+    async def trashed(self, path: VirtualPath) -> Sequence[TrashedFile]:
+        """Return what had names whose rights allow to restore it."""
+        found = await self._inner.trashed(path)
+        return [one for one in found if ITrash(self._at(one.path), None) is not None]
+
+    async def restore(self, trashed: TrashedFile, target: VirtualPath, replace: bool) -> Entry:
+        """Restore a file."""
+        leaving, arriving = (self._table.rights_at(path) for path in (trashed.path, target))
+        if self._table.is_fixed(target):
+            raise Denied(target, "a directory with rights of its own, or one above it")
+        if arriving & REVEALING_RIGHTS - leaving:
+            raise Denied(target, "it would become readable")
+        entry: Entry = await self._of(target).restore(trashed, target, replace)
+        return entry
+
+    async def discard(self, trashed: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
+        """Remove files for good."""
+        gone: list[TrashedFile] = []
+        for one in trashed:
+            gone += await self._of(one.path).discard([one])
+        return gone
+
+    def _of(self, path: VirtualPath) -> ITrash:
+        found: ITrash | None = ITrash(self._at(path), None)
+        if found is None:
+            raise Denied(path, "the rights to this directory do not allow it")
+        return found
 
 
 @implementer(IListing)

@@ -11,6 +11,7 @@ __all__ = [
     "Denied",
     "Exists",
     "FilesystemUnsupported",
+    "HasTrash",
     "HasUploads",
     "InvalidName",
     "IsDirectory",
@@ -170,6 +171,12 @@ class BeingUploaded(StorageError):
     """Another session of the same owner is uploading a file with that name."""
 
     words = "being uploaded by another session"
+
+
+class HasTrash(StorageError):
+    """The trash of an account is in the directory, and has files that can be restored."""
+
+    words = "not empty: it has deleted files that can be restored"
 
 
 class HasUploads(StorageError):

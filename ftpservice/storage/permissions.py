@@ -41,6 +41,8 @@ from ftpservice.storage.interfaces import (
 from ftpservice.storage.own_uploads import IOwnUploads, OwnMode, OwnTimes, OwnUploads
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.rights import Right
+from ftpservice.storage.trash import ITrash
+from ftpservice.storage.trash_rights import RestrictedTrash
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE, Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
@@ -64,6 +66,7 @@ CAPABILITY_RIGHTS: dict[object, frozenset[Right]] = {
     IFreeSpace: frozenset(),
     IQuota: frozenset(),
     IPartials: frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND, Right.ADMIN}),
+    ITrash: frozenset({Right.CREATE, Right.OVERWRITE}),
 }
 """Optional interfaces, and the rights of which one is sufficient; an empty set: no right needed."""
 
@@ -104,6 +107,9 @@ class RestrictedStorage:
         enough = CAPABILITY_RIGHTS.get(interface)
         if enough is None or (enough and enough.isdisjoint(self._rights)):
             return None
+        if interface is ITrash:
+            trash = ITrash(self._inner, None)
+            return None if trash is None else RestrictedTrash(trash, self._rights)
         found: object = interface(self._inner, None)  # type: ignore[operator]
         if found is not None and self._own is not None and interface in OWN_UPLOAD_CAPABILITIES:
             return OWN_UPLOAD_CAPABILITIES[interface](found, self._own)

@@ -44,6 +44,7 @@ from ftpservice.testing.contract.interruptions import (
     ResumeContract,
     SeveralOwnersContract,
 )
+from ftpservice.testing.contract.kept_files import TrashContract
 from ftpservice.testing.contract.links import LinkContract
 from ftpservice.testing.contract.partial_uploads import (
     ActiveUploadContract,
@@ -73,6 +74,7 @@ class StorageContract(
     LinkContract,
     PartialContract,
     RemovalContract,
+    TrashContract,
     InterruptedUploadContract,
     ActiveUploadContract,
     SpaceRecoveryContract,

@@ -79,6 +79,8 @@ def test_an_account_lives_through_all_commands(any_admin):
         "::1",
         "--quota",
         "10M",
+        "--trash",
+        "12h",
         "--retention",
         "30d;/in: 1w; *.log:keep",
     )
@@ -109,6 +111,7 @@ def test_an_account_lives_through_all_commands(any_admin):
         "hidden_names": [],
         "refused_names": [],
         "retention": "30d; /in: 7d; *.log: keep",
+        "trash": "12h",
         "tls_required": False,
         "certificate": None,
         "hash_scheme": "argon2id",
@@ -117,6 +120,8 @@ def test_an_account_lives_through_all_commands(any_admin):
     any_admin.do("set", "ann", "--max-sessions", "none", "--from", "none", "--tls", "required")
     any_admin.do("set", "ann", "--retention", "none")
     assert any_admin.store.find("ann").retention is None
+    any_admin.do("set", "ann", "--trash", "none")
+    assert any_admin.store.find("ann").trash is None
     assert any_admin.json("lock", "ann")["locked"] is True
     assert "locked" in any_admin.do("list")
     assert any_admin.json("unlock", "ann")["locked"] is False

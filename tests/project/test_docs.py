@@ -24,7 +24,7 @@ from ftpservice.admin.doctor_command import doctor
 from ftpservice.admin.replay_command import replay
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.user_commands import user
-from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD
+from ftpservice.backends.mounts.account_mount import READ_ONLY_WORD, TRASH_WORD
 from ftpservice.commands.extensions import site_verbs
 from ftpservice.commands.table import UNIMPLEMENTED_VERBS, VERB_TABLE
 from ftpservice.service.settings.acme import AcmeChallenge
@@ -100,7 +100,14 @@ ACRONYMS = frozenset(
 )
 CHALLENGES = {challenge.value for challenge in AcmeChallenge}
 WEBHOOK_HEADERS = {"webhook-id", "webhook-timestamp", "webhook-signature", "webhook-attempt"}
-OTHERS = {"argon2-cffi", "ftpservice-client", READ_ONLY_WORD, *CHALLENGES, *WEBHOOK_HEADERS}
+OTHERS = {
+    "argon2-cffi",
+    "ftpservice-client",
+    READ_ONLY_WORD,
+    TRASH_WORD,
+    *CHALLENGES,
+    *WEBHOOK_HEADERS,
+}
 FOLDERS = (CHECKOUT, CHECKOUT / "ftpservice", CHECKOUT / "client" / "ftpservice_client", EXAMPLES)
 """Paths on the pages are relative to one of these."""
 

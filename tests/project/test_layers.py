@@ -23,6 +23,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"backends.local.paths"},
         {"backends.local.metadata"},
         {"backends.local.partials"},
+        {"backends.local.trash"},
         {"backends.local.files"},
         {"backends.local", "backends.memory", "backends.ftp_shell", "backends.mounts"},
         {"backends.gates"},

@@ -40,7 +40,8 @@ DOORS = {
         GateAnswer GateRequest IDeleteGate IHeldFile IHeldUpload ILoginGate IUploadGate
         RefusedByGate
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
-        FilesystemUnsupported HasUploads IAccess IBatchCommit IConditionalRemoval
+        FilesystemUnsupported FreedSpace HasTrash HasUploads IKeepsTrash ITrash
+        TrashRule TrashedFile IAccess IBatchCommit IConditionalRemoval
         IDescriptor IEnter IFreeSpace
         IHashes ILinks IListing INamedSource in_pool InvalidName IPartials IReading IReplacing
         IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget

@@ -23,6 +23,7 @@ EVENT_KINDS: dict[str, tuple[type[Event], ...]] = {
     "download": (events.TransferEnded,),
     "delete": (events.FileChanged, events.FileExpired),
     "rename": (events.FileChanged,),
+    "restore": (events.FileChanged,),
     "refusal": (
         events.LoginFailed,
         events.CommandRefused,
@@ -89,7 +90,7 @@ def event_name(event: Event) -> str:
             return ""
         return "upload" if event.upload else "download"
     if isinstance(event, events.FileChanged):
-        return event.action if event.action in ("delete", "rename") else ""
+        return event.action if event.action in ("delete", "rename", "restore") else ""
     if isinstance(event, events.FileExpired):
         return "" if event.is_directory else "delete"
     return next((name for name, kinds in EVENT_KINDS.items() if type(event) in kinds), "")

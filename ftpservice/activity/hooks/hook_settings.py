@@ -16,7 +16,8 @@ from ftpservice.wire.units import parse_duration
 
 __all__ = ["EVENT_NAMES", "GATE_NAMES", "KEYS", "HookSettings", "parse_hook", "refuse_same_names"]
 
-EVENT_NAMES = ("login", "upload", "download", "delete", "rename", "refusal", "ban")
+EVENT_NAMES = ("login", "upload", "download", "delete", "rename", "restore", "refusal", "ban")
+EVENTS_WITH_PATHS = frozenset(EVENT_NAMES) - {"login", "ban"}
 GATE_NAMES = ("upload", "delete", "login")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
@@ -161,7 +162,7 @@ def _check(hook: HookSettings, given: Mapping[str, object]) -> None:
         PathPatterns(hook.paths)
     except ValueError as error:
         raise ValueError(f"paths: {error}") from None
-    if hook.paths and not {"upload", "download", "delete", "rename", "refusal"} & set(hook.on):
+    if hook.paths and EVENTS_WITH_PATHS.isdisjoint(hook.on):
         raise ValueError("paths: none of its events has a path")
 
 

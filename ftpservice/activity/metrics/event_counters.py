@@ -31,7 +31,7 @@ SIZE_BUCKETS = tuple(1024 * 8**power for power in range(9))
 MIN_RATED_BYTES = 64 * 1024
 """Smaller transfers have no rate worth the name: they last as long as the disk call."""
 SUCCESS = "success"
-CHANGES = ("delete", "rename", "mkdir", "rmdir", "attributes", "drop partial")
+CHANGES = ("delete", "rename", "restore", "mkdir", "rmdir", "attributes", "drop partial")
 ENDINGS = {outcome: outcome.value for outcome in Outcome}
 PROTOCOL_LABELS = {"": PROTOCOLS[0], **{protocol: protocol for protocol in PROTOCOLS}}
 CHANGE_LABELS = {action: action for action in CHANGES}

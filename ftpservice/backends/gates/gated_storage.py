@@ -8,6 +8,7 @@ There is no way around a gate:
 - A rename to a name with gates that the old name does not have is an upload: the file is copied to
   a transaction of the new name, asked about, published, and then removed where it was. A directory
   cannot be renamed if gates depend on its name.
+- A file of the trash is restored only to names that have no other gates than its own had.
 - Symbolic links must not be followed if gates depend on the path (`without_links`).
 
 Paths without gates cost nothing but the look-up. Retention is not asked about.
@@ -21,6 +22,7 @@ from dataclasses import replace
 from zope.interface import implementer
 
 from ftpservice.backends.gates.gate_rules import AccountGates, GateRule
+from ftpservice.backends.gates.gated_trash import GatedTrash
 from ftpservice.backends.gates.gated_writing import GatedWriting, require_held
 from ftpservice.backends.mounts.file_move import FileName, move_file
 from ftpservice.storage.conditional_removal import IConditionalRemoval
@@ -43,6 +45,7 @@ from ftpservice.storage.interfaces import (
 )
 from ftpservice.storage.links import lstat
 from ftpservice.storage.quota_interfaces import IQuota
+from ftpservice.storage.trash import ITrash
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
@@ -71,6 +74,9 @@ class GatedStorage:
     def __conform__(self, interface: object) -> object:
         if interface in FORWARDED:
             return interface(self._inner, None)  # type: ignore[operator]
+        if interface is ITrash:
+            trash = ITrash(self._inner, None)
+            return None if trash is None else GatedTrash(trash, self._gates)
         return None
 
     async def stat(self, path: VirtualPath) -> Entry:

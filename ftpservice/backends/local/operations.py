@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from ftpservice.backends.local.files.in_place import SET_ID_BITS
 from ftpservice.backends.local.files.removal import (
@@ -21,6 +21,7 @@ from ftpservice.backends.local.paths.file_ops import ignore_unsupported, rename_
 from ftpservice.backends.local.paths.names import check_new_name, partial_name
 from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS
 from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree, proc_fd_path
+from ftpservice.backends.local.trash.trash_bin import TrashBin
 from ftpservice.storage.errors import (
     Denied,
     Exists,
@@ -94,8 +95,13 @@ def remove_directory(tree: DirectoryTree, path: VirtualPath, partials: Directory
 
 
 @reports_mount_points
-def remove_file(tree: DirectoryTree, path: VirtualPath, owner: str) -> None:
-    """Remove a file or link and ``owner``'s partial upload of it, or only the latter."""
+def remove_file(
+    tree: DirectoryTree, path: VirtualPath, owner: str, trash: TrashBin | None = None
+) -> None:
+    """Remove a file or link and ``owner``'s partial upload of it, or only the latter.
+
+    With ``trash``, the file is moved there.
+    """
     if path.is_root:
         raise IsDirectory(path)
     with tree.parent(path) as place:
@@ -103,7 +109,10 @@ def remove_file(tree: DirectoryTree, path: VirtualPath, owner: str) -> None:
         if facts is not None and stat.S_ISDIR(facts.st_mode):
             raise IsDirectory(path)
         try:
-            os.unlink(place.name, dir_fd=place.directory)
+            if facts is not None and trash is not None:
+                trash.keep(place, path)
+            else:
+                os.unlink(place.name, dir_fd=place.directory)
         except FileNotFoundError:
             remove_partial_alone(place, path, owner)
         else:
@@ -129,8 +138,17 @@ def remove_unchanged(
 
 
 @reports_mount_points
-def rename(tree: DirectoryTree, source: VirtualPath, target: VirtualPath, replace: bool) -> None:
-    """Rename in one step; only a file is replaced, and only if ``replace``."""
+def rename(
+    tree: DirectoryTree,
+    source: VirtualPath,
+    target: VirtualPath,
+    replace: bool,
+    trash: TrashBin | None = None,
+) -> None:
+    """Rename in one step; only a file is replaced, and only if ``replace``.
+
+    With ``trash``, what is replaced is kept there.
+    """
     if source.is_root or target.is_root:
         raise Denied(source)
     if source != target and target.is_within(source):
@@ -142,14 +160,17 @@ def rename(tree: DirectoryTree, source: VirtualPath, target: VirtualPath, replac
         except FileExistsError:
             if not replace:
                 raise Exists(target) from None
-            _rename_over(old, new, target)
+            _rename_over(old, new, target, trash)
 
 
-def _rename_over(old: DirectoryEntry, new: DirectoryEntry, target: VirtualPath) -> None:
+def _rename_over(
+    old: DirectoryEntry, new: DirectoryEntry, target: VirtualPath, trash: TrashBin | None
+) -> None:
     moving, there = old.facts(), new.facts()
     if moving is None or there is None or not os.path.samestat(moving, there):
         _check_replaceable(moving, there, target)
-        os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
+        with nullcontext() if trash is None else trash.replacing(new, target):
+            os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
 
 
 def _check_replaceable(

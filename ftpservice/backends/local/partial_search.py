@@ -17,15 +17,18 @@ from ftpservice.backends.local.partials.partial_file import discard_idle, is_idl
 from ftpservice.backends.local.paths.names import (
     ASIDE_NAME,
     PARTIAL_NAME,
+    TRASH_NAME,
     decoded,
     is_hidden,
     is_partial_of,
     partial_name,
 )
 from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
+from ftpservice.backends.local.trash_search import remove_empty_trash
 from ftpservice.backends.local.tree_walk import DIRECTORY_FLAGS, TreeWalk
 from ftpservice.storage.errors import (
     BeingUploaded,
+    HasTrash,
     HasUploads,
     NotEmpty,
     PathNotFound,
@@ -53,6 +56,8 @@ class PartialWalk(TreeWalk):
 
     def __init__(self, tree: DirectoryTree, visit: Visit, visit_aside: Visit | None = None) -> None:
         super().__init__(tree, ROOT)
+        self.homes: list[VirtualPath] = []
+        """The directories that have a trash."""
         self._visit = visit
         self._visit_aside = visit_aside
 
@@ -67,6 +72,8 @@ class PartialWalk(TreeWalk):
     def _hidden(self, opened: int, path: VirtualPath, name: bytes) -> None:
         if PARTIAL_NAME.fullmatch(name):
             self._visit(opened, path, name)
+        elif name == TRASH_NAME.encode():
+            self.homes.append(path)
         elif self._visit_aside is not None and ASIDE_NAME.fullmatch(name):
             self._visit_aside(opened, path, name)
 
@@ -176,6 +183,10 @@ class DirectoryPartials:
         opened = os.open(place.name, DIRECTORY_FLAGS | os.O_CLOEXEC, dir_fd=place.directory)
         try:
             names = [os.fsencode(name) for name in os.listdir(opened)]
+            if TRASH_NAME.encode() in names:
+                names.remove(TRASH_NAME.encode())
+                if not remove_empty_trash(opened):
+                    raise HasTrash(path)
             if not all(PARTIAL_NAME.fullmatch(name) for name in names):
                 raise NotEmpty(path)
             for name in names:

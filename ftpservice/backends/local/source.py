@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 from weakref import WeakValueDictionary
@@ -22,6 +23,7 @@ from ftpservice.backends.local.storage import (
     LocalOptions,
     LocalStorage,
 )
+from ftpservice.backends.local.trash_search import ExpiredTrash
 from ftpservice.concurrency.overflow_pool import OverflowPool
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
@@ -91,14 +93,26 @@ class LocalSource:
     async def sweep(self) -> int:
         """Remove expired partial uploads and return how many; called every hour by itself.
 
-        Files that a killed process has set aside to remove them get their names back.
+        Also what has expired in the trash of any account. Files that a killed process has set aside
+        to remove them get their names back.
         """
         tree = await in_pool(self._runner, ROOT, DirectoryTree.at, self._root)
         sweep = PartialSweep(self._partial_age)
         walk = PartialWalk(tree, sweep.visit, _put_back)
         while await in_pool(self._runner, ROOT, walk.turn):
             pass
+        await self._sweep_trash(tree, walk.homes)
         return sweep.removed
+
+    async def _sweep_trash(self, tree: DirectoryTree, homes: Sequence[VirtualPath]) -> None:
+        removed = 0
+        for home in homes:
+            walk = ExpiredTrash(tree, home)
+            while await in_pool(self._runner, home, walk.turn):
+                pass
+            removed += walk.removed
+        if removed:
+            log.info("removed {removed} expired files of the trash", removed=removed)
 
     async def stop(self) -> None:
         """End sweeping and the source's own pool."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zope.interface import implementer
 
@@ -18,6 +18,7 @@ from ftpservice.backends.local.files.reading import (
 from ftpservice.backends.local.files.transaction import LazyUploadWriter, open_writer
 from ftpservice.backends.local.files.upload import AccountUploads
 from ftpservice.backends.local.listing import LocalListing
+from ftpservice.backends.local.local_trash import LocalTrash
 from ftpservice.backends.local.metadata.access import access_at
 from ftpservice.backends.local.metadata.stat import O_PATH, entry_of, names_are_known
 from ftpservice.backends.local.metadata.symbolic_links import entry_itself
@@ -40,6 +41,7 @@ from ftpservice.backends.local.partial_search import (
 from ftpservice.backends.local.partials.partial_file import find_partial
 from ftpservice.backends.local.paths.names import partial_name
 from ftpservice.backends.local.paths.tree import DirectoryTree
+from ftpservice.backends.local.trash.trash_bin import TrashBin
 from ftpservice.backends.local.usage import UsageWalk, place_of
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
@@ -64,6 +66,7 @@ from ftpservice.storage.interfaces import (
 )
 from ftpservice.storage.os_errors import translate
 from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
+from ftpservice.storage.trash import IKeepsTrash, ITrash, TrashRule
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -91,6 +94,8 @@ class LocalOptions:
     """Seconds that partial uploads are kept."""
     lazy_uploads: set[object] = field(default_factory=set)
     """Uploads under way that have no partial yet."""
+    trash: TrashRule | None = None
+    """How long what is deleted and overwritten is kept."""
 
 
 @implementer(IStorage)
@@ -106,6 +111,9 @@ class LocalFiles:
         self._owner = owner
         self._runner = runner
         self._options = options
+        self._trash: TrashBin | None = None
+        if options.trash is not None:
+            self._trash = TrashBin(tree, owner, options.trash, options.durable)
         self._uploads = AccountUploads(
             tree,
             owner,
@@ -113,6 +121,7 @@ class LocalFiles:
             options.commit_runner or runner,
             options.durable,
             options.lazy_uploads,
+            self._trash,
         )
 
     async def stat(self, path: VirtualPath) -> Entry:
@@ -148,11 +157,13 @@ class LocalFiles:
 
     async def remove_file(self, path: VirtualPath) -> None:
         """Remove a file or link and the owner's partial upload of it, or only the latter."""
-        await in_pool(self._runner, path, remove_file, self._tree, path, self._owner)
+        await in_pool(self._runner, path, remove_file, self._tree, path, self._owner, self._trash)
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
         """Rename in one step."""
-        await in_pool(self._runner, source, rename, self._tree, source, target, replace)
+        await in_pool(
+            self._runner, source, rename, self._tree, source, target, replace, self._trash
+        )
 
     async def open_reading(self, path: VirtualPath) -> IReading:
         """Open a plain file."""
@@ -172,6 +183,12 @@ class LocalFiles:
             path,
             dispose=LocalReading.close_in_thread,
         )
+
+    def with_trash(self, rule: TrashRule) -> IStorage:
+        """Return the same files for the same owner; what is deleted and overwritten is kept."""
+        options = replace(self._options, trash=rule)
+        storage: IStorage = type(self)(self._tree, self._owner, options)
+        return storage
 
     async def open_writing(self, path: VirtualPath, request: WriteRequest) -> IWriting:
         """Begin an upload transaction. An ordinary one creates its partial at its first write."""
@@ -223,11 +240,13 @@ def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
     ISetTimes,
     ISetMode,
     IFreeSpace,
+    IKeepsTrash,
     IPartials,
+    ITrash,
     ITreeUsage,
     IWithoutLinks,
 )
-class LocalStorage(LocalFiles):
+class LocalStorage(LocalFiles, LocalTrash):
     """The whole storage: the core and the optional interfaces that a filesystem can offer."""
 
     creation = False

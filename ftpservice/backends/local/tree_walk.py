@@ -30,13 +30,17 @@ class TreeWalk:
         """Examine a name in the open directory ``opened``, whose path is ``path``."""
         raise NotImplementedError
 
+    def open(self, path: VirtualPath) -> int:
+        """Open a directory; raises `OSError`, `StorageError`."""
+        return self._tree.open(path, DIRECTORY_FLAGS)
+
     def turn(self) -> bool:
         """Walk a part; return whether there is more."""
         seen = 0
         while self.pending and seen < self.entries_per_turn:
             path = self.pending.pop()
             try:
-                opened = self._tree.open(path, DIRECTORY_FLAGS)
+                opened = self.open(path)
             except (OSError, StorageError):
                 continue  # removed, or not readable
             try:

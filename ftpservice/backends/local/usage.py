@@ -6,9 +6,16 @@ import os
 from contextlib import suppress
 
 from ftpservice.backends.local.partials.partial_file import is_idle
-from ftpservice.backends.local.paths.names import ASIDE_NAME, PARTIAL_NAME, decoded, is_hidden
-from ftpservice.backends.local.paths.tree import DirectoryTree
-from ftpservice.backends.local.tree_walk import TreeWalk
+from ftpservice.backends.local.paths.names import (
+    ASIDE_NAME,
+    PARTIAL_NAME,
+    TRASH_NAME,
+    decoded,
+    is_hidden,
+)
+from ftpservice.backends.local.paths.tree import DirectoryTree, open_hidden
+from ftpservice.backends.local.trash.trash_names import item_name
+from ftpservice.backends.local.tree_walk import DIRECTORY_FLAGS, TreeWalk
 from ftpservice.storage.quota_interfaces import TreeUsage
 from ftpservice.wire.paths import VirtualPath
 
@@ -25,7 +32,7 @@ class UsageWalk(TreeWalk):
     """One walk through the tree below ``top`` that counts its files, bytes and partial uploads.
 
     Links are not followed. An empty partial upload, and one under way, does not count. A file that
-    is set aside to be removed does: it may get its name back.
+    is set aside to be removed does: it may get its name back. So do the files of the trash.
     """
 
     entries_per_turn = 2000
@@ -42,7 +49,25 @@ class UsageWalk(TreeWalk):
     def visit(self, opened: int, path: VirtualPath, item: os.DirEntry[str]) -> None:
         """Count a name, unless it was removed meanwhile."""
         with suppress(OSError):
-            self._entry(opened, path, item)
+            if item.name == TRASH_NAME or TRASH_NAME in path.parts:
+                self._trashed(path, item)
+            else:
+                self._entry(opened, path, item)
+
+    def _trashed(self, path: VirtualPath, item: os.DirEntry[str]) -> None:
+        """Count a file of the trash; its directories do not count."""
+        if item.is_dir(follow_symlinks=False):
+            self.pending.append(path.child(decoded(item.name)))
+        elif item_name(os.fsencode(item.name)) is not None:
+            self._files += 1
+            if item.is_file(follow_symlinks=False):
+                self._size += item.stat(follow_symlinks=False).st_size
+
+    def open(self, path: VirtualPath) -> int:
+        """Open a directory, also of the trash."""
+        if TRASH_NAME in path.parts:
+            return open_hidden(self._tree, path, DIRECTORY_FLAGS)
+        return super().open(path)
 
     def _entry(self, opened: int, path: VirtualPath, item: os.DirEntry[str]) -> None:
         if item.is_dir(follow_symlinks=False):

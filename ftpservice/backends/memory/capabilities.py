@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
+from ftpservice.backends.memory.trash import MemoryTrash
 from ftpservice.backends.memory.tree import Key, MemoryDirectory, partial_key
 from ftpservice.backends.memory.view import MemoryView
 from ftpservice.storage.conditional_removal import IConditionalRemoval
@@ -16,6 +17,8 @@ from ftpservice.storage.errors import (
     BeingUploaded,
     Busy,
     Denied,
+    Exists,
+    IsDirectory,
     NotEmpty,
     NotSupported,
     PathNotFound,
@@ -31,6 +34,7 @@ from ftpservice.storage.interfaces import (
 )
 from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
 from ftpservice.storage.rights import mode_keeps_owner
+from ftpservice.storage.trash import ITrash, TrashedFile, TrashRule
 from ftpservice.wire.digests import new_hasher
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -41,6 +45,7 @@ __all__ = [
     "MemoryHashes",
     "MemoryPartials",
     "MemoryRemoval",
+    "MemoryUndelete",
     "MemoryUsage",
 ]
 
@@ -170,7 +175,66 @@ class MemoryUsage:
             kept = len(partial.content.data)
             if kept and not is_active and partial.home.serial in homes:
                 size, files, partials = size + kept, files + 1, partials + 1
+        self._view.tree.sweep_trash()
+        top = self._view.full_path(path)
+        for trashed in self._view.tree.trashed:
+            if trashed.top.is_within(top):
+                size, files = size + trashed.shown.size, files + 1
         return TreeUsage(size, files, partials)
+
+
+@implementer(ITrash)
+class MemoryUndelete:
+    """What the account has deleted and overwritten."""
+
+    def __init__(self, view: MemoryView) -> None:
+        self._view = view
+        self._trash = view.trash or MemoryTrash(view.tree, view.owner, view.top)
+
+    @property
+    def rule(self) -> TrashRule | None:
+        """How long what is deleted is kept."""
+        return self._trash.rule
+
+    async def trashed(self, path: VirtualPath) -> Sequence[TrashedFile]:
+        """Return what had a name, or was below it."""
+        found = [one.shown for one in self._trash.nodes() if one.shown.path.is_within(path)]
+        return found[::-1]
+
+    async def restore(self, trashed: TrashedFile, target: VirtualPath, replace: bool) -> Entry:
+        """Give a file of the trash a name."""
+        view = self._view
+        if target.is_root:
+            raise IsDirectory(target)
+        home = view.home(target)
+        there = home.entries.get(target.name)
+        if isinstance(there, MemoryDirectory):
+            raise IsDirectory(target)
+        if there is not None and not replace:
+            raise Exists(target)
+        file = self._trash.take(trashed)
+        if file is None:
+            raise PathNotFound(trashed.path, "not in the trash any more")
+        home.put(target.name, file, view.tree.seconds())
+        if there is not None and view.trash is not None:
+            view.trash.keep(target, there, was_overwritten=True)
+        elif there is not None:
+            there.content.drop()
+        return file.entry(target.name)
+
+    async def discard(self, trashed: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
+        """Remove files of the trash for good."""
+        gone: list[TrashedFile] = []
+        for one in trashed:
+            file = self._trash.take(one)
+            if file is not None:
+                file.content.drop()
+                gone.append(one)
+        return gone
+
+    def take_freed(self) -> tuple[int, int]:
+        """Return what was removed to make room for other versions."""
+        return self._trash.freed.take()
 
 
 @implementer(IPartials)

@@ -15,8 +15,10 @@ from ftpservice.backends.memory.capabilities import (
     MemoryHashes,
     MemoryPartials,
     MemoryRemoval,
+    MemoryUndelete,
     MemoryUsage,
 )
+from ftpservice.backends.memory.trash import MemoryTrash
 from ftpservice.backends.memory.tree import MemoryDirectory, MemoryFile, MemoryTree, partial_key
 from ftpservice.backends.memory.view import MemoryView
 from ftpservice.backends.memory.writing import begin_writing
@@ -46,6 +48,7 @@ from ftpservice.storage.interfaces import (
     WriteRequest,
 )
 from ftpservice.storage.quota_interfaces import ITreeUsage
+from ftpservice.storage.trash import IKeepsTrash, ITrash, TrashRule
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -58,6 +61,7 @@ CAPABILITIES: dict[object, Callable[[MemoryView], object]] = {
     IFreeSpace: MemoryFreeSpace,
     IPartials: MemoryPartials,
     IConditionalRemoval: MemoryRemoval,
+    ITrash: MemoryUndelete,
     ITreeUsage: MemoryUsage,
 }
 """Optional interfaces and the classes that provide them; `IHashes` needs the clock, too."""
@@ -76,16 +80,25 @@ class MemoryStorage:
         owner: str = "ftp",
         top: VirtualPath = ROOT,
         clock: IReactorTime | None = None,
+        trash: TrashRule | None = None,
     ) -> None:
         self._tree = MemoryTree() if tree is None else tree
-        self._view = MemoryView(self._tree, owner, top)
+        bin_ = None if trash is None else MemoryTrash(self._tree, owner, top, trash)
+        self._view = MemoryView(self._tree, owner, top, bin_)
         self._clock = clock
 
     def __conform__(self, interface: object) -> object:
         if interface is IHashes:
             return MemoryHashes(self._view, self._clock)
+        if interface is IKeepsTrash:
+            return self
         kind = CAPABILITIES.get(interface)
         return None if kind is None else kind(self._view)
+
+    def with_trash(self, rule: TrashRule) -> IStorage:
+        """Return the same files; what is deleted and overwritten is kept."""
+        view = self._view
+        return MemoryStorage(view.tree, view.owner, view.top, self._clock, rule)
 
     async def stat(self, path: VirtualPath) -> Entry:
         """Return the entry of ``path``."""
@@ -128,7 +141,10 @@ class MemoryStorage:
                 raise (BeingUploaded if is_active else PathNotFound)(path) from None
             return
         self._view.home(path).take(path.name, self._tree.seconds())
-        file.content.drop()
+        if self._view.trash is None:
+            file.content.drop()
+        else:
+            self._view.trash.keep(path, file, was_overwritten=False)
         if partial is not None:
             self._tree.drop_partial(partial)
 
@@ -149,7 +165,10 @@ class MemoryStorage:
         self._view.home(source).take(source.name, now)
         home.put(target.name, node, now)
         if isinstance(there, MemoryFile):
-            there.content.drop()
+            if self._view.trash is None:
+                there.content.drop()
+            else:
+                self._view.trash.keep(target, there, was_overwritten=True)
 
     async def open_reading(self, path: VirtualPath) -> IReading:
         """Open a file with its content of now."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from ftpservice.storage.errors import HasUploads, NoSpace
+from ftpservice.storage.trash import TrashedFile
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
@@ -20,6 +21,7 @@ __all__ = [
     "MemoryNode",
     "MemoryPartial",
     "MemoryTree",
+    "Trashed",
     "partial_key",
 ]
 
@@ -145,6 +147,17 @@ def partial_key(owner: str, home: MemoryDirectory, name: str) -> Key:
     return owner, home.serial, name
 
 
+@dataclass(frozen=True, eq=False)
+class Trashed:
+    """A file that was deleted or overwritten, and that no path leads to."""
+
+    owner: str
+    top: VirtualPath
+    """The root of the storage that has deleted it."""
+    shown: TrashedFile
+    file: MemoryFile
+
+
 class MemoryTree:
     """One tree of files, which the storages of several owners may share.
 
@@ -165,6 +178,8 @@ class MemoryTree:
         """Uploads under way, except appends in place; for unique names the owner is empty."""
         self.growing: list[MemoryFile] = []
         """The files that appends under way add to, one for each append."""
+        self.trashed: list[Trashed] = []
+        """What was deleted and is kept, the oldest first."""
         self._partials: dict[Key, MemoryPartial] = {}
         self.root = self.new_directory("ftp", 0o755)
 
@@ -182,6 +197,7 @@ class MemoryTree:
         """Take space for ``size`` more bytes; raises `NoSpace`."""
         if self.capacity is not None and self.used + size > self.capacity:
             self._sweep()
+            self._make_room(size)
             if self.used + size > self.capacity:
                 raise NoSpace(path)
         self.used += size
@@ -241,6 +257,20 @@ class MemoryTree:
             raise HasUploads(path, "a partial upload of another owner")
         for key in mine:
             self.drop_partial(key)
+
+    def sweep_trash(self) -> None:
+        """Remove what has expired in the trash."""
+        now = self.seconds()
+        for one in [one for one in self.trashed if one.shown.expires <= now]:
+            self.trashed.remove(one)
+            one.file.content.drop()
+
+    def _make_room(self, size: int) -> None:
+        """Remove files of the trash, the oldest first, until ``size`` bytes fit or none is left."""
+        self.sweep_trash()
+        assert self.capacity is not None
+        while self.trashed and self.used + size > self.capacity:
+            self.trashed.pop(0).file.content.drop()
 
     def _sweep(self) -> None:
         """Remove the partial uploads that have expired; the oldest come first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ftpservice.backends.memory.trash import MemoryTrash
 from ftpservice.backends.memory.tree import MemoryDirectory, MemoryFile, MemoryTree
 from ftpservice.storage.errors import InvalidName, IsDirectory, NotDirectory, PathNotFound
 from ftpservice.wire.paths import VirtualPath
@@ -20,6 +21,8 @@ class MemoryView:
     tree: MemoryTree
     owner: str
     top: VirtualPath
+    trash: MemoryTrash | None = None
+    """What keeps what is deleted and overwritten."""
 
     def full_path(self, path: VirtualPath) -> VirtualPath:
         """Return the path from the root of the tree."""

@@ -122,6 +122,7 @@ class MemoryUpload:
         found = len(partial.content.data)
         self.offset = found if request.write_mode is WriteMode.APPEND else request.offset
         self._tree = view.tree
+        self._trash = view.trash
         self._owner = view.owner
         self._request = request
         self._partial = partial
@@ -161,7 +162,10 @@ class MemoryUpload:
         if isinstance(replaced, MemoryFile):
             file.mode, file.owner = replaced.mode, replaced.owner
             self.replaced_size = len(replaced.content.data)
-            replaced.content.drop()
+            if self._trash is not None:
+                self._trash.keep(self.path, replaced, was_overwritten=True)
+            else:
+                replaced.content.drop()
         return file.entry(name)
 
     async def abandon(self) -> None:
@@ -235,7 +239,8 @@ class MemoryAppend:
         self._require_open()
         self._end()
         self._request.check_announced(self._written, self.path)
-        if self._file.content.is_dropped:
+        is_trashed = any(one.file is self._file for one in self._view.tree.trashed)
+        if self._file.content.is_dropped or is_trashed:
             raise PathNotFound(self.path, "removed while it was appended to")
         is_there = self._home.entries.get(self.path.name) is self._file
         return self._file.entry(self.path.name if is_there else "")

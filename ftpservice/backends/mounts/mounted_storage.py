@@ -26,6 +26,7 @@ from ftpservice.backends.mounts.mounted_capabilities import (
     MountedRemoval,
 )
 from ftpservice.backends.mounts.mounted_files import MountedListing, MountedWriting
+from ftpservice.backends.mounts.mounted_trash import MountedTrash
 from ftpservice.backends.mounts.mounted_tree import MountedTree
 from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import (
@@ -46,6 +47,7 @@ from ftpservice.storage.interfaces import (
     WriteRequest,
 )
 from ftpservice.storage.quota_interfaces import IQuota
+from ftpservice.storage.trash import ITrash
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
@@ -68,6 +70,8 @@ class MountedStorage:
             return MountedCapabilities(self._tree)
         if interface is IConditionalRemoval:
             return MountedRemoval(self._tree)
+        if interface is ITrash:
+            return MountedTrash(self._tree)
         root = self._table.parts[0].opened
         return IQuota(root[0], None) if interface is IQuota and root is not None else None
 

@@ -21,10 +21,11 @@ from ftpservice.storage.interfaces import (
     PartialUpload,
 )
 from ftpservice.storage.name_rules.name_patterns import NameRules
+from ftpservice.storage.trash import ITrash, TrashedFile, WrappedTrash
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["CAPABILITIES", "FilteredCapabilities"]
+__all__ = ["CAPABILITIES", "FilteredCapabilities", "FilteredTrash"]
 
 CAPABILITIES = frozenset(
     {IAccess, IEnter, IFreeSpace, IHashes, ILinks, IPartials, ISetMode, ISetTimes}
@@ -109,3 +110,31 @@ class FilteredCapabilities:
             with suppress(PathNotFound, BeingUploaded):
                 dropped += await self._offered.drop_partials(path, everybody)
         return dropped
+
+
+class FilteredTrash(WrappedTrash):
+    """``inner`` without what had hidden names; nothing is restored to a refused one."""
+
+    def __init__(self, inner: ITrash, rules: NameRules) -> None:
+        super().__init__(inner)
+        self._rules = rules
+
+    async def trashed(self, path: VirtualPath) -> Sequence[TrashedFile]:
+        """Return what had names that are seen."""
+        self._rules.check_seen(path)
+        found: Sequence[TrashedFile] = await self._inner.trashed(path)
+        return [one for one in found if self._rules.is_seen(one.path)]
+
+    async def restore(self, trashed: TrashedFile, target: VirtualPath, replace: bool) -> Entry:
+        """Restore a file."""
+        self._rules.check_seen(trashed.path)
+        self._rules.check_new(target)
+        entry: Entry = await self._inner.restore(trashed, target, replace)
+        return entry
+
+    async def discard(self, trashed: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
+        """Remove files for good."""
+        for one in trashed:
+            self._rules.check_seen(one.path)
+        gone: Sequence[TrashedFile] = await self._inner.discard(trashed)
+        return gone

@@ -23,9 +23,14 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
-from ftpservice.storage.name_rules.filtered_capabilities import CAPABILITIES, FilteredCapabilities
+from ftpservice.storage.name_rules.filtered_capabilities import (
+    CAPABILITIES,
+    FilteredCapabilities,
+    FilteredTrash,
+)
 from ftpservice.storage.name_rules.name_patterns import NameRules
 from ftpservice.storage.quota_interfaces import IQuota
+from ftpservice.storage.trash import ITrash
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
@@ -49,6 +54,9 @@ class FilteredStorage:
         """Offer the optional interfaces of the inner storage."""
         if interface is IQuota:
             return IQuota(self._inner, None)
+        if interface is ITrash:
+            trash = ITrash(self._inner, None)
+            return None if trash is None else FilteredTrash(trash, self._rules)
         if interface not in CAPABILITIES:
             return None
         found: object = interface(self._inner, None)  # type: ignore[operator]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ftpservice.storage.errors import QuotaExceeded, StorageError
 from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.quota.account_trash import TRASH_PLACE, AccountTrash
 from ftpservice.storage.quota.book import Change, QuotaBook
 from ftpservice.storage.quota.count import partial_size
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
+from ftpservice.storage.trash import ITrash
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["QuotaAccount"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QuotaAccount:
     """``owner``'s ``storage``, whose root is at ``root``; ``tree`` is None without a quota."""
 
@@ -41,6 +44,17 @@ class QuotaAccount:
         if tree is not None:
             tree.limits[owner] = limits
         return cls(storage, book, owner, root, limits, tree)
+
+    @cached_property
+    def trash(self) -> AccountTrash | None:
+        """The trash, if what is deleted is kept."""
+        trash: ITrash | None = ITrash(self.storage, None)
+        return None if trash is None or trash.rule is None else self.account_trash(trash)
+
+    def account_trash(self, trash: ITrash) -> AccountTrash:
+        """Return a trash whose changes are charged to this account."""
+        place = self.place(TRASH_PLACE)
+        return AccountTrash(trash, self.book, place, self.tree, self.limits)
 
     def place(self, path: VirtualPath) -> Place:
         """Return the place of a path of this storage."""
@@ -101,11 +115,12 @@ class QuotaAccount:
         if self.tree is not None:
             await self.tree.when_counted(path)
 
-    async def find_room(self, path: VirtualPath) -> None:
+    async def find_room(self, path: VirtualPath, size: int = 0) -> None:
         """Wait for room that may be found; raises `QuotaExceeded` if there is none.
 
         A thread that writes for another upload may give back what it does not use, and other
-        programs may have removed something. Not to be called within a change.
+        programs may have removed something. Then the oldest files of the trash go, as many as
+        ``size`` bytes need, at least one. Not to be called within a change.
         """
         tree = self.tree
         assert tree is not None  # without a quota there is room
@@ -114,5 +129,9 @@ class QuotaAccount:
         elif not tree.is_recent:
             await tree.count()
         else:
-            size, files = tree.left(self.limits)
-            raise QuotaExceeded(path, f"bytes left: {size}, files left: {files}; None: no limit")
+            left, files = tree.left(self.limits)
+            needed = 1 if left is None else max(1, size - left)
+            if self.trash is None or not await self.trash.free(needed, 1):
+                raise QuotaExceeded(
+                    path, f"bytes left: {left}, files left: {files}; None: no limit"
+                )

@@ -42,9 +42,11 @@ from ftpservice.storage.quota.count import count_tree, entry_usage, file_usage
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledger import QuotaLimits, UploadCharge
 from ftpservice.storage.quota.metered_append import MeteredAppend
+from ftpservice.storage.quota.metered_trash import MeteredTrash
 from ftpservice.storage.quota.metered_upload import MeteredUpload
 from ftpservice.storage.quota.upload_room import UploadRoom, run_to_the_end
 from ftpservice.storage.quota_interfaces import IQuota, QuotaState, TreeUsage
+from ftpservice.storage.trash import ITrash
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
@@ -77,6 +79,9 @@ class MeteredStorage:
         if interface is IConditionalRemoval:
             removal = IConditionalRemoval(self._inner, None)
             return None if removal is None else _MeteredRemoval(removal, self._account)
+        if interface is ITrash:
+            trash = ITrash(self._inner, None)
+            return None if trash is None else MeteredTrash(trash, self._account)
         return None
 
     async def stat(self, path: VirtualPath) -> Entry:
@@ -144,6 +149,8 @@ class MeteredStorage:
             await self._inner.remove_file(path)
             if there is not None:
                 account.add(path, -there.size, -there.files)
+                if account.trash is not None:
+                    account.trash.add(there.size, there.files)
             if account.book.has_upload(account.owner, account.place(path)):
                 account.doubt(path)  # it may have had a partial upload besides that one
             if kept:
@@ -170,6 +177,8 @@ class MeteredStorage:
             account.book.move_uploads(account.place(source), account.place(target))
             if there is not None:
                 account.add(target, -there.size, -there.files)
+                if account.trash is not None:
+                    account.trash.add(there.size, there.files)
             if crossing:
                 account.add(source, -moved.size, -moved.files, -moved.partials)
                 account.add(target, moved.size, moved.files, moved.partials)
@@ -206,7 +215,8 @@ class MeteredStorage:
                 replaced = await account.file_size(path)
                 if replaced is not None:
                     continue
-            await account.find_room(path)
+            expected = request.expected if request.announced is None else request.announced
+            await account.find_room(path, request.offset + (expected or 0))
 
     async def _opened(
         self, path: VirtualPath, request: WriteRequest, charge: UploadCharge

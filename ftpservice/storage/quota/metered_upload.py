@@ -101,6 +101,8 @@ class MeteredUpload:
                 await self.settle_abandoned()
                 raise
             self.settle_published(entry, replaced)
+        if room.account.trash is not None:
+            await room.account.trash.trim()
         return entry
 
     def settle_published(self, entry: Entry, replaced: int | None = None) -> None:
@@ -111,6 +113,8 @@ class MeteredUpload:
         account.settle(charge, entry.size, 1)
         if replaced is not None:
             account.book.add(charge.place, -replaced, -1)
+            if account.trash is not None:
+                account.trash.add(replaced, 1)
         self._doubt_if_contended()
 
     async def abandon(self) -> None:
@@ -230,3 +234,5 @@ class _MeteredBatchCommit:
                 await self._writing.settle_abandoned()
         finally:
             self._change.leave()
+        if self._writing.room.account.trash is not None:
+            await self._writing.room.account.trash.trim()

@@ -51,7 +51,7 @@ class UploadRoom:
         while not self.charge.try_grow(size - self.charge.size):
             if not await self._found_credit():
                 try:
-                    await self.account.find_room(self.path)
+                    await self.account.find_room(self.path, size - self.charge.size)
                 except QuotaExceeded:
                     self.is_exceeded = True
                     raise

@@ -28,6 +28,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.trash import ITrash, TrashRule
 from ftpservice.testing.contract.case import (
     begin_upload,
     create_file,
@@ -379,3 +380,20 @@ def test_gates_are_those_of_the_account_and_its_groups():
     assert gates_of(of_ann, of_staff, user="bob") is None
     assert gates_of(of_ann, user="ann") is not None
     assert gates_of(of_staff, user="bob", groups=("x", "staff")) is not None
+
+
+def test_a_file_of_the_trash_gets_to_no_name_with_other_gates():
+    gate = ScriptedGate()
+    kept = MemoryStorage().with_trash(TrashRule(3600))
+    files = GatedStorage(kept, gates_of(rule(gate, "/in/*.csv")))
+    for name in ("/in", "/tmp"):
+        run(kept.make_directory(path_at(name)))
+    for name in ("/tmp/a.csv", "/in/b.csv"):
+        run(create_file(kept, name, b"data"))
+        run(files.remove_file(path_at(name)))
+    second, first = run(ITrash(files).trashed(path_at("/")))
+    with pytest.raises(RefusedByGate, match="then rename it"):
+        run(ITrash(files).restore(first, path_at("/in/a.csv"), False))
+    run(ITrash(files).restore(first, first.path, False))
+    run(ITrash(files).restore(second, path_at("/in/c.csv"), False))
+    assert not gate.contents

@@ -28,6 +28,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.trash import TrashRule
 from ftpservice.testing.contract import case
 from ftpservice.testing.contract.case import (
     begin_upload,
@@ -38,6 +39,8 @@ from ftpservice.testing.contract.case import (
     read_file,
 )
 from ftpservice.testing.storage_contract import StorageContract
+
+RULE = TrashRule(3600)
 
 
 class MemoryTests(StorageContract, SynchronousTestCase):
@@ -53,9 +56,28 @@ class MemoryTests(StorageContract, SynchronousTestCase):
 
     def check_all_closed(self):
         """All room is given back when everything is removed: nothing is counted twice or lost."""
-        if not self.tree.root.entries and not self.tree._partials:
+        if not self.tree.root.entries and not self.tree._partials and not self.tree.trashed:
             assert self.tree.used == 0
         assert not self.tree.running
+
+
+class MemoryTrashTests(MemoryTests):
+    """What is deleted is kept, and makes no other difference."""
+
+    def storage(self):
+        return super().storage().with_trash(RULE)
+
+    def other_owner_storage(self):
+        return super().other_owner_storage().with_trash(RULE)
+
+    def small_storage(self, capacity):
+        return super().small_storage(capacity).with_trash(RULE)
+
+    def check_all_closed(self):
+        """What is kept takes room until it is removed."""
+        while self.tree.trashed:
+            self.tree.trashed.pop().file.content.drop()
+        super().check_all_closed()
 
 
 def run(call):

@@ -3,12 +3,15 @@
 import pytest
 
 from ftpservice.backends.mounts.account_mount import AccountMount, check_mounts, parse_mount
+from ftpservice.storage.trash import NO_TRASH, TrashRule
 
 
 @pytest.mark.parametrize(
     ("text", "mount"),
     [
         ("/in=local:/disk2/in", AccountMount("/in", "local:/disk2/in")),
+        ("/a=/x,own-trash=7d", AccountMount("/a", "/x", trash=TrashRule(7 * 86_400))),
+        ("/a=/x,own-trash=off", AccountMount("/a", "/x", trash=NO_TRASH)),
         ("/a=local:/mnt/a,read-only", AccountMount("/a", "local:/mnt/a", read_only=True)),
         ("/a//b/=/shared//x/", AccountMount("/a/b", "/shared/x")),
         ("/m=memory:capacity=10M", AccountMount("/m", "memory:capacity=10M")),
@@ -30,8 +33,12 @@ def test_what_is_a_mount(text, mount):
         ("/a/../b=local:/x", "contains '..'"),
         ("/a=/x/../y", "contains '..'"),
         ("/a=x", "neither a path"),
-        ("/a=local:/x,readonly", "commas, but for ,read-only at its end"),
+        ("/a=local:/x,readonly", "commas, but for ,read-only or ,own-trash=7d at its end"),
         ("/a,b=local:/x", "commas"),
+        ("/a=local:/x,read-only,own-trash=7d", "commas"),
+        ("/a=local:/x,own-trash=7d,own-trash=8d", "commas"),
+        ("/a=local:/x,own-trash=7", "hours, days or weeks"),
+        ("/a=local:/x,own-trash=", "hours, days or weeks"),
         ("/a=local:/x\n", "control"),
         ("/a\x00=local:/x", "control"),
     ],

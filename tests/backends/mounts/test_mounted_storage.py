@@ -19,6 +19,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.trash import ITrash, TrashRule
 from ftpservice.testing.contract.case import (
     begin_upload,
     create_file,
@@ -278,3 +279,31 @@ def test_an_interrupted_upload_to_a_mount_is_resumed(bench):
     run(run(begin_upload(storage, "/in/file", b"1234")).abandon())
     run(create_file(storage, "/in/file", b"56", WriteRequest(offset=4)))
     assert run(read_file(storage, "/in/file")) == b"123456"
+
+
+def test_each_storage_keeps_what_is_deleted_there(bench):
+    rule = TrashRule(3600)
+    bench.parts[1] = part("/in", bench.disk.with_trash(rule))
+    storage = bench.storage()
+    assert ITrash(storage).rule is None
+    bench.parts[0] = part("/", bench.root.with_trash(rule))
+    storage = bench.storage()
+    for name in ("/top", "/in/low", "/bare/x"):
+        run(create_file(storage, name, b"data"))
+        run(storage.remove_file(path_at(name)))
+    low, top = run(ITrash(storage).trashed(path_at("/")))
+    assert (str(top.path), str(low.path)) == ("/top", "/in/low")
+    assert ITrash(storage).rule == rule
+    assert run(ITrash(storage).trashed(path_at("/in"))) == [low]
+    with pytest.raises(errors.OtherFilesystem):
+        run(ITrash(storage).restore(low, path_at("/elsewhere"), False))
+    with pytest.raises(errors.MountPoint):
+        run(ITrash(storage).restore(top, path_at("/in"), True))
+    with pytest.raises(errors.Denied):
+        run(ITrash(storage).restore(top, path_at("/deep/er/archive/x"), False))
+    run(ITrash(storage).restore(low, path_at("/in/again"), False))
+    assert run(read_file(storage, "/in/again")) == b"data"
+    assert run(ITrash(storage).discard([top, low])) == [top]
+    lost = top._replace(path=path_at("/bare/x"))
+    with pytest.raises(errors.NotSupported):
+        run(ITrash(storage).restore(lost, path_at("/bare/y"), False))

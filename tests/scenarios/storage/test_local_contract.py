@@ -17,6 +17,7 @@ from ftpservice.backends.local.paths import file_ops
 from ftpservice.backends.local.paths import tree as descent
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.concurrency.thread_pool import BlockingPool, InlineRunner
+from ftpservice.storage.trash import IKeepsTrash, TrashRule
 from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
 
@@ -66,6 +67,16 @@ class InlineTests(LocalContract, SynchronousTestCase):
     def check_all_closed(self):
         """One descriptor is the root of the test's storage."""
         assert open_descriptors() <= self.before + 1
+
+
+class TrashTests(InlineTests):
+    """What is deleted is kept, and makes no other difference."""
+
+    async def storage(self):
+        return IKeepsTrash(await super().storage()).with_trash(TrashRule(3600))
+
+    async def other_owner_storage(self):
+        return IKeepsTrash(await super().other_owner_storage()).with_trash(TrashRule(3600))
 
 
 class DurableTests(InlineTests):

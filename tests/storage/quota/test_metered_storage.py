@@ -19,6 +19,7 @@ from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import IQuota, ITreeUsage
 from ftpservice.storage.rights import PRESETS
+from ftpservice.storage.trash import ITrash, TrashRule
 from ftpservice.testing.contract.case import (
     begin_upload,
     create_file,
@@ -32,6 +33,7 @@ from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.support.random_changes import random_change, run
 
 PLENTY = QuotaLimits(1 << 40, 1 << 20)
+RULE = TrashRule(3600, versions=3)
 
 
 def metered(book, storage, owner, limits=PLENTY):
@@ -57,6 +59,18 @@ class MemoryContractTests(StorageContract, SynchronousTestCase):
         self.assertEqual((ledger.held_size, ledger.held_files), (0, 0))
 
 
+class TrashContractTests(MemoryContractTests):
+    """What is deleted is kept, and counts."""
+
+    def storage(self):
+        super().storage()
+        self.inner = self.inner.with_trash(RULE)
+        return metered(self.book, self.inner, "one")
+
+    def other_owner_storage(self):
+        return metered(self.book, MemoryStorage(self.tree, "two").with_trash(RULE), "two")
+
+
 class Bench:
     """One tree in memory and its ledgers."""
 
@@ -64,8 +78,8 @@ class Bench:
         self.clock = Clock()
         self.tree, self.book = MemoryTree(seconds=self.clock.seconds), QuotaBook(self.clock)
 
-    def storage(self, owner="ann", top="/", size=None, files=None):
-        inner = MemoryStorage(self.tree, owner, VirtualPath.parse(top))
+    def storage(self, owner="ann", top="/", size=None, files=None, trash=None):
+        inner = MemoryStorage(self.tree, owner, VirtualPath.parse(top), trash=trash)
         limits = NO_LIMITS if size is files is None else QuotaLimits(size, files)
         return metered(self.book, inner, owner, limits)
 
@@ -243,14 +257,80 @@ def test_the_number_of_names_counts_directories(bench):
     assert bench.use() == (0, 0)
 
 
+def test_files_of_the_trash_count_and_are_restored_without_room(bench):
+    storage = bench.storage(size=10, files=3, trash=RULE)
+    run(create_file(storage, "/a", b"12345"))
+    run(storage.remove_file(path_at("/a")))
+    assert bench.use() == (5, 1)
+    run(create_file(storage, "/b", b"12345"))
+    assert bench.use() == (10, 2)
+    [one] = run(ITrash(storage).trashed(ROOT))
+    run(ITrash(storage).restore(one, one.path, False))
+    assert bench.use() == (10, 2)
+    run(create_file(storage, "/a", b"54321"))
+    assert run(read_file(storage, "/a")) == b"54321"
+    assert run(ITrash(storage).trashed(ROOT)) == []
+    bench.check()
+
+
+def test_the_oldest_files_of_the_trash_make_room(bench):
+    storage = bench.storage(size=20, trash=RULE)
+    for name in ("/a", "/b", "/c"):
+        run(create_file(storage, name, b"12345"))
+        run(storage.remove_file(path_at(name)))
+    run(create_file(storage, "/d", b"1234567890"))
+    assert [str(one.path) for one in run(ITrash(storage).trashed(ROOT))] == ["/c", "/b"]
+    writing = run(begin_upload(storage, "/e", request=WriteRequest(announced=7)))
+    run(writing.write(b"1234567"))
+    run(writing.commit())
+    assert run(ITrash(storage).trashed(ROOT)) == []
+    with pytest.raises(QuotaExceeded):
+        run(create_file(storage, "/f", b"1234"))
+    bench.check()
+
+
+def test_a_directory_finds_room_in_the_trash(bench):
+    storage = bench.storage(files=2, trash=RULE)
+    for name in ("/a", "/b"):
+        run(create_file(storage, name, b"x"))
+        run(storage.remove_file(path_at(name)))
+    run(storage.make_directory(path_at("/d")))
+    assert [str(one.path) for one in run(ITrash(storage).trashed(ROOT))] == ["/b"]
+    assert run(ITrash(storage).discard(run(ITrash(storage).trashed(ROOT))))
+    assert bench.use() == (0, 1)
+
+
+def test_an_upload_over_a_file_fits_with_a_trash_as_it_does_without(bench):
+    storage = bench.storage(size=10, trash=RULE)
+    for content in (b"12345678", b"123456789", b"1234"):
+        run(create_file(storage, "/a", content))
+        assert run(read_file(storage, "/a")) == content
+        bench.check()
+        assert bench.use()[0] <= 10
+    run(create_file(storage, "/b", b"123456"))
+    assert bench.use() == (10, 2)
+
+
+def test_the_trash_of_an_outer_account_is_no_use_of_an_inner_one(bench):
+    root = bench.storage("root", trash=RULE)
+    run(root.make_directory(path_at("/in")))
+    bench.storage("ann", "/in", size=10)
+    run(create_file(root, "/in/a", b"12345"))
+    assert bench.use("in") == (5, 1)
+    run(root.remove_file(path_at("/in/a")))
+    assert bench.use("in") == (0, 0)
+    bench.check()
+
+
+@pytest.mark.parametrize("trash", [None, RULE])
 @pytest.mark.parametrize("seed", range(40))
-def test_no_sequence_of_changes_makes_a_ledger_drift(bench, seed):
+def test_no_sequence_of_changes_makes_a_ledger_drift(bench, seed, trash):
     chance = random.Random(seed)
     run(MemoryStorage(bench.tree).make_directory(path_at("/in")))
     storages = [
-        bench.storage("ann", size=60, files=9),
-        bench.storage("ben", "/in", size=30),
-        bench.storage("root"),
+        bench.storage("ann", size=60, files=9, trash=trash),
+        bench.storage("ben", "/in", size=30, trash=trash),
+        bench.storage("root", trash=trash),
     ]
     writings = []
     for _ in range(300):

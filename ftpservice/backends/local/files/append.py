@@ -9,6 +9,7 @@ from ftpservice.backends.local.files.in_place import drop_set_id
 from ftpservice.backends.local.files.upload import AccountUploads
 from ftpservice.backends.local.metadata.stat import O_PATH, entry_of, require_file
 from ftpservice.backends.local.paths.file_ops import sync_file, write_all
+from ftpservice.backends.local.trash.trash_names import is_in_trash
 from ftpservice.storage.errors import Busy, PathNotFound, StorageError
 from ftpservice.storage.interfaces import WriteRequest
 from ftpservice.wire.entry import Entry
@@ -67,7 +68,10 @@ class LocalAppend:
             sync_file(self.descriptor)
         if facts.st_nlink == 0:
             raise PathNotFound(self.path, "removed while it was appended to")
-        return entry_of(self._name_now(facts), facts)
+        name = self._name_now(facts)
+        if not name and is_in_trash(self.descriptor):
+            raise PathNotFound(self.path, "deleted while it was appended to; it is in the trash")
+        return entry_of(name, facts)
 
     def _name_now(self, facts: os.stat_result) -> str:
         """Return the last component of the file's path; empty if it was renamed."""

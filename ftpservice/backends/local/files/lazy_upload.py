@@ -79,7 +79,7 @@ def lazy_upload_for(
     if request.write_mode is not WriteMode.REPLACE or request.offset or not path.parts:
         return None
     name = encoded(path.parts[-1], path)
-    if name[:1] == b".":
+    if name[:1] == b"." or not name.isascii():
         check_new_name(path)
     try:
         target = uploads.tree.parent_if_cached(path, name)

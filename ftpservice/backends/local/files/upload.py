@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
 
@@ -28,6 +28,7 @@ from ftpservice.backends.local.paths.file_ops import (
 )
 from ftpservice.backends.local.paths.names import encoded, unique_names
 from ftpservice.backends.local.paths.tree import DirectoryTree
+from ftpservice.backends.local.trash.trash_bin import TrashBin
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.linux import UNSUPPORTED_ERRNOS
 from ftpservice.storage.errors import BadOffset, IsDirectory
@@ -54,6 +55,8 @@ class AccountUploads:
     """Whether a commit returns only when the upload would survive a power cut."""
     lazy_uploads: set[object]
     """The uploads of the storage source that have no partial yet."""
+    trash: TrashBin | None = None
+    """Where files that are replaced are kept."""
 
 
 class LocalUpload:
@@ -206,12 +209,15 @@ class LocalUpload:
 
     def _publish(self, is_new: bool) -> os.stat_result:
         """Rename the partial, or write in place where a rename is refused; return the facts."""
-        how = self._request.write_mode
+        how, target, trash = self._request.write_mode, self.partial.target, self._uploads.trash
         if how is WriteMode.UNIQUE:
             self._publish_unique()
         else:
             try:
-                self.partial.publish(self.partial.target.name, how is not WriteMode.REPLACE, is_new)
+                if trash is None or how is not WriteMode.REPLACE:
+                    self.partial.publish(target.name, how is not WriteMode.REPLACE, is_new)
+                else:
+                    _publish_over(self.partial, self.path, trash, is_new)
             except OSError as error:
                 if error.errno not in RENAME_REFUSED_ERRNOS or self._file_to_replace() is None:
                     raise
@@ -220,8 +226,10 @@ class LocalUpload:
 
     def _write_in_place(self) -> os.stat_result:
         """Copy what arrived over the file that has to stay, then remove the partial."""
-        target = self.partial.target
-        opened, facts = write_in_place(self.descriptor, target.directory, target.name, self.path)
+        target, trash = self.partial.target, self._uploads.trash
+        with nullcontext() if trash is None else trash.replacing(target, self.path, in_place=True):
+            written = write_in_place(self.descriptor, target.directory, target.name, self.path)
+        opened, facts = written
         try:
             if self._uploads.is_durable:
                 sync_file(opened)
@@ -237,3 +245,9 @@ class LocalUpload:
                 self.partial.publish(encoded(path.name, path), exclusive=True)
                 self.path = path
                 return
+
+
+def _publish_over(partial: PartialFile, path: VirtualPath, trash: TrashBin, is_new: bool) -> None:
+    """Publish a partial; the file that has the name of its target is kept."""
+    with trash.replacing(partial.target, path):
+        partial.publish(partial.target.name, False, is_new)

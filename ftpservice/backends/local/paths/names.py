@@ -10,11 +10,13 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from ftpservice.storage.errors import InvalidName, PathNotFound
+from ftpservice.storage.name_rules.name_spellings import plain_spelling
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
     "ASIDE_NAME",
     "PARTIAL_NAME",
+    "TRASH_NAME",
     "aside_name",
     "check_new_name",
     "components",
@@ -37,6 +39,8 @@ ASIDE_NAME = re.compile(rb"\.ftpservice\.aside\.[0-9a-f]{16}\.(.+)", re.DOTALL)
 """Matches the name of a file that is about to be removed; the group is the name it had."""
 MAX_ASIDE_NAME_BYTES = MAX_NAME_BYTES - len(HIDDEN_PREFIX) - len("aside.") - 17
 """The longest name that fits; of a longer one the beginning is kept."""
+TRASH_NAME = ".ftpservice.trash"
+"""The directory in the root of an account that holds what it has deleted."""
 OWNER_SLICE = slice(0, len(HIDDEN_PREFIX) + 16)
 """The part of a partial's name that depends only on the owner: a digest."""
 MAX_NUMBERED_NAMES = 99
@@ -44,8 +48,14 @@ MAX_NUMBERED_NAMES = 99
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a name is reserved for partials, ignoring case as some filesystems do."""
-    return name[:1] == "." and name[: len(HIDDEN_PREFIX)].lower() == HIDDEN_PREFIX
+    """Return whether a name is reserved for partial uploads and the trash.
+
+    Case makes no difference, nor does what some filesystems take for the same name besides:
+    characters that are not shown, and other forms of letters.
+    """
+    if name.isascii():
+        return name[:1] == "." and name[: len(HIDDEN_PREFIX)].lower() == HIDDEN_PREFIX
+    return plain_spelling(name).casefold().startswith(HIDDEN_PREFIX)
 
 
 def encoded(name: str, path: VirtualPath) -> bytes:
@@ -71,7 +81,7 @@ def components(path: VirtualPath) -> list[bytes]:
     names = []
     for part in path.parts:
         names.append(encoded(part, path))
-        if part[0] == "." and is_hidden(part):
+        if (part[0] == "." or not part.isascii()) and is_hidden(part):
             raise PathNotFound(path, "hidden")
     return names
 

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from ftpservice.backends.local.paths.names import components
+from ftpservice.backends.local.paths.names import components, encoded
 from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS, PathWalk
 from ftpservice.linux import (
     AT_FDCWD,
@@ -27,7 +27,7 @@ from ftpservice.linux import (
 )
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["DirectoryEntry", "DirectoryTree", "proc_fd_path"]
+__all__ = ["DirectoryEntry", "DirectoryTree", "open_hidden", "proc_fd_path"]
 
 WALK_ERRNOS = (errno.EAGAIN, *UNSUPPORTED_ERRNOS)
 MAX_ATTEMPTS = 5
@@ -215,6 +215,15 @@ class DirectoryTree:
             texts = [os.path.realpath(self.text), self.text]
         for text in texts:
             yield [name for name in text.split(b"/") if name]
+
+
+def open_hidden(tree: DirectoryTree, path: VirtualPath, flags: int) -> int:
+    """Open a path with names that no command can use; a link as its last name is not followed.
+
+    Raises `OSError`, `InvalidName`.
+    """
+    with tree.walk([encoded(name, path) for name in path.parts]) as walk:
+        return _open_last(walk, flags | os.O_NOFOLLOW)
 
 
 def _open_last(walk: PathWalk, flags: int) -> int:

@@ -6,7 +6,7 @@ import { api, part, size, text } from "./api.js";
 const FIELDS = {
   root: ["Root", "/ann or local:/srv/attic"], rights: ["Rights", "full, read, upload-only or read, write, …"], groups: ["Groups", "staff, partners"],
   quota: ["Quota", "10G or none"], quota_files: ["Quota of files", "1000 or none"], rate_up: ["Upload rate", "20M or none"], rate_down: ["Download rate", "20M or none"],
-  expires: ["Last day", "2027-01-31 or none"], max_sessions: ["Sessions", "5 or none"], hours: ["Hours", "Mon-Fri 08:00-18:00"], retention: ["Retention", "30d or none"],
+  expires: ["Last day", "2027-01-31 or none"], max_sessions: ["Sessions", "5 or none"], hours: ["Hours", "Mon-Fri 08:00-18:00"], retention: ["Retention", "30d or none"], trash: ["Trash", "30d or none"],
 };
 const GROUP_FIELDS = Object.fromEntries(Object.entries(FIELDS).filter(([key]) => key !== "groups"));
 

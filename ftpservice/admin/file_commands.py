@@ -1,4 +1,4 @@
-"""The commands ``ftpservice retention show`` and ``retention run``, for the running service."""
+"""The commands ``ftpservice retention`` and ``ftpservice trash``, for the running service."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.command_output import AdminCommandError
 from ftpservice.admin.service_commands import service_command
 
-__all__ = ["retention"]
+__all__ = ["retention", "trash"]
 
 RUN_SECONDS = 86_400.0
 """How long the command waits while the service looks at all files."""
 FILE_HEADINGS = ("ACCOUNT", "RULE", "UNCHANGED FOR", "SIZE", "FILE")
 RULE_HEADINGS = ("FILES", "KEPT FOR")
+TRASH_SECONDS = 3600.0
+"""How long a command waits while the service looks through a trash."""
+TRASH_HEADINGS = ("ID", "HOW", "WHEN", "UNTIL", "SIZE", "FILE")
 
 
 @click.group(cls=CommandGroup)
@@ -121,3 +124,74 @@ def _time(keep: str) -> str:
 
 def _local(when: float) -> str:
     return f"{datetime.fromtimestamp(when).astimezone():%Y-%m-%d %H:%M %Z}"
+
+
+@click.group(cls=CommandGroup)
+def trash() -> None:
+    """Restore what accounts have deleted and overwritten (user set --trash)."""
+
+
+@trash.command("list")
+@click.argument("user")
+@click.argument("file", metavar="[PATH]", required=False)
+@service_command
+def list_trash(send: Callable[..., Any], *, user: str, file: str | None, as_json: bool) -> None:
+    """List what an account has deleted and overwritten, the latest first."""
+    found = send("trash", user=user, seconds=TRASH_SECONDS, **_given(file=file))
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    rows = [
+        (
+            one["id"],
+            "overwritten" if one["overwritten"] else "deleted",
+            _local(one["deleted"]),
+            _local(one["expires"]),
+            size_text(one["size"]),
+            printable_text(one["path"], 1000),
+        )
+        for one in found["files"]
+    ]
+    lines = table_lines(TRASH_HEADINGS, rows) if rows else []
+    if found["omitted"]:
+        lines.append(f"and {found['omitted']} more")
+    count = count_text(len(found["files"]) + found["omitted"], "file")
+    lines.append(f"{count}, {size_text(found['bytes'])}")
+    if found["keeps"] is None:
+        lines.append(f"the account {user!r} has no trash; what it deletes is not kept")
+    click.echo("\n".join(lines))
+
+
+@trash.command("restore", short_help="Restore a file.")
+@click.argument("user")
+@click.argument("file", metavar="[PATH]", required=False)
+@click.option("--id", metavar="ID", help="This version; without it the latest of PATH.")
+@click.option("--to", metavar="PATH", help="Restore it under another name.")
+@click.option("--replace", is_flag=True, help="Replace the file of that name, which is kept.")
+@service_command
+def restore(
+    send: Callable[..., Any], *, user: str, file: str | None, as_json: bool, **wanted: Any
+) -> None:
+    """Restore the latest version of a file, or one by its id.
+
+    A file of that name is not replaced unless you say --replace. Directories are created again.
+    """
+    words = _given(file=file, **wanted)
+    done = send("trash-restore", user=user, seconds=TRASH_SECONDS, **words)
+    text = f"restored {printable_text(done['path'], 1000)}, {size_text(done['size'])}"
+    click.echo(json.dumps(done, indent=1) if as_json else text)
+
+
+@trash.command("empty")
+@click.argument("user")
+@click.argument("file", metavar="[PATH]", required=False)
+@service_command
+def empty(send: Callable[..., Any], *, user: str, file: str | None, as_json: bool) -> None:
+    """Remove files of the trash for good: all of them, or those at a path and below."""
+    done = send("trash-empty", user=user, seconds=TRASH_SECONDS, **_given(file=file))
+    text = f"removed {count_text(done['files'], 'file')}, {size_text(done['bytes'])}"
+    click.echo(json.dumps(done, indent=1) if as_json else text)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

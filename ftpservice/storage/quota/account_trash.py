@@ -1,0 +1,71 @@
+"""The trash of an account and its quota: files count there until they are removed for good.
+
+When room is needed, the oldest files of the trash go first. So the trash is never the reason for
+which an upload is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ftpservice.storage.quota.book import Change, QuotaBook
+from ftpservice.storage.quota.counted_tree import CountedTree
+from ftpservice.storage.quota.ledger import Place, QuotaLimits
+from ftpservice.storage.trash import ITrash, TrashedFile
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = ["TRASH_PLACE", "AccountTrash"]
+
+TRASH_PLACE = VirtualPath(("",))
+"""Where files of the trash count: in the root of the account, under no name of a file."""
+
+
+class AccountTrash:
+    """``trash``, whose files count at ``place`` and for the limits of ``tree``, if there is one."""
+
+    def __init__(
+        self,
+        trash: ITrash,
+        book: QuotaBook,
+        place: Place,
+        tree: CountedTree | None,
+        limits: QuotaLimits,
+    ) -> None:
+        self._trash = trash
+        self._book = book
+        self._place = place
+        self._tree = tree
+        self._limits = limits
+
+    def add(self, size: int, files: int) -> None:
+        """Record that a file that was removed from its place is in the trash now."""
+        freed = self._trash.take_freed()
+        self._book.add(self._place, size - freed[0], files - freed[1])
+
+    async def discard(self, files: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
+        """Remove files for good; they take up nothing any more."""
+        async with Change(self._book, self._place):
+            gone: Sequence[TrashedFile] = await self._trash.discard(files)
+            for one in gone:
+                self._book.add(self._place, -one.size, -1)
+        return gone
+
+    async def free(self, size: int, files: int) -> bool:
+        """Remove the oldest files until they make up so much; tell whether any was removed.
+
+        Not to be called within a change.
+        """
+        oldest: list[TrashedFile] = []
+        for one in reversed(await self._trash.trashed(ROOT)):
+            if size <= 0 and files <= 0:
+                break
+            oldest.append(one)
+            size, files = size - one.size, files - 1
+        return bool(await self.discard(oldest)) if oldest else False
+
+    async def trim(self) -> None:
+        """Remove the oldest files while the quota is exceeded."""
+        if self._tree is not None:
+            size, files = (0 if left is None else -left for left in self._tree.left(self._limits))
+            if size > 0 or files > 0:
+                await self.free(size, files)

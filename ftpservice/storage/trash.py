@@ -1,0 +1,235 @@
+"""The trash: deleted and overwritten files that are kept, invisible, for a time.
+
+`IKeepsTrash` gives a storage that keeps them. There is nothing else to call: ``remove_file``, a
+rename over a file and the commit of an upload over one keep the old file, in one step each. What is
+kept has no name in the storage: no call but those of `ITrash` reaches it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock
+from typing import NamedTuple
+
+from zope.interface import Attribute, Interface, implementer
+
+from ftpservice.storage.errors import Exists, NotSupported, PathNotFound
+from ftpservice.storage.interfaces import IStorage
+from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.paths import ROOT, VirtualPath
+
+__all__ = [
+    "NO_TRASH",
+    "FreedSpace",
+    "IKeepsTrash",
+    "ITrash",
+    "TrashRule",
+    "TrashedFile",
+    "WrappedTrash",
+    "find_trashed",
+    "parse_trash",
+    "restore",
+    "with_trash",
+]
+
+MAX_VERSIONS = 10
+"""Versions of one name that are kept; a camera may overwrite its picture every second."""
+UNIT_SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
+TIME = re.compile(r"([1-9][0-9]{0,5}) ?([hdw])", re.ASCII)
+MAX_SECONDS = 100 * 366 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class TrashRule:
+    """How long, and how many; 0 seconds for nothing at all."""
+
+    seconds: int
+    versions: int = MAX_VERSIONS
+
+    def __str__(self) -> str:
+        """Return the text that `parse_trash` parses back, for a rule that keeps something."""
+        hours = self.seconds // UNIT_SECONDS["h"]
+        return f"{hours}h" if hours % 24 else f"{hours // 24}d"
+
+
+NO_TRASH = TrashRule(0)
+"""Deleted files are not kept, whatever else would be in force."""
+
+
+def parse_trash(text: str) -> TrashRule:
+    """Parse ``12h``, ``30d`` or ``8w``; raises `ValueError` with the reason.
+
+    A time without a unit is refused: 30 could be meant as days, and read as seconds.
+    """
+    match = TIME.fullmatch(text.strip())
+    seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match is not None else 0
+    if not 0 < seconds <= MAX_SECONDS:
+        raise ValueError(
+            "expected hours, days or weeks up to a hundred years, such as 12h, 30d or 8w, "
+            f"not {text!r}"
+        )
+    return TrashRule(seconds)
+
+
+class TrashedFile(NamedTuple):
+    """A file of the trash."""
+
+    id: str
+    """Unique among the files of one account; letters and digits."""
+    path: VirtualPath
+    """The name that it had."""
+    kind: Kind
+    size: int
+    """Bytes; 0 for anything but a plain file."""
+    modified: float
+    """When its content was changed, in seconds since the epoch."""
+    deleted: float
+    """When it was deleted or overwritten."""
+    expires: float
+    """When it is removed for good."""
+    was_overwritten: bool
+    """Whether another file took its name; otherwise it was deleted."""
+
+
+class ITrash(Interface):
+    """What an account has deleted and overwritten, and nobody else."""
+
+    rule = Attribute("The `TrashRule` of this storage; None if it keeps nothing more.")
+
+    def trashed(path: VirtualPath) -> Awaitable[Sequence[TrashedFile]]:
+        """Return what had the name ``path``, or was below it: the latest first."""
+
+    def restore(trashed: TrashedFile, target: VirtualPath, replace: bool) -> Awaitable[Entry]:
+        """Give a file the name ``target``, in one step; return its entry.
+
+        With ``replace`` a file there is overwritten, so it is kept in turn. Raises `PathNotFound`
+        if it is not kept any more or there is no directory for ``target``, `Exists` if not
+        ``replace``, `IsDirectory`, `InvalidName`.
+        """
+
+    def discard(trashed: Sequence[TrashedFile]) -> Awaitable[Sequence[TrashedFile]]:
+        """Remove files of the trash for good; return those that were there."""
+
+    def take_freed() -> tuple[int, int]:
+        """Return the bytes and files that the other calls have removed; for quotas.
+
+        These are versions of a name that has too many, since the last call of this.
+        """
+
+
+class IKeepsTrash(Interface):
+    """A storage that can keep what is deleted and overwritten."""
+
+    def with_trash(rule: TrashRule) -> IStorage:
+        """Return the same files; what is deleted there, and overwritten, is kept."""
+
+
+@implementer(ITrash)
+class WrappedTrash:
+    """``inner``; what a subclass does not change."""
+
+    def __init__(self, inner: ITrash) -> None:
+        self._inner = inner
+
+    @property
+    def rule(self) -> TrashRule | None:
+        """The rule of the storage."""
+        rule: TrashRule | None = self._inner.rule
+        return rule
+
+    async def trashed(self, path: VirtualPath) -> Sequence[TrashedFile]:
+        """Return what had a name, or was below it."""
+        return await self._inner.trashed(path)
+
+    async def restore(self, trashed: TrashedFile, target: VirtualPath, replace: bool) -> Entry:
+        """Give a file of the trash a name."""
+        return await self._inner.restore(trashed, target, replace)
+
+    async def discard(self, trashed: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
+        """Remove files of the trash for good."""
+        return await self._inner.discard(trashed)
+
+    def take_freed(self) -> tuple[int, int]:
+        """Return what was removed to make room for other versions."""
+        freed: tuple[int, int] = self._inner.take_freed()
+        return freed
+
+
+class FreedSpace:
+    """What `ITrash.take_freed` returns; used by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._size = self._files = 0
+
+    def add(self, size: int) -> None:
+        """Record a file that was removed."""
+        with self._lock:
+            self._size += size
+            self._files += 1
+
+    def take(self) -> tuple[int, int]:
+        """Return the sums, and begin again."""
+        with self._lock:
+            found = self._size, self._files
+            self._size = self._files = 0
+        return found
+
+
+def with_trash(storage: IStorage, rule: TrashRule) -> IStorage:
+    """Return a storage that keeps what is deleted; raises `NotSupported` if it cannot."""
+    found = IKeepsTrash(storage, None)
+    if found is None:
+        raise NotSupported(ROOT, "the storage cannot keep deleted files (trash)")
+    kept: IStorage = found.with_trash(rule)
+    return kept
+
+
+def trash_of(storage: IStorage, path: VirtualPath = ROOT) -> ITrash:
+    """Return the trash of a storage; raises `NotSupported`."""
+    trash: ITrash | None = ITrash(storage, None)
+    if trash is None:
+        raise NotSupported(path, "no trash")
+    return trash
+
+
+async def find_trashed(
+    storage: IStorage, path: VirtualPath | None = None, number: str = ""
+) -> TrashedFile:
+    """Return the latest file of the trash that had the name ``path``, or the one with an id.
+
+    With an id, a path is where to look. Raises `PathNotFound`.
+    """
+    where = ROOT if path is None else path
+    for one in await trash_of(storage, where).trashed(where):
+        if one.id == number if number else one.path == where:
+            found: TrashedFile = one
+            return found
+    raise PathNotFound(where, f"not in the trash: {number or where}")
+
+
+async def restore(
+    storage: IStorage,
+    trashed: TrashedFile,
+    target: VirtualPath | None = None,
+    replace: bool = False,
+    mode: int = 0o755,
+) -> Entry:
+    """Restore a file under its name or another one; missing directories are created.
+
+    ``mode`` is theirs. Raises what `ITrash.restore` and ``make_directory`` do; nothing is
+    overwritten unless ``replace``.
+    """
+    trash = trash_of(storage, trashed.path)
+    target = trashed.path if target is None else target
+    try:
+        await storage.stat(target.parent)
+    except PathNotFound:
+        for depth in range(1, len(target.parts)):
+            with suppress(Exists):
+                await storage.make_directory(VirtualPath(target.parts[:depth]), mode)
+    entry: Entry = await trash.restore(trashed, target, replace)
+    return entry
