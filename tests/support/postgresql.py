@@ -24,6 +24,7 @@ __all__ = ["PASSWORD", "PostgreSQL", "postgresql_directory"]
 PASSWORD = "tr0ub4dor-of-the-database"
 USER = "ftpservice"
 START_SECONDS = 30.0
+QUIT_SECONDS = 0.5
 
 
 def postgresql_directory() -> Path | None:
@@ -109,7 +110,12 @@ class PostgreSQL:
         if process is not None:
             process.send_signal(signal.SIGCONT)
             process.send_signal(signal.SIGQUIT)
-            process.wait(START_SECONDS)
+            try:
+                process.wait(QUIT_SECONDS)
+            except subprocess.TimeoutExpired:  # it waits five seconds for one that does not end
+                for pid in children(process.pid):
+                    kill(pid)
+                process.wait(START_SECONDS)
 
     def freeze(self) -> None:
         """Stop answering: the kernel still accepts connections."""
@@ -150,6 +156,12 @@ class PostgreSQL:
         for pid in children(self._process.pid):
             with suppress(ProcessLookupError):  # one that had ended, and is forgotten now
                 act(pid)
+
+
+def kill(pid: int) -> None:
+    """Kill a process, unless it has ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def children(pid: int) -> list[int]:

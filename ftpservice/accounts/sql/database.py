@@ -48,7 +48,7 @@ class Database:
         self.schema = schema
         self.is_sqlite = url.path is not None
         self._url = url
-        self._seconds = seconds
+        self._seconds = self.busy_seconds = seconds
         arguments: dict[str, Any] = {} if self.is_sqlite else _server_arguments()
         if connections:
             arguments |= {"pool_size": connections, "max_overflow": 0, "pool_timeout": seconds}
@@ -100,7 +100,7 @@ class Database:
             raise sqlite3.OperationalError(f"there is no such file; run: {self._upgrade_command}")
         return sqlite3.connect(
             f"file:{quote(path)}?mode=rw",
-            timeout=self._seconds,
+            timeout=self.busy_seconds,
             uri=True,
             isolation_level=None,
             check_same_thread=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ from ftpservice.activity.journal.journal_table import JOURNAL, JOURNAL_SCHEMA
 __all__ = ["JournalDatabase"]
 
 STATEMENT_SECONDS = 30.0
+BUSY_SECONDS = 1.0
+"""Short, because no other thread can end this wait, such as a stop of the service."""
 ROWS_PER_DELETION = 2000
 DELETIONS_AT_ONCE = 50
 SIZE_AFTER = 0.9
@@ -46,10 +49,19 @@ NUMBERS |= {name: BigInteger for name in ("number", "events", "bytes")}
 class JournalDatabase:
     """One database; connected at the first use, again after an error."""
 
-    def __init__(self, url: DatabaseURL, seconds: float = STATEMENT_SECONDS) -> None:
+    def __init__(
+        self,
+        url: DatabaseURL,
+        seconds: float = STATEMENT_SECONDS,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        """``busy_seconds``: how long to wait for the lock of an SQLite file."""
         self.database = Database(url, seconds, connections=1, schema=JOURNAL_SCHEMA)
+        self.database.busy_seconds = busy_seconds
         self._insert = _insert_statement(self.database.is_sqlite)
-        self._is_prepared = not self.database.is_sqlite
+        self._path = url.path
+        self._file: tuple[int, int] | None = None
+        """The device and inode of an SQLite file that is prepared."""
         if self.database.is_sqlite:
             event.listen(self.database.engine, "connect", _let_shrink)
 
@@ -59,10 +71,16 @@ class JournalDatabase:
         return self.database.place
 
     def prepare(self) -> None:
-        """Create the file of an SQLite database, or bring it to the version that is needed."""
-        if not self._is_prepared:
-            upgrade(self.database)
-            self._is_prepared = True
+        """Create the file of an SQLite database, or bring it to the version that is needed.
+
+        One that was deleted or replaced since is created or opened again: what goes on to write to
+        a deleted file is lost.
+        """
+        if self._path is None or (self._file is not None and _identity(self._path) == self._file):
+            return
+        self.database.close()
+        upgrade(self.database)
+        self._file = _identity(self._path)
 
     def add(self, records: Sequence[str]) -> int:
         """Add rows, each a JSON array of the columns, unless their ids are there already.
@@ -142,6 +160,14 @@ class JournalDatabase:
     def close(self) -> None:
         """Close the connections."""
         self.database.close()
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _insert_statement(is_sqlite: bool) -> Any:

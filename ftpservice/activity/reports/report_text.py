@@ -24,6 +24,7 @@ __all__ = ["csv_text", "report_lines"]
 MAX_ROWS = 50
 MAX_BUSY_HOURS = 10
 MAX_ERRORS = 20
+TIMES = ("at", "last", "hour")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """With what a cell begins that a spreadsheet would compute."""
 
@@ -157,11 +158,16 @@ def _table(
 
 
 def csv_text(data: ReportData) -> str:
-    """Return the report as CSV (RFC 4180): tables with a heading, separated by an empty line."""
+    """Return the report as CSV (RFC 4180): tables with a heading, separated by an empty line.
+
+    Times are UTC.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(("since", "until", "user"))
-    writer.writerow([_cell(value) for value in astuple(data.period)])
+    period = data.period
+    times = (time_text(period.since), time_text(period.until))
+    writer.writerow([*times, _cell(period.user)])
     for title, counts in (("total", data.totals), ("login_failures", data.login_failures)):
         out.write("\r\n")
         writer.writerow((title, "count"))
@@ -170,9 +176,15 @@ def csv_text(data: ReportData) -> str:
         rows: Sequence[Any] = getattr(data, title)
         if rows:
             out.write("\r\n")
-            writer.writerow((title, *(one.name for one in fields(rows[0]))))
-            writer.writerows(("", *map(_cell, astuple(row))) for row in rows)
+            names = [one.name for one in fields(rows[0])]
+            writer.writerow((title, *names))
+            writer.writerows(("", *map(_value, names, astuple(row))) for row in rows)
     return out.getvalue()
+
+
+def _value(name: str, value: Any) -> Any:
+    """Return a value for a cell; a time as spreadsheets read it, in UTC."""
+    return time_text(value) if name in TIMES else _cell(value)
 
 
 def _cell(value: Any) -> Any:

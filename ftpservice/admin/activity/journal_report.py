@@ -20,6 +20,7 @@ from ftpservice.activity.reports.report_period import ReportPeriod
 __all__ = ["JournalReading", "json_report", "read_journal"]
 
 QUERY_SECONDS = 300.0
+BUSY_SECONDS = 30.0
 DELIVERY_SECONDS = 60.0
 
 
@@ -43,7 +44,7 @@ def read_journal(plan: JournalPlan, period: ReportPeriod) -> JournalReading:
     from ftpservice.activity.journal.journal_database import JournalDatabase
     from ftpservice.activity.reports.report_queries import read_report
 
-    database = JournalDatabase(plan.url, QUERY_SECONDS)
+    database = JournalDatabase(plan.url, QUERY_SECONDS, BUSY_SECONDS)
     try:
         waiting, dropped = _deliver(plan, database)
         if plan.url.path is not None and not os.path.exists(plan.url.path):

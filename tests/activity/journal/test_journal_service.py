@@ -1,9 +1,10 @@
 """Every event is in the database once, whatever happens to the database meanwhile."""
 
 import os
+import sqlite3
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -260,3 +261,38 @@ async def test_a_stop_at_any_moment_leaves_nothing_running(tmp_path, reactor):
     await stop(service)
     assert set(paths(plan(tmp_path)).values()) == {1}
     assert len(paths(plan(tmp_path))) == 17
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_that_is_deleted_meanwhile_is_made_anew(tmp_path, reactor):
+    async with nothing_left():
+        service = journal(plan(tmp_path), reactor)
+        service(transfer(1.0, path="/before"))
+        await until(lambda: service.status.rows == 1, lambda: service.status)
+        (tmp_path / "journal.db").unlink()
+        service(transfer(1.0, path="/after"))
+        await until(lambda: service.status.rows == 2, lambda: service.status)
+        await stop(service)
+    assert paths(plan(tmp_path)) == {"/after": 1}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_does_not_wait_for_a_file_that_another_process_locks(
+    tmp_path, reactor, monkeypatch
+):
+    monkeypatch.setattr(delivery_schedule, "STOP_SECONDS", 0.2)
+    async with nothing_left():
+        service = journal(plan(tmp_path), reactor)
+        service(transfer(1.0, path="/before"))
+        await until(lambda: service.status.rows == 1, lambda: service.status)
+        with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            service(transfer(1.0, path="/late"))
+            began = time.monotonic()
+            await stop(service)
+            assert time.monotonic() - began < 5
+    async with nothing_left():
+        service = journal(plan(tmp_path), reactor)
+        await until(lambda: service.status.rows >= 1, lambda: service.status)
+        await stop(service)
+    assert paths(plan(tmp_path)) == {"/before": 1, "/late": 1}
