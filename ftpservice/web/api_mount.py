@@ -10,7 +10,7 @@ from ftpservice.web.api.api_resource import ApiResource, CallerAccess
 from ftpservice.web.api.live_stream import LiveStream
 from ftpservice.web.api.openapi import API_ROOT, openapi_document
 from ftpservice.web.api.routes import RouteTable
-from ftpservice.web.files import change_routes, content_routes, listing_routes
+from ftpservice.web.files import change_routes, content_routes, listing_routes, trash_routes
 from ftpservice.web.http.web_request import WebRequest
 from ftpservice.web.http.web_site import WebSite
 
@@ -23,6 +23,7 @@ for table in (
     listing_routes.routes,
     content_routes.routes,
     change_routes.routes,
+    trash_routes.routes,
 ):
     API_ROUTES.routes += table.routes
 
