@@ -71,7 +71,7 @@ export async function moveAll(entries, folder, replace) {
   }
   if (failed.length) {
     const words = failed.slice(0, NAMED).map(({ entry, error }) => `${text(entry.name)}: ${error.message}`).join(" ");
-    throw Object.assign(new Error(`${failed.length} of ${entries.length} were not moved. ${words}`), { failed, problem: failed.some(({ error }) => exists(error)) ? { error: "exists" } : {} });
+    throw Object.assign(new Error(`${failed.length} of ${entries.length} were not moved. ${words}`), { failed, problem: failed.some(({ error }) => exists(error)) ? { reason: "exists" } : {} });
   }
 }
 

@@ -31,10 +31,9 @@ function Quota({ quota }) {
 
 // What the service offers beside the files themselves.
 function useOffers() {
-  const [offers, setOffers] = useState({ uploads: false, shares: false, trash: false });
+  const [offers, setOffers] = useState({ shares: false, trash: false });
   useEffect(() => {
     const tell = (name, asked) => asked.then((value) => setOffers((old) => ({ ...old, [name]: value }))).catch(() => {});
-    tell("uploads", fetch("/api/v1/uploads", { method: "OPTIONS", credentials: "same-origin" }).then((answer) => answer.ok));
     tell("shares", fetch("/api/v1/shares", { credentials: "same-origin" }).then((answer) => answer.ok));
     tell("trash", trashOf("/").then((value) => value.keeps !== null && value.keeps !== undefined));
   }, []);
@@ -50,7 +49,7 @@ function useFolder(lost) {
     list(of, end.signal).then((value) => { took.current = performance.now() - begun; setError(null); setFolder({ ...value, path: of, entries: value.entries.map((one) => ({ ...one, path: join(of, one.name) })) }); })
       .catch((problem) => { if (end.signal.aborted) return; if (problem.status === 401) lost(); else { setError(problem); setFolder(null); } });
   };
-  useEffect(() => { const moved = () => setPath(here()); addEventListener("hashchange", moved); return () => removeEventListener("hashchange", moved); }, []);
+  useEffect(() => { const moved = () => setPath(here()); addEventListener("hashchange", moved); moved(); return () => removeEventListener("hashchange", moved); }, []);
   useEffect(() => { setFolder(null); setError(null); load(path); document.title = `${path === "/" ? "Files" : text(baseName(path))} – ftpservice`; }, [path]);
   const reload = () => { if (timer.current === null) timer.current = setTimeout(() => { timer.current = null; load(here()); }, Math.max(RELOAD_MS, 10 * took.current)); }; // a large folder not too often
   return { path, folder, error, reload, reloadNow: () => load(here()) };
@@ -111,7 +110,7 @@ function Browser({ login, lost, uploads }) {
   const source = found ? found.entries : folder ? folder.entries : [], small = word.trim().toLowerCase();
   const entries = useMemo(() => sorted(found || !small ? source : source.filter((one) => one.name.toLowerCase().includes(small)), order), [source, order, found ? "" : small]);
   const selection = useMemo(() => (marked.size ? entries.filter((one) => marked.has(one.path)) : []), [entries, marked]);
-  const may = folder ? { ...folder.may, upload: folder.may.upload && offers.uploads, share: folder.may.download && offers.shares } : {};
+  const may = folder ? { ...folder.may, share: folder.may.download && offers.shares } : {};
 
   const fetchThem = (chosenOnes) => download(chosenOnes, !found && folder && chosenOnes.length === folder.entries.length ? path : null).catch(notes.failed);
   const done = (words, then) => (result) => { setDialog(null); notes.say(words); reloadNow(); if (found) start(found.word); if (then) then(result); };

@@ -63,7 +63,7 @@ export const zip = (paths) => `/api/v1/files/zip?${paths.map((path) => `path=${e
 
 // Whether a request failed because something has the name already.
 export function exists({ status, problem }) {
-  const reason = problem ? problem.error || problem.reason : undefined;
+  const reason = problem ? problem.reason : undefined;
   return reason === "exists" || (reason === undefined && (status === 409 || status === 412));
 }
 

@@ -23,8 +23,8 @@ function problemOf(error) {
   const answer = error.originalResponse, status = answer ? answer.getStatus() : 0;
   let problem = {};
   try { problem = JSON.parse(answer.getBody()); } catch { /* not ours */ }
-  const message = problem.detail || (status ? `Error ${status}` : "The connection was lost.");
-  return { status, problem, message };
+  const reason = problem.reason || "", message = problem.detail || (status ? `Error ${status}` : "The connection was lost.");
+  return { status, problem, reason, message };
 }
 
 export class Uploads {
@@ -103,19 +103,19 @@ export class Uploads {
   }
 
   mayRetry(one, error) {
-    const { status, problem, message } = problemOf(error);
-    if (FINAL.has(problem.error) || (status >= 400 && status < 500 && status !== 409 && status !== 423)) return false;
+    const { status, reason, message } = problemOf(error);
+    if (FINAL.has(reason) || (status >= 400 && status < 500 && status !== 409 && status !== 423)) return false;
     Object.assign(one, { error: `${message} It goes on by itself.`, rate: 0 });
     this.changed();
     return true;
   }
 
   fail(one, error) {
-    const { status, problem, message } = problemOf(error);
+    const { status, problem, reason, message } = problemOf(error);
     one.rate = 0;
     if (status === 401) { Object.assign(one, { state: "paused", error: "The login has ended.", needsLogin: true }); this.lost(); }
     else if (exists({ status, problem })) { this.forget(one); Object.assign(one, { state: "exists", url: null, sent: 0, error: "" }); if (one.both || this.policy) this.decide(one, one.both ? "both" : this.policy); }
-    else { if (problem.error === "gone" || status === 410 || status === 404) { this.forget(one); Object.assign(one, { url: null, sent: 0 }); } Object.assign(one, { state: "failed", error: message }); }
+    else { if (reason === "gone" || status === 410 || status === 404) { this.forget(one); Object.assign(one, { url: null, sent: 0 }); } Object.assign(one, { state: "failed", error: message }); }
     this.pump();
   }
 
