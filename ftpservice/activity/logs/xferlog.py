@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -39,10 +40,15 @@ def xferlog_line(event: TransferEnded | FileChanged) -> str:
     mode = "a" if event.user == ANONYMOUS else "r"
     name = event.info.storage_name(event.path) or event.path
     return (
-        f"{time.asctime(time.localtime(event.when))} {seconds} "
+        f"{_time(int(event.when))} {seconds} "
         f"{_word(event.peer)} {size} {_word(name)} {kind} _ {direction} {mode} "
         f"{_word(event.user)} {event.info.protocol or 'ftp'} 0 * {'c' if is_complete else 'i'}\n"
     )
+
+
+@lru_cache(maxsize=8)
+def _time(second: int) -> str:
+    return time.asctime(time.localtime(second))
 
 
 def _word(text: str) -> str:
