@@ -179,7 +179,10 @@ def test_the_command_shows_and_checks_accounts(slapd):
     shown = command("user", "show", "ann", "--json", *chosen)
     assert json.loads(shown.stdout)["quota_bytes"] == 10 << 20
     assert command("user", "show", "zed", *chosen).exit_code == 1
-    assert command("user", "check", *chosen).stdout == "no problems\n"
+    found = command("user", "check", *chosen)
+    assert found.exit_code == 1
+    (line,) = found.stdout.splitlines()
+    assert f"'uid=dan,{PEOPLE}': the option 'quota=much': not a size" in line
     checks = [("ann", "ann pass", 0), ("ann", "x", 1), ("zed", "x", 1), ("dan", "dan pass", 1)]
     for name, password, status in checks:
         words = ("user", "check", name, "--password-stdin", *chosen)
