@@ -52,6 +52,8 @@ class LiveSession:
     """The time it was opened, in seconds since the epoch."""
     user: str = ""
     """The account of the last login; empty before that."""
+    id: str = ""
+    """Unique over runs and machines."""
     running: TransferStarted | None = None
     """The transfer in progress; of several at a time the last one that began."""
     last: TransferEnded | None = None
@@ -87,6 +89,7 @@ def session_values(session: LiveSession, moved: int) -> dict[str, Any]:
         }
     return {
         "session": session.number,
+        "id": session.id,
         "user": session.user,
         "address": session.peer,
         "protocol": session.protocol,
@@ -138,6 +141,7 @@ class ActivityReport:
     def _session_opened(self, event: SessionOpened) -> None:
         user = event.user  # of a session that a link to a file has opened
         session = LiveSession(event.session, event.peer, event.protocol, event.when, user)
+        session.id = event.info.id
         self._sessions[event.session] = session
 
     def _logged_in(self, event: LoggedIn) -> None:

@@ -16,7 +16,9 @@ from twisted.internet.task import LoopingCall, deferLater
 
 from ftpservice.accounts.account_store import IInterruptibleStore
 from ftpservice.accounts.stores.store_choice import only_changeable_store
+from ftpservice.activity.journal.journal_service import JournalService
 from ftpservice.activity.report import ActivityReport
+from ftpservice.activity.reports.journal_reader import JournalReader
 from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.thread_pool import INTERRUPT_SECONDS, BlockingPool
 from ftpservice.control.factory import FTPFactory
@@ -26,6 +28,7 @@ from ftpservice.service.settings.options import ServiceOptions
 
 if TYPE_CHECKING:
     from ftpservice.web.api.api_parts import ApiParts
+    from ftpservice.web.api.past_activity import PastActivity
     from ftpservice.web.http.web_site import WebSite
 
 __all__ = ["WebServer", "WebSources", "serve_api", "web_server"]
@@ -44,6 +47,7 @@ class WebSources:
     actions: Mapping[str, Callable[[Mapping[str, Any]], Any]]
     factory: FTPFactory
     report: ActivityReport
+    journal: JournalService | None
 
 
 class WebServer(Service):
@@ -61,6 +65,7 @@ class WebServer(Service):
         self._options = options
         self._timers: tuple[Any, ...] = ()
         """What takes samples, and what has listeners."""
+        self._past: PastActivity | None = None
         self._store = only_changeable_store(options.stores)
         self._pools = {
             name: BlockingPool(reactor, f"http {name}", threads, POOL_WAITING)
@@ -100,7 +105,8 @@ class WebServer(Service):
         uploads = Uploads(access, UploadRecords(directory, self._pools["uploads"], time.time))
         mount_uploads(self.site, uploads)
         sources.factory.event_sink.events.subscribe(uploads.transfer_started, TransferStarted)
-        self._timers = (parts.history, live, sessions)
+        self._timers = (parts.past.history, live, sessions)
+        self._past = parts.past
 
     def startService(self) -> None:
         """Begin to take samples for the charts."""
@@ -112,10 +118,14 @@ class WebServer(Service):
         from ftpservice.web.api.activity_history import ActivityHistory
         from ftpservice.web.api.api_parts import ApiParts
         from ftpservice.web.api.live_sessions import LiveSessions
+        from ftpservice.web.api.past_activity import READ_SECONDS, PastActivity
         from ftpservice.web.api.recent_events import RecentEvents
 
         settings, factory = self._options.settings, sources.factory
-        live = LiveSessions(sources.report, factory.sessions)
+        live, journal = LiveSessions(sources.report, factory.sessions), sources.journal
+        reader = None
+        if journal is not None:
+            reader = JournalReader(journal, self.site.reactor, "http journal", READ_SECONDS)
         recent, history = RecentEvents(), ActivityHistory(live, self.site.reactor, time.time)
         places = [directory_of(settings.root), settings.data_dir]
         factory.event_sink.events.subscribe(recent)
@@ -123,8 +133,7 @@ class WebServer(Service):
         return ApiParts(
             sources.actions,
             live,
-            history,
-            recent,
+            PastActivity(recent, history, live, reader, time.time),
             self._store,
             self._pools["accounts"],
             self._pools["space"],
@@ -144,7 +153,10 @@ class WebServer(Service):
         interruptions = LoopingCall(self._interrupt)
         interruptions.clock = self.site.reactor
         interruptions.start(INTERRUPT_SECONDS)
-        stopping = gatherResults([pool.stop() for pool in self._pools.values()])
+        ending = [pool.stop() for pool in self._pools.values()]
+        if self._past is not None:
+            ending.append(Deferred.fromCoroutine(self._past.finish()))
+        stopping = gatherResults(ending)
         return stopping.addBoth(lambda _none: interruptions.stop())
 
     def _interrupt(self) -> None:

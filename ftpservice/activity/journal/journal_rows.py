@@ -40,6 +40,7 @@ __all__ = [
     "COLUMNS",
     "LOST",
     "RowMaker",
+    "event_values",
     "original_text",
     "stored_text",
 ]
@@ -227,6 +228,26 @@ DEFAULTS: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"bytes": None, "seconds
 DEFAULTS |= {"rate": None, "number": 0, "events": 1}
 
 
+def event_values(event: Event) -> dict[str, Any] | None:
+    """Return the values of `COLUMNS` for an event, without an id; None if it has no row."""
+    values = VALUES.get(type(event))
+    if values is None:
+        return None
+    info = event.info
+    row = DEFAULTS | {
+        "at": event.when,
+        "number": event.session,
+        "session": info.id,
+        "account": event.user,
+        "address": event.peer,
+        "protocol": info.protocol,
+        "tls": info.tls,
+        "groups": ",".join(info.groups),
+    }
+    row |= values(event)
+    return row
+
+
 class RowMaker:
     """Makes rows, each with an id of its own; ``run`` is unique among all runs and machines."""
 
@@ -236,23 +257,10 @@ class RowMaker:
 
     def row_of(self, event: Event) -> Row | None:
         """Return the row of an event; None for one that the journal does not keep."""
-        kind = type(event)
-        values = VALUES.get(kind)
-        if values is None:
+        row = event_values(event)
+        if row is None:
             return None
-        info = event.info
-        row = DEFAULTS | {
-            "id": self._next_id(),
-            "at": event.when,
-            "number": event.session,
-            "session": info.id,
-            "account": event.user,
-            "address": event.peer,
-            "protocol": info.protocol,
-            "tls": info.tls,
-            "groups": ",".join(info.groups),
-        }
-        row |= values(event)
+        row["id"] = self._next_id()
         return [_storable(value) for value in row.values()]
 
     def lost_row(self, when: float, events: int, reason: str) -> Row:

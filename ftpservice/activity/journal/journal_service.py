@@ -162,6 +162,8 @@ class JournalService(Service):
 
     async def deliver(self) -> None:
         """Write what has happened so far into the database, as far as it takes it."""
+        if self._schedule is None and self._writing is None and self.running:
+            self._flush()  # it has just started: an earlier run may have left something
         await self.flush()
         if self._schedule is not None:
             await self._schedule.deliver()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from ftpservice.activity.text_table import printable_text, time_text
 from ftpservice.wire.units import parse_duration
 
-__all__ = ["ReportPeriod", "parse_period", "period_words"]
+__all__ = ["ReportPeriod", "parse_moment", "parse_period", "period_words"]
 
 DAY = 86_400.0
 DEFAULT_WORDS = ("", "-")
@@ -73,6 +73,12 @@ def _moment(text: str, now: float, is_end: bool) -> float | None:
         return max(0.0, now - parse_duration(word))
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a time: use {SYNTAX}") from None
+
+
+def parse_moment(text: str, now: float, is_end: bool) -> float:
+    """Return the time that a word means, now by default; raises `ValueError`."""
+    found = _moment(text, now, is_end)
+    return now if found is None else found
 
 
 def _midnight(when: float) -> float:

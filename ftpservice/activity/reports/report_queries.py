@@ -32,7 +32,7 @@ from ftpservice.activity.reports.report_data import (
 )
 from ftpservice.activity.reports.report_period import ReportPeriod
 
-__all__ = ["read_report"]
+__all__ = ["ReportReader", "read_report"]
 
 MAX_ROWS = 1000
 MAX_HOURS = 24 * 366 * 2

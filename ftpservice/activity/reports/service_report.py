@@ -7,25 +7,24 @@ cannot be read, the figures since the start of the service are reported.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from ftpservice.accounts.account_store import AccountStoreError
 from ftpservice.activity.journal.journal_service import JournalService
 from ftpservice.activity.report import ActivityReport
+from ftpservice.activity.reports.journal_reader import JournalReader, JournalUnreadable
 from ftpservice.activity.reports.report_period import ReportPeriod, parse_period
-from ftpservice.concurrency.thread_pool import BlockingPool, PoolOverloaded, PoolStopped
 
 __all__ = ["ServiceReport"]
 
 REPORT_SECONDS = 20.0
 """After this time a query is ended."""
-MAX_WAITING = 20
 
 
 class ServiceReport:
-    """Makes reports; ``read`` returns the figures of a period from a database (blocks)."""
+    """Makes reports of ``live`` and of the journal."""
 
     def __init__(
         self,
@@ -35,64 +34,38 @@ class ServiceReport:
         seconds: Callable[[], float],
     ) -> None:
         self._live = live
-        self._journal = journal
-        self._reactor = reactor
         self._seconds = seconds
-        self._pool: BlockingPool | None = None
-        self._database: Any = None
+        self._reader = None
+        if journal is not None:
+            self._reader = JournalReader(journal, reactor, "reports", REPORT_SECONDS)
 
     def lines(self, since: str = "", until: str = "", user: str = "") -> list[str] | Deferred[Any]:
         """Return the lines of a report, or a Deferred of them; raises `ValueError`."""
-        if self._journal is None:
+        if self._reader is None:
             return self._live.lines(since, until, user)
         period = parse_period(since, until, user, self._seconds())
-        return Deferred.fromCoroutine(self._lines(self._journal, period))
+        return Deferred.fromCoroutine(self._lines(self._reader, period))
 
-    async def _lines(self, journal: JournalService, period: ReportPeriod) -> list[str]:
+    async def _lines(self, reader: JournalReader, period: ReportPeriod) -> list[str]:
         try:
-            await journal.deliver()
-            figures = await self._read(journal, period)
-        except (AccountStoreError, PoolOverloaded, PoolStopped, OSError, ImportError) as error:
-            reason = str(error) or "it is busy"
-            return [f"The journal cannot be read now: {reason}", "", *self._live.lines()]
-        status = journal.status
+            figures = await reader.read(partial(_read_lines, period))
+        except JournalUnreadable as error:
+            return [f"The journal cannot be read now: {error}", "", *self._live.lines()]
+        status = reader.journal.status
         notes = []
         if status.waiting:
             why = f" ({status.problem})" if status.problem else ""
             notes = [f"Waiting    {status.waiting:,} bytes of events are not in the journal{why}"]
         return [*figures, *notes, *self._live.session_lines(period.user)]
 
-    async def _read(self, journal: JournalService, period: ReportPeriod) -> list[str]:
-        if self._pool is None:
-            self._pool = BlockingPool(self._reactor, "reports", threads=1, waiting=MAX_WAITING)
-        ending = self._reactor.callLater(REPORT_SECONDS, self._interrupt)
-        try:
-            return await self._pool.run(self._read_blocking, journal, period)
-        finally:
-            if ending.active():
-                ending.cancel()
-
-    def _read_blocking(self, journal: JournalService, period: ReportPeriod) -> list[str]:
-        from ftpservice.activity.journal.journal_database import JournalDatabase
-        from ftpservice.activity.reports.report_queries import read_report
-        from ftpservice.activity.reports.report_text import report_lines
-
-        if self._database is None:
-            database = JournalDatabase(journal.plan.url, REPORT_SECONDS)
-            database.prepare()
-            self._database = database
-        return report_lines(read_report(self._database, period))
-
-    def _interrupt(self) -> None:
-        if self._database is not None:
-            self._database.interrupt()
-
     async def finish(self) -> None:
         """End the thread and its connections."""
-        self._interrupt()
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.stop()
-        database, self._database = self._database, None
-        if database is not None:
-            database.close()
+        if self._reader is not None:
+            await self._reader.finish()
+
+
+def _read_lines(period: ReportPeriod, database: Any) -> list[str]:
+    from ftpservice.activity.reports.report_queries import read_report
+    from ftpservice.activity.reports.report_text import report_lines
+
+    return report_lines(read_report(database, period))

@@ -13,9 +13,8 @@ from ftpservice.accounts.account_store import IAccountStore
 from ftpservice.activity.admin_actions import REQUESTED_BY
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.events import AdminAction
-from ftpservice.web.api.activity_history import ActivityHistory
 from ftpservice.web.api.live_sessions import LiveSessions
-from ftpservice.web.api.recent_events import RecentEvents
+from ftpservice.web.api.past_activity import PastActivity
 from ftpservice.web.api.routes import ApiCall
 from ftpservice.web.http.problems import Problem
 
@@ -31,8 +30,7 @@ class ApiParts:
 
     actions: Mapping[str, Action]
     live: LiveSessions
-    history: ActivityHistory
-    recent: RecentEvents
+    past: PastActivity
     store: IAccountStore | None
     """The accounts; None if the service has no store that can be changed."""
     store_pool: BlockingRunner

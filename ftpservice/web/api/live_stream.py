@@ -28,7 +28,6 @@ TICK_SECONDS = 1.0
 CHECK_TICKS = 5
 """Ticks between two checks whether a listener still may listen."""
 MAX_LISTENERS = 50
-SHOWN_PROBLEMS = 50
 
 
 @implementer(IPushProducer)
@@ -77,7 +76,7 @@ class LiveStream:
         request.registerProducer(listener, True)
         if not self._listeners:
             self._look()
-            self._last_event = self._parts.recent.last_number
+            self._last_event = self._parts.past.recent.last_number
         self._listeners.append(listener)
         self._send_snapshot(listener)
         if not self._timer.running:
@@ -113,8 +112,8 @@ class LiveStream:
         """Send what has changed."""
         self._ticks += 1
         changed, gone, progress = self._look()
-        events = self._parts.recent.after(self._last_event)
-        self._last_event = self._parts.recent.last_number
+        events = self._parts.past.recent.after(self._last_event)
+        self._last_event = self._parts.past.recent.last_number
         delta = {"changed": changed, "gone": gone, "moved": progress, "events": events}
         data = _encoded("delta", delta | {"now": self._parts.seconds()})
         for listener in tuple(self._listeners):
@@ -132,10 +131,9 @@ class LiveStream:
         snapshot = {
             "sessions": list(self._rows.values()),
             "moved": list(self._moved.items()),
-            "problems": self._parts.recent.latest(SHOWN_PROBLEMS, only_problems=True),
             "now": self._parts.seconds(),
             "started": self._parts.started,
-            "last": self._parts.recent.last_number,
+            "last": self._parts.past.recent.last_number,
         }
         listener.request.write(_encoded("snapshot", snapshot))
 

@@ -1,17 +1,17 @@
-"""The last events, as JSON values: problems are kept apart, so that traffic does not push them out.
-
-A subscriber only appends; the values are made when somebody asks.
-"""
+"""The last events, in memory; the failures and refusals among them are kept longer."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from dataclasses import fields
-from enum import Enum
-from itertools import count, islice
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
+from ftpservice.activity.journal.journal_rows import event_values
+from ftpservice.activity.reports.event_query import EventQuery, event_json
 from ftpservice.events import (
+    CertificateFailed,
     CommandFailed,
     CommandRefused,
     Event,
@@ -23,7 +23,7 @@ from ftpservice.events import (
     TransferEnded,
 )
 
-__all__ = ["RecentEvents", "event_json"]
+__all__ = ["RecentEvents"]
 
 MAX_EVENTS = 1000
 MAX_PROBLEMS = 500
@@ -34,20 +34,9 @@ PROBLEMS = (
     SessionStalled,
     CommandFailed,
     CommandRefused,
+    CertificateFailed,
 )
-HIDDEN = frozenset(("info",))
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """Return an event as JSON values."""
-    shown: dict[str, Any] = {"kind": type(event).__name__}
-    for one in fields(event):
-        if one.name not in HIDDEN:
-            value = getattr(event, one.name)
-            if isinstance(value, Enum):
-                value = value.value
-            shown[one.name] = list(value) if isinstance(value, tuple) else value
-    return shown | {"session_id": event.info.id, "protocol": event.info.protocol}
+Numbered = tuple[int, Event]
 
 
 class RecentEvents:
@@ -56,8 +45,8 @@ class RecentEvents:
     def __init__(self) -> None:
         self._numbers = count(1)
         self.last_number = 0
-        self._events: deque[tuple[int, Event]] = deque(maxlen=MAX_EVENTS)
-        self._problems: deque[tuple[int, Event]] = deque(maxlen=MAX_PROBLEMS)
+        self._events: deque[Numbered] = deque(maxlen=MAX_EVENTS)
+        self._problems: deque[Numbered] = deque(maxlen=MAX_PROBLEMS)
 
     def __call__(self, event: Event) -> None:
         """Keep an event."""
@@ -69,11 +58,21 @@ class RecentEvents:
         ):
             self._problems.append(numbered)
 
-    def latest(self, limit: int, only_problems: bool = False) -> list[dict[str, Any]]:
-        """Return the last events, the latest first."""
-        kept = self._problems if only_problems else self._events
-        chosen = islice(reversed(kept), limit)
-        return [{"number": number} | event_json(event) for number, event in chosen]
+    def chosen(self, query: EventQuery) -> list[dict[str, Any]]:
+        """Return the events of a query, the latest first."""
+        kept = self._problems if query.problems else self._events
+        before = self.last_number + 1
+        if query.before.isascii() and query.before.isdecimal():
+            before, query = int(query.before[:15]), replace(query, until=math.inf)
+        found: list[dict[str, Any]] = []
+        for number, event in reversed(kept):
+            row = event_values(event)
+            if number >= before or row is None or not query.wants(row):
+                continue
+            found.append(_shown(number, row))
+            if len(found) >= query.limit:
+                break
+        return found
 
     def after(self, number: int) -> list[dict[str, Any]]:
         """Return the events with a higher number, the oldest first."""
@@ -81,5 +80,11 @@ class RecentEvents:
         for one, event in reversed(self._events):
             if one <= number:
                 break
-            found.append({"number": one} | event_json(event))
+            row = event_values(event)
+            if row is not None:
+                found.append(_shown(one, row))
         return found[::-1]
+
+
+def _shown(number: int, row: dict[str, Any]) -> dict[str, Any]:
+    return event_json(row | {"id": str(number)})

@@ -11,7 +11,9 @@ __all__ = [
     "COMPONENTS",
     "ENDED",
     "EVENT",
+    "PAST",
     "SESSION",
+    "USER_TOTALS",
     "array",
     "body",
     "reference",
@@ -55,11 +57,22 @@ EVENT = reference("Event")
 BAN = reference("Ban")
 ACCOUNT = reference("Account")
 ENDED = array(INTEGER)
+USER_TOTALS = reference("UserTotals")
+PAST: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "source": {"enum": ["journal", "memory"]},
+        "problem": {"type": "string", "description": "Why it is not the journal; else empty."},
+    },
+    "required": ["source", "problem"],
+}
+"""An answer about the past: from the journal, or of this process since its start."""
 
 COMPONENTS = {
     "Problem": _object(status=INTEGER, title=TEXT, detail=TEXT),
     "Session": _object(
         session=INTEGER,
+        id=TEXT,
         user=TEXT,
         address=TEXT,
         protocol=TEXT,
@@ -76,13 +89,39 @@ COMPONENTS = {
         size=_or_null(INTEGER),
     ),
     "Ban": _object(network=TEXT, reason=TEXT, since=NUMBER, until=_or_null(NUMBER)),
-    "Event": _object(number=INTEGER, kind=TEXT, when=NUMBER, session=INTEGER, peer=TEXT, user=TEXT),
     "FileEntry": _object(
         name=TEXT,
         kind={"type": "string", "enum": ["file", "directory", "link", "other"]},
         size=INTEGER,
         modified=NUMBER,
         mode=TEXT,
+    ),
+    "Event": _object(
+        id=TEXT,
+        when=NUMBER,
+        kind=TEXT,
+        session=INTEGER,
+        events=INTEGER,
+        **dict.fromkeys(
+            (
+                *("session_id", "transfer", "user", "address", "protocol", "tls", "groups"),
+                *("path", "target", "storage_name", "action", "outcome", "digest", "detail"),
+            ),
+            TEXT,
+        ),
+        bytes=_or_null(INTEGER),
+        seconds=_or_null(NUMBER),
+        rate=_or_null(NUMBER),
+    ),
+    "UserTotals": _object(
+        user=TEXT,
+        **dict.fromkeys(
+            (
+                *("files_up", "bytes_up", "files_down", "bytes_down"),
+                *("incomplete", "failed_logins"),
+            ),
+            INTEGER,
+        ),
     ),
     "Account": _object(name=TEXT, locked={"type": "boolean"}, rights=array(TEXT)),
 }

@@ -6,24 +6,19 @@ from typing import Any
 
 from ftpservice import __version__
 from ftpservice.web.access.scopes import Scope
-from ftpservice.web.api.activity_history import SPANS
 from ftpservice.web.api.api_parts import ApiParts
 from ftpservice.web.api.routes import ApiCall, RouteTable
-from ftpservice.web.api.schemas import ANY, BAN, ENDED, EVENT, SESSION, array, body
+from ftpservice.web.api.schemas import ANY, BAN, ENDED, SESSION, array, body
 from ftpservice.web.http.problems import Problem
 
 __all__ = ["routes"]
 
 routes = RouteTable()
 
-MAX_LISTED_EVENTS = 1000
-MAX_USERS = 50
-LIMIT_HELP = "How many, at most 1000; by default 100."
-
 
 @routes.add("GET", "/service", Scope.READ, ANY)
 async def service_state(parts: ApiParts, call: ApiCall) -> Any:
-    """Return the version, the start, the counts of sessions and transfers, and who is calling."""
+    """Return version, start, counts, the state of the journal, and who is calling."""
     rows = parts.live.rows()
     state = await parts.act("drain", call, ask=True)
     return {
@@ -33,6 +28,7 @@ async def service_state(parts: ApiParts, call: ApiCall) -> Any:
         "accepts": state["accepts"],
         "sessions": len(rows),
         "transfers": sum(row["transfer"] is not None for row in rows),
+        "journal": parts.past.status,
         "caller": call.caller.name,
         "scopes": sorted(call.caller.scopes),
     }
@@ -119,38 +115,14 @@ async def lift_ban(parts: ApiParts, call: ApiCall) -> Any:
 
 @routes.add(
     "GET",
-    "/events",
+    "/report",
     Scope.READ,
-    array(EVENT),
-    query={"limit": LIMIT_HELP, "problems": "yes: only failures and refusals."},
+    array({"type": "string"}),
+    query={"since": "As of REPORT.", "until": "As of REPORT.", "user": "Only of this account."},
 )
-async def list_events(parts: ApiParts, call: ApiCall) -> Any:
-    """List the last events since the start, the latest first."""
-    text = call.query.get("limit", "100")
-    if not text.isdecimal() or not 0 < int(text) <= MAX_LISTED_EVENTS:
-        raise Problem(400, f"limit is a number from 1 to {MAX_LISTED_EVENTS}.")
-    return parts.recent.latest(int(text), call.query.get("problems") == "yes")
-
-
-@routes.add("GET", "/history", Scope.READ, ANY, query={"span": "hour (the default), day or week."})
-async def show_history(parts: ApiParts, call: ApiCall) -> Any:
-    """Return rates, sessions and transfers over a time, a list for each value."""
-    span = call.query.get("span", "hour")
-    if span not in SPANS:
-        raise Problem(400, f"span is one of {', '.join(SPANS)}.")
-    return parts.history.series(span)
-
-
-@routes.add("GET", "/users", Scope.READ, array(ANY))
-async def top_users(parts: ApiParts, _call: ApiCall) -> Any:
-    """Return the totals of the users with the most bytes since the start."""
-    return parts.history.users(MAX_USERS)
-
-
-@routes.add("GET", "/report", Scope.READ, array({"type": "string"}))
 async def report(parts: ApiParts, call: ApiCall) -> Any:
-    """Return the lines of REPORT."""
-    return await parts.act("report", call)
+    """Return the lines of REPORT, of today by default."""
+    return await parts.act("report", call, **call.query)
 
 
 @routes.add("GET", "/certificates", Scope.READ, ANY)

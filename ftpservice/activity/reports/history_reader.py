@@ -1,0 +1,129 @@
+"""Reads rates over time and the totals of users from the database of the journal (blocks).
+
+A row is written at the end of a transfer or session. What took long is spread evenly over its
+duration, so that a transfer of an hour is no peak in its last minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Double, Integer, and_, cast, desc, func, or_, select
+
+from ftpservice.activity.journal.journal_database import JournalDatabase
+from ftpservice.activity.journal.journal_table import JOURNAL
+from ftpservice.activity.reports.report_period import ReportPeriod
+from ftpservice.activity.reports.report_queries import ReportReader
+
+__all__ = ["History", "read_history", "read_users"]
+
+MAX_LONG = 20_000
+"""Rows that are spread one by one: the last ones."""
+ROW = JOURNAL.c
+IS_TRANSFER = ROW.kind == "transfer"
+SIZE = cast(func.coalesce(ROW.bytes, 0), Double)
+UP, DOWN, SESSIONS, TRANSFERS = "up", "down", "sessions", "transfers"
+
+
+@dataclass
+class History:
+    """Steps of ``step`` seconds from ``since`` on, each with a mean for each series."""
+
+    since: float
+    until: float
+    step: float
+    series: dict[str, list[float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.count = max(1, round((self.until - self.since) / self.step))
+        self.series = {name: [0.0] * self.count for name in (UP, DOWN, SESSIONS, TRANSFERS)}
+
+    def copy(self) -> History:
+        """Return a history with the same values, to add to."""
+        other = History(self.since, self.until, self.step)
+        other.series = {name: list(values) for name, values in self.series.items()}
+        return other
+
+    def spread(self, name: str, begin: float, end: float, amount: float) -> None:
+        """Add an amount that came evenly between two times."""
+        values, seconds = self.series[name], end - begin
+        first = max(0, int((begin - self.since) // self.step))
+        last = min(self.count - 1, int((end - self.since) // self.step))
+        if seconds <= 0:
+            if 0 <= first == last:
+                values[first] += amount / self.step
+            return
+        for index in range(first, last + 1):
+            start = self.since + index * self.step
+            overlap = min(end, start + self.step) - max(begin, start)
+            values[index] += amount * max(0.0, overlap) / seconds / self.step
+
+    def add(self, step: int, name: str, amount: float) -> None:
+        """Add an amount that came within a step."""
+        if 0 <= step < self.count:
+            self.series[name][step] += amount / self.step
+
+    def as_json(self) -> dict[str, list[float]]:
+        """Return a list for each series, and the ends of the steps as ``when``."""
+        when = [self.since + (index + 1) * self.step for index in range(self.count)]
+        return {"when": when} | self.series
+
+
+def read_history(database: JournalDatabase, history: History) -> None:
+    """Add what has ended within the time of a history; raises `StoreUnavailable`."""
+    is_known = or_(IS_TRANSFER, ROW.kind == "session closed")
+    ended = and_(ROW.at >= history.since, ROW.at < history.until, is_known)
+    is_long = func.coalesce(ROW.seconds, 0.0) > history.step
+    number = (ROW.at - history.since) / history.step
+    step = cast(number, Integer) if database.database.is_sqlite else func.floor(number)
+    short = (
+        select(step, ROW.kind, ROW.action, func.sum(SIZE), func.sum(func.coalesce(ROW.seconds, 0)))
+        .where(ended, ~is_long)
+        .group_by(step, ROW.kind, ROW.action)
+    )
+    long = (
+        select(ROW.at, ROW.kind, ROW.action, SIZE, ROW.seconds)
+        .where(ended, is_long)
+        .order_by(desc(ROW.at))
+        .limit(MAX_LONG)
+    )
+    with database.database.transaction() as connection:
+        for number_, kind, action, size, seconds in connection.execute(short):
+            for name, amount in _amounts(kind, action, size, seconds):
+                history.add(int(number_), name, amount)
+        for at, kind, action, size, seconds in connection.execute(long):
+            for name, amount in _amounts(kind, action, size, seconds):
+                history.spread(name, at - seconds, at, amount)
+
+
+def _amounts(kind: str, action: str, size: float, seconds: float) -> Iterable[tuple[str, float]]:
+    if kind != "transfer":
+        return ((SESSIONS, seconds),)
+    return ((UP if action == "upload" else DOWN, size), (TRANSFERS, seconds))
+
+
+def read_users(database: JournalDatabase, period: ReportPeriod, most: int) -> list[dict[str, Any]]:
+    """Return the totals of the users with the most bytes; raises `StoreUnavailable`."""
+    with database.database.transaction() as connection:
+        reader = ReportReader(connection, period, database.database.is_sqlite)
+        failed: dict[str, int] = {}
+        for row in reader.failed_logins():
+            failed[row.user] = failed.get(row.user, 0) + row.times
+        found = [
+            {
+                "user": one.user,
+                "files_up": one.files_up,
+                "bytes_up": one.bytes_up,
+                "files_down": one.files_down,
+                "bytes_down": one.bytes_down,
+                "incomplete": one.aborted + one.refused,
+                "failed_logins": failed.pop(one.user, 0),
+            }
+            for one in reader.users()
+        ]
+    nothing = dict.fromkeys(("files_up", "bytes_up", "files_down", "bytes_down", "incomplete"), 0)
+    others = sorted(failed.items(), key=lambda item: -item[1])
+    found += [{"user": name, **nothing, "failed_logins": count} for name, count in others]
+    return found[:most]
