@@ -16,6 +16,7 @@ from twisted.internet.task import LoopingCall, deferLater
 
 from ftpservice.accounts.account_store import IInterruptibleStore
 from ftpservice.accounts.stores.store_choice import only_changeable_store
+from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.activity.journal.journal_service import JournalService
 from ftpservice.activity.report import ActivityReport
 from ftpservice.activity.reports.journal_reader import JournalReader
@@ -25,6 +26,7 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.events import LoginFailed, TransferEnded, TransferStarted
 from ftpservice.service.listeners import Listener
 from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.storage.quota.book import QuotaBook
 
 if TYPE_CHECKING:
     from ftpservice.web.api.api_parts import ApiParts
@@ -48,6 +50,8 @@ class WebSources:
     factory: FTPFactory
     report: ActivityReport
     journal: JournalService | None
+    quotas: QuotaBook | None
+    hooks: HookService
 
 
 class WebServer(Service):
@@ -142,6 +146,8 @@ class WebServer(Service):
             time.time(),
             [place for place in dict.fromkeys(places) if place],
             self._pools["archives"],
+            sources.quotas,
+            sources.hooks,
         )
 
     def stopService(self) -> Deferred[None]:

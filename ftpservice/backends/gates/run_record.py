@@ -41,11 +41,15 @@ class RunRecord:
         self.counts = dict.fromkeys(outcomes, 0)
         self.seconds = 0.0
         """The duration of all runs."""
+        self.problem_at = 0.0
+        """When the last one failed or was dropped, in seconds since the epoch; 0: none."""
         self.listener: Callable[[HookRun], object] | None = None
 
     def add(self, run: HookRun) -> None:
         """Count a run."""
         self.counts[run.outcome] += 1
+        if run.outcome == "failed":
+            self.problem_at = run.started + run.seconds
         self.seconds += run.seconds
         if self.listener is not None:
             self.listener(run)
@@ -59,3 +63,5 @@ class RunRecord:
     def count(self, outcome: str, number: int = 1) -> None:
         """Count events that led to no run."""
         self.counts[outcome] += number
+        if number and outcome in ("failed", "dropped"):
+            self.problem_at = time.time()

@@ -14,6 +14,7 @@ from ftpservice.accounts.groups.inheritance import ValueWord, with_changes
 from ftpservice.accounts.passwd_line import LISTS, OPTIONS, check_name
 from ftpservice.accounts.password_hash import hash_password
 from ftpservice.accounts.password_strength import WeakPassword, check_strength
+from ftpservice.storage.rights import Right
 from ftpservice.web.access.scopes import Scope
 from ftpservice.web.api.api_parts import ApiParts
 from ftpservice.web.api.routes import ApiCall, RouteTable
@@ -95,6 +96,12 @@ def _user(call: ApiCall) -> str:
     return name
 
 
+def _refuse_own(call: ApiCall, what: str) -> None:
+    """Raise `Problem` if callers are about to lock themselves out."""
+    if call.caller.account is not None and call.caller.name == call.path["user"]:
+        raise Problem(409, f"You are logged in with this account: you cannot {what} it.")
+
+
 def _group(text: str) -> str:
     try:
         check_group_name(text)
@@ -153,6 +160,9 @@ async def change_account(parts: ApiParts, call: ApiCall) -> Any:
     changes = _changes(call.body)
     if not changes:
         raise Problem(400, "There is nothing to change.")
+    rights = changes.get("rights")
+    if isinstance(rights, frozenset) and Right.ADMIN not in rights:
+        _refuse_own(call, "take the right admin from")
     changed = await _changed(parts, _user(call), changes)
     parts.publish_action(call, "user set", _user(call), ", ".join(sorted(call.body)))
     return changed
@@ -160,7 +170,8 @@ async def change_account(parts: ApiParts, call: ApiCall) -> Any:
 
 @routes.add("DELETE", "/accounts/{user}", Scope.ACCOUNTS, ANY)
 async def remove_account(parts: ApiParts, call: ApiCall) -> Any:
-    """Remove an account; its files stay."""
+    """Remove an account, not your own; its files stay."""
+    _refuse_own(call, "remove")
     name = _user(call)
     await parts.with_store(lambda store: store.remove(name))
     parts.publish_action(call, "user remove", name)
@@ -169,7 +180,8 @@ async def remove_account(parts: ApiParts, call: ApiCall) -> Any:
 
 @routes.add("POST", "/accounts/{user}/lock", Scope.ACCOUNTS, ACCOUNT)
 async def lock_account(parts: ApiParts, call: ApiCall) -> Any:
-    """Refuse the logins of an account; its sessions end."""
+    """Refuse the logins of an account, not of your own; its sessions end."""
+    _refuse_own(call, "lock")
     locked = await _changed(parts, _user(call), {"disabled": True})
     parts.publish_action(call, "user lock", _user(call))
     return locked

@@ -11,8 +11,10 @@ from twisted.internet.defer import maybeDeferred
 
 from ftpservice.accounts.account_store import IAccountStore
 from ftpservice.activity.admin_actions import REQUESTED_BY
+from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.events import AdminAction
+from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.web.api.live_sessions import LiveSessions
 from ftpservice.web.api.past_activity import PastActivity
 from ftpservice.web.api.routes import ApiCall
@@ -44,6 +46,8 @@ class ApiParts:
     """Directories whose space is shown."""
     archive_pool: BlockingRunner
     """For the checksums of archives."""
+    quotas: QuotaBook | None = None
+    hooks: HookService | None = None
 
     async def act(self, name: str, call: ApiCall, **parameters: Any) -> Any:
         """Carry out an action of the control socket in the name of the caller."""

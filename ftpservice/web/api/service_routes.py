@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ftpservice import __version__
+from ftpservice.accounts.defence.networks import is_in_networks, parse_network
 from ftpservice.web.access.scopes import Scope
 from ftpservice.web.api.api_parts import ApiParts
+from ftpservice.web.api.resource_state import hook_rows, quota_rows
 from ftpservice.web.api.routes import ApiCall, RouteTable
 from ftpservice.web.api.schemas import ANY, BAN, ENDED, SESSION, array, body
 from ftpservice.web.http.problems import Problem
@@ -15,10 +17,13 @@ __all__ = ["routes"]
 
 routes = RouteTable()
 
+MAX_QUOTAS = 100
+OWN_ADDRESS_TEXT = "Your own address {} is in that network: a ban would lock you out."
+
 
 @routes.add("GET", "/service", Scope.READ, ANY)
 async def service_state(parts: ApiParts, call: ApiCall) -> Any:
-    """Return version, start, counts, the state of the journal, and who is calling."""
+    """Return version, start, counts, the state of journal and hooks, and who is calling."""
     rows = parts.live.rows()
     state = await parts.act("drain", call, ask=True)
     return {
@@ -29,6 +34,7 @@ async def service_state(parts: ApiParts, call: ApiCall) -> Any:
         "sessions": len(rows),
         "transfers": sum(row["transfer"] is not None for row in rows),
         "journal": parts.past.status,
+        "hooks": hook_rows(parts.hooks),
         "caller": call.caller.name,
         "scopes": sorted(call.caller.scopes),
     }
@@ -102,7 +108,9 @@ async def list_bans(parts: ApiParts, call: ApiCall) -> Any:
     body=body(("network",), network="string", duration="string", reason="string"),
 )
 async def ban(parts: ApiParts, call: ApiCall) -> Any:
-    """Ban an address or network, for a duration such as 2h or until it is lifted."""
+    """Ban an address or network, for a duration such as 2h or until it is lifted; not your own."""
+    if _has_address(call.body["network"], call.peer):
+        raise Problem(409, OWN_ADDRESS_TEXT.format(call.peer))
     return await parts.act("ban", call, **call.body)
 
 
@@ -144,6 +152,12 @@ async def storage_space(parts: ApiParts, _call: ApiCall) -> Any:
     return await parts.space()
 
 
+@routes.add("GET", "/quotas", Scope.READ, array(ANY))
+async def list_quotas(parts: ApiParts, _call: ApiCall) -> Any:
+    """List the quotas of accounts that were in use since the start, the fullest first."""
+    return quota_rows(parts.quotas, MAX_QUOTAS)
+
+
 @routes.add("GET", "/quotas/{user}", Scope.READ, ANY)
 async def show_quota(parts: ApiParts, call: ApiCall) -> Any:
     """Return what an account uses, and its quota."""
@@ -161,3 +175,11 @@ def _number(call: ApiCall) -> int:
     if not text.isdecimal() or len(text) > 15:
         raise Problem(404, "There is no such session.")
     return int(text)
+
+
+def _has_address(network: str, address: str) -> bool:
+    """Return whether an address is in a network; a network that is none has none."""
+    try:
+        return is_in_networks(address, (parse_network(network),))
+    except ValueError:
+        return False

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ftplib
+import io
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -19,6 +21,11 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 
 XSS = "<img src=x onerror=alert(1)>"
 STRONG = "correct horse battery staple 9"
+PHONE = {"width": 375, "height": 740}
+VIEWS = (
+    *("overview", "sessions", "accounts", "bans", "events"),
+    *("user/bob", "address/127.0.0.1", "session/1", "file/bob/%2Fx"),
+)
 
 
 class Served:
@@ -31,6 +38,9 @@ class Served:
 
     def log_in(self, page: Page, user: str = "ann", password: str = SECRET) -> None:
         page.goto(self.url)
+        self.fill_in(page, user, password)
+
+    def fill_in(self, page: Page, user: str = "ann", password: str = SECRET) -> None:
         page.get_by_label("Account").fill(user)
         page.get_by_label("Password").fill(password)
         page.get_by_role("button", name="Log in").click()
@@ -69,11 +79,11 @@ def test_a_transfer_is_watched_and_kicked(served: Served) -> None:
         data.sendall(b"x" * 300_000)
         expect(row).to_contain_text("586 KiB")
         row.get_by_role("button", name="Kick").click()
-        expect(page.get_by_role("row").filter(has_text="bob")).to_have_count(0)
         with pytest.raises((ftplib.error_temp, EOFError, ConnectionError)):
             client.voidresp()
         data.close()
         client.close()
+        expect(page.get_by_role("row").filter(has_text="bob")).to_have_count(0)
         page.get_by_role("link", name="Overview").click()
         failures = page.locator("section").filter(has_text="Last failures")
         expect(failures).to_contain_text(XSS)
@@ -125,9 +135,9 @@ def test_accounts_are_edited_and_bans_are_lifted(served: Served) -> None:
         page.get_by_role("button", name="Save").click()
         row = page.get_by_role("row").filter(has_text="carl")
         expect(row).to_contain_text("10.0 MiB")
+        page.on("dialog", lambda dialog: dialog.accept())
         row.get_by_role("button", name="Lock").click()
         expect(row).to_contain_text("locked")
-        page.on("dialog", lambda dialog: dialog.accept())
         row.get_by_role("button", name="Remove").click()
         expect(row).to_have_count(0)
         page.get_by_role("link", name="Bans").click()
@@ -147,16 +157,22 @@ def test_accounts_are_edited_and_bans_are_lifted(served: Served) -> None:
 def test_a_phone_shows_everything_without_scrolling_sideways(
     served: Served, scheme: str, tmp_path: Path
 ) -> None:
-    size = {"width": 375, "height": 740}
-    with watched_page(served.browser, viewport=size, color_scheme=scheme) as (page, reports):
+    with watched_page(served.browser, viewport=PHONE, color_scheme=scheme) as (page, reports):
         served.log_in(page)
+        expect(page.get_by_text("Needs attention")).to_be_visible()
         client = served.client("bob")
-        for name in ("Overview", "Sessions", "Accounts", "Bans", "Events"):
-            page.get_by_role("link", name=name, exact=True).click()
+        for name in VIEWS:
+            page.goto(f"{served.url}#{name}")
             expect(page.locator("section").first).to_be_visible()
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= 375, name
         color = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.goto(f"{served.url}#sessions")
+        page.get_by_label("Sort by").select_option("User")
+        users = page.get_by_role("row").get_by_role("cell").nth(1)
+        expect(users.first).to_have_text("ann")
+        page.get_by_role("button", name="Sort descending").click()
+        expect(users.first).to_have_text("bob")
         assert color == {"light": "rgb(245, 246, 248)", "dark": "rgb(15, 19, 24)"}[scheme]
         client.close()
         assert reports == []
@@ -169,11 +185,179 @@ def test_axe_finds_nothing(served: Served, scheme: str) -> None:
         expect(page.get_by_role("button", name="Log in")).to_be_visible()
         assert accessibility_problems(page) == []
         served.log_in(page)
-        for name in ("Overview", "Sessions", "Accounts", "Bans", "Events"):
-            page.get_by_role("link", name=name, exact=True).click()
+        for name in VIEWS:
+            page.goto(f"{served.url}#{name}")
+            expect(page.locator("section").first).to_be_visible()
+            assert accessibility_problems(page) == [], name
+        page.set_viewport_size(PHONE)
+        for name in VIEWS[:2]:
+            page.goto(f"{served.url}#{name}")
             expect(page.locator("section").first).to_be_visible()
             assert accessibility_problems(page) == [], name
         assert reports == []
+
+
+def test_one_click_leads_to_user_address_session_and_file_and_back_in_time(
+    served: Served,
+) -> None:
+    name = XSS.replace("/", "")
+    client = served.client(XSS)
+    client.storbinary(f"STOR {name}", io.BytesIO(b"12345"))
+    client.rename(name, f"2{name}")
+    client.delete(f"2{name}")
+    with watched_page(served.browser) as (page, reports):
+        page.on("dialog", lambda dialog: dialog.accept())
+        served.log_in(page)
+        page.get_by_role("link", name="Sessions", exact=True).click()
+        page.get_by_role("row").get_by_role("link", name=XSS, exact=True).first.click()
+        expect(page.get_by_role("heading", name=f"User {XSS}")).to_be_visible()
+        expect(page.get_by_role("row").filter(has_text="24 hours")).to_contain_text("5 B (1)")
+        events = page.locator("table.events").get_by_role("row")
+        expect(events.filter(has_text="rename")).to_have_count(1)
+        events.filter(has_text="upload").get_by_role("link", name=f"/{name}").click()
+        expect(page.get_by_role("heading", name=f"File /{name}")).to_be_visible()
+        expect(events.filter(has_text="5 B")).to_have_count(1)
+        events.filter(has_text="rename").get_by_role("link", name=f"/2{name}").click()
+        expect(events.filter(has_text="delete")).to_have_count(1)
+        events.filter(has_text="delete").get_by_role("link", name="Session").click()
+        expect(page.get_by_role("heading", name="Session")).to_be_visible()
+        expect(events.filter(has_text="login")).to_have_count(1)
+        page.get_by_role("link", name="127.0.0.1").first.click()
+        expect(page.get_by_role("heading", name="Address 127.0.0.1")).to_be_visible()
+        page.get_by_role("button", name="Ban for 2 hours").click()
+        expect(page.get_by_role("status")).to_contain_text("would lock you out")
+        page.goto(f"{served.url}#user/{quote(XSS, safe='')}")
+        page.get_by_role("button", name="Kick all 1").click()
+        expect(page.get_by_role("status")).to_contain_text("have ended")
+        with pytest.raises((ftplib.error_temp, EOFError, ConnectionError)):
+            client.voidcmd("NOOP")
+        client.close()
+        expect(page.get_by_text("None now.")).to_be_visible()
+        expect(page.locator("img")).to_have_count(0)
+        assert reports == []
+
+
+def test_a_name_that_is_no_text_leads_to_its_events(served: Served) -> None:
+    with ftplib.FTP(encoding="latin-1") as client:
+        client.connect("127.0.0.1", served.program.port(), PATIENCE)
+        with pytest.raises(ftplib.error_perm):
+            client.login("\xfe%25<i>\xc3\xa4", "x")
+    with watched_page(served.browser) as (page, reports):
+        served.log_in(page)
+        page.get_by_role("link", name="\\udcfe%25<i>ä").first.click()
+        expect(page.get_by_role("heading", name="User \\udcfe%25<i>ä")).to_be_visible()
+        expect(page.get_by_role("cell", name="login failed")).to_have_count(1)
+        assert reports == []
+
+
+def test_events_are_filtered_and_come_in_pages(served: Served) -> None:
+    client = served.client("bob")
+    for _ in range(110):
+        with pytest.raises(ftplib.error_perm):
+            client.sendcmd("DELE none")
+    client.close()
+    with watched_page(served.browser) as (page, reports):
+        served.log_in(page)
+        page.get_by_role("link", name="Events").click()
+        page.get_by_label("Kind").select_option("command refused")
+        rows = page.locator("table.events tbody tr")
+        expect(rows).to_have_count(100)
+        page.get_by_role("button", name="Older").click()
+        expect(page.get_by_role("button", name="Newer")).to_be_enabled()
+        expect(rows).not_to_have_count(100)
+        assert rows.count() >= 10
+        page.get_by_role("button", name="Latest").click()
+        page.get_by_label("User", exact=True).fill("nobody")
+        page.get_by_label("User", exact=True).press("Enter")
+        expect(page.get_by_text("No events of this kind")).to_be_visible()
+        page.get_by_label("User", exact=True).fill("bob")
+        page.get_by_label("From").fill("2100-01-01T00:00:00")
+        expect(page.get_by_text("No events of this kind")).to_be_visible()
+        page.get_by_label("From").fill("2020-01-01T00:00:00")
+        expect(rows).to_have_count(100)
+        assert reports == []
+
+
+REQUEST = """async ([method, path]) => {
+    const { csrf } = await (await fetch("/login")).json();
+    const headers = { "X-CSRF-Token": csrf, "Content-Type": "application/json" };
+    const body = method === "PATCH" ? JSON.stringify({ rights: "read" }) : undefined;
+    return (await fetch(`/api/v1${path}`, { method, headers, body })).status;
+}"""
+
+
+def test_administrators_do_not_lock_themselves_out_and_a_double_click_acts_once(
+    served: Served,
+) -> None:
+    first, second = served.client("bob"), served.client("bob")
+    with watched_page(served.browser) as (page, reports):
+        served.log_in(page)
+        expect(page.get_by_text("Throughput")).to_be_visible()
+        for method, path in (("POST", "/lock"), ("DELETE", ""), ("PATCH", "")):
+            assert page.evaluate(REQUEST, [method, f"/accounts/ann{path}"]) == 409
+        page.goto(f"{served.url}#sessions/bob")
+        rows = page.get_by_role("row").filter(has_text="bob")
+        expect(rows).to_have_count(2)
+        rows.first.get_by_role("button", name="Kick").dblclick()
+        expect(page.get_by_role("status").first).to_contain_text("has ended")
+        with pytest.raises((ftplib.error_temp, EOFError, ConnectionError)):
+            first.voidcmd("NOOP")
+        first.close()
+        expect(rows).to_have_count(1)
+        assert second.voidcmd("NOOP").startswith("200")
+        second.close()
+        assert reports == []
+
+
+def test_a_hidden_tab_gets_nothing(served: Served) -> None:
+    hide = """hidden => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with watched_page(served.browser) as (page, _):
+        served.log_in(page)
+        expect(page.get_by_text("live", exact=True)).to_be_visible()
+        with page.expect_event("requestfailed", lambda request: "/live" in request.url):
+            page.evaluate(hide, True)
+        with page.expect_request("**/api/v1/live"):
+            page.evaluate(hide, False)
+
+
+def test_the_end_of_a_login_is_told(served: Served) -> None:
+    with watched_page(served.browser) as (page, reports):
+        served.log_in(page)
+        page.get_by_role("link", name="Accounts").click()
+        expect(page.get_by_role("row").filter(has_text=XSS)).to_have_count(1)
+        page.context.clear_cookies()
+        page.goto(f"{served.url}#bans")
+        expect(page.get_by_role("alert").first).to_have_text("Your login has ended. Log in again.")
+        served.fill_in(page)
+        expect(page.get_by_role("heading", name="Bans")).to_be_visible()
+        assert reports == []
+
+
+def test_what_has_failed_is_there_after_a_restart_and_a_lost_connection_is_told(
+    served: Served, tmp_path: Path
+) -> None:
+    service = CommandService(tmp_path)
+    service.add("--rights", "full,admin")
+    words = ["--http=tcp:0:interface=127.0.0.1", "--auth=passwd:passwd.db"]
+    with watched_page(served.browser) as (page, _):
+        with service.serve(*words) as program:
+            first = Served(service, program, served.browser)
+            first.log_in(page, password="wrong")
+            expect(page.get_by_role("alert")).to_have_text("Login failed.")
+            first.log_in(page)
+            expect(page.get_by_role("cell", name="login failed")).to_be_visible()
+            program.stopped()
+        expect(page.get_by_text("Connection lost")).to_be_visible()
+        expect(page.get_by_text("not connected")).to_be_visible()
+        with service.serve(*words) as program:
+            Served(service, program, served.browser).log_in(page)
+            expect(page.get_by_role("cell", name="login failed")).to_be_visible()
+            page.get_by_label("Time").select_option("hour")
+            expect(page.get_by_role("img", name="Sessions:")).to_be_visible()
+            program.stopped()
 
 
 def session_row(number: int) -> dict[str, object]:
@@ -181,8 +365,8 @@ def session_row(number: int) -> dict[str, object]:
         "id": str(number), "path": f"/file {number}", "upload": True, "since": 0, "size": 100
     }  # fmt: skip
     return {
-        "session": number, "user": f"user{number}", "address": "192.0.2.1", "protocol": "ftp",
-        "since": 0, "transfer": transfer, "last": None,
+        "session": number, "id": f"s-{number}", "user": f"user{number}", "address": "192.0.2.1",
+        "protocol": "ftp", "since": 0, "transfer": transfer, "last": None,
     }  # fmt: skip
 
 
@@ -191,7 +375,7 @@ def test_of_thousands_of_sessions_only_those_that_are_seen_are_in_the_document(
 ) -> None:
     rows = [session_row(number) for number in range(1, 5001)]
     moved = [[number, 50] for number in range(1, 5001)]
-    snapshot = {"sessions": rows, "moved": moved, "problems": [], "now": 9, "started": 0, "last": 0}
+    snapshot = {"sessions": rows, "moved": moved, "now": 9, "started": 0, "last": 0}
     events = f"retry: 60000\nevent: snapshot\ndata: {json.dumps(snapshot)}\n\n"
     with watched_page(served.browser) as (page, reports):
         page.route(
@@ -202,15 +386,18 @@ def test_of_thousands_of_sessions_only_those_that_are_seen_are_in_the_document(
         page.get_by_role("link", name="Sessions", exact=True).click()
         expect(page.get_by_text("5000 of 5000")).to_be_visible()
         assert page.get_by_role("row").count() < 50
-        table = page.get_by_role("table", name="Sessions")
+        table = page.get_by_label("Rows of sessions")
         table.evaluate("element => element.scrollTo(0, element.scrollHeight)")
         expect(page.get_by_role("row").filter(has_text="user5000")).to_be_visible()
         assert page.get_by_role("row").count() < 50
+        number = page.get_by_role("columnheader", name="No")
+        expect(number).to_have_attribute("aria-sort", "ascending")
         page.get_by_role("button", name="Sort by No").click()
+        expect(number).to_have_attribute("aria-sort", "descending")
         table.evaluate("element => element.scrollTo(0, 0)")
         expect(page.get_by_role("row").filter(has_text="user5000")).to_be_visible()
         page.get_by_label("Filter sessions").fill("user4711")
-        expect(page.get_by_role("row")).to_have_count(1)
+        expect(page.get_by_role("row")).to_have_count(2)  # with that of the heads
         assert reports == []
 
 

@@ -5,45 +5,67 @@ let csrf = "";
 export function useLogin(login) { csrf = login ? login.csrf : ""; }
 export const csrfToken = () => csrf;
 
+let ended = () => {};
+
+// Call `work` when a request shows that the login has ended.
+export function useEnd(work) { ended = work; }
+
 export async function ask(method, path, body, signal) {
   const headers = { "X-CSRF-Token": csrf };
   if (method !== "GET") headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: "same-origin", signal });
+  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: "same-origin", signal })
+    .catch((error) => { throw error.name === "AbortError" ? error : new Error("The service does not answer."); });
   const value = await answer.json().catch(() => ({}));
+  if (answer.status === 401 && path !== "/login") ended();
   if (!answer.ok) throw Object.assign(new Error(value.detail || `Error ${answer.status}`), { status: answer.status, problem: value });
   return value;
 }
 
 export const api = (method, path, body) => ask(method, `/api/v1${path}`, body);
 
+const SILENCE = 10000, PAUSES = [1000, 2000, 5000, 10000];
+
 // The sessions by number; `listen` calls `changed` after each change, and `lost` if the login has ended.
 export class Live {
-  constructor() { Object.assign(this, { sessions: new Map(), problems: [], events: [], up: 0, down: 0, rates: [], started: 0, now: 0, last: 0, connected: false }); }
+  constructor() { Object.assign(this, { sessions: new Map(), up: 0, down: 0, rates: [], started: 0, now: 0, last: 0, lastEvent: 0, lastProblem: 0, connected: false, since: 0 }); }
 
   listen(changed, lost) {
-    let source = null;
+    let source = null, timer = 0, tries = 0;
+    const close = () => { if (source) source.close(); source = null; clearTimeout(timer); };
+    const heard = (work) => (event) => {
+      tries = 0; this.connected = true; this.since = Date.now() / 1000;
+      clearTimeout(timer); timer = setTimeout(failed, SILENCE);
+      work(JSON.parse(event.data)); changed();
+    };
     const open = () => {
       if (source || document.hidden) return;
       source = new EventSource("/api/v1/live");
-      source.addEventListener("snapshot", (event) => { this.connected = true; this.replace(JSON.parse(event.data)); changed(); });
-      source.addEventListener("delta", (event) => { this.apply(JSON.parse(event.data)); changed(); });
-      source.onerror = () => {
-        this.connected = false; changed();
-        ask("GET", "/login").catch((error) => { if (error.status === 401) { close(); lost(); } });
-      };
+      source.addEventListener("snapshot", heard((data) => this.replace(data)));
+      source.addEventListener("delta", heard((data) => this.apply(data)));
+      source.onerror = failed;
+      timer = setTimeout(failed, SILENCE);
     };
-    const close = () => { if (source) source.close(); source = null; };
-    const seen = () => (document.hidden ? close() : open());
+    const failed = () => {
+      close();
+      this.connected = false; this.up = this.down = 0;
+      if (!this.since) this.since = Date.now() / 1000;
+      changed();
+      ask("GET", "/login").catch((error) => { if (error.status === 401) { stop(); lost(); } });
+      timer = setTimeout(open, PAUSES[Math.min(tries, PAUSES.length - 1)]);
+      tries += 1;
+    };
+    const seen = () => { if (document.hidden) close(); else { tries = 0; open(); } };
+    const stop = () => { close(); document.removeEventListener("visibilitychange", seen); };
     document.addEventListener("visibilitychange", seen);
     open();
-    return () => { close(); document.removeEventListener("visibilitychange", seen); };
+    return stop;
   }
 
   replace(all) {
     this.sessions = new Map(all.sessions.map((row) => [row.session, row]));
     for (const [number, moved] of all.moved) this.move(number, moved, all.now);
     for (const row of this.sessions.values()) row.rate = 0;
-    this.problems = all.problems; this.started = all.started; this.now = all.now; this.last = all.last;
+    this.started = all.started; this.now = all.now; this.last = this.lastEvent = this.lastProblem = all.last;
   }
 
   move(number, moved, now) {
@@ -71,16 +93,17 @@ export class Live {
     this.up = up / seconds; this.down = down / seconds; this.now = delta.now;
     this.rates.push([delta.now, this.up, this.down]);
     if (this.rates.length > 120) this.rates.shift();
-    const fresh = delta.events.filter((one) => one.number > this.last);
-    if (fresh.length) this.last = fresh[fresh.length - 1].number;
-    this.events = [...fresh.slice().reverse(), ...this.events].slice(0, 200);
-    const bad = fresh.filter(isProblem).reverse();
-    if (bad.length) this.problems = [...bad, ...this.problems].slice(0, 50);
+    for (const event of delta.events) {
+      const number = Number(event.id);
+      if (number <= this.last) continue;
+      this.last = this.lastEvent = number;
+      if (isProblem(event)) this.lastProblem = number;
+    }
   }
 }
 
-const PROBLEMS = new Set(["LoginFailed", "Refused", "HandshakeFailed", "SessionStalled", "CommandFailed", "CommandRefused", "UploadRefused"]);
-const isProblem = (event) => PROBLEMS.has(event.kind) || (event.kind === "TransferEnded" && event.outcome !== "complete");
+const PROBLEMS = new Set(["login failed", "session refused", "handshake failed", "session stalled", "upload refused", "command refused", "command failed"]);
+const isProblem = (event) => PROBLEMS.has(event.kind) || (event.kind === "transfer" && event.outcome !== "complete");
 
 export function size(bytes) {
   if (bytes === null || bytes === undefined) return "–";
@@ -102,10 +125,22 @@ export const time = (when) => new Date(when * 1000).toLocaleString("sv-SE");
 // Characters that change the order of the text around them are shown as what they are.
 export const text = (value) => String(value ?? "").replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/gu, (one) => `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
 
-// A name as a part of an address; half a character of UTF-16 cannot be one.
-export const part = (value) => encodeURIComponent(String(value ?? "").replace(/[\ud800-\udfff]/gu, "\ufffd"));
+// A name as a part of an address. A byte of it that is no UTF-8 is half a character here, and that byte in the address.
+export const part = (value) => String(value ?? "").split(/([\udc80-\udcff])/u)
+  .map((one) => (/^[\udc80-\udcff]$/u.test(one) ? `%${(one.charCodeAt(0) - 0xdc00).toString(16)}` : encodeURIComponent(one.replace(/[\ud800-\udfff]/gu, "\ufffd")))).join("");
 
+// The name that `part` was called with.
+export function unpart(word) {
+  try { return decodeURIComponent(word); } catch { /* bytes that are no UTF-8 */ }
+  return word.replace(/(?:%[0-9a-f]{2})+/gi, (bytes) => {
+    try { return decodeURIComponent(bytes); } catch { /* each byte alone */ }
+    return bytes.replace(/%(..)/g, (_all, code) => { const byte = parseInt(code, 16); return String.fromCharCode(byte < 128 ? byte : 0xdc00 + byte); });
+  });
+}
+
+// What an event tells beside its user, address and file.
 export function told(event) {
-  const parts = [event.command, event.path, event.action, event.subject, event.network, event.reason, event.outcome, event.text, event.detail];
+  const moved = event.bytes === null || event.bytes === undefined ? "" : `${size(event.bytes)}${event.rate ? ` at ${size(event.rate)}/s` : ""}`;
+  const parts = [event.action, event.outcome, event.kind === "file" ? "" : event.target, moved, event.digest, event.detail, event.events > 1 ? `${event.events} events` : ""];
   return parts.filter((one) => one !== undefined && one !== null && one !== "").map(text).join(" · ");
 }
