@@ -120,8 +120,7 @@ def assemble(
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
     acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
     service.last_steps += [*recorders.finishers, hooks.finish]
-    seen = (recorders.report, recorders.journal, realm.quotas, hooks)
-    serve_api(web, WebSources(actions.by_name, factory, *seen))
+    serve_api(web, WebSources(actions.by_name, factory, recorders, realm.quotas, hooks))
     beside = (bans, guard, service.retention, *_control_socket(options, actions, guard, reactor))
     more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))
     _join(service, *recorders.services, *beside, *more)

@@ -17,13 +17,12 @@ from twisted.internet.task import LoopingCall, deferLater
 from ftpservice.accounts.account_store import IInterruptibleStore
 from ftpservice.accounts.stores.store_choice import only_changeable_store
 from ftpservice.activity.hooks.hook_service import HookService
-from ftpservice.activity.journal.journal_service import JournalService
-from ftpservice.activity.report import ActivityReport
 from ftpservice.activity.reports.journal_reader import JournalReader
 from ftpservice.backends.strings import directory_of
 from ftpservice.concurrency.thread_pool import INTERRUPT_SECONDS, BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import LoginFailed, TransferEnded, TransferStarted
+from ftpservice.service.activity.recorders import Recorders
 from ftpservice.service.listeners import Listener
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.storage.quota.book import QuotaBook
@@ -48,8 +47,7 @@ class WebSources:
 
     actions: Mapping[str, Callable[[Mapping[str, Any]], Any]]
     factory: FTPFactory
-    report: ActivityReport
-    journal: JournalService | None
+    recorders: Recorders
     quotas: QuotaBook | None
     hooks: HookService
 
@@ -126,7 +124,8 @@ class WebServer(Service):
         from ftpservice.web.api.recent_events import RecentEvents
 
         settings, factory = self._options.settings, sources.factory
-        live, journal = LiveSessions(sources.report, factory.sessions), sources.journal
+        recorders, journal = sources.recorders, sources.recorders.journal
+        live = LiveSessions(recorders.report, factory.sessions)
         reader = None
         if journal is not None:
             reader = JournalReader(journal, self.site.reactor, "http journal", READ_SECONDS)
