@@ -24,8 +24,8 @@ export function Events({ live, only }) {
     <form class="line" onSubmit=${(event) => event.preventDefault()}>
       <label>From<input type="datetime-local" step="1" onChange=${(event) => use("since", seconds(event.target.value))} /></label>
       <label>To<input type="datetime-local" step="1" onChange=${(event) => use("until", seconds(event.target.value))} /></label>
-      <label>User<input value=${filter.user} onChange=${(event) => use("user", event.target.value)} /></label>
-      <label>Address<input value=${filter.address} onChange=${(event) => use("address", event.target.value)} /></label>
+      <label>User<input onChange=${(event) => use("user", event.target.value)} /></label>
+      <label>Address<input onChange=${(event) => use("address", event.target.value)} /></label>
       <label>Kind<select value=${filter.kind} onChange=${(event) => use("kind", event.target.value)}><option value="">all</option>${KINDS.map((one) => html`<option key=${one}>${one}</option>`)}</select></label>
       <label class="check"><input type="checkbox" checked=${filter.problems === "yes"} onChange=${(event) => use("problems", event.target.checked ? "yes" : "")} />Only failures and refusals</label>
     </form>
