@@ -264,8 +264,8 @@ def test_events_are_filtered_and_come_in_pages(served: Served) -> None:
         expect(rows).to_have_count(100)
         page.get_by_role("button", name="Older").click()
         expect(page.get_by_role("button", name="Newer")).to_be_enabled()
+        expect(rows.nth(9)).to_be_visible()
         expect(rows).not_to_have_count(100)
-        assert rows.count() >= 10
         page.get_by_role("button", name="Latest").click()
         page.get_by_label("User", exact=True).fill("nobody")
         page.get_by_label("User", exact=True).press("Enter")
