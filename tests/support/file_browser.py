@@ -84,6 +84,7 @@ def browsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowsedFiles]:
     service.command("add", "ann", "--root", "/ann", "--rights", "full,admin", *new)
     service.command("add", "bob", "--root", "/bob", "--quota", "1G", *new)
     service.command("add", HOSTILE_USER, "--root", "/hostile", *new)
+    service.command("add", "keeper", "--root", "/keeper", "--trash", "30d", *new)
     service.command("add", "reader", "--root", "/bob", "--rights", "read", *new)
     service.place.joinpath("var/files/bob").mkdir(parents=True)
     words = ["--http=tcp:0:interface=127.0.0.1", "--auth=passwd:passwd.db"]

@@ -182,6 +182,39 @@ def test_names_are_changed_and_entries_moved_and_deleted(
     assert list(here.iterdir()) == []
 
 
+def test_deleted_files_are_restored(browsed: BrowsedFiles) -> None:
+    here = browsed.files.parent / "keeper"
+    (here / "notes").mkdir(parents=True)
+    for name in ("one.txt", "two.txt"):
+        (here / "notes" / name).write_text(name)
+    with watched_page(browsed.browser) as (page, reports):
+        shown = FilePage(page, browsed.url)
+        shown.log_in("keeper")
+        page.wait_for_url("**/files")
+        expect(shown.grid).to_be_visible()
+        shown.go("/notes")
+        shown.select("one.txt", "two.txt")
+        shown.press("Delete")
+        expect(shown.dialog).to_contain_text("They can be restored")
+        shown.dialog.get_by_role("button", name="Delete").click()
+        expect(page.get_by_text("The folder is empty.")).to_be_visible()
+        (here / "notes" / "two.txt").write_text("new")
+        shown.press("Deleted files")
+        shown.press("Restore /notes/one.txt")
+        expect(shown.dialog.get_by_text("/notes/one.txt is restored")).to_be_visible()
+        shown.press("Restore /notes/two.txt")
+        expect(shown.dialog.get_by_role("alert")).not_to_be_empty()
+        assert accessibility_problems(page) == []
+        assert (here / "notes" / "two.txt").read_text() == "new"
+        shown.press("Replace the file that is there")
+        expect(shown.dialog.get_by_text("/notes/two.txt is restored")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(shown.row("one.txt")).to_be_visible()
+        for name in ("one.txt", "two.txt"):
+            assert (here / "notes" / name).read_text() == name
+        assert reports == []
+
+
 def test_a_failure_is_told_in_words_and_stays(browsed: BrowsedFiles, shown: FilePage) -> None:
     here = browsed.folder("failures")
     (here / "gone.txt").write_text("x")
