@@ -19,6 +19,7 @@ from ftpservice.admin.import_command import import_users
 from ftpservice.admin.quota_command import quota
 from ftpservice.admin.replay_command import replay
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
+from ftpservice.admin.share_commands import share
 from ftpservice.admin.token_commands import token
 from ftpservice.admin.user_commands import user
 
@@ -73,6 +74,7 @@ ftpservice.add_command(certificate)
 ftpservice.add_command(retention)
 ftpservice.add_command(trash)
 ftpservice.add_command(token)
+ftpservice.add_command(share)
 ftpservice.add_command(replay)
 for command in SERVICE_COMMANDS:
     ftpservice.add_command(command)

@@ -21,7 +21,7 @@ from ftpservice.web.access.scopes import Scope, parse_scopes
 from ftpservice.web.access.token_file import TOKEN_FILE, ApiToken, TokenFile, TokenFileError
 from ftpservice.wire.units import parse_duration
 
-__all__ = ["token"]
+__all__ = ["data_directory_command", "token"]
 
 DEFAULT_DATA_DIRECTORY = "var"
 NEVER = "never"
@@ -37,29 +37,46 @@ def token() -> None:
     """
 
 
-def token_command(function: Command) -> Command:
-    """Give a command ``--data-dir``, ``--config`` and ``--json``, and the file as first argument.
+def data_directory_command(
+    file_of: Callable[[Path], Any], errors: type[Exception]
+) -> Callable[[Command], Command]:
+    """Return a decorator that adds ``--data-dir``, ``--config`` and ``--json`` to a command.
 
-    As root it acts as the owner of the data directory.
+    Its first argument is what ``file_of`` returns for the data directory. As root it acts as the
+    owner of the directory.
     """
 
-    @click.option("--data-dir", metavar="DIR", help="Data directory of the service [default: var].")
-    @click.option("--config", metavar="FILE", help="Settings file of the service, which names it.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-    @functools.wraps(function)
-    def run(data_dir: str | None, config: str | None, **arguments: Any) -> None:
-        directory = data_dir or _configured_directory(config)
-        try:
-            state = os.stat(directory)
-            with acting_as((state.st_uid, state.st_gid)):
-                function(TokenFile(Path(directory, TOKEN_FILE), time.time), **arguments)
-        except OSError as error:
-            text = f"{directory}: {error.strerror} - give the --data-dir of the service"
-            raise AdminCommandError(text, "NoDataDirectory") from None
-        except TokenFileError as error:
-            raise AdminCommandError(str(error), "TokenFileError") from None
+    def decorated(function: Command) -> Command:
+        @click.option(
+            "--data-dir", metavar="DIR", help="Data directory of the service [default: var]."
+        )
+        @click.option(
+            "--config", metavar="FILE", help="Settings file of the service, which names it."
+        )
+        @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+        @functools.wraps(function)
+        def run(data_dir: str | None, config: str | None, **arguments: Any) -> None:
+            directory = data_dir or _configured_directory(config)
+            try:
+                state = os.stat(directory)
+                with acting_as((state.st_uid, state.st_gid)):
+                    function(file_of(Path(directory)), **arguments)
+            except OSError as error:
+                text = f"{directory}: {error.strerror} - give the --data-dir of the service"
+                raise AdminCommandError(text, "NoDataDirectory") from None
+            except errors as error:
+                raise AdminCommandError(str(error), type(error).__name__) from None
 
-    return run
+        return run
+
+    return decorated
+
+
+def _token_file(directory: Path) -> TokenFile:
+    return TokenFile(directory / TOKEN_FILE, time.time)
+
+
+token_command = data_directory_command(_token_file, TokenFileError)
 
 
 def _configured_directory(config: str | None) -> str:
@@ -74,7 +91,7 @@ def _configured_directory(config: str | None) -> str:
     except (BadConfiguration, SettingsConflict) as error:
         raise click.UsageError(f"--config {error}") from None
     if found is None:
-        raise click.UsageError(f"{config} has no data-dir, where the tokens are")
+        raise click.UsageError(f"{config} has no data-dir")
     return found
 
 

@@ -28,13 +28,16 @@ from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.storage.quota.book import QuotaBook
 
 if TYPE_CHECKING:
+    from ftpservice.web.access.portal_access import PortalAccess
+    from ftpservice.web.access.request_access import RequestAccess
     from ftpservice.web.api.api_parts import ApiParts
     from ftpservice.web.api.past_activity import PastActivity
     from ftpservice.web.http.web_site import WebSite
+    from ftpservice.web.shares.shares import Shares
 
 __all__ = ["WebServer", "WebSources", "serve_api", "web_server"]
 
-POOLS = {"tokens": 1, "accounts": 4, "space": 1, "archives": 2, "uploads": 1}
+POOLS = {"tokens": 1, "accounts": 4, "space": 1, "archives": 2, "uploads": 1, "shares": 2}
 """Threads by what they are for: a store or a file system that hangs delays nothing else."""
 POOL_WAITING = 50
 LOCAL = "local"
@@ -84,17 +87,16 @@ class WebServer(Service):
         from ftpservice.web.api.live_stream import LiveStream
         from ftpservice.web.api_mount import mount_api
         from ftpservice.web.page.page import mount_page
-        from ftpservice.web.uploads.running_uploads import Uploads
-        from ftpservice.web.uploads.upload_records import UPLOADS_DIRECTORY, UploadRecords
-        from ftpservice.web.uploads.upload_requests import mount_uploads
 
         settings, reactor = self._options.settings, self.site.reactor
         place, publish = settings.data_dir, sources.factory.event_sink.events.publish
         file = TokenFile(Path(place, TOKEN_FILE), time.time) if place is not None else None
         sessions = PageSessions(reactor)
+        pause = partial(deferLater, reactor)
+        portal = PortalAccess(sources.factory, self._options.checkers, pause)
         access = RequestAccess(
             TokenAccess(file, self._pools["tokens"], publish, time.time),
-            PortalAccess(sources.factory, self._options.checkers, partial(deferLater, reactor)),
+            portal,
             sessions,
             partial(_allows_password, sources.factory),
             reactor.seconds,
@@ -103,12 +105,36 @@ class WebServer(Service):
         live = LiveStream(parts, reactor)
         mount_api(self.site, access, parts, live)
         mount_page(self.site, access)
+        self._serve_shares(portal, parts.shares, sources.factory)
+        self._serve_uploads(access, sources.factory)
+        self._timers = (parts.past.history, live, sessions)
+        self._past = parts.past
+
+    def _serve_uploads(self, access: RequestAccess, factory: FTPFactory) -> None:
+        from ftpservice.web.uploads.running_uploads import Uploads
+        from ftpservice.web.uploads.upload_records import UPLOADS_DIRECTORY, UploadRecords
+        from ftpservice.web.uploads.upload_requests import mount_uploads
+
+        place = self._options.settings.data_dir
         directory = Path(place, UPLOADS_DIRECTORY) if place is not None else None
         uploads = Uploads(access, UploadRecords(directory, self._pools["uploads"], time.time))
         mount_uploads(self.site, uploads)
-        sources.factory.event_sink.events.subscribe(uploads.transfer_started, TransferStarted)
-        self._timers = (parts.past.history, live, sessions)
-        self._past = parts.past
+        factory.event_sink.events.subscribe(uploads.transfer_started, TransferStarted)
+
+    def _serve_shares(self, portal: PortalAccess, shares: Shares, factory: FTPFactory) -> None:
+        from ftpservice.web.shares.share_resource import SHARES_ROOT, ShareAccess, ShareResource
+
+        pause, allows = partial(deferLater, self.site.reactor), partial(_allows_password, factory)
+        access = ShareAccess(shares, portal, factory, pause, allows, time.time)
+        self.site.mount(SHARES_ROOT, ShareResource(access))
+
+    def _shares(self) -> Shares:
+        from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile
+        from ftpservice.web.shares.shares import Shares
+
+        place = self._options.settings.data_dir
+        file = ShareFile(Path(place, SHARE_FILE), time.time) if place is not None else None
+        return Shares(file, self._pools["shares"], time.time)
 
     def startService(self) -> None:
         """Begin to take samples for the charts."""
@@ -147,6 +173,7 @@ class WebServer(Service):
             self._pools["archives"],
             sources.quotas,
             sources.hooks,
+            shares=self._shares(),
         )
 
     def stopService(self) -> Deferred[None]:

@@ -13,6 +13,7 @@ from ftpservice.web.api.routes import RouteTable
 from ftpservice.web.files import change_routes, content_routes, listing_routes, trash_routes
 from ftpservice.web.http.web_request import WebRequest
 from ftpservice.web.http.web_site import WebSite
+from ftpservice.web.shares import share_routes
 
 __all__ = ["API_ROUTES", "mount_api"]
 
@@ -25,6 +26,7 @@ for table in (
     content_routes.routes,
     change_routes.routes,
     trash_routes.routes,
+    share_routes.routes,
 ):
     API_ROUTES.routes += table.routes
 

@@ -52,6 +52,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"web.api"},
         {"web.files"},
         {"web.uploads"},
+        {"web.shares"},
         {"web.page"},
         {"web"},
         {"service.settings"},

@@ -48,6 +48,8 @@ class ApiParts:
     """For the checksums of archives."""
     quotas: QuotaBook | None = None
     hooks: HookService | None = None
+    shares: Any = None
+    """The share links (`ftpservice.web.shares.shares.Shares`)."""
 
     async def act(self, name: str, call: ApiCall, **parameters: Any) -> Any:
         """Carry out an action of the control socket in the name of the caller."""

@@ -1,0 +1,3 @@
+"""Links to files and folders for people without an account."""
+
+__all__: list[str] = []

@@ -1,0 +1,131 @@
+"""The share links, in a JSON file of the data directory: a hash of each, never the link itself.
+
+A link has 128 random bits, so a fast hash is enough. All functions block. Changes by several
+processes at a time follow one another.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["SHARE_FILE", "Share", "ShareFile", "ShareFileError", "share_hash"]
+
+SHARE_FILE = "shares.json"
+"""In the data directory."""
+SECRET_BYTES = 16
+ID_LENGTH = 12
+MAX_SHARES = 10_000
+MAX_SHARES_PER_USER = 200
+FILE_MODE = 0o600
+
+
+class ShareFileError(Exception):
+    """The file cannot be used, or the change is not possible; ``str`` of it says why."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """One link, without its secret."""
+
+    hash: str
+    user: str
+    """The account that made it, and whose rights count."""
+    path: str
+    created: float
+    expires: float
+    password: str = ""
+    """The hash of its password; empty for none."""
+
+    @property
+    def id(self) -> str:
+        """What names it in lists and events; it opens nothing."""
+        return self.hash[:ID_LENGTH]
+
+
+def share_hash(secret: str) -> str:
+    """Return what the file has of a link."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class ShareFile:
+    """The file at ``path``, which need not exist; ``seconds`` returns the time since the epoch."""
+
+    def __init__(self, path: Path, seconds: Callable[[], float]) -> None:
+        self.path = path
+        self._seconds = seconds
+
+    def read(self) -> dict[str, Share]:
+        """Return the links in force by their hash; raises `ShareFileError`."""
+        try:
+            shares = [Share(**entry) for entry in json.loads(self.path.read_bytes())["shares"]]
+            return {share.hash: share for share in shares if share.expires > self._seconds()}
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise ShareFileError(f"{self.path}: {error.strerror}") from None
+        except (ValueError, TypeError, KeyError):
+            raise ShareFileError(f"{self.path} is not a file of share links") from None
+
+    def version(self) -> tuple[int, ...]:
+        """Return what differs after a change of the file; empty without a file."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return ()
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def add(self, user: str, path: str, seconds: float, password: str = "") -> tuple[str, Share]:
+        """Add a link for that time; return its secret, which is kept nowhere, and the link.
+
+        ``password`` is a hash. Raises `ShareFileError`.
+        """
+        secret, now = secrets.token_urlsafe(SECRET_BYTES), self._seconds()
+        new = Share(share_hash(secret), user, path, now, now + seconds, password)
+        with self._changing() as shares:
+            own = sum(share.user == user for share in shares.values())
+            if own >= MAX_SHARES_PER_USER or len(shares) >= MAX_SHARES:
+                raise ShareFileError("there are too many share links; remove some first")
+            shares[new.hash] = new
+        return secret, new
+
+    def remove(self, id: str, user: str | None = None) -> Share:
+        """Remove a link (of an account) and return it; raises `ShareFileError`."""
+        with self._changing() as shares:
+            for share in shares.values():
+                if share.id == id and user in (None, share.user):
+                    del shares[share.hash]
+                    return share
+            raise ShareFileError(f"there is no share link {id!r}")
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Share]]:
+        """Lock the file and yield its links, which are written afterwards; expired ones go."""
+        try:
+            with open(self.path.with_suffix(".lock"), "a", opener=_private) as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                shares = self.read()
+                yield shares
+                self._write(shares)
+        except OSError as error:
+            raise ShareFileError(f"{self.path}: {error.strerror}") from None
+
+    def _write(self, shares: Mapping[str, Share]) -> None:
+        new = self.path.with_suffix(".new")
+        content = json.dumps({"shares": [asdict(share) for share in shares.values()]}, indent=1)
+        with open(new, "w", opener=_private) as file:
+            file.write(content + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, self.path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)

@@ -1,0 +1,93 @@
+"""The share links in force, read again when their file has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ftpservice.accounts.password_hash import hash_password, verify
+from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.web.http.problems import Problem
+from ftpservice.web.shares.share_file import Share, ShareFile, ShareFileError, share_hash
+
+__all__ = ["Shares"]
+
+LOOK_SECONDS = 1.0
+"""Time between two looks whether the file has changed."""
+NO_FILE_TEXT = "The service has no data directory, so it keeps no share links."
+
+T = TypeVar("T")
+
+
+class Shares:
+    """The links of ``file`` (None: there are none), which is read and written in ``pool``."""
+
+    def __init__(
+        self, file: ShareFile | None, pool: BlockingRunner, seconds: Callable[[], float]
+    ) -> None:
+        self._file = file
+        self._pool = pool
+        self._seconds = seconds
+        self._shares: dict[str, Share] = {}
+        self._version: tuple[int, ...] | None = None
+        self._looked = float("-inf")
+
+    async def find(self, secret: str) -> Share | None:
+        """Return a link that is in force; raises `Problem` if the file cannot be read."""
+        await self._look()
+        share = self._shares.get(share_hash(secret))
+        return share if share is not None and share.expires > self._seconds() else None
+
+    async def of(self, user: str) -> list[Share]:
+        """Return the links of an account, the latest first; raises `Problem`."""
+        await self._look()
+        own = [one for one in self._shares.values() if one.user == user]
+        return sorted(
+            (one for one in own if one.expires > self._seconds()),
+            key=lambda one: -one.created,
+        )
+
+    async def add(self, user: str, path: str, seconds: float, password: str) -> tuple[str, Share]:
+        """Add a link; return its secret and the link. Raises `Problem`."""
+
+        def add(file: ShareFile) -> tuple[str, Share]:
+            return file.add(user, path, seconds, hash_password(password) if password else "")
+
+        return await self._change(add)
+
+    async def remove(self, user: str, id: str) -> Share:
+        """Remove a link of an account; raises `Problem`."""
+        if all(share.id != id for share in await self.of(user)):
+            raise Problem(404, "There is no such share link.")
+        return await self._change(lambda file: file.remove(id, user))
+
+    async def accepts(self, share: Share, password: str) -> bool:
+        """Return whether a password opens a link."""
+        given = password.encode("utf-8", "surrogateescape")
+        return await self._pool.run(verify, share.password, given)
+
+    async def _change(self, work: Callable[[ShareFile], T]) -> T:
+        if self._file is None:
+            raise Problem(404, NO_FILE_TEXT)
+        try:
+            found: T = await self._pool.run(work, self._file)
+        except ShareFileError as error:
+            raise Problem(409, str(error).rpartition("/")[2]) from None
+        self._looked = float("-inf")
+        return found
+
+    async def _look(self) -> None:
+        if self._file is None or 0 <= self._seconds() - self._looked < LOOK_SECONDS:
+            return
+        try:
+            version, shares = await self._pool.run(_read, self._file, self._version)
+        except ShareFileError:
+            raise Problem(503, "Share links cannot be read at the moment.") from None
+        self._version, self._looked = version, self._seconds()
+        if shares is not None:
+            self._shares = shares
+
+
+def _read(file: ShareFile, known: tuple[int, ...] | None) -> tuple[Any, dict[str, Share] | None]:
+    version = file.version()
+    return version, None if version == known else file.read()
