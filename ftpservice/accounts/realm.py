@@ -143,6 +143,8 @@ class Realm:
         """Looks at directories in threads; without it, one that hangs stops the reactor."""
         self.gates: GateBook | None = None
         """What is asked about uploads, deletions and logins."""
+        self.watch: Callable[[IStorage, object], IStorage] | None = None
+        """Returns what stands around the storage of a client, to watch its calls."""
         self.with_retention: dict[str, AccountRecord] = {}
         """The records of the last logins of accounts whose files are deleted after a time."""
         self._opened: dict[tuple[str, str], IStorageSource] = {}
@@ -181,6 +183,8 @@ class Realm:
         if self.gates is not None:
             await _pass_gates(self.gates.of(GatedAccount(ANONYMOUS_NAME, (), mind)))
         storage = await self._source.storage(ANONYMOUS_NAME, self._anonymous)
+        if self.watch is not None:
+            storage = self.watch(storage, mind)
         restricted = RestrictedStorage(storage, rights)
         record = AccountRecord(ANONYMOUS_NAME, "", str(self._anonymous), rights=rights)
         account = Account(ANONYMOUS_NAME, restricted, rights, anonymous=True)
@@ -205,6 +209,8 @@ class Realm:
             await _pass_gates(gates)
         opened = self._mounted if record.mounts else self._plain
         storage = await opened(record, gates is not None and gates.depend_on_paths)
+        if self.watch is not None:
+            storage = self.watch(storage, mind)
         if gates is not None and gates.guard_files:
             storage = GatedStorage(storage, gates)
         account = Account(

@@ -115,11 +115,11 @@ def assemble(
     parts = ServiceParts(*sessions, settings.grace, banner, recorders.event_log)
     reload = _certificate_reload(certificates, reactor)
     service = FTPService(parts, reactor, console, reload, logs)
+    service.last_steps += [*recorders.finishers, hooks.finish]
     join_observers(service, options, Observed(web, recorders.journal, hooks), reactor)
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
     acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
-    service.last_steps += [*recorders.finishers, hooks.finish]
     serve_api(web, WebSources(actions.by_name, factory, recorders, realm.quotas, hooks))
     beside = (bans, guard, service.retention, *_control_socket(options, actions, guard, reactor))
     more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))

@@ -8,6 +8,7 @@ from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.activity.journal.journal_service import JournalService
 from ftpservice.backends.strings import directory_of
 from ftpservice.service.activity.metrics_service import MetricsService
+from ftpservice.service.activity.otel_setup import OtelService
 from ftpservice.service.activity.resource_readings import MetricSources
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.log.transfer_log_file import TransferLogFile
@@ -33,12 +34,19 @@ def join_observers(
     """Add to ``service`` what the settings ask for; raises `CannotStart`."""
     settings, factory = options.settings, service.parts.factory
     events, web = factory.event_sink.events, observed.web
+    otel: OtelService | None = None
+    if settings.otel_endpoint is not None:
+        otel = OtelService(settings.otel_endpoint, events, reactor)
+        otel.watch(service.parts.realm, observed.hooks)
+        otel.setServiceParent(service)
+        service.last_steps.append(otel.close)
     if settings.metrics and web is not None:
         places = (directory_of(settings.root), settings.data_dir)
         sources = MetricSources(
             service.parts.realm.quotas,
             observed.journal,
             observed.hooks,
+            None if otel is None else otel.feed,
             [place for place in dict.fromkeys(places) if place],
         )
         metrics = MetricsService(web.site, factory, sources, reactor)

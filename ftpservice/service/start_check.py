@@ -25,6 +25,7 @@ from ftpservice.service.acme_setup import check_acme_start
 from ftpservice.service.activity.hook_setup import hooks_for
 from ftpservice.service.activity.journal_setup import journal_plan
 from ftpservice.service.activity.metrics_service import check_metrics_extra
+from ftpservice.service.activity.otel_setup import check_otel_extra
 from ftpservice.service.assembly import (
     bans_for,
     listeners_for,
@@ -62,8 +63,7 @@ def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     listeners = listeners_for(settings, reactor)
     check_log(settings.log_file, owner)
     check_transfer_log(settings.xferlog, owner)
-    if settings.metrics:
-        check_metrics_extra()
+    _check_extras(settings)
     _check_files(settings, reactor, owner)
     portal_checkers_for(settings, checkers)
     hooks_for(settings, reactor, owner)
@@ -84,6 +84,14 @@ def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     with acting_as(owner):
         lines = list(_account_warnings(checkers))
     yield from lines
+
+
+def _check_extras(settings: ServiceSettings) -> None:
+    """Raise `CannotStart` if what observers need is not installed."""
+    if settings.metrics:
+        check_metrics_extra()
+    if settings.otel_endpoint is not None:
+        check_otel_extra()
 
 
 def _check_files(settings: ServiceSettings, reactor: Any, owner: Owner) -> None:

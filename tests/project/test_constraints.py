@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.service_process import CHECKOUT
 
-EXTRAS = ("acme", "ldap", "metrics", "pam", "shell", "sql", "timezones")
+EXTRAS = ("acme", "ldap", "metrics", "otel", "pam", "shell", "sql", "timezones")
 """Those whose packages are pinned."""
 PINS = {
     canonicalize_name(pin.name): pin

@@ -42,6 +42,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"activity.hooks"},
         {"activity"},
         {"activity.trace"},
+        {"activity.otel"},
         {"activity.journal"},
         {"activity.reports"},
         {"retention"},

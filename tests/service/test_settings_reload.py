@@ -191,7 +191,7 @@ def test_a_running_service_can_change_most_settings() -> None:
         "anonymous-root", "upload-digest", "data-dir", "durable", "hook", "http", "https",
         "http-host", "uid", "gid", "allow-root",
         "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps", "log-format",
-        "xferlog", "metrics", "journal", "journal-keep", "journal-size", "journal-spool", "acme",
-        "acme-agree-tos", "acme-email", "acme-directory", "acme-ca-file", "acme-eab-key-id",
-        "acme-eab-key-file", "acme-challenge", "acme-http", "acme-tls",
+        "xferlog", "metrics", "otel-endpoint", "journal", "journal-keep", "journal-size",
+        "journal-spool", "acme", "acme-agree-tos", "acme-email", "acme-directory", "acme-ca-file",
+        "acme-eab-key-id", "acme-eab-key-file", "acme-challenge", "acme-http", "acme-tls",
     ]  # fmt: skip

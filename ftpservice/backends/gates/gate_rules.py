@@ -67,7 +67,7 @@ class GateRule:
         def record(outcome: str) -> None:
             seconds = max(0.0, clock.seconds() - began)
             about = (request.action, request.session, "", request.when, seconds)
-            self.record.add(HookRun(self.name, *about, outcome))
+            self.record.add(HookRun("gate", self.name, *about, outcome))
 
         try:
             task = Task(_awaited(asked))

@@ -19,6 +19,8 @@ DOCUMENT_NAMES = ("event", "session", "transfer")
 class HookRun(NamedTuple):
     """One run of a hook or gate."""
 
+    kind: str
+    """``hook`` or ``gate``."""
     hook: str
     """The name of the hook."""
     about: str
@@ -58,7 +60,7 @@ class RunRecord:
         """Count that a hook was told of an event, with its document; until now."""
         event, session, transfer = (str(document.get(name) or "") for name in DOCUMENT_NAMES)
         seconds = max(0.0, time.time() - started)
-        self.add(HookRun(self.name, event, session, transfer, started, seconds, outcome))
+        self.add(HookRun("hook", self.name, event, session, transfer, started, seconds, outcome))
 
     def count(self, outcome: str, number: int = 1) -> None:
         """Count events that led to no run."""

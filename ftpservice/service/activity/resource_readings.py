@@ -15,6 +15,7 @@ from typing import Any
 from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.activity.journal.journal_service import JournalService
 from ftpservice.activity.metrics.metric_reading import Reading
+from ftpservice.activity.otel.span_feed import SpanFeed
 from ftpservice.backends.gates.run_record import RunRecord
 from ftpservice.concurrency.thread_pool import pool_loads
 from ftpservice.storage.quota.book import QuotaBook
@@ -34,6 +35,7 @@ class MetricSources:
     quotas: QuotaBook | None
     journal: JournalService | None
     hooks: HookService
+    spans: SpanFeed | None = None
     directories: Sequence[str] = ()
     """Whose space is read."""
     most_lost: int = 0
@@ -48,6 +50,17 @@ def resource_readings(sources: MetricSources) -> Iterator[Reading]:
     if sources.journal is not None:
         yield from _journal(sources, sources.journal)
     yield from _hooks(sources.hooks)
+    if (spans := sources.spans) is not None:
+        yield Reading(
+            *("otel_spans", "Spans for OpenTelemetry by what became of them."),
+            ("outcome",),
+            {
+                ("exported",): spans.exported,
+                ("lost",): spans.lost,
+                ("left out",): spans.left_out,
+            },
+            is_counter=True,
+        )
 
 
 def _pools() -> Iterator[Reading]:

@@ -166,8 +166,8 @@ async def test_what_became_of_events_is_counted_and_told(tmp_path):
         assert hook.pending == 0
         await hook.stop()
     assert hook.record.counts == {"delivered": 1, "failed": 1, "dropped": 1}
-    assert [(run[:4], run.outcome) for run in runs] == [
-        (("h", "upload", "s-1", "s-1-2"), "delivered"),
-        (("h", "upload", "s-1", "s-1-2"), "failed"),
+    assert [(run[:5], run.outcome) for run in runs] == [
+        (("hook", "h", "upload", "s-1", "s-1-2"), "delivered"),
+        (("hook", "h", "upload", "s-1", "s-1-2"), "failed"),
     ]
     assert hook.record.seconds == sum(run.seconds for run in runs) > 0

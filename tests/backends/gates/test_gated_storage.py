@@ -138,11 +138,11 @@ def test_answers_are_counted_and_told(inner):
         with pytest.raises(RefusedByGate):
             run(files.remove_file(path_at("/in/a")))
     assert asked.record.counts == {"accepted": 1, "refused": 1, "failed": 2}
-    assert [(one.hook, one.about, one.outcome) for one in runs] == [
-        ("gate", "upload", "accepted"),
-        ("gate", "delete", "refused"),
-        ("gate", "delete", "failed"),
-        ("gate", "delete", "failed"),
+    assert [(f"{one.kind} {one.hook}", one.about, one.outcome) for one in runs] == [
+        ("gate gate", "upload", "accepted"),
+        ("gate gate", "delete", "refused"),
+        ("gate gate", "delete", "failed"),
+        ("gate gate", "delete", "failed"),
     ]
     assert [one.started for one in runs] == [one.when for one in gate.requests]
 

@@ -94,7 +94,7 @@ def test_the_journal_is_told_and_its_losses_never_fall():
 
 def test_hooks_and_gates_are_told_by_outcome():
     record = RunRecord("tell", HOOK_OUTCOMES)
-    record.add(HookRun("tell", "upload", "", "", 1.0, 2.5, "failed"))
+    record.add(HookRun("hook", "tell", "upload", "", "", 1.0, 2.5, "failed"))
     record.count("dropped", 3)
     source = sources(ways=[SimpleNamespace(record=record, pending=7)])
     source.hooks.gates = [SimpleNamespace(record=RunRecord("scan", ("accepted", "refused")))]

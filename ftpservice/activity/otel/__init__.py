@@ -1,0 +1,3 @@
+"""Traces for OpenTelemetry; only ``span_export`` imports its libraries."""
+
+__all__: list[str] = []
