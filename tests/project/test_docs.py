@@ -68,6 +68,7 @@ ACRONYMS = frozenset(
             "ZIP",
             "CSV",
             "DES",
+            "OTLP",
             "SSHA",
             "ALL",
             "ALPN",

@@ -18,6 +18,7 @@ __all__ = ["PROMETHEUS", "PROMTOOL", "Prometheus", "promtool"]
 
 PROMETHEUS = shutil.which("prometheus")
 PROMTOOL = shutil.which("promtool")
+IS_READY = "Server is ready to receive web requests"
 LISTENS = re.compile(r'msg="Listening on" address=(\S+)')
 LOOK_SECONDS = 0.05
 
@@ -79,8 +80,9 @@ class Prometheus:
             self._process.kill()
 
     def _listening(self) -> str:
-        found = LISTENS.search(self._log.read_text())
-        return "" if found is None else found[1]
+        text = self._log.read_text()
+        found = LISTENS.search(text)
+        return "" if found is None or IS_READY not in text else found[1]
 
     def wait_for(self, found: Any, what: str) -> Any:
         """Return what ``found`` returns as soon as that is true."""

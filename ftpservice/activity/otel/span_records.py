@@ -155,11 +155,11 @@ class SpanRecords:
         start = event.when - event.seconds
         record = SpanRecord("session", *ids, start, event.when, _who(event))
         record.attributes |= {
-            "ftpservice.session.files_up": event.files_up,
-            "ftpservice.session.bytes_up": event.bytes_up,
-            "ftpservice.session.files_down": event.files_down,
-            "ftpservice.session.bytes_down": event.bytes_down,
-            "ftpservice.session.end": _text(event.reason),
+            "ftp.session.files_up": event.files_up,
+            "ftp.session.bytes_up": event.bytes_up,
+            "ftp.session.files_down": event.files_down,
+            "ftp.session.bytes_down": event.bytes_down,
+            "ftp.session.end": _text(event.reason),
         }
         return record
 
@@ -192,9 +192,9 @@ class SpanRecords:
         record.attributes |= {
             "file.path": _text(event.path),
             "user.name": _text(event.user),
-            "ftpservice.transfer.id": transfer,
-            "ftpservice.transfer.bytes": event.size,
-            "ftpservice.transfer.outcome": event.outcome.value,
+            "ftp.transfer.id": transfer,
+            "ftp.transfer.bytes": event.size,
+            "ftp.transfer.outcome": event.outcome.value,
         }
         if event.outcome is not Outcome.COMPLETE:
             record.attributes["error.type"] = event.outcome.value
@@ -204,7 +204,7 @@ class SpanRecords:
     def _refusal(self, event: events.CommandRefused) -> SpanRecord | None:
         facts: dict[str, Value] = {"error.type": str(event.code)}
         if verb := _verb(event.command):
-            facts["ftpservice.command"] = verb
+            facts["ftp.command"] = verb
         if event.path and verb:
             facts["file.path"] = _text(event.path)
         transfer, by = "", ""
@@ -212,7 +212,7 @@ class SpanRecords:
             transfer = f"{event.info.id}-{event.transfer}" if event.transfer else ""
             by = event.refused_by
         if by:
-            facts["ftpservice.refused_by"] = _text(by)
+            facts["ftp.refused_by"] = _text(by)
         when = event.when
         record = self._child("refusal", event.info.id, when, when, transfer)
         if record is not None:
@@ -220,7 +220,7 @@ class SpanRecords:
         return _with(record, facts)
 
     def _failed_command(self, event: events.CommandFailed) -> SpanRecord | None:
-        facts: dict[str, Value] = {"ftpservice.command": _verb(event.command)}
+        facts: dict[str, Value] = {"ftp.command": _verb(event.command)}
         return _with(self._at("failure", event, "unexpected error"), facts)
 
     def _storage_call(self, call: StorageCall) -> SpanRecord | None:
@@ -249,8 +249,8 @@ class SpanRecords:
         if record is not None and run.outcome == "failed":
             record.error = "failed"
         facts: dict[str, Value] = {
-            "ftpservice.hook.about": run.about,
-            "ftpservice.hook.outcome": run.outcome,
+            "ftp.hook.about": run.about,
+            "ftp.hook.outcome": run.outcome,
         }
         return _with(record, facts)
 
@@ -270,7 +270,7 @@ def _who(event: Event) -> dict[str, Value]:
     if event.user:
         found["user.name"] = _text(event.user)
     if info.tls:
-        found["ftpservice.tls"] = info.tls
+        found["ftp.tls"] = info.tls
     return found
 
 

@@ -47,21 +47,21 @@ def test_a_session_is_the_root_of_its_transfers() -> None:
     assert upload.attributes == {
         "file.path": "/a",
         "user.name": "ann",
-        "ftpservice.transfer.id": "c0ffee-7-1",
-        "ftpservice.transfer.bytes": 4096,
-        "ftpservice.transfer.outcome": "complete",
+        "ftp.transfer.id": "c0ffee-7-1",
+        "ftp.transfer.bytes": 4096,
+        "ftp.transfer.outcome": "complete",
     }
     assert session.attributes == {
         "session.id": SESSION,
         "client.address": "192.0.2.1",
         "network.protocol.name": "ftp",
         "user.name": "ann",
-        "ftpservice.tls": "TLSv1.3 AES",
-        "ftpservice.session.files_up": 2,
-        "ftpservice.session.bytes_up": 8192,
-        "ftpservice.session.files_down": 0,
-        "ftpservice.session.bytes_down": 0,
-        "ftpservice.session.end": "the client has quit",
+        "ftp.tls": "TLSv1.3 AES",
+        "ftp.session.files_up": 2,
+        "ftp.session.bytes_up": 8192,
+        "ftp.session.files_down": 0,
+        "ftp.session.bytes_down": 0,
+        "ftp.session.end": "the client has quit",
     }
 
 
@@ -98,7 +98,7 @@ def test_a_hook_that_is_told_later_belongs_to_its_transfer() -> None:
     (span,) = spans_of(run)
     (upload,) = spans_of(ended())
     assert (span.trace, span.parent, span.error) == (upload.trace, upload.id, "failed")
-    assert span.attributes["ftpservice.hook.outcome"] == "failed"
+    assert span.attributes["ftp.hook.outcome"] == "failed"
 
 
 def test_without_a_session_there_is_no_span() -> None:
@@ -148,12 +148,12 @@ def test_nothing_that_may_be_a_password_is_in_a_span() -> None:
     assert login.error == login.attributes["error.type"] == "unknown name"
     assert upload.attributes == {
         "error.type": "550",
-        "ftpservice.command": "STOR",
+        "ftp.command": "STOR",
         "file.path": "/a",
-        "ftpservice.refused_by": "scan",
+        "ftp.refused_by": "scan",
     }
     assert upload.parent == spans_of(ended())[0].id
-    assert failure.attributes["ftpservice.command"] == "SIZE"
+    assert failure.attributes["ftp.command"] == "SIZE"
 
 
 def test_a_login_has_its_name() -> None:

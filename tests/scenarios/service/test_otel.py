@@ -77,7 +77,7 @@ def test_a_session_is_a_trace(server, tmp_path, receiver, monkeypatch) -> None:
     ids = {span.span_id: span for span in spans}
     uploads = {facts(span.attributes)["file.path"]: span for span in spans if span.name == "upload"}
     assert set(uploads) == {"/ok", "/no"}
-    assert facts(uploads["/ok"].attributes)["ftpservice.transfer.bytes"] == 100_000
+    assert facts(uploads["/ok"].attributes)["ftp.transfer.bytes"] == 100_000
     assert uploads["/no"].status.code == 2
     tree = {(span.name, ids[span.parent_span_id].name) for span in spans if span.parent_span_id}
     assert tree >= {
