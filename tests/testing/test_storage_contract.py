@@ -54,8 +54,10 @@ class Late:
 
     def __getattr__(self, name):
         attribute = getattr(self._inner, name)
-        if name == "close" or not callable(attribute):
+        if name in ("close", "take_freed") or not callable(attribute):
             return attribute
+        if name == "with_trash":
+            return lambda rule: LateStorage(attribute(rule), self._clock)
 
         async def answer(*arguments, **named):
             await deferLater(self._clock, 1)

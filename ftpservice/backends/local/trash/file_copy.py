@@ -57,11 +57,13 @@ def _fill(opened: int, copy: int, path: VirtualPath) -> None:
     after = os.fstat(opened)
     if (copied, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Busy(path, "it changed while it was copied")
-    with suppress(OSError):
-        os.fchown(copy, before.st_uid, before.st_gid)
-    with suppress(OSError):
-        os.fchmod(copy, before.st_mode & 0o777)
-    os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns))
+    for attribute in (
+        lambda: os.fchown(copy, before.st_uid, before.st_gid),
+        lambda: os.fchmod(copy, before.st_mode & 0o777),
+        lambda: os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns)),
+    ):
+        with suppress(OSError):  # a filesystem may lack it
+            attribute()
     sync_file(copy)
 
 
