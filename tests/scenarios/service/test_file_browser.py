@@ -106,7 +106,7 @@ def test_hostile_names_are_text_in_every_view(browsed: BrowsedFiles, shown: File
         page.keyboard.press("Escape")
         page.get_by_role("link", name="hostile", exact=True).click()
     shown.select(XSS)
-    for button in ("Rename", "Move", "Delete"):
+    for button in ("Rename", "Move", "Share", "Delete"):
         shown.press(button)
         expect(shown.dialog.get_by_role("heading")).to_contain_text(XSS)
         page.keyboard.press("Escape")
@@ -321,7 +321,7 @@ def test_a_phone_shows_everything_and_axe_finds_nothing(
         expect(shown.row("folder")).to_be_visible()
         assert accessibility_problems(page) == []
         shown.select(f"{'long' * 50}.txt")
-        for button in ("Rename", "Move", "Delete"):
+        for button in ("Rename", "Move", "Share", "Delete", "Links"):
             shown.press(button)
             expect(shown.dialog).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") <= 375, button

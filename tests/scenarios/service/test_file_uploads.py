@@ -1,4 +1,4 @@
-"""The file browser in a real browser: uploads."""
+"""The file browser in a real browser: uploads, and links for others."""
 
 from __future__ import annotations
 
@@ -176,3 +176,55 @@ def test_folders_are_uploaded_by_button_and_dropped(
     drop(shown, tmp_path / "dropped/top.txt", shown.row("tree"))
     shown.press("Replace top.txt")
     expect(shown.page.get_by_text("5 of 5")).to_be_visible()
+
+
+def test_a_link_opens_without_a_login(browsed: BrowsedFiles, shown: FilePage) -> None:
+    here = browsed.folder("shared")
+    (here / "letter.txt").write_text("dear")
+    shown.go("/shared")
+    shown.select("letter.txt")
+    shown.press("Share")
+    shown.page.get_by_label("Password").fill("open sesame")
+    shown.press("Make a link")
+    url = shown.page.get_by_label("Link", exact=True).input_value()
+    shown.page.keyboard.press("Escape")
+    with watched_page(browsed.browser) as (page, reports):
+        page.goto(url)
+        page.get_by_label("Password").fill("open sesame")
+        page.keyboard.press("Enter")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download").click()
+        assert Path(download.value.path()).read_text() == "dear"
+        assert reports == []
+    shown.press("Links")
+    row = shown.dialog.get_by_role("row").filter(has_text="/shared/letter.txt")
+    expect(row).to_contain_text("yes")
+    shown.press("Remove the link of /shared/letter.txt")
+    expect(shown.dialog.get_by_text("There are no links.")).to_be_visible()
+    with watched_page(browsed.browser) as (page, _reports):
+        answer = page.goto(url)
+        assert answer is not None
+        assert answer.status == 404
+
+
+def test_a_shared_folder_shows_hostile_names_as_text(
+    browsed: BrowsedFiles, shown: FilePage
+) -> None:
+    here = browsed.folder("open")
+    (here / XSS).mkdir()
+    (here / XSS / f"{XSS}.txt").write_text("x")
+    shown.go("/open")
+    shown.select(XSS)
+    shown.press("Share")
+    shown.press("Make a link")
+    url = shown.page.get_by_label("Link", exact=True).input_value()
+    size = {"width": 375, "height": 740}
+    with watched_page(browsed.browser, viewport=size, color_scheme="dark") as (page, reports):
+        page.goto(url)
+        expect(page.get_by_role("heading", name=XSS)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        assert accessibility_problems(page) == []
+        with page.expect_download() as download:
+            page.get_by_role("link", name=f"{XSS}.txt").click()
+        assert Path(download.value.path()).read_text() == "x"
+        assert reports == []

@@ -29,17 +29,6 @@ function Quota({ quota }) {
     <span class=${part > 0.95 ? "bad" : "soft"}>${size(Math.max(0, quota.bytes_used))} of ${size(quota.bytes_limit)} used${quota.files_limit ? ` · ${quota.files_used} of ${quota.files_limit} files` : ""}</span></div>`;
 }
 
-// What the service offers beside the files themselves.
-function useOffers() {
-  const [offers, setOffers] = useState({ shares: false, trash: false });
-  useEffect(() => {
-    const tell = (name, asked) => asked.then((value) => setOffers((old) => ({ ...old, [name]: value }))).catch(() => {});
-    tell("shares", fetch("/api/v1/shares", { credentials: "same-origin" }).then((answer) => answer.ok));
-    tell("trash", trashOf("/").then((value) => value.keeps !== null && value.keeps !== undefined));
-  }, []);
-  return offers;
-}
-
 // The entries of the folder of the address; `reload` asks for them again.
 function useFolder(lost) {
   const [path, setPath] = useState(here()), [folder, setFolder] = useState(null), [error, setError] = useState(null), request = useRef(null), timer = useRef(null), took = useRef(0);
@@ -81,7 +70,7 @@ function useNotes(lost) {
   return { shown, failed, say: (words) => add(true, words) };
 }
 
-function Toolbar({ may, selection, act, pick, word, setWord, startSearch, found, stopSearch, offers }) {
+function Toolbar({ may, selection, act, pick, word, setWord, startSearch, found, stopSearch, keeps }) {
   const files = useRef(null), tree = useRef(null), one = selection.length === 1, some = selection.length > 0;
   const picked = (event) => { pick([...event.target.files]); event.target.value = ""; };
   const button = (name, enabled, work, shown, style = "") => (shown ? html`<button class=${style} disabled=${!enabled} onClick=${work}>${name}</button>` : null);
@@ -90,7 +79,7 @@ function Toolbar({ may, selection, act, pick, word, setWord, startSearch, found,
         <input type="file" multiple hidden ref=${files} data-pick="files" onChange=${picked} /><input type="file" webkitdirectory hidden ref=${tree} data-pick="folder" onChange=${picked} />` : null}
       ${button("New folder", true, () => act("folder"), may.make_directory && !found)}
       ${button("Download", some, () => act("download"), may.download)}${button("Rename", one, () => act("rename"), may.rename)}${button("Move", some, () => act("move"), may.rename && !found)}
-      ${button("Share", one, () => act("share"), may.share)}${button("Delete", some, () => act("delete"), may.delete, "danger")}${button("Links", true, () => act("shares"), offers.shares)}${button("Deleted files", true, () => act("trash"), offers.trash)}</div>
+      ${button("Share", one, () => act("share"), may.download)}${button("Delete", some, () => act("delete"), may.delete, "danger")}${button("Links", true, () => act("shares"), may.download)}${button("Deleted files", true, () => act("trash"), keeps)}</div>
     <form class="line search" role="search" onSubmit=${(event) => { event.preventDefault(); if (word.trim()) startSearch(word.trim()); }}>
       <input type="search" value=${word} placeholder="Filter this folder; Enter searches below it" aria-label="Filter or search" onInput=${(event) => { setWord(event.target.value); if (found) stopSearch(); }} onKeyDown=${(event) => { if (event.key === "Escape") { setWord(""); stopSearch(); } }} />
       <button disabled=${!word.trim()}>Search</button>${found ? html`<button type="button" onClick=${() => { setWord(""); stopSearch(); }}>Back to the folder</button>` : null}</form>`;
@@ -104,13 +93,14 @@ function Told({ folder, found, shown, selection }) {
 
 function Browser({ login, lost, uploads }) {
   const notes = useNotes(lost), { path, folder, error, reload, reloadNow } = useFolder(lost), { found, start, stop } = useSearch(path, notes.failed);
-  const [order, setOrder] = useState({ key: "name", down: false }), [word, setWord] = useState(""), [marked, setMarked] = useState(new Set()), [focus, setFocus] = useState(null), [dialog, setDialog] = useState(null), [dropping, setDropping] = useState(false), offers = useOffers();
+  const [order, setOrder] = useState({ key: "name", down: false }), [word, setWord] = useState(""), [marked, setMarked] = useState(new Set()), [focus, setFocus] = useState(null), [dialog, setDialog] = useState(null), [dropping, setDropping] = useState(false), [keeps, setKeeps] = useState(false);
+  useEffect(() => { trashOf("/").then((value) => setKeeps(value.keeps !== null)).catch(() => {}); }, []);
   uploads.landed = (file) => { if (parentOf(file) === here()) reload(); };
   useEffect(() => { setWord(""); setMarked(new Set()); setFocus(null); }, [path]);
   const source = found ? found.entries : folder ? folder.entries : [], small = word.trim().toLowerCase();
   const entries = useMemo(() => sorted(found || !small ? source : source.filter((one) => one.name.toLowerCase().includes(small)), order), [source, order, found ? "" : small]);
   const selection = useMemo(() => (marked.size ? entries.filter((one) => marked.has(one.path)) : []), [entries, marked]);
-  const may = folder ? { ...folder.may, share: folder.may.download && offers.shares } : {};
+  const may = folder ? folder.may : {};
 
   const fetchThem = (chosenOnes) => download(chosenOnes, !found && folder && chosenOnes.length === folder.entries.length ? path : null).catch(notes.failed);
   const done = (words, then) => (result) => { setDialog(null); notes.say(words); reloadNow(); if (found) start(found.word); if (then) then(result); };
@@ -148,14 +138,14 @@ function Browser({ login, lost, uploads }) {
     folder: () => html`<${NewFolder} folder=${path} close=${close} done=${done("The folder is made", setFocus)} />`,
     rename: () => html`<${Rename} entry=${chosenEntries[0]} close=${close} done=${done("Renamed", (to) => { setFocus(to); setMarked(new Set([to])); })} />`,
     move: () => html`<${Move} entries=${chosenEntries} folder=${path} close=${close} changed=${reloadNow} done=${done("Moved", () => setMarked(new Set()))} />`,
-    delete: () => html`<${Delete} entries=${chosenEntries} close=${close} trash=${offers.trash} changed=${reloadNow} done=${done("Deleted", () => setMarked(new Set()))} />`,
+    delete: () => html`<${Delete} entries=${chosenEntries} close=${close} trash=${keeps} changed=${reloadNow} done=${done("Deleted", () => setMarked(new Set()))} />`,
     share: () => html`<${Share} entry=${chosenEntries[0]} close=${close} />`, shares: () => html`<${Shares} close=${close} />`, trash: () => html`<${Trash} path=${path} close=${close} changed=${reloadNow} />`,
     preview: () => html`<${Preview} entry=${dialog.entry} entries=${entries.filter((one) => one.kind !== "directory")} move=${(entry) => { setFocus(entry.path); setDialog({ kind: "preview", entry }); }} close=${close} download=${(entry) => fetchThem([entry])} />`,
   }[dialog.kind]() : null;
 
   return html`<main class=${`browser${dropping ? " dropping" : ""}${uploads.items.length ? " uploading" : ""}`} data-drop=${`Upload into ${text(path)}`} onDragOver=${over} onDragLeave=${(event) => { if (event.target === event.currentTarget) setDropping(false); }} onDrop=${(event) => { if (!may.upload) return; event.preventDefault(); dropInto(event, path); }}>
     ${notes.shown}<div class="line"><${Crumbs} path=${path} dropInto=${dropInto} />${folder ? html`<${Told} folder=${folder} found=${found} shown=${entries.length} selection=${selection} />` : null}</div>
-    <${Toolbar} may=${may} selection=${selection} act=${act} pick=${pick} word=${word} setWord=${setWord} startSearch=${(words) => { setMarked(new Set()); start(words); }} found=${found} stopSearch=${stop} offers=${offers} />
+    <${Toolbar} may=${may} selection=${selection} act=${act} pick=${pick} word=${word} setWord=${setWord} startSearch=${(words) => { setMarked(new Set()); start(words); }} found=${found} stopSearch=${stop} keeps=${keeps} />
     ${error ? html`<section><p class="bad" role="alert">${text(error.message)}</p><div class="line"><button onClick=${reloadNow}>Try again</button>${path === "/" ? null : html`<a href=${place(parentOf(path))}>Up to ${text(parentOf(path))}</a>`}</div></section>` : null}
     ${folder ? html`<${FileList} key=${`${path} ${Boolean(found)}`} label=${found ? `Found below ${text(path)}` : `Files in ${text(path)}`} entries=${entries} order=${order} setOrder=${setOrder} selected=${marked} setSelected=${setMarked} focus=${focus} setFocus=${setFocus} open=${open} keys=${keys} drag=${drag} dropInto=${dropInto} found=${Boolean(found)} />` : error ? null : html`<p class="soft">…</p>`}
     ${folder && !entries.length ? html`<p class="soft">${found ? (found.state === "running" ? "Searching …" : "Nothing was found.") : small ? "No name here contains that." : "The folder is empty."}</p>` : null}
