@@ -84,6 +84,8 @@ class FTPService(MultiService):
         self.drop_privileges: Callable[[], None] = lambda: None
         """Called when the listeners are bound, before a connection is accepted."""
         self.retention: RetentionService | None = None
+        self.prepare_change: Callable[[SettingsChange], Callable[[], object]] = lambda _change: bool
+        """Returns what puts a part of a change into force; raises `ValueError` if nothing can."""
         self.reload_settings: Callable[[], Deferred[None]] | None = None
         """Reads the settings again; None without a TOML file."""
         self.last_steps: list[Callable[[], object]] = [parts.event_log.flush]
@@ -110,7 +112,8 @@ class FTPService(MultiService):
             self.reload_settings().addBoth(lambda _none: self._console.manager.ready("serving"))
 
     def apply(self, change: SettingsChange) -> None:
-        """Put other settings into force."""
+        """Put other settings into force; raises `ValueError`, and then nothing has changed."""
+        use_prepared = self.prepare_change(change)
         self._grace = change.settings.grace
         self.parts.event_log.verbosity = change.settings.log
         self.parts.factory.apply(change.settings.session)
@@ -125,6 +128,7 @@ class FTPService(MultiService):
         loaded = change.new_certificates
         if loaded is not None and self._certificate_reload is not None:
             self._certificate_reload.use(loaded.tls, loaded.paths, loaded.versions)
+        use_prepared()
 
     @property
     def ports(self) -> list[IListeningPort]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.activity.journal.journal_service import JournalService
 from ftpservice.backends.strings import directory_of
+from ftpservice.service.activity.hook_setup import change_hooks
 from ftpservice.service.activity.metrics_service import MetricsService
 from ftpservice.service.activity.otel_setup import OtelService
 from ftpservice.service.activity.resource_readings import MetricSources
@@ -14,6 +16,7 @@ from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.log.transfer_log_file import TransferLogFile
 from ftpservice.service.privileges import owner_for
 from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.settings_reload import SettingsChange
 from ftpservice.service.web_setup import WebServer
 
 __all__ = ["Observed", "join_observers"]
@@ -40,6 +43,20 @@ def join_observers(
         otel.watch(service.parts.realm, observed.hooks)
         otel.setServiceParent(service)
         service.last_steps.append(otel.close)
+
+    def prepare(change: SettingsChange) -> Callable[[], object]:
+        if "hook" not in change.applied:
+            return bool
+        use = change_hooks(observed.hooks, service.parts.realm, change.settings, reactor)
+
+        def apply() -> None:
+            use()
+            if otel is not None:  # new hooks are watched, too
+                otel.watch(service.parts.realm, observed.hooks)
+
+        return apply
+
+    service.prepare_change = prepare
     if settings.metrics and web is not None:
         places = (directory_of(settings.root), settings.data_dir)
         sources = MetricSources(

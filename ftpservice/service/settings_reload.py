@@ -17,6 +17,7 @@ from twisted.python import usage
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.net.tls.server import CertificateError
+from ftpservice.service.activity.hook_setup import check_changed_hooks
 from ftpservice.service.certificates.certificate_setup import LoadedCertificates, load_certificates
 from ftpservice.service.settings.errors import error_text
 from ftpservice.service.settings.options import ServiceOptions
@@ -95,7 +96,8 @@ class SettingsReload:
         pool = self._pool()
         try:
             change = await pool.run(self._read)
-        except (usage.UsageError, CertificateError, OSError) as error:
+            self._apply(change)
+        except (usage.UsageError, CertificateError, OSError, ValueError) as error:
             self._write_error(
                 f"settings not read again: {error_text(error)}; the previous ones stay in force"
             )
@@ -103,7 +105,6 @@ class SettingsReload:
         finally:
             await pool.stop()
         self._options.settings = change.settings
-        self._apply(change)
         self._write_lines(change.lines())
 
     def _read(self) -> SettingsChange:
@@ -114,6 +115,8 @@ class SettingsReload:
         settings = replace(before, **{name.replace("-", "_"): after.value(name) for name in live})
         try:
             settings.check()
+            if "hook" in live:
+                check_changed_hooks(settings)
         except ValueError as error:
             raise usage.UsageError(str(error)) from None
         reloads = not CERTIFICATE_SETTINGS.isdisjoint(live)

@@ -131,6 +131,34 @@ def test_a_malformed_file_changes_nothing_and_is_reported(text: str, message: st
     started.stop()
 
 
+HOOK = """
+[[hook]]
+name = "log"
+on = ["upload"]
+command = ["%s"]
+gate = %s
+"""
+
+
+def test_hooks_change_and_one_that_cannot_work_changes_nothing() -> None:
+    started = Reloaded("", ALICE)
+    realm = started.service.parts.realm
+    assert realm.gates is None
+    assert started.again(HOOK % ("/bin/true", "true")) == ["settings read again, applied: hook"]
+    gates = realm.gates
+    assert gates is not None
+    [line] = started.again(HOOK % ("/no/such", "true"))
+    assert "[[hook]]: hook 'log': command '/no/such' is not an executable file" in line
+    assert line.endswith("; the previous ones stay in force")
+    plugin = HOOK.replace('["%s"]', '"%s"').replace("command", "plugin") % ("no.thing", "true")
+    [line] = started.again(plugin)
+    assert "plugin no.thing" in line
+    assert realm.gates is gates
+    assert started.again("") == ["settings read again, applied: hook"]
+    assert realm.gates is None
+    started.stop()
+
+
 def test_the_command_line_stays_before_the_file() -> None:
     started = Reloaded("idle-timeout = 5", ALICE, "--idle-timeout=7")
     assert started.again("idle-timeout = 9") == ["settings read again: nothing has changed"]
@@ -188,7 +216,7 @@ def test_a_running_service_can_change_most_settings() -> None:
     restart = [name for name, setting in SETTINGS.items() if not setting.live]
     assert restart == [
         "listen", "implicit", "simple", "simple-tls", "root", "auth", "anonymous",
-        "anonymous-root", "upload-digest", "data-dir", "durable", "hook", "http", "https",
+        "anonymous-root", "upload-digest", "data-dir", "durable", "http", "https",
         "http-host", "uid", "gid", "allow-root",
         "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps", "log-format",
         "xferlog", "metrics", "otel-endpoint", "journal", "journal-keep", "journal-size",

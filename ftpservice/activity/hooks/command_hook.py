@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -75,6 +76,8 @@ class HookCommand:
             reactor, f"hook {settings.name}", threads=most, waiting=most + settings.max_waiting
         )
         self._running: set[CommandProcess] = set()
+        self._ending: IDelayedCall | None = None
+        self._ended = 0
 
     @property
     def pending(self) -> int:
@@ -109,23 +112,30 @@ class HookCommand:
 
     def stop(self, seconds: float = 0.0) -> Deferred[int]:
         """Refuse further calls, and end what runs after ``seconds``; fires with their number."""
-        ended: list[CommandProcess] = []
+        self.end_after(seconds)
+        return self.retire()
 
-        def end_all() -> None:
-            ended.extend(self._running)
-            for process in ended:
-                process.stop()
+    def retire(self) -> Deferred[int]:
+        """Refuse further calls; fires when those before have ended, with how many were ended."""
+        return self._pool.stop().addCallback(self._stopped)
 
-        call = self._reactor.callLater(seconds, end_all) if seconds and self._running else None
-        if call is None:
-            end_all()
+    def end_after(self, seconds: float) -> None:
+        """End what runs and waits, after a time."""
+        if seconds and self._running:
+            self._ending = self._reactor.callLater(seconds, self._end_all)
+        else:
+            self._end_all()
 
-        def stopped(_none: None) -> int:
-            if call is not None and call.active():
-                call.cancel()
-            return len(ended)
+    def _end_all(self) -> None:
+        for process in self._running:
+            process.stop()
+        self._ended += len(self._running)
 
-        return self._pool.stop().addCallback(stopped)
+    def _stopped(self, _none: None) -> int:
+        ending, self._ending = self._ending, None
+        if ending is not None and ending.active():
+            ending.cancel()
+        return self._ended
 
 
 def _run_in_thread(process: CommandProcess, file: HeldDescriptor | None) -> CommandOutcome:
@@ -194,6 +204,14 @@ class CommandHook:
     def stop(self) -> Deferred[None]:
         """Wait a little for what runs and waits, then end it; what is lost is counted."""
         return self._command.stop(STOP_SECONDS).addCallback(self._stopped)
+
+    def retire(self) -> Deferred[None]:
+        """Wait for what runs and waits, without a limit but its own; take nothing more."""
+        return self._command.retire().addCallback(self._stopped)
+
+    def hurry(self) -> None:
+        """End in a little while what `retire` waits for."""
+        self._command.end_after(STOP_SECONDS)
 
     def _stopped(self, ended: int) -> None:
         lost = ended + self._dropped

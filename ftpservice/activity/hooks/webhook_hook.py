@@ -73,6 +73,9 @@ class _Wait:
 class WebhookHook:
     """The webhook of ``settings``, with its spool in ``directory``."""
 
+    is_exclusive = True
+    """Two of one name cannot work at a time: they have one spool."""
+
     def __init__(
         self,
         settings: HookSettings,

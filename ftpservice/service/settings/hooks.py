@@ -21,6 +21,7 @@ class HookTables:
         "Tables [[hook]], in the file only: commands, webhooks and plugins that are told of "
         "events, or that may refuse uploads, deletions and logins ([hooks](hooks.md)).",
         parse_hook,
+        live=True,
         example='name = "log", on = ["upload"], command = ["/usr/bin/logger"]',
     )
 

@@ -171,3 +171,31 @@ async def test_what_became_of_events_is_counted_and_told(tmp_path):
         (("hook", "h", "upload", "s-1", "s-1-2"), "failed"),
     ]
     assert hook.record.seconds == sum(run.seconds for run in runs) > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_runs_and_waits_ends_normally_when_a_hook_is_retired(lines, tmp_path):
+    async with nothing_left():
+        script = f"while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; cat >> {tmp_path}/told"
+        hook = CommandHook(settings(script, max_running=1), reactor)
+        for number in range(3):
+            hook.deliver(None, {"id": str(number)})
+        ending = hook.retire()
+        assert not ending.called
+        (tmp_path / "go").touch()
+        await ending
+        told = [json.loads(line)["id"] for line in (tmp_path / "told").read_text().splitlines()]
+        assert told == ["0", "1", "2"]
+        assert lines == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_end_of_the_service_ends_a_hook_that_is_retired(lines, monkeypatch):
+    monkeypatch.setattr(command_hook, "STOP_SECONDS", 0.05)
+    async with nothing_left():
+        hook = CommandHook(settings("sleep 60"), reactor)
+        hook.deliver(None, {"id": "a"})
+        ending = hook.retire()
+        hook.hurry()
+        await ending
+        assert lines[-1] == "the hook h has missed 1 events"

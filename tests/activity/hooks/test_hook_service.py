@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 
 from ftpservice.activity.hooks.hook_service import (
     DELAY_SECONDS,
+    HookPlan,
     HookService,
     build_gates,
     build_hooks,
@@ -155,9 +156,88 @@ def test_gates_keep_the_order_and_terms_of_the_settings():
     told = HookSettings("told", ("upload",), command=("/bin/true",))
     first = HookSettings("first", ("upload",), on_failure="accept", accounts=("ann",), **terms)
     second = HookSettings("second", ("delete",), **terms)
-    rules = build_gates([told, first, second], Clock())
+    rules = [rule for _, rule in build_gates([told, first, second], Clock())]
     assert [rule.name for rule in rules] == ["first", "second"]
     assert rules[0].accepts_on_failure
     assert rules[0].concerns("ann", ())
     assert not rules[0].concerns("bob", ())
     assert not rules[1].accepts_on_failure
+
+
+class OldWay(Way):
+    """A command that goes on for a while after its table has changed."""
+
+    def __init__(self):
+        super().__init__()
+        self.ending, self.is_hurried = Deferred(), False
+
+    def retire(self):
+        return self.ending
+
+    def hurry(self):
+        self.is_hurried = True
+
+
+class Exclusive(Way):
+    is_exclusive = True
+
+
+def changed(bench, *hooks):
+    bench.service.use(HookPlan(hooks, ()))
+
+
+def test_other_settings_replace_what_has_changed_and_keep_the_rest():
+    bench, kept, new = Bench(on=("upload",)), Way(), OldWay()
+    rest = HookSettings("rest", on=("download",))
+    bench.stream.publish(UP)
+    changed(bench, (rest, kept))
+    assert (bench.way.told, bench.way.is_stopped) == ([UP], True)
+    assert kept.is_started
+    kept.is_started = False
+    changed(bench, (rest, kept), (HookSettings("h", on=("upload",)), new))
+    bench.publish(UP, DOWN)
+    assert (bench.way.told, kept.told, new.told) == ([UP], [DOWN], [UP])
+    assert (kept.is_started, kept.is_stopped, new.is_started) == (False, False, True)
+
+
+def test_what_an_old_command_has_begun_ends_normally_or_with_the_service():
+    bench, old, new = Bench(on=("upload",)), OldWay(), Way()
+    changed(bench, (HookSettings("h", on=("upload",), max_running=2), old))
+    changed(bench, (HookSettings("h", on=("upload",), max_running=3), new))
+    assert (old.is_stopped, new.is_started) == (False, True)
+    ended = []
+    bench.service.finish().addCallback(ended.append)
+    assert (old.is_hurried, ended) == (True, [])
+    old.ending.callback(None)
+    assert ended
+
+
+def test_a_new_webhook_waits_for_the_one_that_has_its_spool():
+    bench = Bench(on=("refusal",))
+    ways = [Exclusive(), Exclusive(), Exclusive()]
+    ways[0].ending = Deferred()
+    for number, way in enumerate(ways):
+        changed(bench, (HookSettings("w", on=("upload",), max_waiting=number + 1), way))
+    assert [way.is_started for way in ways] == [True, False, False]
+    assert bench.publish(UP) == []
+    assert ways[2].told == [UP]
+    ways[0].ending.callback(None)
+    assert [way.is_started for way in ways] == [True, True, True]
+    assert [way.is_stopped for way in ways] == [True, True, False]
+    ended = []
+    bench.service.finish().addCallback(ended.append)
+    assert ways[2].is_stopped
+    assert ended
+
+
+def test_gates_of_tables_that_stay_are_kept_and_a_table_that_cannot_work_changes_nothing():
+    service, terms = HookService([], Clock()), {"gate": True, "command": ("/bin/true",)}
+    first, second = (HookSettings(name, ("upload",), **terms) for name in ("a", "b"))
+    service.use(service.plan([first], None))
+    (kept,) = service.gates
+    service.use(service.plan([second, first], None))
+    assert [rule.name for rule in service.gates] == ["b", "a"]
+    assert service.gates[1] is kept
+    with pytest.raises(ValueError, match="hook 'p': plugin nothing"):
+        service.plan([HookSettings("p", ("upload",), gate=True, plugin="nothing")], None)
+    assert service.gates[1] is kept

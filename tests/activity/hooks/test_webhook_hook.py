@@ -1,11 +1,13 @@
 """When a webhook is sent what, with a receiver that is played by the test."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
+from ftpservice.activity.hooks.hook_service import HookPlan, HookService
 from ftpservice.activity.hooks.hook_settings import HookSettings
 from ftpservice.activity.hooks.webhook_hook import GIVE_UP_SECONDS, WebhookHook
 from ftpservice.activity.hooks.webhook_request import Answer, Verdict
@@ -249,3 +251,20 @@ def test_a_name_that_is_not_unicode_is_valid_json_all_the_same(bench):
     }
     bench.hook.deliver(None, {"id": "b", "path": "/\udce9"})
     assert json.loads(sent[1].decode())["path"] == r"/\xe9"
+
+
+def test_a_changed_webhook_sends_what_the_one_before_it_has_not(tmp_path):
+    old, new = Bench(tmp_path), Bench(tmp_path)
+    service = HookService([(old.settings, old.hook)], new.clock)
+    service.startService()
+    old.receiver.answers = [LATER]
+    old.deliver("a", "b")
+    assert old.receiver.ids == ["a"]
+    service.use(HookPlan([(replace(new.settings, webhook="http://b/"), new.hook)], ()))
+    new.deliver("c")
+    assert new.receiver.ids == ["a", "b", "c"]
+    assert old.receiver.ids == ["a"]
+    ended = []
+    service.finish().addCallback(ended.append)
+    assert ended
+    assert old.clock.getDelayedCalls() == new.clock.getDelayedCalls() == []
