@@ -159,6 +159,16 @@ def test_hooks_change_and_one_that_cannot_work_changes_nothing() -> None:
     started.stop()
 
 
+def test_gates_that_are_new_are_watched_for_traces() -> None:
+    started = Reloaded("", ALICE, "--otel-endpoint=http://127.0.0.1:9")
+    started.again(HOOK % ("/bin/true", "true"))
+    gates = started.service.parts.realm.gates
+    assert gates is not None
+    [rule] = gates._rules
+    assert rule.record.listener is not None
+    started.stop()
+
+
 def test_the_command_line_stays_before_the_file() -> None:
     started = Reloaded("idle-timeout = 5", ALICE, "--idle-timeout=7")
     assert started.again("idle-timeout = 9") == ["settings read again: nothing has changed"]
