@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from ftpservice.activity.hooks.hook_service import HookService
@@ -43,20 +44,7 @@ def join_observers(
         otel.watch(service.parts.realm, observed.hooks)
         otel.setServiceParent(service)
         service.last_steps.append(otel.close)
-
-    def prepare(change: SettingsChange) -> Callable[[], object]:
-        if "hook" not in change.applied:
-            return bool
-        use = change_hooks(observed.hooks, service.parts.realm, change.settings, reactor)
-
-        def apply() -> None:
-            use()
-            if otel is not None:  # new hooks are watched, too
-                otel.watch(service.parts.realm, observed.hooks)
-
-        return apply
-
-    service.prepare_change = prepare
+    service.prepare_change = partial(_prepare_hooks, service, observed, otel, reactor)
     if settings.metrics and web is not None:
         places = (directory_of(settings.root), settings.data_dir)
         sources = MetricSources(
@@ -74,3 +62,24 @@ def join_observers(
         transfer_log.setServiceParent(service)
         service.reopen_steps.append(transfer_log.reopen)
         service.last_steps.append(transfer_log.close)
+
+
+def _prepare_hooks(
+    service: FTPService,
+    observed: Observed,
+    otel: OtelService | None,
+    reactor: Any,
+    change: SettingsChange,
+) -> Callable[[], object]:
+    """Return what replaces the hooks, if they have changed; raises `ValueError`."""
+    if "hook" not in change.applied:
+        return bool
+    realm, hooks = service.parts.realm, observed.hooks
+    use = change_hooks(hooks, realm, change.settings, reactor)
+
+    def apply() -> None:
+        use()
+        if otel is not None:  # new hooks are watched, too
+            otel.watch(realm, hooks)
+
+    return apply
