@@ -18,6 +18,7 @@ from ftpservice.admin.group_commands import group
 from ftpservice.admin.import_command import import_users
 from ftpservice.admin.quota_command import quota
 from ftpservice.admin.replay_command import replay
+from ftpservice.admin.second_factor_commands import second_factor
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.share_commands import share
 from ftpservice.admin.token_commands import token
@@ -64,6 +65,7 @@ def serve(options: Sequence[str]) -> None:
 
 
 user.add_command(import_users)
+user.add_command(second_factor)
 ftpservice.add_command(user)
 ftpservice.add_command(group)
 ftpservice.add_command(db)

@@ -42,6 +42,7 @@ from ftpservice.service.privileges import Privileges, owner_for
 from ftpservice.service.settings.directories import Owner, acting_as, check_directories
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.service.web_setup import check_factor_extras
 from ftpservice.storage.interfaces import IStorageSource
 
 __all__ = ["settings_warnings", "start_warnings"]
@@ -64,6 +65,7 @@ def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     check_log(settings.log_file, owner)
     check_transfer_log(settings.xferlog, owner)
     _check_extras(settings)
+    check_factor_extras(settings)
     _check_files(settings, reactor, owner)
     portal_checkers_for(settings, checkers)
     hooks_for(settings, reactor, owner)

@@ -15,6 +15,8 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import LoopingCall, deferLater
 
 from ftpservice.accounts.account_store import IInterruptibleStore
+from ftpservice.accounts.second_factors.one_time_codes import TOTP_EXTRA_TEXT, has_totp_extra
+from ftpservice.accounts.second_factors.passkeys import has_passkey_extra
 from ftpservice.accounts.stores.store_choice import only_changeable_store
 from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.activity.reports.journal_reader import JournalReader
@@ -24,20 +26,32 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.events import LoginFailed, TransferEnded, TransferStarted
 from ftpservice.service.activity.recorders import Recorders
 from ftpservice.service.listeners import Listener
+from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.storage.quota.book import QuotaBook
 
 if TYPE_CHECKING:
+    from ftpservice.web.access.factor_access import FactorAccess
     from ftpservice.web.access.portal_access import PortalAccess
     from ftpservice.web.access.request_access import RequestAccess
+    from ftpservice.web.access.security_access import SecurityAccess
     from ftpservice.web.api.api_parts import ApiParts
     from ftpservice.web.api.past_activity import PastActivity
     from ftpservice.web.http.web_site import WebSite
     from ftpservice.web.shares.shares import Shares
 
-__all__ = ["WebServer", "WebSources", "serve_api", "web_server"]
+__all__ = ["WebServer", "WebSources", "check_factor_extras", "serve_api", "web_server"]
 
-POOLS = {"tokens": 1, "accounts": 4, "space": 1, "archives": 2, "uploads": 1, "shares": 2}
+POOLS = {
+    "tokens": 1,
+    "factors": 1,
+    "accounts": 4,
+    "space": 1,
+    "archives": 2,
+    "uploads": 1,
+    "shares": 2,
+}
 """Threads by what they are for: a store or a file system that hangs delays nothing else."""
 POOL_WAITING = 50
 LOCAL = "local"
@@ -71,6 +85,7 @@ class WebServer(Service):
         self._timers: tuple[Any, ...] = ()
         """What takes samples, and what has listeners."""
         self._past: PastActivity | None = None
+        self._challenges: tuple[Any, ...] = ()
         self._store = only_changeable_store(options.stores)
         self._pools = {
             name: BlockingPool(reactor, f"http {name}", threads, POOL_WAITING)
@@ -101,13 +116,14 @@ class WebServer(Service):
             partial(_allows_password, sources.factory),
             reactor.seconds,
         )
-        parts = self._parts(sources)
+        factors = self._factor_access(sources)
+        parts = self._parts(sources, factors)
         live = LiveStream(parts, reactor)
         mount_api(self.site, access, parts, live)
-        mount_page(self.site, access)
+        mount_page(self.site, access, self._serve_security(access, factors))
         self._serve_shares(portal, parts.shares, sources.factory)
         self._serve_uploads(access, sources.factory)
-        self._timers = (parts.past.history, live, sessions)
+        self._timers = (parts.past.history, live, sessions, *self._challenges)
         self._past = parts.past
 
     def _serve_uploads(self, access: RequestAccess, factory: FTPFactory) -> None:
@@ -136,13 +152,33 @@ class WebServer(Service):
         file = ShareFile(Path(place, SHARE_FILE), time.time) if place is not None else None
         return Shares(file, self._pools["shares"], time.time)
 
+    def _factor_access(self, sources: WebSources) -> FactorAccess:
+        from ftpservice.accounts.second_factors.factor_file import FACTOR_FILE, FactorFile
+        from ftpservice.web.access.factor_access import FactorAccess
+
+        place, pause = self._options.settings.data_dir, partial(deferLater, self.site.reactor)
+        file = FactorFile(Path(place, FACTOR_FILE)) if place is not None else None
+        return FactorAccess(file, self._pools["factors"], sources.factory, pause)
+
+    def _serve_security(self, access: RequestAccess, factors: FactorAccess) -> SecurityAccess:
+        """Let logins ask for second factors; return what accounts manage theirs with."""
+        from ftpservice.web.access.login_challenges import LoginChallenges
+        from ftpservice.web.access.second_step import SecondStep
+        from ftpservice.web.access.security_access import SecurityAccess
+
+        challenges = LoginChallenges(self.site.reactor)
+        required = self._options.settings.require_second_factor
+        access.second_step = SecondStep(factors, challenges, required)
+        self._challenges = (challenges,)
+        return SecurityAccess(access, factors)
+
     def startService(self) -> None:
         """Begin to take samples for the charts."""
         super().startService()
         for history in self._timers[:1]:
             history.start()
 
-    def _parts(self, sources: WebSources) -> ApiParts:
+    def _parts(self, sources: WebSources, factors: FactorAccess) -> ApiParts:
         from ftpservice.web.api.activity_history import ActivityHistory
         from ftpservice.web.api.api_parts import ApiParts
         from ftpservice.web.api.live_sessions import LiveSessions
@@ -171,6 +207,7 @@ class WebServer(Service):
             time.time(),
             [place for place in dict.fromkeys(places) if place],
             self._pools["archives"],
+            factors,
             sources.quotas,
             sources.hooks,
             shares=self._shares(),
@@ -202,6 +239,7 @@ def web_server(options: ServiceOptions, factory: FTPFactory, reactor: Any) -> We
     settings = options.settings
     if not (settings.http or settings.https):
         return None
+    check_factor_extras(settings)
     from ftpservice.web.http.health import HealthResource, ReadinessResource
     from ftpservice.web.http.host_names import HostNames
     from ftpservice.web.http.web_site import WebFactory, WebSite
@@ -215,6 +253,12 @@ def web_server(options: ServiceOptions, factory: FTPFactory, reactor: Any) -> We
     site.mount("/healthz", HealthResource())
     site.mount("/readyz", ReadinessResource(_readiness(factory)))
     return WebServer(site, factory_of, options, reactor)
+
+
+def check_factor_extras(settings: ServiceSettings) -> None:
+    """Raise `CannotStart` if second factors are required and none is possible."""
+    if settings.require_second_factor and not (has_totp_extra() or has_passkey_extra()):
+        raise CannotStart(f"--require-second-factor: {TOTP_EXTRA_TEXT}")
 
 
 def serve_api(server: WebServer | None, sources: WebSources) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ftpservice.web.api import account_routes, past_routes, service_routes
+from ftpservice.web.api import account_routes, factor_routes, past_routes, service_routes
 from ftpservice.web.api.api_parts import ApiParts
 from ftpservice.web.api.api_resource import ApiResource, CallerAccess
 from ftpservice.web.api.live_stream import LiveStream
@@ -22,6 +22,7 @@ for table in (
     service_routes.routes,
     past_routes.routes,
     account_routes.routes,
+    factor_routes.routes,
     listing_routes.routes,
     content_routes.routes,
     change_routes.routes,

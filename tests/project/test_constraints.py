@@ -10,7 +10,18 @@ from packaging.utils import canonicalize_name
 
 from tests.support.service_process import CHECKOUT
 
-EXTRAS = ("acme", "ldap", "metrics", "otel", "pam", "shell", "sql", "timezones")
+EXTRAS = (
+    "acme",
+    "ldap",
+    "metrics",
+    "otel",
+    "pam",
+    "passkeys",
+    "shell",
+    "sql",
+    "timezones",
+    "totp",
+)
 """Those whose packages are pinned."""
 PINS = {
     canonicalize_name(pin.name): pin

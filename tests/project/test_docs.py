@@ -70,6 +70,7 @@ ACRONYMS = frozenset(
             "DES",
             "OTLP",
             "SSHA",
+            "TOTP",
             "ALL",
             "ALPN",
             "CCC",

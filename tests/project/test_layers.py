@@ -28,7 +28,12 @@ RANKS: dict[str, list[set[str]]] = {
         {"backends.local", "backends.memory", "backends.ftp_shell", "backends.mounts"},
         {"backends.gates"},
         {"backends"},
-        {"accounts.defence", "accounts.foreign_hashes", "accounts.groups"},
+        {
+            "accounts.defence",
+            "accounts.foreign_hashes",
+            "accounts.groups",
+            "accounts.second_factors",
+        },
         {"accounts"},
         {"accounts.stores"},
         {"accounts.external"},

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.accounts.account import Account, IAccount
+from ftpservice.accounts.second_factors.factor_file import FactorFile
 from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.control.factory import FTPFactory
@@ -24,9 +25,13 @@ from ftpservice.storage.errors import Exists
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.testing.contract.case import create_file
+from ftpservice.web.access.factor_access import FactorAccess
+from ftpservice.web.access.login_challenges import LoginChallenges
 from ftpservice.web.access.page_sessions import PageSessions
 from ftpservice.web.access.portal_access import PortalAccess
 from ftpservice.web.access.request_access import RequestAccess
+from ftpservice.web.access.second_step import SecondStep
+from ftpservice.web.access.security_access import SecurityAccess
 from ftpservice.web.access.token_access import TokenAccess
 from ftpservice.web.api.api_resource import ApiResource
 from ftpservice.web.api_mount import API_ROUTES
@@ -60,7 +65,12 @@ class NamedRealm:
 class PageInMemory:
     """A site with ``/login``, and the accounts of a `NamedRealm`."""
 
-    def __init__(self, settings: SessionSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: SessionSettings | None = None,
+        factor_file: FactorFile | None = None,
+        required: tuple[str, ...] = (),
+    ) -> None:
         self.memory, self.realm = SiteInMemory(), NamedRealm()
         self.clock, self.site = self.memory.clock, self.memory.site
         checker = InMemoryUsernamePasswordDatabaseDontUse()
@@ -78,7 +88,19 @@ class PageInMemory:
             lambda _is_secure, _host: True,
             self.clock.seconds,
         )
-        self.site.mount("/login", LoginResource(self.access))
+        self.now = 1_700_000_000.0
+        """The time of second factors."""
+        factors = FactorAccess(
+            factor_file,
+            InlineRunner(),
+            self.factory,
+            lambda _seconds: succeed(None),
+            lambda: self.now,
+        )
+        self.challenges = LoginChallenges(self.clock)
+        self.access.second_step = SecondStep(factors, self.challenges, required)
+        security = SecurityAccess(self.access, factors)
+        self.site.mount("/login", LoginResource(self.access, security))
         parts = SimpleNamespace(archive_pool=InlineRunner())
         self.site.mount("/api/v1", ApiResource(API_ROUTES, self.access, parts))
         self.cookie = self.csrf = ""
@@ -88,8 +110,15 @@ class PageInMemory:
         given = json.dumps({"user": user, "password": password}).encode()
         answer = self.ask("POST", "/login", given)
         if answer.status == 200:
-            self.cookie = answer.headers["set-cookie"].partition(";")[0]
-            self.csrf = answer.json["csrf"]
+            self.cookie = _cookie(answer)
+            self.csrf = answer.json.get("csrf", "")
+        return answer
+
+    def send(self, path: str, **body: Any) -> Answer:
+        """Send a JSON object to a path below ``/login``."""
+        answer = self.ask("POST", f"/login/{path}", json.dumps(body).encode())
+        if "csrf" in answer.json:
+            self.cookie, self.csrf = _cookie(answer), answer.json["csrf"]
         return answer
 
     @property
@@ -133,6 +162,7 @@ class PageInMemory:
     def stop(self) -> None:
         """End everything; nothing may be left on the clock."""
         self.sessions.stop()
+        self.challenges.stop()
         self.factory.stopFactory()
         assert self.factory.sessions == {}
         assert self.clock.getDelayedCalls() == []
@@ -146,3 +176,7 @@ def done(work: Any) -> Any:
     if isinstance(result, Failure):
         result.raiseException()
     return result
+
+
+def _cookie(answer: Answer) -> str:
+    return answer.headers["set-cookie"].partition(";")[0]

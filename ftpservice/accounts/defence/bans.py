@@ -35,6 +35,7 @@ __all__ = ["Ban", "BanList", "BanRules", "parse_networks"]
 
 POINTS = {
     LoginRefusal.WRONG_PASSWORD: 1.0,
+    LoginRefusal.WRONG_FACTOR: 1.0,
     LoginRefusal.REFUSED: 1.0,
     LoginRefusal.UNKNOWN_NAME: 2.0,
 }

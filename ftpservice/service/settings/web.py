@@ -50,8 +50,20 @@ class WebSettings:
         example='["ftp.example.com"]',
     )
 
-    def check_web(self, offers_tls: bool) -> None:
+    require_second_factor: tuple[str, ...] = setting(
+        TEXTS,
+        (),
+        "Whose logins to the HTTP server need a second factor: admins (accounts with the right "
+        "admin), all, the name of an account, or a group such as @staff.",
+        example='["admins"]',
+    )
+
+    def check_web(self, offers_tls: bool, data_dir: str | None) -> None:
         """Raise `SettingsConflict` if the HTTP server cannot have these endpoints."""
+        if self.require_second_factor and not (self.http or self.https):
+            raise SettingsConflict("--require-second-factor needs --http or --https")
+        if self.require_second_factor and data_dir is None:
+            raise SettingsConflict("--require-second-factor needs --data-dir, where they are kept")
         if self.https and not offers_tls:
             raise SettingsConflict("--https needs TLS: remove --tls off")
         for option, endpoints in (("http", self.http), ("https", self.https)):

@@ -16,6 +16,7 @@ from ftpservice.web.access.account_session import AccountSession
 from ftpservice.web.access.page_sessions import PageSession, PageSessions, cookie_name
 from ftpservice.web.access.portal_access import PortalAccess
 from ftpservice.web.access.scopes import Caller, Scope
+from ftpservice.web.access.second_step import SecondStep
 from ftpservice.web.access.token_access import TokenAccess
 from ftpservice.web.http.problems import Problem
 
@@ -51,6 +52,8 @@ class RequestAccess:
         self._sessions = sessions
         self._allows = allows
         self._seconds = seconds
+        self.second_step: SecondStep | None = None
+        """What asks for second factors; None: passwords are enough."""
 
     async def caller(self, request: Any, *, has_json: bool = True) -> Caller:
         """Return the caller; raises `Problem`. ``has_json``: a body is to be JSON."""
@@ -73,7 +76,29 @@ class RequestAccess:
         _check_origin(request)
         user, password = _given(request)
         account = await self._portal.check(user, password, request.peer_host, request.tls)
+        if self.second_step is not None:
+            try:
+                wanted = await self.second_step.begin(request, user, account)
+            except BaseException:
+                account.end("")
+                raise
+            if wanted is not None:
+                return {"user": user, "second_factor": wanted}
         return self._begin(request, user, account)
+
+    async def finish_log_in(self, request: Any) -> dict[str, Any]:
+        """Complete a login that needs a second factor, which is in the body; raises `Problem`."""
+        self._check_transport(request)
+        _check_origin(request)
+        if self.second_step is None:
+            raise Problem(404, "There are no second factors.")
+        user, account = await self.second_step.finish(request)
+        return self._begin(request, user, account)
+
+    async def confirm_password(self, request: Any, user: str, password: str) -> None:
+        """Return if a password is right, of somebody who has logged in; raises `Problem`."""
+        account = await self._portal.check(user, password, request.peer_host, request.tls)
+        account.end("")
 
     def _begin(self, request: Any, user: str, account: AccountSession) -> dict[str, Any]:
         """Begin the login of an account whose credentials are right; raises `Problem`."""

@@ -6,10 +6,7 @@ block. Changes by several processes at a time follow one another.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
-import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftpservice.accounts.second_factors.private_json import PrivateJSON
 from ftpservice.web.access.scopes import Scope, parse_scopes
 
 __all__ = ["TOKEN_FILE", "ApiToken", "TokenFile", "TokenFileError", "token_hash"]
@@ -28,7 +26,6 @@ PREFIX = "fts_"
 RANDOM_BYTES = 32
 MAX_TOKENS = 1000
 MAX_NAME_LENGTH = 100
-FILE_MODE = 0o600
 
 
 class TokenFileError(Exception):
@@ -67,15 +64,13 @@ class TokenFile:
 
     def __init__(self, path: Path, seconds: Callable[[], float]) -> None:
         self.path = path
+        self._file = PrivateJSON(path)
         self._seconds = seconds
 
     def read(self) -> dict[str, ApiToken]:
         """Return the tokens by their hash; raises `TokenFileError`."""
         try:
-            content = json.loads(self.path.read_bytes())
-            tokens = [_token(entry) for entry in content["tokens"]]
-        except FileNotFoundError:
-            return {}
+            tokens = [_token(entry) for entry in self._file.read().get("tokens", ())]
         except OSError as error:
             raise TokenFileError(f"{self.path}: {error.strerror}") from None
         except (ValueError, TypeError, KeyError):
@@ -84,11 +79,7 @@ class TokenFile:
 
     def version(self) -> tuple[int, ...]:
         """Return what differs after a change of the file; empty without a file."""
-        try:
-            found = os.stat(self.path)
-        except OSError:
-            return ()
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return self._file.version()
 
     def add(self, name: str, scopes: frozenset[Scope], seconds: float | None) -> str:
         """Add a token that is valid for that time; return its secret, which is kept nowhere.
@@ -121,22 +112,12 @@ class TokenFile:
     def _changing(self) -> Iterator[dict[str, ApiToken]]:
         """Lock the file and yield its tokens, which are written afterwards."""
         try:
-            with open(self.path.with_suffix(".lock"), "a", opener=_private) as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with self._file.locked():
                 tokens = self.read()
                 yield tokens
-                self._write(tokens)
+                self._file.write({"tokens": [token.to_json() for token in tokens.values()]})
         except OSError as error:
             raise TokenFileError(f"{self.path}: {error.strerror}") from None
-
-    def _write(self, tokens: Mapping[str, ApiToken]) -> None:
-        new = self.path.with_suffix(".new")
-        content = json.dumps({"tokens": [token.to_json() for token in tokens.values()]}, indent=1)
-        with open(new, "w", opener=_private) as file:
-            file.write(content + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self.path)
 
 
 def _token(entry: Mapping[str, Any]) -> ApiToken:
@@ -148,7 +129,3 @@ def _token(entry: Mapping[str, Any]) -> ApiToken:
         float(entry["created"]),
         None if expires is None else float(expires),
     )
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)

@@ -15,6 +15,7 @@ from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.events import AdminAction
 from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.web.access.factor_access import FactorAccess
 from ftpservice.web.api.live_sessions import LiveSessions
 from ftpservice.web.api.past_activity import PastActivity
 from ftpservice.web.api.routes import ApiCall
@@ -46,6 +47,7 @@ class ApiParts:
     """Directories whose space is shown."""
     archive_pool: BlockingRunner
     """For the checksums of archives."""
+    factors: FactorAccess
     quotas: QuotaBook | None = None
     hooks: HookService | None = None
     shares: Any = None

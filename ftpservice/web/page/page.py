@@ -32,7 +32,11 @@ PAGE_POLICY = (
 )
 FILES_POLICY = PAGE_POLICY + b"; frame-src 'self'"
 """The file browser shows PDF in a frame."""
-PAGES = {"index.html": ("/", PAGE_POLICY), "files.html": ("/files", FILES_POLICY)}
+PAGES = {
+    "index.html": ("/", PAGE_POLICY),
+    "files.html": ("/files", FILES_POLICY),
+    "security.html": ("/security", PAGE_POLICY),
+}
 """The documents, each with its path and its policy; all other files are below ``/assets/``."""
 
 
@@ -45,8 +49,21 @@ class BrowserAccess(Protocol):
     async def current(self, request: Any) -> Any:
         """Return the login."""
 
+    async def finish_log_in(self, request: Any) -> Any:
+        """Complete a login that needs a second factor."""
+
     async def log_out(self, request: Any) -> Any:
         """End the login."""
+
+
+class FactorChanges(Protocol):
+    """Shows and changes the second factors of an account; each method raises `Problem`."""
+
+    async def show(self, request: Any) -> Any:
+        """Return what the account has."""
+
+    async def change(self, request: Any, operation: str) -> Any:
+        """Carry out an operation."""
 
 
 class FileResource(Resource):
@@ -75,20 +92,32 @@ class FileResource(Resource):
 
 
 class LoginResource(Resource):
-    """GET tells the login of a browser, POST begins one, DELETE ends it."""
+    """GET tells the login of a browser, POST begins one, DELETE ends it.
+
+    Below it, POST ``second-factor`` completes a login, and ``factors`` has the second factors of
+    the account.
+    """
 
     isLeaf = True
 
-    def __init__(self, access: BrowserAccess) -> None:
+    def __init__(self, access: BrowserAccess, factors: FactorChanges) -> None:
         super().__init__()
         self._access = access
+        self._factors = factors
 
     def render_GET(self, request: WebRequest) -> int:
         """Tell who is logged in."""
-        return self._answer(request, self._access.current)
+        shows = _words(request) == ["factors"]
+        return self._answer(request, self._factors.show if shows else self._access.current)
 
     def render_POST(self, request: WebRequest) -> int:
         """Log in."""
+        words = _words(request)
+        if words == ["second-factor"]:
+            return self._answer(request, self._access.finish_log_in)
+        if words[:1] == ["factors"]:
+            operation = "/".join(words[1:])
+            return self._answer(request, lambda asked: self._factors.change(asked, operation))
         return self._answer(request, self._access.log_in)
 
     def render_DELETE(self, request: WebRequest) -> int:
@@ -110,10 +139,14 @@ class LoginResource(Resource):
         return NOT_DONE_YET
 
 
-def mount_page(site: WebSite, access: BrowserAccess) -> None:
+def _words(request: WebRequest) -> list[str]:
+    return [word.decode("ascii", "replace") for word in request.postpath or ()]
+
+
+def mount_page(site: WebSite, access: BrowserAccess, factors: FactorChanges) -> None:
     """Serve the pages, their files at ``/assets/`` and the logins at ``/login``."""
     for file in files("ftpservice.web.page").joinpath("assets").iterdir():
         if "." + file.name.rpartition(".")[2] in CONTENT_TYPES:
             resource = FileResource(file.name, file.read_bytes())
             site.mount(PAGES.get(file.name, (f"/assets/{file.name}", b""))[0], resource)
-    site.mount("/login", LoginResource(access))
+    site.mount("/login", LoginResource(access, factors))

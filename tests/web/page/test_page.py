@@ -16,8 +16,8 @@ ASSETS = Path(ftpservice.web.page.__file__).parent / "assets"
 
 def test_they_are_served_under_a_strict_policy_and_not_sent_twice() -> None:
     served = SiteInMemory()
-    mount_page(served.site, object())  # type: ignore[arg-type]
-    for page in ("/", "/files"):
+    mount_page(served.site, object(), object())  # type: ignore[arg-type]
+    for page in ("/", "/files", "/security"):
         start = served.ask(f"GET {page}")
         assert (start.status, start.headers["content-type"]) == (200, "text/html; charset=utf-8")
         policy = start.headers["content-security-policy"]

@@ -6,6 +6,7 @@ import { Accounts } from "./accounts.js";
 import { Bans } from "./bans.js";
 import { AddressPage, FilePage, SessionPage, UserPage } from "./details.js";
 import { Events } from "./events.js";
+import { Login } from "./login.js";
 import { Overview } from "./overview.js";
 import { Sessions } from "./sessions.js";
 
@@ -14,27 +15,9 @@ const WITHIN = { user: "accounts", address: "sessions", session: "sessions", fil
 const ENDED = "Your login has ended. Log in again.";
 const place = () => location.hash.slice(1).split("/").map(unpart);
 
-function Login({ done }) {
-  const [error, setError] = useState("");
-  const submit = async (event) => {
-    event.preventDefault();
-    const form = new FormData(event.target);
-    setError("");
-    try { done(await ask("POST", "/login", { user: form.get("user"), password: form.get("password") })); }
-    catch (problem) { setError(problem.message); }
-  };
-  return html`<main><form class="login" onSubmit=${submit}>
-    <h1>ftpservice</h1>
-    <label>Account<input name="user" autocomplete="username" required autofocus /></label>
-    <label>Password<input name="password" type="password" autocomplete="current-password" required /></label>
-    <p class="bad" role="alert">${error}</p>
-    <button class="main">Log in</button>
-  </form></main>`;
-}
-
 function NoAdmin({ leave }) {
   return html`<main><div class="login"><h1>ftpservice</h1><p class="bad" role="alert">The account has no right admin, and its files are not available here.</p>
-    <button class="main" onClick=${leave}>Log out</button></div></main>`;
+    <p><a href="/security">Account security</a></p><button class="main" onClick=${leave}>Log out</button></div></main>`;
 }
 
 // Go to the file browser: with an account that has no other page, and when it has sent the user here to log in.
@@ -77,7 +60,7 @@ function Page({ login, lost }) {
   const name = where[0], current = PAGES[name] ? name : WITHIN[name] || "overview";
   const leave = async () => { try { await ask("DELETE", "/login"); lost(""); } catch (error) { if (error.status === 401) lost(""); else setNote({ good: false, text: `You are still logged in: ${error.message}` }); } };
   return html`<header><h1>ftpservice</h1><nav aria-label="Pages">${Object.entries(PAGES).map(([key, title]) => html`<a href=${`#${key}`} aria-current=${key === current ? (PAGES[name] || !name ? "page" : "true") : undefined}>${title}</a>`)}${login.files ? html`<a href="/files">Files</a>` : null}</nav>
-      <span class=${live.connected ? "good" : "bad"}>${live.connected ? "live" : "not connected"}</span><span>${text(login.user)}</span><button onClick=${leave}>Log out</button></header>
+      <span class=${live.connected ? "good" : "bad"}>${live.connected ? "live" : "not connected"}</span><a href="/security" title="Account security">${text(login.user)}</a><button onClick=${leave}>Log out</button></header>
     <main><${Lost} live=${live} />${note ? html`<div class="note line" role="status"><span class=${note.good ? "good" : "bad"}>${text(note.text)}</span><button onClick=${() => setNote(null)}>Close</button></div>` : null}
       <${View} where=${where} live=${live} act=${act} login=${login} /></main>`;
 }

@@ -1,0 +1,102 @@
+"""Logins whose password was right, and that still need a second factor.
+
+Each has a random cookie of its own, which is good for nothing else, and ends after a short time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ftpservice.accounts.second_factors.passkeys import Ceremony
+from ftpservice.web.access.account_session import AccountSession
+
+__all__ = ["LoginChallenge", "LoginChallenges", "challenge_cookie_name"]
+
+LIFE_SECONDS = 300.0
+MAX_TRIES = 5
+"""Wrong codes, after which the password is asked for again."""
+MAX_CHALLENGES = 1000
+MAX_CHALLENGES_PER_USER = 10
+RANDOM_BYTES = 32
+SECURE_COOKIE = "__Host-ftpservice-step"
+PLAIN_COOKIE = "ftpservice-step"
+
+
+def challenge_cookie_name(is_secure: bool) -> str:
+    """Return the name of the cookie."""
+    return SECURE_COOKIE if is_secure else PLAIN_COOKIE
+
+
+@dataclass(slots=True, eq=False)
+class LoginChallenge:
+    """A login that needs a second factor."""
+
+    user: str
+    account: AccountSession
+    """Its session, which has not begun; it ends with the challenge."""
+    ceremony: Ceremony | None = None
+    """The login with a passkey; None if that is not possible."""
+    tries: int = 0
+
+
+class LoginChallenges:
+    """The challenges that have not ended."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._challenges: dict[str, tuple[LoginChallenge, IDelayedCall]] = {}
+
+    def begin(self, challenge: LoginChallenge) -> str:
+        """Begin a challenge; return the value of its cookie."""
+        own = [key for key, (one, _) in self._challenges.items() if one.user == challenge.user]
+        if len(own) >= MAX_CHALLENGES_PER_USER:
+            self._end(own[0])
+        elif len(self._challenges) >= MAX_CHALLENGES:
+            self._end(next(iter(self._challenges)))
+        secret = secrets.token_urlsafe(RANDOM_BYTES)
+        timer = self._clock.callLater(LIFE_SECONDS, self._end, _key(secret))
+        self._challenges[_key(secret)] = challenge, timer
+        return secret
+
+    def find(self, secret: str) -> LoginChallenge | None:
+        """Return the challenge of a cookie; None if there is none or it has ended."""
+        found = self._challenges.get(_key(secret))
+        return None if found is None else found[0]
+
+    def failed(self, secret: str) -> None:
+        """Count a wrong answer; the challenge ends after some."""
+        challenge = self.find(secret)
+        if challenge is not None:
+            challenge.tries += 1
+            if challenge.tries >= MAX_TRIES:
+                self._end(_key(secret))
+
+    def take(self, secret: str) -> LoginChallenge | None:
+        """Take a challenge out, whose session is then the caller's; None if it has ended."""
+        found = self._challenges.pop(_key(secret), None)
+        if found is None:
+            return None
+        challenge, timer = found
+        timer.cancel()
+        return challenge
+
+    def stop(self) -> None:
+        """End all."""
+        for key in tuple(self._challenges):
+            self._end(key)
+
+    def _end(self, key: str) -> None:
+        found = self._challenges.pop(key, None)
+        if found is not None:
+            challenge, timer = found
+            if timer.active():
+                timer.cancel()
+            challenge.account.end("")
+
+
+def _key(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
