@@ -170,7 +170,7 @@ function App() {
   useEffect(() => { enter(); }, []);
   if (login === null) return ended ? html`<${Ended} check=${enter} />` : null;
   const out = async () => { if (uploads.current.busy && !confirm("Uploads are running. Log out?")) return; uploads.current.pauseAll(); await ask("DELETE", "/login").catch(() => {}); location.replace("/"); };
-  return html`<header><h1>ftpservice</h1><nav aria-label="Pages">${login.admin ? html`<a href="/">Status</a>` : null}<a href="/files" aria-current="page">Files</a></nav><span>${text(login.user)}</span><button onClick=${out}>Log out</button></header>
+  return html`<header><h1>ftpservice</h1><nav aria-label="Pages">${login.admin ? html`<a href="/">Status</a>` : null}<a href="/files" aria-current="page">Files</a></nav><a href="/security" title="Account security">${text(login.user)}</a><button onClick=${out}>Log out</button></header>
     ${ended ? html`<${Ended} check=${enter} />` : null}<${Browser} login=${login} lost=${lost} uploads=${uploads.current} />`;
 }
 
