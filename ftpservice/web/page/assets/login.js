@@ -1,6 +1,6 @@
 // The login: the password, then the second factor of accounts that have one.
 
-import { html, useEffect, useRef, useState } from "./preact.mjs";
+import { html, useLayoutEffect, useRef, useState } from "./preact.mjs";
 import { ask } from "./api.js";
 
 const decoded = (word) => Uint8Array.from(atob(word.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));
@@ -27,7 +27,7 @@ export async function usedPasskey(options) {
 // The field that gets the focus when it appears.
 export function useFocus() {
   const field = useRef(null);
-  useEffect(() => { if (field.current) field.current.focus(); }, []);
+  useLayoutEffect(() => { if (field.current) field.current.focus(); }, []);
   return field;
 }
 

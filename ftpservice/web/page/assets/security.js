@@ -22,8 +22,8 @@ function Proof({ isOn, hasPasskeys, needsName, title, done, cancel }) {
     } catch (problem) { setError(problem.message); }
   };
   return html`<form class="proof" onSubmit=${submit}><h2>${title}</h2>
-    ${needsName ? html`<label>Name of the passkey<input name="name" maxlength="60" required placeholder="Key on my desk" /></label>` : null}
-    <label>${isOn ? "Code of your app, or a recovery code" : "Your password"}<input name="proof" type=${isOn ? "text" : "password"} autocomplete=${isOn ? "one-time-code" : "current-password"} spellcheck=${false} ref=${field} /></label>
+    ${needsName ? html`<label>Name of the passkey<input name="name" maxlength="60" required placeholder="Key on my desk" ref=${field} /></label>` : null}
+    <label>${isOn ? "Code of your app, or a recovery code" : "Your password"}<input name="proof" type=${isOn ? "text" : "password"} autocomplete=${isOn ? "one-time-code" : "current-password"} spellcheck=${false} ref=${needsName ? null : field} /></label>
     <p class="bad" role="alert">${text(error)}</p>
     <div class="line"><button class="main" value="code">Continue</button>${hasPasskeys ? html`<button value="passkey">Use a passkey</button>` : null}<button type="button" onClick=${cancel}>Cancel</button></div></form>`;
 }
