@@ -20,8 +20,8 @@ from ftpservice.accounts.groups.group_names import (
 )
 from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, with_changes
 from ftpservice.activity.text_table import printable_text, table_lines
-from ftpservice.admin.account_options import account_options, changes_of
-from ftpservice.admin.account_view import account_lines, unusable_text, values_text
+from ftpservice.admin.accounts.account_options import account_options, changes_of
+from ftpservice.admin.accounts.account_view import account_lines, unusable_text, values_text
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.command_output import show_warning
 from ftpservice.admin.store_options import account_command

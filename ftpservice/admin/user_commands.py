@@ -28,8 +28,8 @@ from ftpservice.accounts.passwd_line import check_name
 from ftpservice.accounts.password_hash import hash_password, verify
 from ftpservice.accounts.password_strength import check_strength
 from ftpservice.accounts.storage_problems import storage_problems
-from ftpservice.admin.account_options import account_options, changes_of, groups_option
-from ftpservice.admin.account_view import (
+from ftpservice.admin.accounts.account_options import account_options, changes_of, groups_option
+from ftpservice.admin.accounts.account_view import (
     account_lines,
     account_table,
 )

@@ -16,7 +16,7 @@ from ftpservice.accounts.passwd_line import OPTIONS, parse_line
 from ftpservice.accounts.passwd_store import PasswordFileStore
 from ftpservice.accounts.password_hash import verify
 from ftpservice.accounts.sql import account_rows
-from ftpservice.admin.account_options import OPTION_HELP
+from ftpservice.admin.accounts.account_options import OPTION_HELP
 from ftpservice.admin.cli import ftpservice
 from tests.accounts.doubles import SECRET
 from tests.support.postgresql import PASSWORD

@@ -68,7 +68,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"service.activity"},
         {"service"},
         {"admin.replay"},
-        {"admin.activity", "admin.imports", "admin.checks"},
+        {"admin.accounts", "admin.activity", "admin.imports", "admin.checks"},
         {"admin"},
         {"api"},
     ],
