@@ -70,7 +70,7 @@ from ftpservice.service.startup_banner import (
     banner_lines,
     login_summary,
 )
-from ftpservice.service.web_setup import WebServer, WebSources, serve_api, web_server
+from ftpservice.service.web_setup import WebServer, WebSources, closing_steps, serve_api, web_server
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.quota.book import QuotaBook
@@ -115,7 +115,7 @@ def assemble(
     parts = ServiceParts(*sessions, settings.grace, banner, recorders.event_log)
     reload = _certificate_reload(certificates, reactor)
     service = FTPService(parts, reactor, console, reload, logs)
-    service.last_steps += [*recorders.finishers, hooks.finish]
+    service.last_steps += [*closing_steps(web), *recorders.finishers, hooks.finish]
     join_observers(service, options, Observed(web, recorders.journal, hooks), reactor)
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)

@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from ftpservice.web.http.web_site import WebSite
     from ftpservice.web.shares.shares import Shares
 
-__all__ = ["WebServer", "WebSources", "check_factor_extras", "serve_api", "web_server"]
+__all__ = [
+    "WebServer",
+    "WebSources",
+    "check_factor_extras",
+    "closing_steps",
+    "serve_api",
+    "web_server",
+]
 
 POOLS = {
     "tokens": 1,
@@ -53,6 +60,11 @@ POOLS = {
     "shares": 2,
 }
 """Threads by what they are for: a store or a file system that hangs delays nothing else."""
+OF_TRANSFERS = ("archives", "uploads")
+"""The pools that transfers need, also while the service stops."""
+LAST_BYTES_SECONDS = 2.0
+"""Time for clients to receive the end of their transfers when the service stops."""
+POLL_SECONDS = 0.02
 POOL_WAITING = 50
 LOCAL = "local"
 """The address of a client of a UNIX socket."""
@@ -175,6 +187,7 @@ class WebServer(Service):
     def startService(self) -> None:
         """Begin to take samples for the charts."""
         super().startService()
+        self.site.is_closing = False
         for history in self._timers[:1]:
             history.start()
 
@@ -214,19 +227,27 @@ class WebServer(Service):
         )
 
     def stopService(self) -> Deferred[None]:
-        """End the connections; fires when the threads have ended."""
+        """End the connections without a transfer; fires when the threads have ended."""
         super().stopService()
         for timer in self._timers:
             timer.stop()
-        self.site.abort_all()
+        self.site.close()
         interruptions = LoopingCall(self._interrupt)
         interruptions.clock = self.site.reactor
         interruptions.start(INTERRUPT_SECONDS)
-        ending = [pool.stop() for pool in self._pools.values()]
+        ending = [pool.stop() for name, pool in self._pools.items() if name not in OF_TRANSFERS]
         if self._past is not None:
             ending.append(Deferred.fromCoroutine(self._past.finish()))
         stopping = gatherResults(ending)
         return stopping.addBoth(lambda _none: interruptions.stop())
+
+    async def close(self) -> None:
+        """End the other connections, when they have sent what is left of their transfers."""
+        deadline = self.site.reactor.seconds() + LAST_BYTES_SECONDS
+        while self.site.has_connections and self.site.reactor.seconds() < deadline:
+            await deferLater(self.site.reactor, POLL_SECONDS)
+        self.site.abort_all()
+        await gatherResults([self._pools[name].stop() for name in OF_TRANSFERS])
 
     def _interrupt(self) -> None:
         """Make the calls end that wait for a server."""
@@ -265,6 +286,11 @@ def serve_api(server: WebServer | None, sources: WebSources) -> None:
     """Mount the REST API, if there is a server."""
     if server is not None:
         server.serve_api(sources)
+
+
+def closing_steps(server: WebServer | None) -> list[Callable[[], Any]]:
+    """Return what ends the connections of a server when no session is left."""
+    return [] if server is None else [lambda: Deferred.fromCoroutine(server.close())]
 
 
 def _allows_password(factory: FTPFactory, is_secure: bool, host: str) -> bool:

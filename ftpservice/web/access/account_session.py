@@ -42,8 +42,8 @@ class AccountSession:
         """Whether it accepts no request any more."""
         self._has_begun = self._has_left = self._is_guest = False
         self._reason = ""
-        self._work: dict[object, Callable[[], object]] = {}
-        """What is under way, with what stops it."""
+        self._work: dict[object, tuple[Callable[[], object], Callable[[], object]]] = {}
+        """What is under way, with what stops it and what ends its pause."""
         self.transfers: list[RunningTransfer] = []
         """Those in progress, the oldest first."""
 
@@ -85,13 +85,16 @@ class AccountSession:
         return 0
 
     @contextmanager
-    def working(self, stop: Callable[[], object]) -> Iterator[None]:
+    def working(
+        self, stop: Callable[[], object], end_pause: Callable[[], object] = bool
+    ) -> Iterator[None]:
         """Count a request while it works; ``stop`` is called if the session is ended at once.
 
-        The session stays registered until all have ended.
+        ``end_pause`` is called if it ends after the requests in progress: for what waits for
+        another request. The session stays registered until all have ended.
         """
         key = object()
-        self._work[key] = stop
+        self._work[key] = (stop, end_pause)
         try:
             yield
         finally:
@@ -113,6 +116,8 @@ class AccountSession:
         """End after the requests in progress; no other one is accepted."""
         if not self.is_over:
             self.is_over, self._reason = True, reason
+        for _stop, end_pause in tuple(self._work.values()):
+            end_pause()
         if not self._work:
             self._leave()
 
@@ -135,7 +140,7 @@ class AccountSession:
     def disconnect(self, reason: str) -> None:
         """End, and stop the requests in progress."""
         self.is_over, self._reason = True, self._reason or reason
-        for stop in tuple(self._work.values()):
+        for stop, _end_pause in tuple(self._work.values()):
             stop()
         if not self._work:
             self._leave()

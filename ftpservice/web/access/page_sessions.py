@@ -107,12 +107,12 @@ class PageSessions:
         return False
 
     def stop(self) -> None:
-        """End all logins at once."""
+        """End all logins, each after its requests in progress."""
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
         for session in list(self._sessions.values()):
-            session.account.disconnect(STOP_TEXT)
+            session.account.end(STOP_TEXT)
         self._sessions.clear()
 
     def _look(self) -> None:

@@ -142,6 +142,7 @@ class ApiResource(Resource):
         if route.scope is not None or account is None:
             await self._carry_out(route, call, request)
             return
+        request.channel.may_finish = True
         with account.working(cancel):
             await self._carry_out(route, call, request)
 

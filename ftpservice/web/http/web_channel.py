@@ -34,6 +34,8 @@ class WebChannel(HTTPChannel):
     timeOut = None  # Twisted's starts again with each byte
     maxHeaders = 100
     totalHeadersSize = 16 * 1024
+    may_finish = False
+    """Whether its request transfers a file, and may finish when the service stops."""
 
     def __init__(self, registry: Any, tls: ServerTLS | None) -> None:
         super().__init__()
@@ -125,7 +127,10 @@ class WebChannel(HTTPChannel):
         self._is_idle = True
         self.factory.set_idle(self, True)
         self._deadline.set(IDLE_SECONDS)
+        self.may_finish = False
         super().requestDone(request)
+        if self.factory.is_closing:
+            self.loseConnection()
 
     def abort(self) -> None:
         """End the connection at once."""

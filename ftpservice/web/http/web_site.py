@@ -47,6 +47,8 @@ class WebSite:
     """What is served: `mount` adds a resource; ``bans`` refuses connections."""
 
     bans: BanList | None = None
+    is_closing = False
+    """Whether each connection ends after the request that it has."""
     _parsePOSTFormSubmission = False  # asked for by `twisted.web`
 
     def __init__(self, reactor: Any, hosts: HostNames) -> None:
@@ -130,6 +132,18 @@ class WebSite:
         self._idle.pop(channel, None)
         if is_idle:
             self._idle[channel] = None
+
+    def close(self) -> None:
+        """End the connections, but those whose request may finish; these end after it."""
+        self.is_closing = True
+        for channel in tuple(self._channels):
+            if not channel.may_finish:
+                channel.abort()
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether there are connections."""
+        return bool(self._channels)
 
     def abort_all(self) -> None:
         """End all connections."""

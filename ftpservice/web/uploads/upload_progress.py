@@ -21,6 +21,7 @@ __all__ = ["UploadProgress"]
 
 PAUSE_SECONDS = 20.0
 """Time between two requests of an upload after which it counts as interrupted."""
+ENDED_TEXT = "the session ended"
 PAUSED_TEXT = "the client sent no more of it"
 
 
@@ -54,19 +55,27 @@ class UploadProgress:
         self._started = context.services.clock.seconds()
         self._pause: IDelayedCall | None = None
         self._open = ExitStack()
-        self._open.enter_context(account.working(self._stop))
+        self._open.enter_context(account.working(self._stop, self._end_if_paused))
         account.add_transfer(self)
         self._number = context.events.begin_transfer(self._user, self._path, True, size)
 
     def _stop(self) -> None:
         """End with the session."""
-        if self._pause is not None:
-            self.ended(TransferAborted("the session ended"))
-        else:
+        if not self._end_if_paused():
             self.stop()
 
+    def _end_if_paused(self) -> bool:
+        """End if no request is in progress; return whether there is none."""
+        is_paused = self._pause is not None
+        if is_paused:
+            self.ended(TransferAborted(ENDED_TEXT))
+        return is_paused
+
     def pause(self) -> None:
-        """Wait for the next request, for a time."""
+        """Wait for the next request, for a time; there is none after the end of the session."""
+        if self.account.is_over:
+            self.ended(TransferAborted(ENDED_TEXT))
+            return
         clock = self.account.context.services.clock
         self._pause = clock.callLater(PAUSE_SECONDS, self._paused)
 

@@ -120,6 +120,7 @@ class _Request:
             raise Problem(403, PLAINTEXT_TEXT, reason="denied")
         await self._uploads.records.load()
         self._body.stall_seconds = account.context.services.settings.data.stall_timeout
+        self._request.channel.may_finish = True
         with account.working(self._body.abort):
             await work(account)
 

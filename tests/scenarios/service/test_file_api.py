@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -136,9 +137,30 @@ def test_a_download_that_waits_is_seen_and_ends_with_its_login(files: Files) -> 
     connection.close()
     until_status(reader, "/login", 401)
     assert client.ask("GET", "/login")[0].status == 200
-    events = json.loads(client.ask("GET", "/api/v1/events?limit=20")[1])
+    events = json.loads(client.ask("GET", "/api/v1/events?limit=20")[1])["events"]
     (ended,) = [one for one in events if one["kind"] == "TransferEnded"][:1]
     assert (ended["outcome"], ended["path"]) == ("aborted", "/large.bin")
+
+
+def test_a_stop_lets_a_download_finish(tmp_path: Path) -> None:
+    service = CommandService(tmp_path)
+    service.add()
+    service.files.mkdir(parents=True)
+    (service.files / "large.bin").write_bytes(LARGE)
+    words = ["--http=tcp:0:interface=127.0.0.1", "--auth=passwd:passwd.db"]
+    with service.serve(*words) as served:
+        client = PageClient(served)
+        idle, _ = client.open("GET", "/login")
+        connection, answer = client.open("GET", client.files("content", path="/large.bin"))
+        zipped, archive = client.open("GET", client.files("zip", path="/"))
+        first = answer.read(1), archive.read(1)
+        served.process.send_signal(signal.SIGTERM)
+        served.line("stopping: waiting up to")
+        assert first[0] + answer.read() == LARGE
+        assert len(first[1] + archive.read()) == int(archive.headers["Content-Length"])
+        assert served.ended() == 0
+        for one in (idle, connection, zipped):
+            one.close()
 
 
 def test_a_search_and_a_tree_that_is_deleted(files: Files) -> None:
