@@ -38,12 +38,12 @@ def test_the_fullest_quota_is_first() -> None:
 
 def test_hooks_tell_when_they_had_their_last_problem() -> None:
     told, asked = RunRecord("orders", HOOK_OUTCOMES), RunRecord("scan", GATE_OUTCOMES)
-    told.add(HookRun("orders", "upload", "", "", 100.0, 2.0, "delivered"))
+    told.add(HookRun("hook", "orders", "upload", "", "", 100.0, 2.0, "delivered"))
     hooks: Any = SimpleNamespace(
         ways=[SimpleNamespace(record=told, pending=4)], gates=[SimpleNamespace(record=asked)]
     )
     assert [row["last_problem"] for row in hook_rows(hooks)] == [None, None]
-    told.add(HookRun("orders", "upload", "", "", 200.0, 2.0, "failed"))
+    told.add(HookRun("hook", "orders", "upload", "", "", 200.0, 2.0, "failed"))
     asked.count("failed")
     orders, scan = hook_rows(hooks)
     assert (orders["last_problem"], orders["pending"], orders["gate"]) == (202.0, 4, False)
