@@ -101,7 +101,7 @@ class PageInMemory:
         self.access.second_step = SecondStep(factors, self.challenges, required)
         security = SecurityAccess(self.access, factors)
         self.site.mount("/login", LoginResource(self.access, security))
-        parts = SimpleNamespace(archive_pool=InlineRunner())
+        parts = SimpleNamespace(archive_pool=InlineRunner(), archives={})
         self.site.mount("/api/v1", ApiResource(API_ROUTES, self.access, parts))
         self.cookie = self.csrf = ""
 

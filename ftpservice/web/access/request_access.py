@@ -156,7 +156,11 @@ def _told(session: PageSession) -> dict[str, Any]:
 def _check_origin(request: Any, has_json: bool = True) -> None:
     """Raise `Problem` for a request that another site may have caused."""
     origin, host = request.getHeader("origin") or "", request.getHeader("host") or ""
-    if urlsplit(origin).netloc.lower() != host.lower():
+    try:
+        is_own = urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        is_own = False
+    if not is_own:
         raise Problem(403, ORIGIN_TEXT)
     kind = request.getHeader("content-type") or ""
     if has_json and not kind.startswith("application/json"):

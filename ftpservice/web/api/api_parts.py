@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
@@ -52,6 +52,8 @@ class ApiParts:
     hooks: HookService | None = None
     shares: Any = None
     """The share links (`ftpservice.web.shares.shares.Shares`)."""
+    archives: dict[str, int] = field(default_factory=dict)
+    """How many archives are made at the moment, by the account."""
 
     async def act(self, name: str, call: ApiCall, **parameters: Any) -> Any:
         """Carry out an action of the control socket in the name of the caller."""

@@ -119,7 +119,7 @@ class LiveStream:
         for listener in tuple(self._listeners):
             if self._ticks % CHECK_TICKS == 0:
                 self._check(listener)
-            if listener.is_paused:
+            if listener.is_paused or listener not in self._listeners:
                 continue
             if listener.needs_snapshot:
                 self._send_snapshot(listener)

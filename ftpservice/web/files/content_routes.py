@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ftpservice.storage.interfaces import IReading
 from ftpservice.web.access.account_session import AccountSession
 from ftpservice.web.api.api_parts import ApiParts
@@ -28,6 +31,8 @@ routes = RouteTable()
 
 MAX_DOWNLOADS = 16
 """Of one login at a time."""
+MAX_ARCHIVES = 4
+"""Of one account at a time: each holds the names and sizes of all its members in memory."""
 MAX_PATHS = 1000
 """Of one archive."""
 ZIP = "application/zip"
@@ -131,6 +136,27 @@ async def get_archive(parts: ApiParts, call: ApiCall, request: WebRequest) -> No
         raise Problem(400, f"The parameter 'path' is given 1 to {MAX_PATHS} times.")
     tops = [virtual_path(text.decode("utf-8", "surrogateescape")) for text in given]
     check_room(account)
+    with _archive_place(parts.archives, account.context.account.name):
+        await _send_archive(parts, account, tops, request)
+
+
+@contextmanager
+def _archive_place(archives: dict[str, int], user: str) -> Iterator[None]:
+    """Count an archive that is made; raises `Problem` if an account has too many."""
+    if archives.get(user, 0) >= MAX_ARCHIVES:
+        raise Problem(429, f"There are {MAX_ARCHIVES} archives of this account already.")
+    archives[user] = archives.get(user, 0) + 1
+    try:
+        yield
+    finally:
+        archives[user] -= 1
+        if not archives[user]:
+            del archives[user]
+
+
+async def _send_archive(
+    parts: ApiParts, account: AccountSession, tops: list[VirtualPath], request: WebRequest
+) -> None:
     plan = ArchivePlan(account.context.storage, account.context.services)
     for top in tops:
         with refusals(account, "GET zip", top):

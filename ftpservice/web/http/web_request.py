@@ -161,6 +161,13 @@ class WebRequest(Request):
             self.write(body)
             self.finish()
 
+    def getHeader(self, key: Any) -> Any:
+        """Return the last value of a header; bytes that are not UTF-8 are replaced in a text."""
+        if isinstance(key, bytes):
+            return super().getHeader(key)
+        value = super().getHeader(key.encode())
+        return None if value is None else value.decode("utf-8", "replace")
+
     def setHeader(self, name: Any, value: Any) -> None:
         """Set a header of the answer; the name and version of the server are not told."""
         if name != b"Server":

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from ftpservice.net.socket_state import peer_has_closed, silent_seconds
 from ftpservice.stream.errors import TransferAborted
-from ftpservice.web.http.web_channel import WebChannel
+from ftpservice.web.http.web_channel import REQUEST_SECONDS, WebChannel
 
 __all__ = ["MAX_WAITING_BYTES", "RequestBody"]
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 class RequestBody:
     """The body on ``channel``, which is held until `next` is called."""
 
-    stall_seconds = 0.0
+    stall_seconds = REQUEST_SECONDS
     """Time without a byte after which the connection ends; 0: none."""
 
     def __init__(self, channel: WebChannel) -> None:

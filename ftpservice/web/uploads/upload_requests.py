@@ -54,6 +54,10 @@ TOKEN_TEXT = "An API token has no files; this needs the login of an account."
 PLAINTEXT_TEXT = "Files are not transferred without TLS; use https."
 GONE_TEXT = "There is no such upload, or its name was uploaded anew meanwhile."
 NO_PARTIALS_TEXT = "This storage keeps no parts of uploads; send the file in one request."
+PART_LOST_TEXT = "The storage has not kept this part of the file; begin anew."
+PART_QUOTA_TEXT = (
+    "Quota exceeded: until an upload is complete, its parts count beside the file that it replaces."
+)
 DISK_TEXT = "The upload cannot be written down; the data directory of the service fails."
 
 
@@ -212,7 +216,7 @@ class _Request:
                 return
             await writing.abandon()
             if await arrived_bytes(context, writing.path) != offset + moved:
-                raise Problem(501, NO_PARTIALS_TEXT, reason="storage")
+                raise _not_kept(context)
             if record is not None:
                 self._uploads.records.renewed(record)
             progress.pause()
@@ -324,6 +328,15 @@ async def _offset_of(context: SessionContext, record: UploadRecord) -> int:
     await context.services.uploads.wait_for_end(context.upload_key(path))
     arrived = await arrived_bytes(context, path)
     return arrived if arrived <= record.length else 0
+
+
+def _not_kept(context: SessionContext) -> Problem:
+    """Return why the storage has not kept a part of an upload."""
+    if IPartials(context.storage, None) is None:
+        return Problem(501, NO_PARTIALS_TEXT, reason="storage")
+    if IQuota(context.storage, None) is None:
+        return Problem(503, PART_LOST_TEXT, reason="storage")
+    return Problem(507, PART_QUOTA_TEXT, reason="quota")
 
 
 def _check_offset(request: WebRequest, given: int, offset: int) -> None:

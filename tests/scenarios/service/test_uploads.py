@@ -190,6 +190,11 @@ def test_rights_quota_and_names_hold(served: Served) -> None:
     reply = served.low.create("/b.bin", 60_000, b"x" * 60_000)
     assert (reply.status, reply.reason) == (507, "quota")
     assert "discarded" in reply.body.decode() or "Quota" in reply.body.decode()
+    place = str(served.low.create("/a.bin", 60_000, replaces=True).headers["Location"])
+    reply = served.low.patch(place, 0, b"y" * 50_000)
+    assert (reply.status, reply.reason) == (507, "quota")
+    assert "beside the file that it replaces" in reply.body.decode()
+    assert served.read("a.bin", "low") == b"x" * 60_000
     assert served.ann.create("/none/x.bin", 3, b"abc").reason == "no-directory"
     assert served.ann.create("/a\nb", 3, b"abc").reason == "name"
     assert served.ann.create("/", 3, b"abc").reason in ("exists", "name")

@@ -128,6 +128,7 @@ def test_a_login_gives_a_hardened_cookie(door: Door) -> None:
         ("https://evil.example", True, JSON, 403),
         ("https://ftp.example", True, JSON, 403),
         ("null", True, JSON, 403),
+        ("https://[", True, JSON, 403),
         ("", True, JSON, 403),
         ("https://ftp.example:8021", True, "text/plain", 415),
     ],

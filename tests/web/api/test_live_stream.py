@@ -136,6 +136,25 @@ def test_it_ends_when_the_caller_may_no_longer_listen(stream: Stream) -> None:
     assert stream.clock.getDelayedCalls() == []
 
 
+def test_the_end_of_one_listener_does_not_end_the_others(stream: Stream) -> None:
+    def write_after_the_end(_data: bytes) -> None:
+        assert not ended.is_finished, "as `twisted.web` says"
+
+    ended = stream.browser()
+    ended.write = write_after_the_end  # type: ignore[method-assign]
+    (listener,) = stream.stream._listeners
+    listener.may_listen = refused
+    other = stream.browser()
+    for _ in range(CHECK_TICKS + 2):
+        stream.clock.advance(1)
+    assert ended.is_finished
+    assert len(other.written) == 1 + CHECK_TICKS + 2
+
+
+async def refused() -> bool:
+    return False
+
+
 def test_the_number_of_listeners_is_bounded(stream: Stream) -> None:
     for _ in range(MAX_LISTENERS):
         stream.browser()

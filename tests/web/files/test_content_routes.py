@@ -195,6 +195,24 @@ def test_the_transfers_of_a_login_are_bounded(
     assert page.get("zip", path="/a").status == 429
 
 
+def test_the_archives_of_an_account_are_bounded_over_all_its_logins(page: PageInMemory) -> None:
+    page.write("/d/a", b"x" * 1000)
+    waiting = []
+    for _ in range(content_routes.MAX_ARCHIVES):
+        channel, transport = page.memory.connect()
+        transport.room = 100
+        lines = ["GET /api/v1/files/zip?path=/d HTTP/1.1", "Host: 127.0.0.1:8021", *page.headers]
+        channel.dataReceived("\r\n".join([*lines, "", ""]).encode())
+        page.memory.pump()
+        waiting.append(channel)
+    page.log_in()
+    assert page.get("zip", path="/d").status == 429
+    assert page.get("content", path="/d/a").status == 200
+    for channel in waiting:
+        channel.connectionLost(Failure(ConnectionDone()))
+    assert page.get("zip", path="/d").status == 200
+
+
 def test_folders_are_sent_as_an_archive_of_known_size(page: PageInMemory) -> None:
     page.write("/d/a.txt", CONTENT)
     page.write("/d/e/b", b"2")

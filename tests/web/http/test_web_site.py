@@ -136,6 +136,25 @@ def test_only_requests_for_its_own_names_are_answered(served, host: str, status:
     assert served.ask("GET /echo", f"Host: {host}").status == status
 
 
+def test_a_header_need_not_be_text(served) -> None:
+    given: list[str | None] = []
+
+    class Asking(Resource):
+        isLeaf = True
+
+        def render_GET(self, request):
+            given.extend((request.getHeader("x-a"), request.getHeader("x-b")))
+            assert request.getHeader(b"x-a") == b"a\xffb"
+            return b""
+
+    served.site.mount("/asking", Asking())
+    channel, transport = served.connect()
+    channel.dataReceived(b"GET /asking HTTP/1.1\r\nHost: localhost\r\nX-A: a\xffb\r\n\r\n")
+    channel.connectionLost(LOST)
+    assert [answer.status for answer in transport.answers] == [200]
+    assert given == ["a\ufffdb", None]
+
+
 def test_a_request_has_one_host(served) -> None:
     assert served.ask("GET /echo", "Host: localhost", "Host: evil.example").status == 400
 

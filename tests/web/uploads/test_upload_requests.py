@@ -16,6 +16,7 @@ from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.events import Outcome, TransferEnded, TransferStarted, UploadRefused
 from ftpservice.storage.errors import NoSpace, RefusedByGate
 from ftpservice.storage.gates import IPreparedWriting
+from ftpservice.web.http.web_channel import REQUEST_SECONDS
 from ftpservice.web.uploads.running_uploads import Uploads
 from ftpservice.web.uploads.upload_progress import PAUSE_SECONDS
 from ftpservice.web.uploads.upload_records import UploadRecords
@@ -129,6 +130,16 @@ def test_another_login_that_goes_on_is_another_transfer(uploading: Uploading) ->
     assert uploading.patch(place, 3, b"def").status == 204
     complete = [TransferStarted, Outcome.COMPLETE]
     assert uploading.outcomes() == [TransferStarted, Outcome.ABORTED, *complete]
+
+
+def test_a_body_that_does_not_come_ends_the_connection_also_without_a_login(
+    uploading: Uploading,
+) -> None:
+    uploading.page.cookie = uploading.page.csrf = "x"
+    for method in ("OPTIONS", "HEAD", "POST"):
+        _channel, transport = uploading.begin(method, "/api/v1/uploads", 5)
+        uploading.page.clock.advance(REQUEST_SECONDS)
+        assert transport.disconnected, method
 
 
 def test_a_session_that_is_kicked_ends_its_upload(uploading: Uploading) -> None:
