@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import Logger
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 __all__ = ["CHUNK_SIZE", "PumpSource", "PumpTarget", "pump_from_connection", "pump_to_connection"]
-
-log = Logger("ftpservice")
 
 CHUNK_SIZE = 256 * 1024
 """Maximum number of bytes requested from a reader at a time; two chunks are in memory."""
@@ -62,15 +59,13 @@ async def pump_to_connection(
             ahead = begin()
             await connection.write(data)
     finally:
-        ahead.addErrback(_failed_ahead)
+        ahead.addErrback(_ignored)
         ahead.cancel()
     return offset - start
 
 
-def _failed_ahead(failure: Failure) -> None:
-    """Log a read-ahead that failed after the transfer had ended: no caller receives the error."""
-    if not failure.check(CancelledError):
-        log.failure("reading ahead failed", failure)
+def _ignored(_failure: Failure) -> None:
+    """Drop the error of a read-ahead whose transfer has ended: its bytes are not needed."""
 
 
 async def _chunk(read: Callable[[int, int], Awaitable[bytes]], offset: int, size: int) -> bytes:

@@ -1,6 +1,9 @@
+import gc
+
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from ftpservice.stream.connection import TransferAborted
 from ftpservice.stream.pump import CHUNK_SIZE, pump_from_connection, pump_to_connection
@@ -83,6 +86,21 @@ class TestOut:
         transport.break_down()
         with pytest.raises(TransferAborted):
             outcome(sending)
+
+    @pytest.mark.parametrize("error", [OSError("bad disk"), None])
+    def test_a_read_ahead_that_fails_after_the_end_is_not_logged(self, error):
+        """Of a peer that is gone: nobody needs the bytes, so the error is none of a transfer."""
+        ahead = Deferred(lambda one: one.errback(error) if error is not None else None)
+        chunks = [succeed(b"x" * CHUNK_SIZE), ahead]
+        connection, transport = connected(Clock())
+        sending = start(pump_to_connection(lambda _o, _s: chunks.pop(0), connection, 0, None))
+        with capturedLogs() as events:
+            transport.break_down()
+            with pytest.raises(TransferAborted):
+                outcome(sending)
+            del sending, ahead
+            gc.collect()
+        assert [formatEvent(event) for event in events] == []
 
     @pytest.mark.parametrize("already", [0, 1])
     def test_cancelling_cancels_the_read(self, already):

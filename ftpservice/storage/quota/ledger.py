@@ -59,9 +59,13 @@ class QuotaLedger:
         self._waiting: list[Deferred[None]] = []
 
     def add(self, size: int, files: int) -> None:
-        """Record a change of what is settled."""
-        self.size += size
-        self.files += files
+        """Record a change of what is settled.
+
+        It is never less than nothing: files that other programs have added since the last count
+        may be deleted.
+        """
+        self.size = max(self.held_size, self.size + size)
+        self.files = max(self.held_files, self.files + files)
 
     def hold(self, size: int, files: int) -> None:
         """Record that uploads hold more, or less."""

@@ -11,6 +11,7 @@ import pytest
 from twisted.cred.checkers import FilePasswordDB
 from twisted.cred.error import UnhandledCredentials
 from twisted.internet.defer import fail
+from zope.interface import implementer
 
 from ftpservice.accounts.account import PeerCredentials
 from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, PasswordFileChecker
@@ -18,11 +19,17 @@ from ftpservice.accounts.defence.bans import BanList, BanRules
 from ftpservice.accounts.defence.login_refusal import LoginRefused, combined_refusal, refusal_for
 from ftpservice.accounts.passwd_file import PasswordFile
 from ftpservice.accounts.portal_checkers import PasswordCheckers
+from ftpservice.accounts.realm import Realm
+from ftpservice.backends.memory.storage import MemoryStorage
+from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.events import LoginFailed, LoginRefusal
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.tls_policy import TLSPolicy
 from ftpservice.simple.error_answers import answer_for
 from ftpservice.storage.errors import Unavailable
+from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.storage.permissions import RestrictedStorage
+from ftpservice.storage.rights import PRESETS
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.simple import ErrorCode
 from tests.accounts.doubles import SECRET, InlinePool
@@ -219,6 +226,43 @@ def test_reason_unavailable_storage() -> None:
         LoginRefusal.NO_FILES,
         "the storage failed (the disk is gone)",
     )
+
+
+@implementer(IStorageSource)
+class PlainSource:
+    """The source of a storage that has no trash."""
+
+    async def storage(self, owner: str, top: VirtualPath) -> RestrictedStorage:
+        return RestrictedStorage(MemoryStorage(), PRESETS["full"])
+
+    def describe(self) -> str:
+        return "plain:"
+
+    async def stop(self) -> None:
+        """Nothing to end."""
+
+
+@pytest.mark.parametrize("mount", ["", ",mount=/in=/kept"])
+def test_an_account_with_a_trash_needs_a_storage_that_keeps_files(
+    tmp_path: Path, mount: str
+) -> None:
+    """A file that should be kept would be lost, so there is no login."""
+    path = tmp_path / "passwd.db"
+    path.write_text(f"bin:{SECRET}:/:full:trash=30d{mount}\nann:{SECRET}:/:full\n", "utf-8")
+    checker = PasswordFileChecker(PasswordFile(str(path), lambda _text: None), InlinePool())
+    dialogue = FTPDialogue(checkers=[checker])
+    realm = Realm(PlainSource(), [checker], open_source=lambda _text: PlainSource())
+    realm.mount_rules = MountRules(dialogue.reactor)
+    dialogue.factory.portal.realm = realm
+    dialogue.replies()
+    _user, refused = dialogue.say("USER bin", "PASS secret")
+    assert refused == "504 The storage of this directory does not support that."
+    [event] = dialogue.of(LoginFailed)
+    assert (event.reason, event.detail) == (
+        LoginRefusal.NO_FILES,
+        "the storage cannot do that (the storage cannot keep deleted files (trash))",
+    )
+    assert dialogue.codes("USER ann", "PASS secret") == [331, 230]
 
 
 def test_reason_of_another_checker(tmp_path: Path) -> None:

@@ -32,6 +32,15 @@ def test_what_is_held_counts_at_once_and_exactly(ledger):
     assert not one.try_grow(1)
 
 
+def test_it_never_counts_less_than_nothing_and_what_is_held_stays(ledger):
+    one = charge(ledger)
+    assert one.try_grow(10, 1)
+    ledger.add(-83, -5)
+    assert sums(ledger) == (10, 1, 10, 1)
+    one.settle(10, 1)
+    assert sums(ledger) == (10, 1, 0, 0)
+
+
 def test_what_did_not_fit_is_not_held(ledger):
     one = charge(ledger)
     assert not one.try_grow(41)

@@ -196,6 +196,21 @@ def test_what_other_programs_remove_is_seen_before_a_refusal(bench):
     assert bench.use() == (5, 1)
 
 
+def test_files_of_other_programs_are_deleted_and_the_use_is_not_negative(bench):
+    storage = bench.storage(size=100)
+    quota = IQuota(RestrictedStorage(storage, PRESETS["full"]))
+    assert tuple(run(quota.quota_state()))[:2] == (0, 0)
+    others = MemoryStorage(bench.tree, "other")
+    run(create_file(others, "/a", b"x" * 23))
+    run(create_file(others, "/b", b"12345"))
+    run(storage.remove_file(path_at("/a")))
+    assert tuple(run(quota.quota_state()))[:2] == (0, 0)
+    bench.clock.advance(bench.book.recount_interval)
+    assert tuple(run(quota.quota_state()))[:2] == (5, 1)
+    bench.check()
+    bench.book.stop()
+
+
 def test_accounts_with_the_same_root_share_its_use(bench):
     ann, ben, root = bench.storage("ann", size=10), bench.storage("ben", size=5), bench.storage()
     run(create_file(ann, "/a", b"123456"))
