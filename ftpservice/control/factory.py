@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from ftpservice.control.protocol import ControlProtocol
 from ftpservice.data.connector import ControlAddresses, DataConnector
 from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive_ports import PassivePorts
-from ftpservice.events import Event, EventStream
+from ftpservice.events import Event, EventStream, LoggedIn
 from ftpservice.net.tls.server import ServerTLS
 from ftpservice.session.context import SessionContext, SessionPeer, TransferParameters
 from ftpservice.session.error_replies import log
@@ -93,6 +93,8 @@ class FTPFactory(ftp.FTPFactory):
         self._services: Services | None = None
         self.session_refusal: str | None = None
         """Why new sessions are refused; None if they are accepted."""
+        self.password_accepted: Callable[[LoggedIn], object] = bool
+        """Called when a password was right whose session may begin only after a second factor."""
         self._listens = False
         self.instances: list[ManagedSession] = []
         self.sessions: dict[int, ManagedSession] = {}

@@ -78,7 +78,9 @@ class AccountWatch(Service):
         self._now = now
         self._pool: BlockingRunner | None = None
         self.new_logins: deque[LoggedIn] = deque()
-        """Logins since the last look; ``append`` is a subscriber of `LoggedIn`."""
+        """Logins since the last look; ``append`` is a subscriber of `LoggedIn`, and is called when
+        the password of a login of two steps was right.
+        """
         self.publish: Callable[[AccountChanged], object] = bool
         """Called for each session that ends."""
         self._poll = LoopingCall(self._look)
@@ -139,16 +141,21 @@ class AccountWatch(Service):
         """Record what the new sessions have logged in with.
 
         That is the older one, if the account has changed since the last look: if the login was
-        after the change, the client has to log in once more.
+        after the change, the client has to log in once more. A login of two steps is noted at both;
+        what it logged in with is that of the first.
         """
         logins = {login.session: login.user for login in self.new_logins}
         self.new_logins.clear()
-        names = frozenset(logins.values())
         for store in self._stores:
             for number in store.records.keys() - self._sessions.keys():
                 del store.records[number]
-            for number in logins:
-                store.records.pop(number, None)
+            for number, name in tuple(logins.items()):
+                known = store.records.get(number)
+                if known is not None and known.name == name:
+                    del logins[number]
+                else:
+                    store.records.pop(number, None)
+        names = frozenset(logins.values())
         for store in self._stores:
             taken = store.checker.take_logins(names)
             accepted = [number for number, name in logins.items() if name in taken]

@@ -196,6 +196,7 @@ def _operation_services(
     watch = AccountWatch(options.checkers, factory.sessions, reactor)
     watch.publish = events.publish
     events.subscribe(watch.new_logins.append, LoggedIn)
+    factory.password_accepted = watch.new_logins.append
     yield watch
     if factory.tls is not None:
         rules = () if acme is None else (expiry_advice,)

@@ -164,6 +164,26 @@ def test_a_change_in_a_store_ends_the_sessions_of_its_account(remote, changes, t
     assert (ann.ended, bob.ended) == ([text], ["The account is no longer in force."])
 
 
+def test_a_login_of_two_steps_has_logged_in_with_what_was_true_at_the_first(remote):
+    ann, again = remote_login(remote, 1), LoggedIn(0.0, 1, "192.0.2.1", "ann")
+    remote.clock.pump([WATCH_SECONDS] * 3)
+    remote.new_logins.append(again)
+    remote.clock.advance(WATCH_SECONDS)
+    assert ann.ended == []
+    set_account(remote, root="/other")
+    remote.clock.advance(WATCH_SECONDS)
+    assert ann.ended == ["The account has changed; log in again."]
+
+
+def test_an_account_that_changes_between_two_steps_ends_the_login(watch):
+    ann = Session()
+    login(watch, 1, ann)
+    watch.clock.advance(WATCH_SECONDS)
+    watch.path.write_text(f"ann:{HASH}:/:read\n")
+    watch.clock.advance(WATCH_SECONDS)
+    assert ann.ended == ["The account has changed; log in again."]
+
+
 def test_a_session_that_finishes_after_a_change_is_ended_by_a_lock(remote):
     ann = remote_login(remote, 1)
     ann.is_working = True

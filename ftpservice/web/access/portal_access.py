@@ -24,7 +24,7 @@ from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, RecordChec
 from ftpservice.accounts.defence.login_attempts import TooManyAttempts, delay_after
 from ftpservice.accounts.defence.login_refusal import LoginRefused, refusal_for
 from ftpservice.control.factory import FTPFactory
-from ftpservice.events import LoginFailed, LoginRefusal, Refused, SessionInfo
+from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal, Refused, SessionInfo
 from ftpservice.storage.errors import StorageError
 from ftpservice.storage.rights import Right
 from ftpservice.web.access.account_session import PROTOCOL, AccountSession
@@ -79,6 +79,10 @@ class PortalAccess:
         except BaseException:
             session.end("")
             raise
+        account = session.context.portal_login.account
+        assert account is not None
+        number = session.context.peer.session
+        self._factory.password_accepted(LoggedIn(time.time(), number, peer, account.name))
         return session
 
     async def _log_in(self, session: AccountSession, user: str, password: str) -> None:

@@ -144,7 +144,7 @@ class SecondStep:
             raise
         taken = self._challenges.take(secret)
         set_challenge_cookie(request, "", seconds=0)
-        if taken is None:
+        if taken is None or taken.account.is_over:
             raise Problem(410, ENDED_TEXT)
         return taken.user, taken.account
 

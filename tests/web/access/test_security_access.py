@@ -108,6 +108,23 @@ def test_the_answer_belongs_to_its_browser_and_its_time(
     assert page.realm.logouts == ["ann"]
 
 
+def test_an_account_that_changes_between_the_steps_begins_with_the_password(
+    page: PageInMemory, file: FactorFile
+) -> None:
+    file.change("ann", with_code_secret(SECRET, 0.0))
+    noted: list[LoggedIn] = []
+    page.factory.password_accepted = noted.append
+    page.log_in()
+    (login,) = noted
+    assert (login.user, login.session) == ("ann", *page.factory.sessions)
+    page.factory.sessions[login.session].finish_and_disconnect("as the watch of accounts does")
+    assert page.send("second-factor", code=code_of(page)).status == 410
+    assert "LoggedIn" not in kinds(page)
+    page.log_in()
+    page.now += 30
+    assert page.send("second-factor", code=code_of(page)).status == 200
+
+
 def test_after_some_wrong_codes_the_password_is_asked_for_again(
     page: PageInMemory, file: FactorFile
 ) -> None:
