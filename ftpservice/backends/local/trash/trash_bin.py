@@ -88,26 +88,35 @@ class TrashBin:
     ) -> Iterator[None]:
         """Keep the file at ``place``, if there is one, while something else takes its name.
 
-        ``in_place``: its content is changed instead. If that fails, nothing is kept.
+        ``in_place``: its content is changed instead. If that fails and the file is as it was,
+        nothing is kept.
         """
         with _lock_of(place):
-            kept = None if place.facts() is None else self._second_name(place, path, in_place)
+            before = place.facts()
+            kept = None if before is None else self._second_name(place, path, in_place)
             if kept is None:
                 yield
                 return
-            opened, item = kept
+            opened = kept[0]
             try:
                 if self._is_durable:
                     sync_directory(opened)
                 yield
-                self._remove_surplus(opened)
             except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(item, dir_fd=opened)
-                self._directory.prune(path)
+                if _is_as_before(place, before):
+                    self._take_back(kept, path)
                 raise
+            else:
+                self._remove_surplus(opened)
             finally:
                 os.close(opened)
+
+    def _take_back(self, kept: tuple[int, bytes], path: VirtualPath) -> None:
+        """Remove the name in the trash of a file that has kept its own."""
+        opened, item = kept
+        with suppress(FileNotFoundError):
+            os.unlink(item, dir_fd=opened)
+        self._directory.prune(path)
 
     def _second_name(
         self, place: DirectoryEntry, path: VirtualPath, in_place: bool
@@ -154,8 +163,13 @@ class TrashBin:
         return new_item_name(self.rule.seconds, was_overwritten)
 
     def _remove_surplus(self, opened: int) -> None:
-        """Remove the oldest versions of a name, if there are too many."""
-        if self.rule is not None:
+        """Remove the oldest versions of a name, if there are too many.
+
+        The change is done by then: what fails here is done after the next one.
+        """
+        if self.rule is None:
+            return
+        with suppress(OSError):
             for item in items_in(opened)[self.rule.versions :]:
                 size = _removed(opened, item)
                 if size is not None:
@@ -240,6 +254,21 @@ class TrashBin:
 def _lock_of(place: DirectoryEntry) -> Lock:
     facts = os.fstat(place.directory)
     return NAME_LOCKS[hash((facts.st_dev, facts.st_ino, place.name)) % len(NAME_LOCKS)]
+
+
+def _is_as_before(place: DirectoryEntry, before: os.stat_result | None) -> bool:
+    """Return whether the same file with the same content has the name, as far as can be told."""
+    try:
+        now = place.facts()
+    except OSError:
+        return False
+    return _content_facts(now) == _content_facts(before)
+
+
+def _content_facts(facts: os.stat_result | None) -> tuple[int, ...]:
+    if facts is None:
+        return ()
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _copy_name(item: bytes) -> bytes:

@@ -222,6 +222,34 @@ def test_after_a_refused_upload_nothing_is_kept(place, kept):
     assert run(read_file(kept, "/in/file")) == b"old"
 
 
+def test_what_fails_after_the_file_was_replaced_does_not_lose_the_old_one(place, kept):
+    run(create_file(kept, "/in/file", b"old"))
+    writing = run(begin_upload(kept, "/in/file", b"new"))
+    with mock.patch.object(trash_bin, "items_in", side_effect=OSError(errno.EMFILE, "many")):
+        run(writing.commit())
+        run(kept.remove_file(path_at("/in/file")))
+    assert [one.size for one in run(kept.trashed(ROOT))] == [3, 3, 4]
+
+
+def test_what_was_written_in_place_by_half_is_kept(place, kept):
+    run(create_file(kept, "/in/file", b"old"))
+    os.link(place.root / "in/file", place.root / "in/other")
+    writing = run(begin_upload(kept, "/in/file", b"newer"))
+
+    def half(_source, opened, _offset, _size):
+        os.write(opened, b"ne")
+        raise OSError(errno.EIO, "broken")
+
+    with (
+        mock.patch("ftpservice.backends.local.files.in_place.copy_range", half),
+        pytest.raises(errors.Unavailable),
+    ):
+        run(writing.commit())
+    [one, _] = run(kept.trashed(ROOT))
+    run(kept.restore(one, path_at("/copy"), False))
+    assert run(read_file(kept, "/copy")) == b"old"
+
+
 def test_a_link_is_kept_as_a_link(place, kept):
     (place.root / "in/link").symlink_to("nowhere")
     run(kept.remove_file(path_at("/in/link")))
