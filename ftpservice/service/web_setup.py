@@ -13,6 +13,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
 
 from ftpservice.accounts.account_store import IInterruptibleStore
 from ftpservice.accounts.second_factors.one_time_codes import TOTP_EXTRA_TEXT, has_totp_extra
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ftpservice.web.api.past_activity import PastActivity
     from ftpservice.web.http.web_site import WebSite
     from ftpservice.web.shares.shares import Shares
+    from ftpservice.web.uploads.upload_records import UploadRecords
 
 __all__ = [
     "WebServer",
@@ -49,6 +51,8 @@ __all__ = [
     "serve_api",
     "web_server",
 ]
+
+log = Logger("ftpservice.web")
 
 POOLS = {
     "tokens": 1,
@@ -97,6 +101,7 @@ class WebServer(Service):
         self._timers: tuple[Any, ...] = ()
         """What takes samples, and what has listeners."""
         self._past: PastActivity | None = None
+        self._upload_records: UploadRecords | None = None
         self._challenges: tuple[Any, ...] = ()
         self._store = only_changeable_store(options.stores)
         self._pools = {
@@ -145,7 +150,8 @@ class WebServer(Service):
 
         place = self._options.settings.data_dir
         directory = Path(place, UPLOADS_DIRECTORY) if place is not None else None
-        uploads = Uploads(access, UploadRecords(directory, self._pools["uploads"], time.time))
+        self._upload_records = UploadRecords(directory, self._pools["uploads"], time.time)
+        uploads = Uploads(access, self._upload_records)
         mount_uploads(self.site, uploads)
         factory.event_sink.events.subscribe(uploads.transfer_started, TransferStarted)
 
@@ -185,11 +191,14 @@ class WebServer(Service):
         return SecurityAccess(access, factors)
 
     def startService(self) -> None:
-        """Begin to take samples for the charts."""
+        """Begin to take samples for the charts, and read which uploads can be resumed."""
         super().startService()
         self.site.is_closing = False
         for history in self._timers[:1]:
             history.start()
+        if self._upload_records is not None:
+            loading = Deferred.fromCoroutine(self._upload_records.load())
+            loading.addErrback(lambda failure: log.failure("reading the uploads failed", failure))
 
     def _parts(self, sources: WebSources, factors: FactorAccess) -> ApiParts:
         from ftpservice.web.api.activity_history import ActivityHistory

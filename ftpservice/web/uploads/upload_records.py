@@ -33,6 +33,8 @@ RENEWED_SECONDS = 3600.0
 """Time after which a new end is written down."""
 MAX_RECORDS = 10_000
 MAX_RECORDS_PER_USER = 1000
+MAX_EARLY = 10_000
+"""Names that are remembered until the directory was read; beyond that no record counts."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class UploadRecords:
         self._by_name: dict[tuple[str, str], str] = {}
         """The key of the incomplete upload of a name of an account."""
         self._is_loaded = directory is None
+        self._early: set[tuple[str, str]] = set()
+        """The names that were uploaded anew before the directory was read."""
 
     async def load(self) -> None:
         """Read the directory, once; requests of others meanwhile do so too."""
@@ -75,11 +79,22 @@ class UploadRecords:
                 self._is_loaded = True
                 for record in found:
                     self._add(record)
+                self._drop_early()
                 self._drop_expired()
+
+    def _drop_early(self) -> None:
+        """Drop the records that were superseded before they were read."""
+        names = list(self._by_name) if len(self._early) >= MAX_EARLY else self._early
+        for user, path in names:
+            self.supersede(user, path)
+        self._early.clear()
 
     def supersede(self, user: str, path: str) -> None:
         """Drop the record of a name that is uploaded anew."""
-        if self._by_name and (key := self._by_name.get((user, path))) is not None:
+        if not self._is_loaded:
+            if len(self._early) < MAX_EARLY:
+                self._early.add((user, path))
+        elif (key := self._by_name.get((user, path))) is not None:
             self.remove(self._records[key])
 
     async def create(self, user: str, path: str, length: int, replaces: bool) -> tuple[str, Any]:

@@ -31,7 +31,13 @@ class Desk:
         self.start()
 
     def start(self) -> None:
+        self.start_with()
+
+    def start_with(self, *names: str) -> None:
+        """Start; these names are uploaded anew before the directory is read."""
         self.records = UploadRecords(self.directory, InlineRunner(), lambda: self.now)
+        for name in names:
+            self.records.supersede("ann", name)
         run(self.records.load())
 
     def create(self, path: str = "/a", user: str = "ann") -> tuple[str, Any]:
@@ -69,6 +75,18 @@ def test_a_name_that_is_uploaded_anew_is_another_upload(desk: Desk) -> None:
     assert desk.records.find(id, "ann") == record
     desk.records.supersede("ann", "/a")
     assert desk.records.find(id, "ann") is None
+    assert desk.files == []
+
+
+def test_a_name_that_is_uploaded_anew_before_they_are_read_is_another_upload(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [desk.create(path)[0] for path in ("/a", "/b", "/c")]
+    desk.start_with("/a", "/other")
+    assert [desk.records.find(id, "ann") is not None for id in ids] == [False, True, True]
+    assert len(desk.files) == 2
+    monkeypatch.setattr(upload_records, "MAX_EARLY", 2)
+    desk.start_with("/x", "/y", "/b")
     assert desk.files == []
 
 
