@@ -68,6 +68,8 @@ class ArchivePlan:
         self.size = 0
         """Bytes of the archive, after `close`."""
         self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        """The last number that was added to a name, so that many like it take little time."""
         self._missing: list[str] = []
         self._missing_count = 0
 
@@ -156,13 +158,16 @@ class ArchivePlan:
 
     def _free_name(self, name: str) -> str:
         """Return a name that no other member has, also where case makes no difference."""
-        free, number = name, 1
+        wanted = name.casefold()
+        free, number = name, self._numbers.get(wanted, 1)
         while free.casefold() in self._names:
             number += 1
             stem, dot, end = name.rpartition(".")
             is_plain = not stem or "/" in end
             free = f"{name} ({number})" if is_plain else f"{stem} ({number}){dot}{end}"
         self._names.add(free.casefold())
+        if number > 1:
+            self._numbers[wanted] = number
         return free
 
 

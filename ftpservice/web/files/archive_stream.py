@@ -79,7 +79,7 @@ async def send_archive(
             elif not member.info.is_dir():
                 await _send_member(account, member, stream)
         await stream.flush()
-    archive.close()
+    await pool.run(archive.close)  # an entry for each of up to 100,000 members
     await stream.flush()
     if out.moved != plan.size:
         raise TransferAborted(f"the archive has {out.moved} bytes, {plan.size} were announced")

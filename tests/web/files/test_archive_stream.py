@@ -5,17 +5,19 @@ from __future__ import annotations
 import subprocess
 import zipfile
 from io import BytesIO
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.events import CommandRefused
 from ftpservice.storage.errors import Denied
 from ftpservice.web.files import archive_plan
-from ftpservice.web.files.archive_plan import MISSING_NAME
+from ftpservice.web.files.archive_plan import MISSING_NAME, ArchivePlan
 from tests.support.page_in_memory import PageInMemory
 
 
@@ -73,6 +75,23 @@ def test_names_that_differ_in_case_only_stay_apart(page: PageInMemory) -> None:
         assert len(set(names)) == len(names) == 9
         assert "d/a (2).txt" in names
         assert "d (2)/y" in names
+
+
+def test_many_names_that_are_the_same_in_another_case_take_no_time_by_their_square() -> None:
+    tried = []
+
+    class Names(set[str]):
+        def __contains__(self, name: object) -> bool:
+            tried.append(name)
+            return super().__contains__(name)
+
+    plan = ArchivePlan(MemoryStorage(), cast(Any, None))
+    plan._names = Names()
+    names = ["".join(one) for one in product(*zip("abcdefgh", "ABCDEFGH", strict=True))]
+    found = [plan._free_name(f"{name}.x") for name in [*names, "abcdefgh (2).x"]]
+    assert len({name.casefold() for name in found}) == 257
+    assert found[1:3] == ["abcdefgH (2).x", "abcdefGh (3).x"]
+    assert len(tried) < 1000
 
 
 def test_the_root_has_no_folder_of_its_own(page: PageInMemory) -> None:
