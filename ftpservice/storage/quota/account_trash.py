@@ -51,9 +51,10 @@ class AccountTrash:
         return gone
 
     async def free(self, size: int, files: int) -> bool:
-        """Remove the oldest files until they make up so much; tell whether any was removed.
+        """Remove the oldest files until they make up so much; tell whether there was any.
 
-        Not to be called within a change.
+        Others may remove the same ones meanwhile, which makes room as well. Not to be called within
+        a change.
         """
         oldest: list[TrashedFile] = []
         for one in reversed(await self._trash.trashed(ROOT)):
@@ -61,7 +62,9 @@ class AccountTrash:
                 break
             oldest.append(one)
             size, files = size - one.size, files - 1
-        return bool(await self.discard(oldest)) if oldest else False
+        if oldest:
+            await self.discard(oldest)
+        return bool(oldest)
 
     async def trim(self) -> None:
         """Remove the oldest files while the quota is exceeded."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from unittest import mock
 
 import pytest
 from twisted.internet.task import Clock
@@ -301,6 +302,18 @@ def test_the_oldest_files_of_the_trash_make_room(bench):
     assert run(ITrash(storage).trashed(ROOT)) == []
     with pytest.raises(QuotaExceeded):
         run(create_file(storage, "/f", b"1234"))
+    bench.check()
+
+
+def test_two_that_remove_the_same_file_of_the_trash_both_find_room(bench):
+    storage = bench.storage(size=20, trash=RULE)
+    run(create_file(storage, "/a", b"12345"))
+    run(storage.remove_file(path_at("/a")))
+    trash = storage._account.trash
+    [old] = run(ITrash(storage).trashed(ROOT))
+    with mock.patch.object(type(trash._trash), "trashed", mock.AsyncMock(return_value=[old])):
+        assert [run(trash.free(1, 1)) for _ in range(2)] == [True, True]
+    assert run(trash.free(1, 1)) is False
     bench.check()
 
 
