@@ -6,15 +6,14 @@ processes at a time follow one another.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
-import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from ftpservice.accounts.second_factors.private_json import PrivateJSON
 
 __all__ = ["SHARE_FILE", "Share", "ShareFile", "ShareFileError", "share_hash"]
 
@@ -24,7 +23,6 @@ SECRET_BYTES = 16
 ID_LENGTH = 12
 MAX_SHARES = 10_000
 MAX_SHARES_PER_USER = 200
-FILE_MODE = 0o600
 
 
 class ShareFileError(Exception):
@@ -60,15 +58,14 @@ class ShareFile:
 
     def __init__(self, path: Path, seconds: Callable[[], float]) -> None:
         self.path = path
+        self._file = PrivateJSON(path)
         self._seconds = seconds
 
     def read(self) -> dict[str, Share]:
         """Return the links in force by their hash; raises `ShareFileError`."""
         try:
-            shares = [Share(**entry) for entry in json.loads(self.path.read_bytes())["shares"]]
+            shares = [Share(**entry) for entry in self._file.read().get("shares", ())]
             return {share.hash: share for share in shares if share.expires > self._seconds()}
-        except FileNotFoundError:
-            return {}
         except OSError as error:
             raise ShareFileError(f"{self.path}: {error.strerror}") from None
         except (ValueError, TypeError, KeyError):
@@ -76,11 +73,7 @@ class ShareFile:
 
     def version(self) -> tuple[int, ...]:
         """Return what differs after a change of the file; empty without a file."""
-        try:
-            found = os.stat(self.path)
-        except OSError:
-            return ()
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return self._file.version()
 
     def add(self, user: str, path: str, seconds: float, password: str = "") -> tuple[str, Share]:
         """Add a link for that time; return its secret, which is kept nowhere, and the link.
@@ -109,23 +102,9 @@ class ShareFile:
     def _changing(self) -> Iterator[dict[str, Share]]:
         """Lock the file and yield its links, which are written afterwards; expired ones go."""
         try:
-            with open(self.path.with_suffix(".lock"), "a", opener=_private) as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with self._file.locked():
                 shares = self.read()
                 yield shares
-                self._write(shares)
+                self._file.write({"shares": [asdict(share) for share in shares.values()]})
         except OSError as error:
             raise ShareFileError(f"{self.path}: {error.strerror}") from None
-
-    def _write(self, shares: Mapping[str, Share]) -> None:
-        new = self.path.with_suffix(".new")
-        content = json.dumps({"shares": [asdict(share) for share in shares.values()]}, indent=1)
-        with open(new, "w", opener=_private) as file:
-            file.write(content + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self.path)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
