@@ -174,8 +174,8 @@ async def remove_account(parts: ApiParts, call: ApiCall) -> Any:
     _refuse_own(call, "remove")
     name = _user(call)
     await parts.with_store(lambda store: store.remove(name))
-    await parts.factors.remove(name)
     parts.publish_action(call, "user remove", name)
+    await parts.factors.remove(name)
     return {"removed": name}
 
 

@@ -50,7 +50,7 @@ async def list_events(parts: ApiParts, call: ApiCall) -> Any:
     """List events, the latest first, from the journal if there is one."""
     given = dict(call.query)
     limit, problems = given.pop("limit", "100"), given.pop("problems", "")
-    if not (limit.isascii() and limit.isdecimal() and 0 < int(limit[:9]) <= MAX_LISTED_EVENTS):
+    if not _is_count(limit):
         raise Problem(400, f"limit is a number from 1 to {MAX_LISTED_EVENTS}.")
     if problems not in ("", "yes"):
         raise Problem(400, "problems is yes, or not given.")
@@ -85,6 +85,11 @@ async def top_users(parts: ApiParts, call: ApiCall) -> Any:
     except ValueError as error:
         raise Problem(400, str(error)) from None
     return await parts.past.users(ReportPeriod(period.since, period.until, words[2]))
+
+
+def _is_count(limit: str) -> bool:
+    is_number = limit.isascii() and limit.isdecimal() and len(limit) <= len(str(MAX_LISTED_EVENTS))
+    return is_number and 0 < int(limit) <= MAX_LISTED_EVENTS
 
 
 def _moment(text: str, now: float, default: float, is_end: bool) -> float:
