@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ftpservice.activity.trace.redaction import REDACTED
 from ftpservice.admin.replay.replay_connection import ReceivedReply, ReplayConnection, ServerLost
@@ -58,7 +59,7 @@ class SessionReplay:
     def _play(
         self, connection: ReplayConnection, steps: list[PlayedCommand | ExpectedReply]
     ) -> None:
-        for step, following in zip(steps, [*steps[1:], None], strict=True):
+        for step, following in pairwise([*steps, None]):
             if isinstance(step, PlayedCommand):
                 with suppress(ServerLost):  # the reply that is missing tells it
                     self._send(connection, step)

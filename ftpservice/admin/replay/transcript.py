@@ -80,7 +80,7 @@ class RecordedSession:
             self.begins_logged_in, self.begins_secured = record["login"], record["tls"]
         elif "command" in record:
             self._commands += 1
-            command = PlayedCommand(self._commands, str(record["command"]))
+            command = PlayedCommand(self._commands, _line(record["command"]))
             self._open.append(command)
             self.steps.append(command)
         elif "reply" in record:
@@ -89,7 +89,7 @@ class RecordedSession:
             transfers = (one for one in self._open if one.is_transfer)
             command_of = next(transfers, None)
             if command_of is not None:
-                command_of.size = int(record["size"])
+                command_of.size = _size(record["size"])
 
     def _add_reply(self, code: int, lines: list[str]) -> None:
         if not self._is_greeted:
@@ -115,11 +115,26 @@ def read_transcript(lines: Iterable[str]) -> list[RecordedSession]:
                 continue
             session = int(record["session"])
             sessions.setdefault(session, RecordedSession(session)).add(record)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise BadTranscript(f"line {number} is no record of a trace") from None
     if not number:
         raise BadTranscript("it is empty")
     return list(sessions.values())
+
+
+def _line(command: object) -> str:
+    """Return a command, which is one line: no transcript has a command within a command."""
+    text = str(command)
+    if "\r" in text or "\n" in text:
+        raise ValueError
+    return text
+
+
+def _size(size: Any) -> int:
+    number = int(size)
+    if number < 0:
+        raise ValueError
+    return number
 
 
 def _check_version(version: object) -> None:

@@ -74,3 +74,23 @@ def test_a_session_that_was_joined_has_no_greeting():
 def test_other_files_are_refused(lines, why):
     with pytest.raises(BadTranscript, match=why):
         read_transcript(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        json.dumps(command("NOOP\r\nDELE a")),
+        json.dumps(command("NOOP\nDELE a")),
+        "[" * 100_000,
+        json.dumps({"session": 1, "at": 0.0, "reply": 1e400, "lines": []}),
+    ],
+)
+def test_a_hostile_record_is_refused(line):
+    with pytest.raises(BadTranscript, match="line 2 is no record"):
+        read_transcript([json.dumps(HEADER), line])
+
+
+def test_an_upload_of_less_than_nothing_is_refused():
+    ended = {"session": 1, "at": 0.0, "transfer": "upload", "size": -1}
+    with pytest.raises(BadTranscript, match="line 4 is no record"):
+        read(reply(220), command("STOR a"), ended)

@@ -144,6 +144,9 @@ def test_what_cannot_be_played_is_told(server, tmp_path) -> None:
     )
     assert "line 1 is no record of a trace" in replay(str(broken), url(served))[1]
     assert replay(str(TRANSCRIPT), url(served), "--session", "9")[0] == 1
+    joined = {"session": 1, "at": 0.0, "joined": [], "login": True, "tls": False}
+    broken.write_text('{"trace": 1}\n' + json.dumps(joined) + "\n")
+    assert replay(str(broken), url(served)) == (0, "0 replies compared, none differs\n")
     assert replay(str(TRANSCRIPT), "http://127.0.0.1")[0] == 2
     unused = f"ftp://demo@127.0.0.1:{served.port}"
     served.in_reactor(lambda: served.service.ports[0].stopListening())
