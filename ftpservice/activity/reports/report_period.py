@@ -44,13 +44,19 @@ def period_words(text: str) -> tuple[str, str, str]:
 def parse_period(since: str, until: str, user: str, now: float) -> ReportPeriod:
     """Return what is meant, today by default; raises `ValueError`."""
     begins, ends = _moment(since, now, is_end=False), _moment(until, now, is_end=True)
+    if begins is None:
+        begins = _midnight(now if ends is None or ends > _midnight(now) else ends - 1)
     if ends is None:
         ends = now
-    if begins is None:
-        begins = _midnight(min(ends, now) if ends > _midnight(now) else ends - 1)
-    if begins > ends:
-        raise ValueError(f"{time_text(begins)} is later than {time_text(ends)}")
+    if begins > ends or (begins == ends and _is_before(until, begins, now)):
+        raise ValueError(f"{time_text(begins)} is later than {until or time_text(ends)}")
     return ReportPeriod(begins, ends, "" if user in DEFAULT_WORDS else user)
+
+
+def _is_before(word: str, moment: float, now: float) -> bool:
+    """Return whether a word means a day (or time) that begins before a moment."""
+    begins = _moment(word, now, is_end=False)
+    return begins is not None and begins < moment
 
 
 def _moment(text: str, now: float, is_end: bool) -> float | None:

@@ -22,6 +22,7 @@ TODAY = 20_000 * DAY
         ("", "2024-10-02", (TODAY - 2 * DAY, TODAY - DAY)),
         ("2024-10-04T01:00", "2024-10-04T02:00:30Z", (TODAY + 3600, TODAY + 7230)),
         ("2024-10-04 01:00", "now", (TODAY + 3600, NOW)),
+        ("now", "now", (NOW, NOW)),
         ("7d", "", (NOW - 7 * DAY, NOW)),
         ("12h", "1h", (NOW - 43_200, NOW - 3600)),
         ("TODAY", "Now", (TODAY, NOW)),
@@ -44,6 +45,8 @@ def test_a_period(since, until, expected):
         ("", "\x00", "is not a time"),
         ("today", "2024-10-02", "is later than"),
         ("now", "2024-10-01", "is later than"),
+        ("today", "yesterday", "00:00:00 is later than yesterday"),
+        ("2024-10-03", "2024-10-02", "is later than 2024-10-02"),
     ],
 )
 def test_what_is_refused_says_why(since, until, text):
@@ -66,3 +69,9 @@ def test_the_words_of_a_command(text, words):
 
 def test_a_dash_is_no_user():
     assert parse_period("", "", "-", NOW).user == ""
+
+
+def test_today_at_midnight_has_just_begun():
+    period = parse_period("today", "", "", TODAY)
+    assert (period.since, period.until) == (TODAY, TODAY)
+    assert parse_period("", "", "", TODAY) == period
