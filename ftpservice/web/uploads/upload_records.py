@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ KEPT_SECONDS = 7 * 86_400.0
 """Time after the last request for which an upload can be resumed."""
 RENEWED_SECONDS = 3600.0
 """Time after which a new end is written down."""
+NEW = ".new"
+"""How the name of a record ends that is being written."""
 MAX_RECORDS = 10_000
 MAX_RECORDS_PER_USER = 1000
 MAX_EARLY = 10_000
@@ -166,10 +169,15 @@ class UploadRecords:
     def _write(self, record: UploadRecord) -> None:
         assert self._directory is not None
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        new = self._directory / f"{record.key}.new"
-        with open(new, "w", opener=_private) as file:
-            json.dump(asdict(record), file)
-        os.replace(new, self._directory / record.key)
+        new = self._directory / f"{record.key}{NEW}"
+        try:
+            with open(new, "w", opener=_private) as file:
+                json.dump(asdict(record), file)
+            os.replace(new, self._directory / record.key)
+        except OSError:  # such as a full disk
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
+            raise
 
     def _write_known(self, record: UploadRecord) -> None:
         """Write a record, unless it was dropped before its turn."""
@@ -190,6 +198,10 @@ def _records_in(directory: Path) -> Iterator[UploadRecord]:
     except FileNotFoundError:
         return
     for name in names:
+        if name.endswith(NEW):  # by a process that was killed
+            with suppress(OSError):
+                (directory / name).unlink()
+            continue
         try:
             record = UploadRecord(**json.loads((directory / name).read_bytes()))
         except (OSError, ValueError, TypeError):

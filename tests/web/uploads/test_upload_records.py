@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,22 @@ def test_a_disk_that_fails_is_an_error_and_no_record(desk: Desk) -> None:
     with pytest.raises(OSError, match=r"exists|directory"):
         desk.create()
     assert desk.records._records == {}
+
+
+def test_a_full_disk_leaves_no_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    desk.create()
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_records.json, "dump", full)
+        with pytest.raises(OSError, match="full"):
+            desk.create("/b")
+    assert len(desk.files) == 1
+
+
+def test_what_a_killed_process_was_writing_is_removed(desk: Desk) -> None:
+    _id, record = desk.create()
+    (desk.directory / ("0" * 64 + ".new")).write_text("{")
+    desk.start()
+    assert [file.name for file in desk.files] == [record.key]
