@@ -190,6 +190,7 @@ class WebhookHook:
         is_old = now - delivery.made > GIVE_UP_SECONDS
         may_give_up = is_old and self._failures >= FAILURES_BEFORE_GIVE_UP
         if answer.verdict is Verdict.FAILED and not may_give_up:
+            self.record.problem_at = now
             if not delivery.attempts:
                 log.warn(
                     "the hook {name}: {detail}; it is tried again",
@@ -223,6 +224,7 @@ class WebhookHook:
         if problem != self._problem:
             log.error("the spool of the hook {name}: {reason}", name=self._name, reason=problem)
         self._problem = problem
+        self.record.problem_at = self._seconds()
 
     def _report_damage(self) -> None:
         self._problem = ""

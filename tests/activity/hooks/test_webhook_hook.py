@@ -194,10 +194,12 @@ def test_a_spool_that_fails_is_tried_again_and_nothing_is_lost(bench, tmp_path):
     bench.stop()
     bench.place = tmp_path / "none" / "there"  # its parent is missing
     bench.begin()
+    bench.clock.advance(100.0)
     bench.hook.start()
     bench.deliver("a")
     assert bench.receiver.got == []
     assert "the spool of the hook tell" in bench.lines[-1]
+    assert bench.hook.record.problem_at > 0.0
     (tmp_path / "none").mkdir()
     bench.clock.pump([1.0] * 10)
     assert bench.receiver.ids == ["a"]
@@ -216,6 +218,17 @@ def test_what_became_of_events_is_counted(tmp_path):
     assert bench.hook.record.counts["dropped"] == 2
     assert bench.hook.pending == 4
     bench.stop()
+
+
+def test_a_receiver_that_takes_nothing_is_a_problem_at_once(bench):
+    bench.clock.advance(100.0)
+    bench.deliver("a")
+    assert bench.hook.record.problem_at == 0.0
+    bench.receiver.answers = [LATER, YES]
+    bench.deliver("b")
+    assert (bench.hook.record.problem_at, bench.hook.pending) == (100.0, 1)
+    bench.clock.advance(1.0)
+    assert bench.hook.record.counts == {"delivered": 2, "failed": 0, "dropped": 0}
 
 
 def test_what_an_earlier_run_has_left_is_pending(bench):
