@@ -234,6 +234,9 @@ class JournalService(Service):
             return
         self._report_not_before = now + REPORT_SECONDS
         count, self._reported_lost = status.lost - self._reported_lost, status.lost
+        if not count:
+            log.error("the events of the journal wait in memory: {reason}", reason=problem)
+            return
         log.error(
             "the journal has lost {count} events{why}",
             count=count,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from ftpservice.activity.trace.redaction import REDACTED
 from ftpservice.admin.replay.replay_connection import ReceivedReply, ReplayConnection, ServerLost
@@ -59,7 +58,7 @@ class SessionReplay:
     def _play(
         self, connection: ReplayConnection, steps: list[PlayedCommand | ExpectedReply]
     ) -> None:
-        for step, following in pairwise([*steps, None]):
+        for step, following in zip(steps, [*steps, None][1:], strict=True):
             if isinstance(step, PlayedCommand):
                 with suppress(ServerLost):  # the reply that is missing tells it
                     self._send(connection, step)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 from twisted.internet.task import deferLater
+from twisted.logger import formatEvent, globalLogPublisher
 
 from ftpservice.accounts.sql.migration import upgrade
 from ftpservice.activity.journal import delivery_schedule, journal_service
@@ -55,6 +56,20 @@ def paths(wanted):
         found = Counter(row[0] for row in rows)
     database.close()
     return found
+
+
+@pytest.fixture
+def journal_log():
+    """The lines of the journal in the log."""
+    lines = []
+
+    def note(event):
+        if event.get("log_namespace") == "ftpservice.journal":
+            lines.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(note)
+    yield lines
+    globalLogPublisher.removeObserver(note)
 
 
 @pytest_twisted.ensureDeferred
@@ -220,12 +235,14 @@ async def test_what_does_not_fit_into_the_spool_is_counted_in_a_row(
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_spool_that_cannot_be_made_is_tried_again(tmp_path, reactor):
+async def test_a_spool_that_cannot_be_made_is_tried_again(tmp_path, reactor, journal_log):
     wanted = plan(tmp_path / "missing", str(tmp_path / "journal.db"))
     async with nothing_left():
         service = journal(wanted, reactor)
         service(transfer(1.0))
         await until(lambda: service.status.problem, lambda: service.status)
+        assert any("wait in memory" in line for line in journal_log)
+        assert not any("has lost" in line for line in journal_log)
         Path(tmp_path / "missing").mkdir()
         await until(lambda: service.status.rows == 1, lambda: service.status)
         assert service.status.problem == ""
