@@ -76,7 +76,7 @@ class RecordedSession:
     def add(self, record: dict[str, Any]) -> None:
         """Add what a record says."""
         if "joined" in record:
-            self.setup, self._is_greeted = [str(line) for line in record["joined"]], True
+            self.setup, self._is_greeted = [_line(line) for line in record["joined"]], True
             self.begins_logged_in, self.begins_secured = record["login"], record["tls"]
         elif "command" in record:
             self._commands += 1
@@ -125,6 +125,7 @@ def read_transcript(lines: Iterable[str]) -> list[RecordedSession]:
 def _line(command: object) -> str:
     """Return a command, which is one line: no transcript has a command within a command."""
     text = str(command)
+    text.encode("utf-8", "surrogateescape")  # raises a `ValueError` for what no client has sent
     if "\r" in text or "\n" in text:
         raise ValueError
     return text

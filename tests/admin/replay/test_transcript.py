@@ -81,6 +81,8 @@ def test_other_files_are_refused(lines, why):
     [
         json.dumps(command("NOOP\r\nDELE a")),
         json.dumps(command("NOOP\nDELE a")),
+        json.dumps(command("SIZE \ud800")),
+        json.dumps({"session": 1, "joined": ["CWD a\nDELE b"], "login": True, "tls": False}),
         "[" * 100_000,
         json.dumps({"session": 1, "at": 0.0, "reply": 1e400, "lines": []}),
     ],
