@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
+from shlex import quote
+from typing import Any
 
 import click
 
@@ -29,11 +34,14 @@ from ftpservice.accounts.second_factors.one_time_codes import (
 )
 from ftpservice.activity.text_table import printable_text, table_lines
 from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import AdminCommandError
-from ftpservice.admin.token_commands import data_directory_command
+from ftpservice.admin.command_output import AdminCommandError, show_warning
+from ftpservice.admin.token_commands import configured_directory, data_directory_command
+from ftpservice.service.settings.directories import acting_as
 
-__all__ = ["second_factor"]
+__all__ = ["AccountFactors", "factors_option", "second_factor"]
 
+Command = Callable[..., Any]
+UNKNOWN_TEXT = "without --config and --data-dir, second factors of {} stay; if there are any: {}"
 ISSUER = "ftpservice"
 
 
@@ -157,7 +165,7 @@ def remove_factors(file: FactorFile, *, name: str, as_json: bool) -> None:
 @click.argument("new_name")
 @factor_command
 def rename_factors(file: FactorFile, *, name: str, new_name: str, as_json: bool) -> None:
-    """Give the second factors to another account, after ``ftpservice user rename``."""
+    """Give the second factors to another name; ``ftpservice user rename`` does it, too."""
     file.rename(name, new_name)
     shown = f"the second factors of {name!r} are now those of {new_name!r}"
     click.echo(json.dumps({"renamed": name, "to": new_name}) if as_json else shown)
@@ -170,3 +178,87 @@ def _show_codes(codes: list[str]) -> None:
 
 def _day(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+
+
+class AccountFactors:
+    """The second factors of an account that ``ftpservice user`` removes or renames.
+
+    An account that gets the name later must not have them, and one that is renamed must not lose
+    them. They are in ``directory``; None: there is none, or it is not ``is_known``.
+    """
+
+    def __init__(self, directory: str | None, is_known: bool) -> None:
+        self._directory = directory
+        self._is_known = is_known
+
+    def check_rename(self, new_name: str) -> None:
+        """Make sure that another account can get this name; raises `AdminCommandError`."""
+        with self._file() as file:
+            if file is not None and new_name in file.read():
+                text = (
+                    f"there are second factors of another account {new_name!r}; "
+                    f"remove them first: ftpservice user second-factor remove {quote(new_name)}"
+                )
+                raise AdminCommandError(text, "FactorFileError")
+
+    def check(self) -> None:
+        """Make sure that the file can be read; raises `AdminCommandError`."""
+        with self._file() as file:
+            if file is not None:
+                file.read()
+
+    def rename(self, name: str, new_name: str, as_json: bool) -> None:
+        """Give the factors of an account to its new name; raises `AdminCommandError`."""
+        command = f"ftpservice user second-factor rename {quote(name)} {quote(new_name)}"
+        self._warn_if_unknown(name, command, as_json)
+        with self._file(f"; then: {command}") as file:
+            if file is not None and name in file.read():
+                file.rename(name, new_name)
+
+    def remove(self, name: str, as_json: bool) -> None:
+        """Remove the factors of an account; raises `AdminCommandError`."""
+        command = f"ftpservice user second-factor remove {quote(name)}"
+        self._warn_if_unknown(name, command, as_json)
+        with self._file(f"; then: {command}") as file:
+            if file is not None:
+                file.remove(name)
+
+    def _warn_if_unknown(self, name: str, command: str, as_json: bool) -> None:
+        if not self._is_known:
+            show_warning(UNKNOWN_TEXT.format(repr(name), f"{command} --data-dir DIR"), as_json)
+
+    @contextmanager
+    def _file(self, remedy: str = "") -> Iterator[FactorFile | None]:
+        """Act as the owner of the directory, with the file; None without one."""
+        if self._directory is None:
+            yield None
+            return
+        try:
+            state = os.stat(self._directory)
+            with acting_as((state.st_uid, state.st_gid)):
+                file = FactorFile(Path(self._directory, FACTOR_FILE))
+                yield file if file.path.exists() else None
+        except OSError as error:
+            text = f"second factors: {self._directory}: {error.strerror}{remedy}"
+            raise AdminCommandError(text, "NoDataDirectory") from None
+        except FactorFileError as error:
+            text = f"second factors: {error}{remedy}"
+            raise AdminCommandError(text, type(error).__name__) from None
+
+
+def factors_option(function: Command) -> Command:
+    """Add ``--data-dir`` to an account command, which gets the `AccountFactors` as ``factors``."""
+
+    def take(context: click.Context, _parameter: object, directory: str | None) -> AccountFactors:
+        config = context.params.get("config")
+        if directory is None and config is None:
+            return AccountFactors(None, False)
+        return AccountFactors(directory or configured_directory(str(config)), True)
+
+    return click.option(
+        "--data-dir",
+        "factors",
+        metavar="DIR",
+        callback=take,
+        help="Data directory of the service, which has the second factors [default: of --config].",
+    )(function)

@@ -21,7 +21,7 @@ from ftpservice.web.access.scopes import Scope, parse_scopes
 from ftpservice.web.access.token_file import TOKEN_FILE, ApiToken, TokenFile, TokenFileError
 from ftpservice.wire.units import parse_duration
 
-__all__ = ["data_directory_command", "token"]
+__all__ = ["configured_directory", "data_directory_command", "token"]
 
 DEFAULT_DATA_DIRECTORY = "var"
 NEVER = "never"
@@ -82,17 +82,22 @@ token_command = data_directory_command(_token_file, TokenFileError)
 def _configured_directory(config: str | None) -> str:
     if config is None:
         return DEFAULT_DATA_DIRECTORY
+    found = configured_directory(config)
+    if found is None:
+        raise click.UsageError(f"{config} has no data-dir")
+    return found
+
+
+def configured_directory(config: str) -> str | None:
+    """Return the data directory of a settings file, None without one; raises `UsageError`."""
     from ftpservice.service.settings.errors import SettingsConflict
     from ftpservice.service.settings.settings import settings_from
     from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
 
     try:
-        found = settings_from(load_toml(config), os.getcwd()).data_dir
+        return settings_from(load_toml(config), os.getcwd()).data_dir
     except (BadConfiguration, SettingsConflict) as error:
         raise click.UsageError(f"--config {error}") from None
-    if found is None:
-        raise click.UsageError(f"{config} has no data-dir")
-    return found
 
 
 def _parsed_scopes(_context: object, _parameter: object, texts: Sequence[str]) -> frozenset[Scope]:

@@ -36,6 +36,7 @@ from ftpservice.admin.accounts.account_view import (
 from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.command_output import FAILED_STATUS, show_warning
 from ftpservice.admin.password_input import read_password
+from ftpservice.admin.second_factor_commands import AccountFactors, factors_option
 from ftpservice.admin.store_options import account_command
 
 __all__ = ["user"]
@@ -160,14 +161,19 @@ def unlock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 @name_argument
 @click.argument("new_name")
 @account_command
-def rename_user(store: IAccountStore, *, name: str, new_name: str, as_json: bool) -> None:
-    """Give an account another name; its root and password stay.
+@factors_option
+def rename_user(
+    store: IAccountStore, *, name: str, new_name: str, as_json: bool, factors: AccountFactors
+) -> None:
+    """Give an account another name; its root, password and second factors stay.
 
     But a root with {user} in it is another one then; files are not moved.
     """
     _check_name(new_name)
     before = store.find(name)
+    factors.check_rename(new_name)
     record = store.change(name, {"name": new_name})
+    factors.rename(name, new_name, as_json)
     _report(record, as_json, f"account {name!r} is now {new_name!r}")
     if record.root != before.root:
         text = f"its root was {before.root} and is now {record.root}; move the files"
@@ -177,9 +183,12 @@ def rename_user(store: IAccountStore, *, name: str, new_name: str, as_json: bool
 @user.command("remove")
 @name_argument
 @account_command
-def remove_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
-    """Remove an account; its files stay."""
+@factors_option
+def remove_user(store: IAccountStore, *, name: str, as_json: bool, factors: AccountFactors) -> None:
+    """Remove an account, with its second factors; its files stay."""
+    factors.check()
     store.remove(name)
+    factors.remove(name, as_json)
     click.echo(json.dumps({"removed": name}) if as_json else f"account {name!r} removed")
 
 

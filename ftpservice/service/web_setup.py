@@ -159,7 +159,7 @@ class WebServer(Service):
         from ftpservice.web.shares.share_resource import SHARES_ROOT, ShareAccess, ShareResource
 
         pause, allows = partial(deferLater, self.site.reactor), partial(_allows_password, factory)
-        access = ShareAccess(shares, portal, factory, pause, allows, time.time)
+        access = ShareAccess(shares, portal, factory, pause, allows, time.time, self.site.reactor)
         self.site.mount(SHARES_ROOT, ShareResource(access))
 
     def _shares(self) -> Shares:

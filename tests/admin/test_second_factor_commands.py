@@ -7,11 +7,19 @@ import time
 from pathlib import Path
 
 import pyotp
+import pytest
 from click.testing import CliRunner, Result
 
-from ftpservice.accounts.second_factors.factor_changes import FactorKind, without_used_code
-from ftpservice.accounts.second_factors.factor_file import FactorFile
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.passwd_store import PasswordFileStore
+from ftpservice.accounts.second_factors.factor_changes import (
+    FactorKind,
+    with_code_secret,
+    without_used_code,
+)
+from ftpservice.accounts.second_factors.factor_file import FACTOR_FILE, FactorFile
 from ftpservice.admin.cli import ftpservice
+from tests.accounts.doubles import SECRET
 
 
 def run(*words: str) -> Result:
@@ -55,3 +63,84 @@ def test_factors_are_removed_and_renamed(tmp_path: Path) -> None:
     missing = run("list", f"--data-dir={tmp_path / 'missing'}")
     assert missing.exit_code == 1
     assert len(missing.output.splitlines()) == 1
+
+
+class Desk:
+    def __init__(self, place: Path) -> None:
+        self.place, self.data = place, place / "data"
+        self.data.mkdir()
+        self.file = FactorFile(self.data / FACTOR_FILE)
+        self.store = PasswordFileStore(str(place / "passwd.db"))
+        for name in ("ann", "bob"):
+            self.store.add(AccountRecord(name, SECRET))
+            self.file.change(name, with_code_secret("A" * 32, 1.0))
+        self.config = place / "ftpservice.toml"
+        self.config.write_text(f'auth = ["passwd:{place}/passwd.db"]\ndata-dir = "{self.data}"\n')
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(ftpservice, ["user", *words])
+
+    @property
+    def place_options(self) -> list[list[str]]:
+        store = f"--store=passwd:{self.place}/passwd.db"
+        return [[f"--config={self.config}"], [store, f"--data-dir={self.data}"]]
+
+    def names(self) -> set[str]:
+        return {record.name for record in self.store.listing().accounts}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@pytest.mark.parametrize("option", [0, 1])
+def test_they_go_with_the_account_and_a_new_one_has_none(desk: Desk, option: int) -> None:
+    done = desk.run("remove", "ann", *desk.place_options[option])
+    assert (done.exit_code, done.output) == (0, "account 'ann' removed\n")
+    assert (set(desk.file.read()), desk.names()) == ({"bob"}, {"bob"})
+
+
+@pytest.mark.parametrize("option", [0, 1])
+def test_they_get_the_new_name(desk: Desk, option: int) -> None:
+    before = desk.file.find("ann")
+    done = desk.run("rename", "ann", "anna", *desk.place_options[option])
+    assert (done.exit_code, done.output) == (0, "account 'ann' is now 'anna'\n")
+    assert (set(desk.file.read()), desk.file.find("anna")) == ({"anna", "bob"}, before)
+
+
+def test_without_the_data_directory_the_command_to_run_is_told(desk: Desk) -> None:
+    store = f"--store=passwd:{desk.place}/passwd.db"
+    renamed = desk.run("rename", "ann", "anna", store)
+    assert renamed.exit_code == 0
+    assert "ftpservice user second-factor rename ann anna --data-dir DIR" in renamed.stderr
+    removed = desk.run("remove", "bob", store)
+    assert removed.exit_code == 0
+    assert "ftpservice user second-factor remove bob --data-dir DIR" in removed.stderr
+
+
+def test_factors_that_an_earlier_account_has_left_are_not_inherited(desk: Desk) -> None:
+    desk.store.remove("bob")
+    done = desk.run("rename", "ann", "bob", *desk.place_options[0])
+    assert done.exit_code == 1
+    assert "remove them first: ftpservice user second-factor remove bob" in done.stderr
+    assert (set(desk.file.read()), desk.names()) == ({"ann", "bob"}, {"ann"})
+
+
+@pytest.mark.parametrize("words", [("remove", "ann"), ("rename", "ann", "anna")])
+def test_with_a_damaged_file_nothing_is_changed(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.file.path.write_text("x")
+    done = desk.run(*words, *desk.place_options[0])
+    assert done.exit_code == 1
+    assert "is not a file of second factors" in done.stderr
+    missing = desk.run(*words, desk.place_options[1][0], f"--data-dir={desk.place}/none")
+    assert missing.exit_code == 1
+    assert desk.names() == {"ann", "bob"}
+
+
+@pytest.mark.parametrize("words", [("remove", "ann"), ("rename", "ann", "anna")])
+def test_a_service_without_second_factors_needs_nothing(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.file.path.unlink()
+    done = desk.run(*words, *desk.place_options[0])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert not desk.file.path.exists()

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
@@ -41,6 +42,7 @@ from ftpservice.web.shares.share_page import (
     password_page,
     quoted_name,
 )
+from ftpservice.web.shares.share_watch import ShareWatch
 from ftpservice.web.shares.shares import Shares
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import BadPath, VirtualPath
@@ -69,6 +71,7 @@ class ShareAccess:
     allows: Callable[[bool, str], bool]
     """Returns whether a password may come over a connection: with TLS or not, from an address."""
     seconds: Callable[[], float]
+    clock: IReactorTime
 
 
 class OpenedShares:
@@ -107,6 +110,7 @@ class ShareResource(Resource):
         super().__init__()
         self._access = access
         self._opened = OpenedShares(access.seconds)
+        self._watch = ShareWatch(access.shares, access.portal, access.clock)
 
     def render(self, request: WebRequest) -> int:
         """Begin to answer."""
@@ -139,7 +143,7 @@ class ShareResource(Resource):
             if not session.may_transfer:
                 raise Problem(404, GONE_TEXT)
             session.begin_as_guest()
-            with session.working(cancel):
+            with session.working(cancel), self._watch.watching(session, share):
                 await self._send(request, share, session, below)
         finally:
             session.end(f"of the share link {share.id}")

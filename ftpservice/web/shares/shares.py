@@ -38,6 +38,11 @@ class Shares:
         share = self._shares.get(share_hash(secret))
         return share if share is not None and share.expires > self._seconds() else None
 
+    async def was_removed(self, share: Share) -> bool:
+        """Return whether a link is gone before its end; raises `Problem`."""
+        await self._look()
+        return share.hash not in self._shares and share.expires > self._seconds()
+
     async def of(self, user: str) -> list[Share]:
         """Return the links of an account, the latest first; raises `Problem`."""
         await self._look()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import socket
 import urllib.parse
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -172,6 +173,36 @@ def test_bad_links_are_not_made(served: Served) -> None:
     ):
         assert served.api("POST", "", **members).status in (400, 404)
     assert served.get("/s/").status == served.get("/s").status == 404
+
+
+def begin_download(served: Served, url: str) -> HTTPConnection:
+    """Begin a download, and read nothing of it."""
+    connection = HTTPConnection("127.0.0.1", served.port, PATIENCE)
+    connection.connect()
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.sock.sendall(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    assert connection.sock.recv(12) == b"HTTP/1.1 200"
+    return connection
+
+
+@pytest.mark.parametrize("how", ["removed", "locked"])
+def test_a_running_download_is_cut_with_its_link_or_account(served: Served, how: str) -> None:
+    with open(served.service.files / "d/large", "wb") as file:
+        file.truncate(1 << 30)
+    (kept, _id), (url, id) = served.share("/d/a.bin"), served.share("/d/large")
+    connection = begin_download(served, url)
+    try:
+        if how == "locked":
+            served.service.command("lock", "ann")
+        else:
+            assert served.api("DELETE", f"/{id}").status == 200
+        served.program.line(r"ann@127.* download.* /d/large: aborted")
+    finally:
+        connection.close()
+        (served.service.files / "d/large").unlink()
+        if how == "locked":
+            served.service.command("unlock", "ann")
+    assert served.get(kept).status == 200
 
 
 def test_a_link_acts_with_the_rights_that_its_account_has_now(served: Served) -> None:
