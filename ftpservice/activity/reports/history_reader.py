@@ -7,7 +7,8 @@ duration, so that a transfer of an hour is no peak in its last minute.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import Double, Integer, and_, cast, desc, func, or_, select
@@ -24,7 +25,7 @@ MAX_LONG = 20_000
 ROW = JOURNAL.c
 IS_TRANSFER = ROW.kind == "transfer"
 SIZE = cast(func.coalesce(ROW.bytes, 0), Double)
-UP, DOWN, SESSIONS, TRANSFERS = "up", "down", "sessions", "transfers"
+SERIES = UP, DOWN, SESSIONS, TRANSFERS = "up", "down", "sessions", "transfers"
 
 
 @dataclass
@@ -34,36 +35,51 @@ class History:
     since: float
     until: float
     step: float
-    series: dict[str, list[float]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.count = max(1, round((self.until - self.since) / self.step))
-        self.series = {name: [0.0] * self.count for name in (UP, DOWN, SESSIONS, TRANSFERS)}
+        self._means = {name: [0.0] * self.count for name in SERIES}
+        self._rises = {name: [0.0] * self.count for name in SERIES}
+        """Besides: by how much the rate is higher from a step on than in the step before."""
+
+    @property
+    def series(self) -> dict[str, list[float]]:
+        """The mean of each step, by series."""
+        return {
+            name: [mean + max(0.0, rate) for mean, rate in zip(means, rates, strict=True)]
+            for name, means in self._means.items()
+            for rates in (accumulate(self._rises[name]),)
+        }
 
     def copy(self) -> History:
         """Return a history with the same values, to add to."""
         other = History(self.since, self.until, self.step)
-        other.series = {name: list(values) for name, values in self.series.items()}
+        other._means = {name: list(values) for name, values in self._means.items()}
+        other._rises = {name: list(values) for name, values in self._rises.items()}
         return other
 
     def spread(self, name: str, begin: float, end: float, amount: float) -> None:
-        """Add an amount that came evenly between two times."""
-        values, seconds = self.series[name], end - begin
+        """Add an amount that came evenly between two times, however many steps that are."""
+        means, seconds = self._means[name], end - begin
         first = max(0, int((begin - self.since) // self.step))
         last = min(self.count - 1, int((end - self.since) // self.step))
-        if seconds <= 0:
-            if 0 <= first == last:
-                values[first] += amount / self.step
+        if last < first:
             return
-        for index in range(first, last + 1):
+        if seconds <= 0:
+            means[first] += amount / self.step
+            return
+        for index in {first, last}:
             start = self.since + index * self.step
             overlap = min(end, start + self.step) - max(begin, start)
-            values[index] += amount * max(0.0, overlap) / seconds / self.step
+            means[index] += amount * max(0.0, overlap) / seconds / self.step
+        if last - first > 1:
+            self._rises[name][first + 1] += amount / seconds
+            self._rises[name][last] -= amount / seconds
 
     def add(self, step: int, name: str, amount: float) -> None:
         """Add an amount that came within a step."""
         if 0 <= step < self.count:
-            self.series[name][step] += amount / self.step
+            self._means[name][step] += amount / self.step
 
     def as_json(self) -> dict[str, list[float]]:
         """Return a list for each series, and the ends of the steps as ``when``."""

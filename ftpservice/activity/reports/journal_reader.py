@@ -65,9 +65,8 @@ class JournalReader:
         from ftpservice.activity.journal.journal_database import JournalDatabase
 
         if self._database is None:
-            database = JournalDatabase(self.journal.plan.url, self._seconds)
-            database.prepare()
-            self._database = database
+            self._database = JournalDatabase(self.journal.plan.url, self._seconds)
+        self._database.prepare()  # the file may have been replaced
         return work(self._database)
 
     def _check(self) -> None:

@@ -60,6 +60,26 @@ def test_what_has_not_ended_is_added_to_a_copy():
     assert history.series["up"] == [0.0] * 4
 
 
+def test_what_lasts_over_many_steps_takes_as_little_time_as_over_one():
+    history = History(0.0, 100.0, 10.0)
+    writes = []
+
+    class Values(list):
+        def __setitem__(self, index, value):
+            writes.append(index)
+            super().__setitem__(index, value)
+
+    for kept in (history._means, history._rises):
+        kept["up"] = Values(kept["up"])
+    history.spread("up", -50.0, 95.0, 1450.0)
+    assert history.series["up"] == [10.0] * 9 + [5.0]
+    history.spread("up", 25.0, 55.0, 30.0)
+    assert history.series["up"] == pytest.approx([10, 10, 10.5, 11, 11, 10.5, 10, 10, 10, 5])
+    assert len(writes) == 8
+    history.spread("up", -50.0, -10.0, 1.0)
+    assert len(writes) == 8
+
+
 def test_users_have_totals(database):
     ann, bob, eve = read_users(database, ReportPeriod(BEGIN, BEGIN + 40), 10)
     assert ann == {
