@@ -55,7 +55,10 @@ BEGUN_SECONDS = 600.0
 PROOF_SECONDS = 300.0
 """Time for which a second factor that was given allows to add another."""
 MAX_NAME_LENGTH = 60
+CHANGED_TEXT = "The second factors of the account have changed meanwhile; begin again."
 NO_ADDRESS_TEXT = "Passkeys need the page to be opened by a host name, not by an address."
+
+Addition = Callable[[SecondFactors], tuple[SecondFactors, list[str]]]
 
 
 @dataclass(slots=True)
@@ -66,6 +69,8 @@ class Progress:
     secret: str = ""
     """Of an app that is being added."""
     begun: float = float("-inf")
+    known: tuple[object, object] = (None, ())
+    """The app and the passkeys that the account had then."""
     registration: Ceremony | None = None
     proof: Ceremony | None = None
     """A proof with a passkey."""
@@ -164,11 +169,13 @@ class SecurityAccess:
         """Return a new secret for an app, as text and as a QR code."""
         if not has_totp_extra():
             raise Problem(503, TOTP_EXTRA_TEXT)
-        if (await self._prove(call, adds=True)).code_secret is not None:
+        factors = await self._prove(call, adds=True)
+        if factors.code_secret is not None:
             raise Problem(409, "The account has an app for one-time codes; remove it first.")
         issuer = urlsplit(call.request.getHeader("origin")).hostname or "ftpservice"
         shown = await self._factors.in_thread(_new_app, call.name, issuer)
         call.progress.secret, call.progress.begun = shown["secret"], self._factors.seconds()
+        call.progress.known = _known(factors)
         return dict(shown)
 
     async def _confirm_app(self, call: SecurityCall) -> dict[str, Any]:
@@ -181,7 +188,7 @@ class SecurityAccess:
         if step is None:
             raise Problem(400, "The code is wrong; is the clock of your device right?")
         change = with_code_secret(progress.secret, now, step)
-        codes = await self._factors.change(call.name, change)
+        codes = await self._factors.change(call.name, _if_same(progress.known, change))
         progress.secret, progress.proved = "", now
         self._publish(call, "second factor added", "one-time codes")
         return {"recovery_codes": codes}
@@ -202,6 +209,7 @@ class SecurityAccess:
             raise Problem(409, NO_ADDRESS_TEXT)
         factors, progress = await self._prove(call, adds=True), call.progress
         progress.registration, progress.begun = ceremony, self._factors.seconds()
+        progress.known = _known(factors)
         known = factors.passkeys
         work = self._factors.in_thread(registration_options, call.name, ceremony, known)
         return dict(await work)
@@ -219,7 +227,8 @@ class SecurityAccess:
         try:
             given = call.body.get("passkey")
             passkey = await self._factors.in_thread(new_passkey, name, given, ceremony, now)
-            codes = await self._factors.change(call.name, with_passkey(passkey))
+            change = _if_same(progress.known, with_passkey(passkey))
+            codes = await self._factors.change(call.name, change)
         except PasskeyRefused as error:
             raise Problem(400, str(error)) from None
         progress.proved = now
@@ -248,6 +257,25 @@ class SecurityAccess:
 
     def _publish(self, call: SecurityCall, action: str, detail: str) -> None:
         self._factors.publish(call.name, call.peer, action, call.name, detail)
+
+
+def _known(factors: SecondFactors) -> tuple[object, object]:
+    secret = factors.code_secret
+    return secret and secret.secret, tuple(one.id for one in factors.passkeys)
+
+
+def _if_same(known: tuple[object, object], change: Addition) -> Addition:
+    """Return a change for an account that has what it had when that was proved; else `Problem`.
+
+    What was proved is not enough for an account that has got, or lost, a second factor since.
+    """
+
+    def checked(factors: SecondFactors) -> tuple[SecondFactors, list[str]]:
+        if _known(factors) != known:
+            raise Problem(409, CHANGED_TEXT)
+        return change(factors)
+
+    return checked
 
 
 def _new_app(name: str, issuer: str) -> dict[str, Any]:

@@ -71,6 +71,18 @@ def test_an_app_is_added_with_the_password_and_a_code_then_asked_for(page: PageI
     assert page.ask("GET", "/login").status == 200
 
 
+def test_an_app_that_was_added_meanwhile_is_not_replaced(
+    page: PageInMemory, file: FactorFile
+) -> None:
+    page.log_in()
+    begun = page.send("factors/app", password=PASSWORD).json
+    file.change("ann", with_code_secret(SECRET, 0.0))
+    before = file.read()
+    answer = page.send("factors/app/confirm", code=code_of(page, begun["secret"]))
+    assert (answer.status, "meanwhile" in answer.json["detail"]) == (409, True)
+    assert file.read() == before
+
+
 def test_before_the_second_factor_there_is_no_login(page: PageInMemory, file: FactorFile) -> None:
     file.change("ann", with_code_secret(SECRET, 0.0))
     page.log_in()
