@@ -33,10 +33,11 @@ def _escape(char: str) -> str:
 
 
 def count_text(count: int, noun: str) -> str:
-    """Return a number of things: ``1 file``, ``2 files``, ``0 directories``."""
+    """Return a number of things: ``1 file``, ``2 days``, ``0 directories``."""
     if count == 1:
         return f"1 {noun}"
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    ends_in_ies = noun.endswith("y") and noun[-2] not in "aeiou"
+    plural = f"{noun[:-1]}ies" if ends_in_ies else f"{noun}s"
     return f"{count} {plural}"
 
 

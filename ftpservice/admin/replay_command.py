@@ -27,7 +27,14 @@ __all__ = ["replay"]
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
 @click.option("--ca-file", metavar="FILE", help="Authorities (PEM) that TLS is verified with.")
 @click.option("--insecure", is_flag=True, help="Do not verify the certificate of the server.")
-@click.option("--timeout", type=click.FloatRange(0.1, 3600), default=30, show_default=True)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 3600),
+    metavar="SECONDS",
+    default=30,
+    show_default=True,
+    help="Time to wait for the server.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def replay(
     *, file: str, url: str, texts: bool, session: int | None, as_json: bool, **options: Any

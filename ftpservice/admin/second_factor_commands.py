@@ -68,7 +68,7 @@ def add_factor(file: FactorFile, *, name: str, as_json: bool) -> None:
     """Add an app for one-time codes (TOTP) to an account, and print its secret and a QR code.
 
     They, and the recovery codes of an account that had no second factor, are shown this once:
-    give them to the user on a safe way. Users can add apps and passkeys themselves, too, on the
+    give them to the user in a safe way. Users can add apps and passkeys themselves, too, on the
     page /security.
     """
     if not has_totp_extra():
@@ -165,7 +165,7 @@ def remove_factors(file: FactorFile, *, name: str, as_json: bool) -> None:
 @click.argument("new_name")
 @factor_command
 def rename_factors(file: FactorFile, *, name: str, new_name: str, as_json: bool) -> None:
-    """Give the second factors to another name; ``ftpservice user rename`` does it, too."""
+    """Give the second factors to another name, which 'ftpservice user rename' does, too."""
     file.rename(name, new_name)
     shown = f"the second factors of {name!r} are now those of {new_name!r}"
     click.echo(json.dumps({"renamed": name, "to": new_name}) if as_json else shown)

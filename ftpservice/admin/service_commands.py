@@ -275,7 +275,7 @@ def log(
 @click.argument("target", metavar="USER|SESSION")
 @click.option("-o", "--output", "file", metavar="FILE", help="Write a new file, not stdout.")
 @click.option("--redact-names", is_flag=True, help="Hide names of files and the account.")
-@click.option("--user", "is_user", is_flag=True, help="USER is an account, though a number.")
+@click.option("--user", "is_user", is_flag=True, help="USER is an account, even a number.")
 @service_command
 def trace(
     send: functools.partial[Any],

@@ -68,7 +68,7 @@ def list_shares(file: ShareFile, *, user: str | None, as_json: bool) -> None:
 def remove_shares(
     file: ShareFile, *, ids: tuple[str, ...], user: str | None, as_json: bool
 ) -> None:
-    """Remove links by their ids, or all of an account: they open nothing within a second."""
+    """Remove links by their ids, or all of an account; they stop working within a second."""
     if bool(ids) == (user is not None):
         raise click.UsageError("give the ids of links, or --user")
     if user is not None:

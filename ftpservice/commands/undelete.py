@@ -12,6 +12,7 @@ from ftpservice.wire import codes
 from ftpservice.wire.facts import format_time
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
+from ftpservice.wire.units import bytes_text
 
 __all__ = ["UNDELETE_SYNTAX", "restore_and_tell", "undelete"]
 
@@ -21,7 +22,7 @@ LIST, REPLACE, FILE, ID = "LIST", "REPLACE", "FILE", "ID"
 
 
 async def undelete(context: SessionContext, text: str | None) -> Reply:
-    """List deleted and overwritten files (id, bytes, time, path), or restore one of them."""
+    """List deleted and overwritten files (id, bytes, time, how, path), or restore one of them."""
     word, _space, rest = (text or "").strip().partition(" ")
     if word.upper() in ("", LIST):
         return await _listed(context, context.resolve(rest or None))
@@ -67,7 +68,7 @@ async def _listed(context: SessionContext, path: VirtualPath) -> Reply:
         codes.SYSTEM_STATUS,
         f"Deleted and overwritten below {path}:",
         *lines,
-        f"{count}, {size} bytes.",
+        f"{count}, {bytes_text(size)}.",
     )
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from ftpservice.activity.text_table import (
+    count_text,
     duration_text,
     printable_text,
     size_text,
@@ -59,3 +60,16 @@ def test_columns_stand_in_line_the_last_ones_flush_right():
         "longer    1",
     ]
     assert table_lines(("Name", "Text"), [("a", "b")]) == ["Name  Text", "a     b"]
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "said"),
+    [
+        (1, "day", "1 day"),
+        (3649, "day", "3649 days"),
+        (0, "directory", "0 directories"),
+        (2, "file", "2 files"),
+    ],
+)
+def test_numbers_of_things_have_the_plural_of_their_noun(count, noun, said):
+    assert count_text(count, noun) == said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 from importlib.metadata import distribution, version
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -31,20 +32,22 @@ PINS = {
 }
 
 
-def declared() -> list[Requirement]:
-    """What ``setup.cfg`` says that the service, the shell and databases need."""
+def declared(extras: tuple[str, ...] = EXTRAS) -> list[Requirement]:
+    """What ``setup.cfg`` says that the service with these extras needs."""
     parser = configparser.ConfigParser()
     parser.read(CHECKOUT / "setup.cfg")
     texts = parser["options"]["install_requires"].splitlines() + [
-        line for extra in EXTRAS for line in parser["options.extras_require"][extra].splitlines()
+        line for extra in extras for line in parser["options.extras_require"][extra].splitlines()
     ]
-    return [Requirement(text) for text in texts if text.strip()]
+    return [
+        Requirement(text) for text in texts if text.strip() and not text.strip().startswith("#")
+    ]
 
 
-def needed() -> dict[str, str]:
+def needed(extras: tuple[str, ...] = EXTRAS) -> dict[str, str]:
     """Name and installed version of all that is needed on this machine, directly or not."""
     found: dict[str, str] = {}
-    waiting = declared()
+    waiting = declared(extras)
     while waiting:
         one = waiting.pop()
         name = canonicalize_name(one.name)
@@ -63,6 +66,13 @@ def needed() -> dict[str, str]:
 def test_everything_that_is_needed_is_pinned_to_the_version_under_test() -> None:
     pinned = {name: str(pin.specifier).removeprefix("==") for name, pin in PINS.items()}
     assert needed() == {name: pinned.get(name) for name in needed()}
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_that_installs_pyopenssl_installs_what_twisted_then_needs(extra: str) -> None:
+    # Twisted imports service-identity as soon as pyOpenSSL is there; the service would not start.
+    names = needed((extra,))
+    assert "pyopenssl" not in names or "service-identity" in names
 
 
 def test_nothing_else_is_pinned() -> None:

@@ -97,7 +97,7 @@ ACRONYMS = frozenset(
         ),
         *("NUL", "PATH", "PEM", "RFC", "SHA", "SNI", "SQL", "SSH", "SSL", "TCP", "TLS", "TOML"),
         *("JSON", "UNIX", "UTC", "UTF", "VPN"),
-        *("HOST", "NAME", "POST", "ROOT"),  # a placeholder on the page, or a method of HTTP
+        *("HOME", "HOST", "NAME", "POST", "ROOT"),  # placeholders, variables, methods of HTTP
     )
 )
 CHALLENGES = {challenge.value for challenge in AcmeChallenge}

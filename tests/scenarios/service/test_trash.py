@@ -64,6 +64,7 @@ def test_a_file_is_deleted_overwritten_and_restored(served: RunningService) -> N
     assert "Restored /in/a.csv" in wire.ask("SITE UNDELETE FILE in/a.csv").text
     assert wire.download("RETR in/a.csv") == b"second"
     [(number, *_)] = listed(wire, "in")
+    assert wire.ask("SITE UNDELETE LIST in").text.endswith("1 file, 5 bytes.")
     assert wire.code(f"SITE UNDELETE ID {number}") == 550
     assert wire.code(f"SITE UNDELETE ID {number} /copy of a.csv") == 250
     assert wire.download("RETR copy of a.csv") == b"first"
