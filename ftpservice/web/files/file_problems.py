@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,7 +34,29 @@ STATUSES: dict[type[BaseException], int] = {
     ReplyError: 409,
 }
 """Of other errors of storages: 409, which is about the state of the file or directory."""
-WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
+REASONS: dict[type[BaseException], str] = {
+    errors.PathNotFound: "not-found",
+    errors.Exists: "exists",
+    errors.IsDirectory: "is-directory",
+    errors.NotDirectory: "not-directory",
+    errors.IsLink: "is-link",
+    errors.NotEmpty: "not-empty",
+    errors.Denied: "denied",
+    errors.NameRefused: "name",
+    errors.InvalidName: "name",
+    BadPath: "name",
+    errors.RefusedByGate: "gate",
+    errors.NoSpace: "no-space",
+    errors.QuotaExceeded: "quota",
+    errors.Busy: "in-use",
+    errors.BeingUploaded: "in-use",
+    errors.BadOffset: "offset",
+    errors.MountPoint: "mount-point",
+    errors.OtherFilesystem: "other-filesystem",
+    errors.HasTrash: "has-trash",
+    errors.HasUploads: "has-uploads",
+}
+"""Words for programs; of other errors ``storage``."""
 TEXTS: dict[type[BaseException], str] = {errors.IsLink: LINK_TEXT, errors.BadOffset: OFFSET_TEXT}
 """Where the text of FTP's reply names its commands."""
 
@@ -45,8 +66,9 @@ def problem_for(error: BaseException) -> Problem | None:
     reply = reply_for(error)
     if reply is None or not isinstance(error, errors.StorageError | BadPath | ReplyError):
         return None
-    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 409)
-    reason = WORD_START.sub("-", type(error).__name__).lower()
+    kinds = type(error).__mro__
+    status = next((STATUSES[kind] for kind in kinds if kind in STATUSES), 409)
+    reason = next((REASONS[kind] for kind in kinds if kind in REASONS), "storage")
     return Problem(status, TEXTS.get(type(error), reply.lines[0]), reason=reason)
 
 
@@ -72,7 +94,7 @@ def account_of(call: ApiCall) -> AccountSession:
     account = call.caller.account
     assert account is not None  # by the route
     if not account.may_transfer:
-        raise Problem(403, PLAINTEXT_TEXT)
+        raise Problem(403, PLAINTEXT_TEXT, reason="denied")
     return account
 
 
@@ -83,7 +105,7 @@ def virtual_path(text: object) -> VirtualPath:
     try:
         return VirtualPath.parse(text)
     except BadPath as error:
-        raise Problem(400, f"{str(error).capitalize()}.") from None
+        raise Problem(400, f"{str(error).capitalize()}.", reason="name") from None
 
 
 def path_of(call: ApiCall) -> VirtualPath:

@@ -5,27 +5,9 @@ from __future__ import annotations
 from ftpservice.storage import errors
 from ftpservice.web.files.file_problems import problem_for
 from ftpservice.web.http.problems import Problem
-from ftpservice.wire.paths import BadPath
 
 __all__ = ["problem_of_upload"]
 
-REASONS: dict[type[BaseException], str] = {
-    errors.Exists: "exists",
-    errors.IsDirectory: "exists",
-    errors.PathNotFound: "no-directory",
-    errors.NotDirectory: "no-directory",
-    errors.Denied: "denied",
-    errors.NameRefused: "name",
-    errors.RefusedByGate: "gate",
-    errors.InvalidName: "name",
-    errors.NoSpace: "no-space",
-    errors.QuotaExceeded: "quota",
-    errors.BadOffset: "offset",
-    errors.Busy: "in-use",
-    errors.BeingUploaded: "in-use",
-    errors.StorageError: "storage",
-    BadPath: "name",
-}
 TEXTS: dict[type[BaseException], str] = {
     errors.IsDirectory: "There is a directory of that name.",
     errors.PathNotFound: "There is no such directory.",
@@ -44,7 +26,8 @@ def problem_of_upload(error: BaseException, arrived: int = 0) -> Problem | None:
     problem = problem_for(error)
     if problem is None:
         return None
-    reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "storage")
+    is_directory = isinstance(error, errors.IsDirectory)  # of the name of the file
+    reason = "exists" if is_directory else problem.more["reason"]
     text = TEXTS.get(type(error), problem.detail)
     if arrived and isinstance(error, FULL):
         text = f"{text} {DISCARDED_TEXT}"

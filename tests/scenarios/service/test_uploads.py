@@ -195,7 +195,7 @@ def test_rights_quota_and_names_hold(served: Served) -> None:
     assert (reply.status, reply.reason) == (507, "quota")
     assert "beside the file that it replaces" in reply.body.decode()
     assert served.read("a.bin", "low") == b"x" * 60_000
-    assert served.ann.create("/none/x.bin", 3, b"abc").reason == "no-directory"
+    assert served.ann.create("/none/x.bin", 3, b"abc").reason == "not-found"
     assert served.ann.create("/a\nb", 3, b"abc").reason == "name"
     assert served.ann.create("/", 3, b"abc").reason in ("exists", "name")
     assert served.ann.create(HOSTILE, 3, b"abc").status == 201
