@@ -33,6 +33,7 @@ from ftpservice.service.settings.settings import SETTINGS
 from ftpservice.service.settings.toml_file import parse_toml
 from ftpservice.simple.commands import SIMPLE_VERBS as SIMPLE_TABLE
 from ftpservice.storage.rights import PRESETS
+from ftpservice.web.files.file_problems import REASONS
 from ftpservice.wire.simple import ErrorCode
 from tests.support.docs_pages import (
     DOCS,
@@ -193,6 +194,7 @@ def test_options_that_are_named_exist() -> None:
 
 def test_names_of_settings_and_rights_exist() -> None:
     known = {*SETTINGS, *PRESETS, *OPTIONS, *OTHERS, *LDAP_KEYS, *HTTP_KEYS, *REFUSED_WORDS, *KEYS}
+    known |= {*REASONS.values(), "too-much"}
     hyphened = {code.partition("=")[0].strip() for code in inline()}
     hyphened = {name for name in hyphened if re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", name)}
     assert hyphened - known == set()

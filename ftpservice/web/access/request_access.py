@@ -175,6 +175,10 @@ def _given(request: Any) -> tuple[str, str]:
         raise Problem(400, "A login has the members user and password.") from None
     if not isinstance(user, str) or not isinstance(password, str):
         raise Problem(400, "The members user and password are strings.")
+    try:
+        (user + password).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise Problem(400, "The members user and password are text.") from None
     return user, password
 
 

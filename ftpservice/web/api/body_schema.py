@@ -54,4 +54,15 @@ def _has_type(schema: Mapping[str, Any], given: Any) -> bool:
         return False
     if not isinstance(given, TYPES[kind]):
         return False
+    if isinstance(given, str):
+        return _is_text(given)
     return kind != "array" or all(_has_type(schema["items"], item) for item in given)
+
+
+def _is_text(given: str) -> bool:
+    """Return whether a string is one of bytes: `json` also accepts other lone surrogates."""
+    try:
+        given.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -149,7 +149,18 @@ def test_other_sites_cannot_log_in_their_visitors(door: Door) -> None:
             door.run("log_in", "POST", body=body, headers=headers)
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"user": 1, "password": ""}, {"user": "ann"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        {},
+        {"user": 1, "password": ""},
+        {"user": "ann"},
+        {"user": "\ud800", "password": ""},
+        {"user": "ann", "password": "\ud800"},
+    ],
+)
 def test_a_malformed_login_is_refused(door: Door, body: Any) -> None:
     with pytest.raises(Problem) as refused:
         door.run("log_in", "POST", body=body, headers={"origin": "https://ftp.example:8021"})

@@ -20,6 +20,7 @@ SCHEMA = body(
 def test_what_fits_is_returned() -> None:
     given = b'{"name": "a", "weak": true, "size": 3, "nets": ["x"]}'
     assert parse_body(SCHEMA, given) == {"name": "a", "weak": True, "size": 3, "nets": ["x"]}
+    assert parse_body(SCHEMA, rb'{"name": "\udcff \ud83d\ude00"}') == {"name": "\udcff \U0001f600"}
     assert parse_body(None, b"") == {}
 
 
@@ -33,6 +34,8 @@ def test_what_fits_is_returned() -> None:
         (b"{}", "'name' is missing"),
         (b'{"name": 1}', "not of the type string"),
         (b'{"name": null}', "not of the type string"),
+        (rb'{"name": "\ud800"}', "not of the type string"),
+        (rb'{"name": "a", "nets": ["\udbff"]}', "not of the type array"),
         (b'{"name": "a", "weak": 1}', "not of the type boolean"),
         (b'{"name": "a", "size": true}', "not of the type integer"),
         (b'{"name": "a", "nets": [1]}', "not of the type array"),
