@@ -78,6 +78,8 @@ class SpanFeed:
         """Whether the queue will be exported: a timer or an export in progress sees to it."""
         self._has_failed = self._is_ending = False
         self._reported, self._report_not_before = 0, 0.0
+        self._problem = ""
+        """The last failure since the last line of the log about losses."""
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -178,6 +180,7 @@ class SpanFeed:
 
     def _report(self, problem: str, is_last: bool = False) -> None:
         """Log what is lost, now and then."""
+        self._problem = problem or self._problem
         now, count = self._reactor.seconds(), self.lost - self._reported
         if not count or (now < self._report_not_before and not is_last):
             return
@@ -185,5 +188,6 @@ class SpanFeed:
         log.error(
             "{count} spans for OpenTelemetry are lost: {reason}",
             count=count,
-            reason=problem or "there were too many at once",
+            reason=self._problem or "there were too many at once",
         )
+        self._problem = ""

@@ -127,6 +127,18 @@ def test_what_the_collector_does_not_take_is_lost_and_it_gets_a_rest(bench, prob
     bench.stop()
 
 
+def test_a_loss_that_is_logged_later_has_its_reason(bench):
+    for problem in ("refused", "refused", ""):
+        bench.exporter.problem = problem
+        bench.publish()
+        bench.clock.advance(RETRY_SECONDS)
+    bench.clock.advance(REPORT_SECONDS)
+    bench.publish()
+    bench.clock.advance(FLUSH_SECONDS)
+    assert bench.lines == ["1 spans for OpenTelemetry are lost: refused"] * 2
+    bench.stop()
+
+
 def test_what_does_not_fit_is_counted_and_logged_now_and_then(bench):
     bench.runner.held = True
     bench.publish(5)
