@@ -126,7 +126,7 @@ async def list_accounts(parts: ApiParts, _call: ApiCall) -> Any:
     return await parts.with_store(listed)
 
 
-@routes.add("POST", "/accounts", Scope.ACCOUNTS, ACCOUNT, body=NEW_ACCOUNT)
+@routes.add("POST", "/accounts", Scope.ACCOUNTS, ACCOUNT, body=NEW_ACCOUNT, errors=(409,))
 async def add_account(parts: ApiParts, call: ApiCall) -> Any:
     """Add an account; the members are the options of 'ftpservice user add'."""
     name, changes = _checked_name(call.body["name"]), _changes(call.body)
@@ -154,6 +154,7 @@ async def show_account(parts: ApiParts, call: ApiCall) -> Any:
     Scope.ACCOUNTS,
     ACCOUNT,
     body=body(groups="string", **OPTION_MEMBERS),
+    errors=(409,),
 )
 async def change_account(parts: ApiParts, call: ApiCall) -> Any:
     """Change an account; 'none' removes a value, 'inherit' makes it that of its groups."""
@@ -168,7 +169,7 @@ async def change_account(parts: ApiParts, call: ApiCall) -> Any:
     return changed
 
 
-@routes.add("DELETE", "/accounts/{user}", Scope.ACCOUNTS, ANY)
+@routes.add("DELETE", "/accounts/{user}", Scope.ACCOUNTS, ANY, errors=(409,))
 async def remove_account(parts: ApiParts, call: ApiCall) -> Any:
     """Remove an account, not your own; its files stay."""
     _refuse_own(call, "remove")
@@ -179,7 +180,7 @@ async def remove_account(parts: ApiParts, call: ApiCall) -> Any:
     return {"removed": name}
 
 
-@routes.add("POST", "/accounts/{user}/lock", Scope.ACCOUNTS, ACCOUNT)
+@routes.add("POST", "/accounts/{user}/lock", Scope.ACCOUNTS, ACCOUNT, errors=(409,))
 async def lock_account(parts: ApiParts, call: ApiCall) -> Any:
     """Refuse the logins of an account, not of your own; its sessions end."""
     _refuse_own(call, "lock")
@@ -216,7 +217,7 @@ async def list_groups(parts: ApiParts, _call: ApiCall) -> Any:
     return await parts.with_store(lambda store: [group_json(one) for one in store.groups()])
 
 
-@routes.add("POST", "/groups", Scope.ACCOUNTS, ANY, body=NEW_GROUP)
+@routes.add("POST", "/groups", Scope.ACCOUNTS, ANY, body=NEW_GROUP, errors=(409,))
 async def add_group(parts: ApiParts, call: ApiCall) -> Any:
     """Add a group with the values that its accounts inherit."""
     name, changes = _group(call.body["name"]), _changes(call.body)

@@ -26,6 +26,15 @@ ERRORS = {
     "404": "There is nothing of that name.",
     "503": "A part of the service is down or busy.",
 }
+OWN_ERRORS = {
+    409: "The state of what it is about does not allow it, such as a name that exists.",
+    412: "The file has changed (`If-Match`, `If-Unmodified-Since`).",
+    413: "The body, or what is asked for, is too large.",
+    415: "The file is of a kind that cannot be shown.",
+    416: "The file does not have these bytes (`Range`).",
+    429: "Too many of them are under way.",
+    507: "No space left (`no-space`), or over the quota (`quota-exceeded`).",
+}
 
 
 def openapi_document(table: RouteTable) -> dict[str, Any]:
@@ -52,6 +61,12 @@ def _needs(route: Route) -> str:
     return f"Needs the scope `{route.scope}`."
 
 
+def _errors(route: Route) -> dict[str, str]:
+    """Return the texts of the errors of a route, by status."""
+    own = {*route.errors, 413} if route.body is not None else route.errors
+    return dict(sorted((ERRORS | {str(status): OWN_ERRORS[status] for status in own}).items()))
+
+
 def _operation(route: Route) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "operationId": route.name,
@@ -60,7 +75,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": {"200": _response("The result.", route.media, dict(route.returns))}
         | {
             status: _response(text, "application/problem+json", reference("Problem"))
-            for status, text in ERRORS.items()
+            for status, text in _errors(route).items()
         },
     }
     parameters = [

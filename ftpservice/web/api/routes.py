@@ -56,6 +56,8 @@ class Route:
     """The type of the answer."""
     is_streamed: bool = False
     """Whether the operation takes the request as well, and sends the answer itself."""
+    errors: tuple[int, ...] = ()
+    """The statuses of its own errors, besides those that every route may have."""
     repeats: str = ""
     """The parameter of the query that may be given several times."""
 

@@ -106,6 +106,7 @@ async def list_bans(parts: ApiParts, call: ApiCall) -> Any:
     Scope.STEER,
     BAN,
     body=body(("network",), network="string", duration="string", reason="string"),
+    errors=(409,),
 )
 async def ban(parts: ApiParts, call: ApiCall) -> Any:
     """Ban an address or network, for a duration such as 2h or until it is lifted; not your own."""

@@ -26,7 +26,9 @@ routes = RouteTable()
 ROOT_TEXT = "The root directory stays where it is."
 
 
-@routes.add("POST", "/files/directory", None, ANY, body=body(("path",), path="string"))
+@routes.add(
+    "POST", "/files/directory", None, ANY, body=body(("path",), path="string"), errors=(409, 507)
+)
 async def make_directory(_parts: ApiParts, call: ApiCall) -> Any:
     """Create a directory, whose parent exists."""
     account, path = account_of(call), virtual_path(call.body["path"])
@@ -44,6 +46,7 @@ async def make_directory(_parts: ApiParts, call: ApiCall) -> Any:
     None,
     ANY,
     body=body(("path", "to"), path="string", to="string", replace="boolean"),
+    errors=(409, 507),
 )
 async def rename_file(_parts: ApiParts, call: ApiCall) -> Any:
     """Rename or move a file or directory; with ``replace`` over a file of the new name."""
@@ -66,6 +69,7 @@ async def rename_file(_parts: ApiParts, call: ApiCall) -> Any:
     body=body(("path",), path="string", recursive="boolean"),
     media=NDJSON,
     is_streamed=True,
+    errors=(409,),
 )
 async def delete_file(_parts: ApiParts, call: ApiCall, request: WebRequest) -> None:
     """Delete a file or an empty directory; with ``recursive`` all that is in one, too.

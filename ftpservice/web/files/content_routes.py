@@ -44,7 +44,16 @@ VIEW_QUERY = {
 }
 
 
-@routes.add("GET", "/files/content", None, BINARY, query=VIEW_QUERY, media=BYTES, is_streamed=True)
+@routes.add(
+    "GET",
+    "/files/content",
+    None,
+    BINARY,
+    query=VIEW_QUERY,
+    media=BYTES,
+    is_streamed=True,
+    errors=(409, 412, 415, 416, 429),
+)
 async def get_content(_parts: ApiParts, call: ApiCall, request: WebRequest) -> None:
     """Send a file, or the range of bytes that is asked for."""
     account, path = account_of(call), path_of(call)
@@ -127,6 +136,7 @@ def _send_headers(request: WebRequest, reading: IReading) -> tuple[int, int] | N
     repeats="path",
     media=ZIP,
     is_streamed=True,
+    errors=(409, 413, 429),
 )
 async def get_archive(parts: ApiParts, call: ApiCall, request: WebRequest) -> None:
     """Send files and folders as a ZIP archive, not compressed; what it lacks is in a text in it."""

@@ -39,7 +39,7 @@ LISTING = {
 }
 
 
-@routes.add("GET", "/files/list", None, LISTING, query=PATH_QUERY, is_streamed=True)
+@routes.add("GET", "/files/list", None, LISTING, query=PATH_QUERY, is_streamed=True, errors=(409,))
 async def list_files(_parts: ApiParts, call: ApiCall, request: WebRequest) -> None:
     """List a directory, in no order; names that no path can have are only counted."""
     account, path = account_of(call), path_of(call)
@@ -69,7 +69,7 @@ async def list_files(_parts: ApiParts, call: ApiCall, request: WebRequest) -> No
     stream.finish()
 
 
-@routes.add("GET", "/files/facts", None, reference("FileEntry"), query=PATH_QUERY)
+@routes.add("GET", "/files/facts", None, reference("FileEntry"), query=PATH_QUERY, errors=(409,))
 async def file_facts(_parts: ApiParts, call: ApiCall) -> Any:
     """Return the facts of a file or directory; of a link those of the link."""
     account, path = account_of(call), path_of(call)
@@ -86,6 +86,7 @@ async def file_facts(_parts: ApiParts, call: ApiCall) -> Any:
     | {"name": "A part of the names, in any case; with '*' or '?' a pattern for all of a name."},
     media=NDJSON,
     is_streamed=True,
+    errors=(409,),
 )
 async def search_files(_parts: ApiParts, call: ApiCall, request: WebRequest) -> None:
     """Search a directory and what is below it; one entry a line, and ``is_complete`` last."""

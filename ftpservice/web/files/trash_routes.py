@@ -31,7 +31,7 @@ TRASH = {
 }
 
 
-@routes.add("GET", "/files/trash", None, TRASH, query=PATH_QUERY)
+@routes.add("GET", "/files/trash", None, TRASH, query=PATH_QUERY, errors=(409,))
 async def list_trash(_parts: ApiParts, call: ApiCall) -> Any:
     """List what the account has deleted and overwritten at a path or below, the latest first.
 
@@ -57,6 +57,7 @@ async def list_trash(_parts: ApiParts, call: ApiCall) -> Any:
     None,
     ANY,
     body=body(("id",), id="string", path="string", to="string", replace="boolean"),
+    errors=(409, 507),
 )
 async def undelete_file(_parts: ApiParts, call: ApiCall) -> Any:
     """Restore a file of the trash, as ``to`` or under its own name; directories are created again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from openapi_spec_validator import validate
 
 from ftpservice.web.api.openapi import openapi_document
@@ -16,6 +17,23 @@ def test_it_is_valid_and_the_page_is_current() -> None:
     validate(document)
     written = json.loads((CHECKOUT / "docs/openapi.json").read_text())
     assert written == json.loads(json.dumps(document)), "run: make docs"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("get", "/files/content", {"409", "412", "415", "416", "429"}),
+        ("get", "/files/zip", {"409", "413", "429"}),
+        ("post", "/files/rename", {"409", "413", "507"}),
+        ("post", "/accounts", {"409", "413"}),
+        ("delete", "/accounts/{user}", {"409"}),
+        ("post", "/bans", {"409", "413"}),
+        ("get", "/sessions", set()),
+    ],
+)
+def test_the_errors_of_a_route_are_described(method: str, path: str, statuses: set[str]) -> None:
+    found = openapi_document(API_ROUTES)["paths"][path][method]["responses"]
+    assert set(found) - {"200", "400", "401", "403", "404", "503"} == statuses
 
 
 def test_every_route_is_described_once() -> None:
