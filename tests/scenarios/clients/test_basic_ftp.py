@@ -162,7 +162,7 @@ def test_an_interrupted_upload_is_resumed(served: RunningService, tmp_path: Path
             await assert.rejects(client.uploadFrom(slow, "data"));
             await client.access({ host, port: Number(port), user: "demo", password: "demo" });
             await assert.rejects(client.downloadTo("none", "data"));
-            const size = await client.size("data"); assert(size > 1 << 20, size);
+            const size = await client.size("data"); assert(size > 0, size);
             await client.appendFrom("data", "data", { localStart: size });
             """,
         )

@@ -66,11 +66,11 @@ def test_a_big_file_both_ways(
 @versions
 @kinds
 @in_thread
-def test_a_thousand_small_files(
+def test_hundreds_of_small_files(
     curl: TLSCurl, tmp_path: Path, version: tuple[str, ...], implicit: bool
 ) -> None:
     curl.implicit = implicit
-    here, back = small_files(tmp_path / "here"), tmp_path / "back"
+    here, back = small_files(tmp_path / "here", 300), tmp_path / "back"
     up = options(implicit, *version, "--fail-early", *PARALLEL)
     down = [*up, "--create-dirs"]
     for path in files(here):

@@ -59,8 +59,8 @@ def test_mirror_both_ways(secured: Secured, tmp_path: Path, choice: str) -> None
 
 
 @in_thread
-def test_a_thousand_small_files_both_ways(secured: Secured, tmp_path: Path) -> None:
-    tree = small_files(tmp_path / "here" / "tree")
+def test_hundreds_of_small_files_both_ways(secured: Secured, tmp_path: Path) -> None:
+    tree = small_files(tmp_path / "here" / "tree", 300)
     secured(*MIRRORS)
     assert_same(tree, secured.served.root / "there", times=True)
     assert_same(tree, tmp_path / "here" / "back", times=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ftpservice.stream.rate_limit import BURST_SECONDS
 from tests.support.command_service import SECRET, CommandService
 from tests.support.loopback import send_rst
 from tests.support.service_process import PATIENCE, Program
@@ -52,7 +53,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     new = ["--password-stdin", "--force"]
     service.command("add", "ann", "--root", "/ann", *new)
     service.command("add", "bob", "--root", "/bob", "--rights", "read", *new)
-    service.command("add", "low", "--root", "/low", "--quota", "100K", "--rate-up", "400K", *new)
+    service.command("add", "low", "--root", "/low", "--quota", "100K", *new)
+    service.command("add", "slow", "--root", "/slow", "--rate-up", "1M", *new)
     words = ["--http=tcp:0:interface=127.0.0.1", "--auth=passwd:passwd.db", "--log=all"]
     with service.serve(*words) as program:
         yield Served(service, program)
@@ -235,11 +237,11 @@ def test_requests_of_other_sites_and_other_versions_are_refused(served: Served) 
 
 
 def test_the_rate_limit_of_the_account_holds(served: Served) -> None:
-    served.low.ask("POST", "/healthz")
+    slow = served.log_in("slow")
     began = time.monotonic()
-    assert served.low.create("/a.bin", 40_000, b"x" * 40_000, replaces=True).status in (201, 507)
-    served.low.create("/r.bin", 30_000, b"x" * 30_000)
-    assert time.monotonic() - began > 0.05
+    assert slow.create("/limited.bin", 700_000, b"x" * 700_000).status == 201
+    most_at_once = BURST_SECONDS * (1 << 20)
+    assert time.monotonic() - began > (700_000 - most_at_once) / (1 << 20) - 0.01
 
 
 def test_an_upload_under_way_ends_with_its_session(served: Served) -> None:
