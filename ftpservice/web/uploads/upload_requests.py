@@ -346,7 +346,8 @@ def _check_offset(request: WebRequest, given: int, offset: int) -> None:
 
 
 def _published(writing: IWriting, progress: UploadProgress) -> tuple[tuple[str, str], ...]:
-    return (("Upload-Path", quoted_path(writing.path)),) if progress.is_over else ()
+    """Return the header of a file that is complete; an upload may also be over as interrupted."""
+    return (("Upload-Path", quoted_path(writing.path)),) if progress.is_committing else ()
 
 
 def _publish_refusal(context: SessionContext, path: VirtualPath, error: StorageError) -> None:

@@ -151,6 +151,22 @@ def test_a_session_that_is_kicked_ends_its_upload(uploading: Uploading) -> None:
     assert uploading.patch(place, 3, b"def").status == 401
 
 
+def test_a_part_that_arrives_while_its_session_ends_is_no_complete_file(
+    uploading: Uploading,
+) -> None:
+    place = uploading.create(6).headers["location"]
+    kind = "Content-Type: application/offset+octet-stream"
+    channel, transport = uploading.begin("PATCH", place, 3, kind, "Upload-Offset: 0")
+    (session,) = uploading.page.factory.sessions.values()
+    session.end("logged out")
+    channel.dataReceived(b"abc")
+    channel.connectionLost(Failure(ConnectionLost()))
+    (answer,) = transport.answers
+    assert (answer.status, answer.headers["upload-offset"]) == (204, "3")
+    assert "upload-path" not in answer.headers
+    assert uploading.outcomes() == [TransferStarted, Outcome.ABORTED]
+
+
 def test_a_gate_that_is_asked_is_given_up_when_the_client_goes(uploading: Uploading) -> None:
     cancelled: list[bool] = []
 
