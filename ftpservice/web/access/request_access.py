@@ -27,6 +27,8 @@ ORIGIN_TEXT = "The request does not come from the status page."
 SAFE_METHODS = (b"GET", b"HEAD")
 CHECK_SECONDS = 2.0
 """Time between two looks whether the account of a login is still in force."""
+MAX_NAME_LENGTH = 1024
+"""Of the name that logs in: a wrong one is in the log, the journal and the page."""
 EVERYTHING, NOTHING = frozenset(Scope), frozenset[Scope]()
 LOG_OUT_TEXT = "The user has logged out."
 INVALID_TEXT = "The account is no longer in force."
@@ -179,6 +181,8 @@ def _given(request: Any) -> tuple[str, str]:
         (user + password).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise Problem(400, "The members user and password are text.") from None
+    if len(user) > MAX_NAME_LENGTH:
+        raise Problem(400, f"The name has more than {MAX_NAME_LENGTH} characters.")
     return user, password
 
 

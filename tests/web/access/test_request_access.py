@@ -158,6 +158,7 @@ def test_other_sites_cannot_log_in_their_visitors(door: Door) -> None:
         {"user": 1, "password": ""},
         {"user": "ann"},
         {"user": "\ud800", "password": ""},
+        {"user": "x" * 1025, "password": ""},
         {"user": "ann", "password": "\ud800"},
     ],
 )
