@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ftpservice.commands.extensions import site_verbs
 from ftpservice.commands.table import VERB_TABLE
 from ftpservice.control.dispatch import shown_verb
 from ftpservice.events import CommandRefused, UploadRefused
@@ -44,6 +45,8 @@ def _subject(context: SessionContext, command: Command, error: BaseException | N
     row, text = VERB_TABLE.rows.get(command.verb), command.argument
     if row is None or text is None or row.name in SECRET_VERBS:
         return ""
+    if row.name == "SITE" and f"SITE {text.split(' ')[0].upper()}" not in site_verbs.rows:
+        return ""  # its argument may be a password (SITE PSWD of other servers)
     if not row.login and not isinstance(error, StorageError):
         return ""
     try:

@@ -37,6 +37,7 @@ def refusals(talk: FTPDialogue) -> list[tuple[str, str, int, str]]:
         ("RETR a\0b", 553, "RETR", "a\0b"),
         ("RNTO x", 503, "RNTO", "/x"),
         ("SITE CHMOD 777 missing", 550, "SITE", "CHMOD 777 missing"),
+        ("SITE PSWD secret other", 504, "SITE", ""),
         ("REPORT", 550, "REPORT", ""),
         ("LIST", 425, "LIST", ""),
         ("ODD secret", 500, "ODD", ""),
