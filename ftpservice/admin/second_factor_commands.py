@@ -37,11 +37,15 @@ from ftpservice.admin.command_group import CommandGroup
 from ftpservice.admin.command_output import AdminCommandError, show_warning
 from ftpservice.admin.token_commands import configured_directory, data_directory_command
 from ftpservice.service.settings.directories import acting_as
+from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile, ShareFileError
 
 __all__ = ["AccountFactors", "factors_option", "second_factor"]
 
 Command = Callable[..., Any]
-UNKNOWN_TEXT = "without --config and --data-dir, second factors of {} stay; if there are any: {}"
+UNKNOWN_TEXT = (
+    "without --config and --data-dir, second factors and share links of {} stay; "
+    "if there are any: {}"
+)
 ISSUER = "ftpservice"
 
 
@@ -181,7 +185,7 @@ def _day(seconds: float) -> str:
 
 
 class AccountFactors:
-    """The second factors of an account that ``ftpservice user`` removes or renames.
+    """The second factors and share links of an account that ``ftpservice user`` removes or renames.
 
     An account that gets the name later must not have them, and one that is renamed must not lose
     them. They are in ``directory``; None: there is none, or it is not ``is_known``.
@@ -193,54 +197,71 @@ class AccountFactors:
 
     def check_rename(self, new_name: str) -> None:
         """Make sure that another account can get this name; raises `AdminCommandError`."""
-        with self._file() as file:
-            if file is not None and new_name in file.read():
+        with self._files() as (factors, shares):
+            if factors is not None and new_name in factors.read():
                 text = (
                     f"there are second factors of another account {new_name!r}; "
                     f"remove them first: ftpservice user second-factor remove {quote(new_name)}"
                 )
                 raise AdminCommandError(text, "FactorFileError")
+            if shares is not None and any(one.user == new_name for one in shares.read().values()):
+                text = (
+                    f"there are share links of another account {new_name!r}; "
+                    f"remove them first: ftpservice share remove --user {quote(new_name)}"
+                )
+                raise AdminCommandError(text, "ShareFileError")
 
     def check(self) -> None:
-        """Make sure that the file can be read; raises `AdminCommandError`."""
-        with self._file() as file:
-            if file is not None:
-                file.read()
+        """Make sure that the files can be read; raises `AdminCommandError`."""
+        with self._files() as files:
+            for file in files:
+                if file is not None:
+                    file.read()
 
     def rename(self, name: str, new_name: str, as_json: bool) -> None:
-        """Give the factors of an account to its new name; raises `AdminCommandError`."""
+        """Give both to the new name of an account; raises `AdminCommandError`."""
         command = f"ftpservice user second-factor rename {quote(name)} {quote(new_name)}"
         self._warn_if_unknown(name, command, as_json)
-        with self._file(f"; then: {command}") as file:
-            if file is not None and name in file.read():
-                file.rename(name, new_name)
+        with self._files(f"; then: {command}") as (factors, shares):
+            if factors is not None and name in factors.read():
+                factors.rename(name, new_name)
+            if shares is not None:
+                shares.rename(name, new_name)
 
     def remove(self, name: str, as_json: bool) -> None:
-        """Remove the factors of an account; raises `AdminCommandError`."""
+        """Remove both of an account; raises `AdminCommandError`."""
         command = f"ftpservice user second-factor remove {quote(name)}"
         self._warn_if_unknown(name, command, as_json)
-        with self._file(f"; then: {command}") as file:
-            if file is not None:
-                file.remove(name)
+        with self._files(f"; then: {command}") as (factors, shares):
+            if factors is not None:
+                factors.remove(name)
+            if shares is not None:
+                shares.remove_of(name)
 
     def _warn_if_unknown(self, name: str, command: str, as_json: bool) -> None:
         if not self._is_known:
             show_warning(UNKNOWN_TEXT.format(repr(name), f"{command} --data-dir DIR"), as_json)
 
     @contextmanager
-    def _file(self, remedy: str = "") -> Iterator[FactorFile | None]:
-        """Act as the owner of the directory, with the file; None without one."""
+    def _files(self, remedy: str = "") -> Iterator[tuple[FactorFile | None, ShareFile | None]]:
+        """Act as the owner of the directory, with its files; None for one that is not there."""
         if self._directory is None:
-            yield None
+            yield None, None
             return
         try:
             state = os.stat(self._directory)
             with acting_as((state.st_uid, state.st_gid)):
-                file = FactorFile(Path(self._directory, FACTOR_FILE))
-                yield file if file.path.exists() else None
+                factors = FactorFile(Path(self._directory, FACTOR_FILE))
+                shares = ShareFile(Path(self._directory, SHARE_FILE), time.time)
+                yield (
+                    factors if factors.path.exists() else None,
+                    shares if shares.path.exists() else None,
+                )
         except OSError as error:
             text = f"second factors: {self._directory}: {error.strerror}{remedy}"
             raise AdminCommandError(text, "NoDataDirectory") from None
+        except ShareFileError as error:
+            raise AdminCommandError(f"share links: {error}", type(error).__name__) from None
         except FactorFileError as error:
             text = f"second factors: {error}{remedy}"
             raise AdminCommandError(text, type(error).__name__) from None
@@ -260,5 +281,6 @@ def factors_option(function: Command) -> Command:
         "factors",
         metavar="DIR",
         callback=take,
-        help="Data directory of the service, which has the second factors [default: of --config].",
+        help="Data directory of the service, which has the second factors and share links "
+        "[default: of --config].",
     )(function)

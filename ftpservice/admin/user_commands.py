@@ -165,7 +165,7 @@ def unlock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 def rename_user(
     store: IAccountStore, *, name: str, new_name: str, as_json: bool, factors: AccountFactors
 ) -> None:
-    """Give an account another name; its root, password and second factors stay.
+    """Give an account another name; its root, password, second factors and share links stay.
 
     But a root with {user} in it is another one then; files are not moved.
     """
@@ -185,7 +185,7 @@ def rename_user(
 @account_command
 @factors_option
 def remove_user(store: IAccountStore, *, name: str, as_json: bool, factors: AccountFactors) -> None:
-    """Remove an account, with its second factors; its files stay."""
+    """Remove an account, with its second factors and share links; its files stay."""
     factors.check()
     store.remove(name)
     factors.remove(name, as_json)

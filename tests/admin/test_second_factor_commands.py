@@ -19,6 +19,7 @@ from ftpservice.accounts.second_factors.factor_changes import (
 )
 from ftpservice.accounts.second_factors.factor_file import FACTOR_FILE, FactorFile
 from ftpservice.admin.cli import ftpservice
+from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile
 from tests.accounts.doubles import SECRET
 
 
@@ -99,6 +100,25 @@ def test_they_go_with_the_account_and_a_new_one_has_none(desk: Desk, option: int
     done = desk.run("remove", "ann", *desk.place_options[option])
     assert (done.exit_code, done.output) == (0, "account 'ann' removed\n")
     assert (set(desk.file.read()), desk.names()) == ({"bob"}, {"bob"})
+
+
+@pytest.mark.parametrize("option", [0, 1])
+def test_share_links_go_with_the_account_too(desk: Desk, option: int) -> None:
+    shares = ShareFile(desk.data / SHARE_FILE, time.time)
+    for name in ("ann", "ann", "bob"):
+        shares.add(name, "/f", 60.0)
+    desk.run("remove", "ann", *desk.place_options[option])
+    assert [one.user for one in shares.read().values()] == ["bob"]
+    assert desk.run("rename", "bob", "ben", *desk.place_options[option]).exit_code == 0
+    assert [one.user for one in shares.read().values()] == ["ben"]
+
+
+def test_a_name_with_share_links_is_given_to_no_other_account(desk: Desk) -> None:
+    ShareFile(desk.data / SHARE_FILE, time.time).add("old", "/f", 60.0)
+    done = desk.run("rename", "ann", "old", *desk.place_options[0])
+    assert done.exit_code == 1
+    assert "ftpservice share remove --user old" in done.output
+    assert desk.names() == {"ann", "bob"}
 
 
 @pytest.mark.parametrize("option", [0, 1])

@@ -171,12 +171,13 @@ async def change_account(parts: ApiParts, call: ApiCall) -> Any:
 
 @routes.add("DELETE", "/accounts/{user}", Scope.ACCOUNTS, ANY, errors=(409,))
 async def remove_account(parts: ApiParts, call: ApiCall) -> Any:
-    """Remove an account, not your own; its files stay."""
+    """Remove an account, not your own, with its second factors and share links; its files stay."""
     _refuse_own(call, "remove")
     name = _user(call)
     await parts.with_store(lambda store: store.remove(name))
     parts.publish_action(call, "user remove", name)
     await parts.factors.remove(name)
+    await parts.shares.remove_of(name)
     return {"removed": name}
 
 

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ftpservice.accounts.second_factors.private_json import PrivateJSON
@@ -97,6 +97,21 @@ class ShareFile:
                     del shares[share.hash]
                     return share
             raise ShareFileError(f"there is no share link {id!r}")
+
+    def remove_of(self, user: str) -> int:
+        """Remove all links of an account, return their number; raises `ShareFileError`."""
+        with self._changing() as shares:
+            own = [share.hash for share in shares.values() if share.user == user]
+            for key in own:
+                del shares[key]
+        return len(own)
+
+    def rename(self, user: str, new_name: str) -> None:
+        """Give the links of an account to its new name; raises `ShareFileError`."""
+        with self._changing() as shares:
+            for key, share in shares.items():
+                if share.user == user:
+                    shares[key] = replace(share, user=new_name)
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Share]]:

@@ -66,6 +66,11 @@ class Shares:
             raise Problem(404, "There is no such share link.")
         return await self._change(lambda file: file.remove(id, user))
 
+    async def remove_of(self, user: str) -> None:
+        """Remove all links of an account that is removed; raises `Problem`."""
+        if await self.of(user):
+            await self._change(lambda file: file.remove_of(user))
+
     async def accepts(self, share: Share, password: str) -> bool:
         """Return whether a password opens a link."""
         given = password.encode("utf-8", "surrogateescape")
