@@ -33,7 +33,7 @@ OWN_ERRORS = {
     415: "The file is of a kind that cannot be shown.",
     416: "The file does not have these bytes (`Range`).",
     429: "Too many of them are under way.",
-    507: "No space left (`no-space`), or over the quota (`quota-exceeded`).",
+    507: "No space left (`no-space`), or over the quota (`quota`).",
 }
 
 
