@@ -57,6 +57,7 @@ def build_recorders(settings: ServiceSettings, bans: BanList, reactor: Any) -> R
     events.subscribe(report)
     events.subscribe(event_log)
     events.subscribe(bans.count_failure, LoginFailed)
+    bans.publish = events.publish
     if journal is not None:
         events.subscribe(journal)
     reports = ServiceReport(report, journal, reactor, time.time)

@@ -112,6 +112,9 @@ def test_addresses_are_banned_and_bans_are_lifted(api: Api) -> None:
     assert api.ask("POST", "/bans/lift", {"network": "192.0.2.0/24"})[0] == 400
     assert api.ask("POST", "/bans", {"network": "nonsense"})[0] == 400
     assert api.ask("GET", "/bans") == (200, [])
+    api.await_event("/events?kind=ban&limit=10", action="lift", target="192.0.2.0/24")
+    api.await_event("/events?kind=ban&limit=10", action="ban", target="192.0.2.0/24")
+    api.served.line(r"192\.0\.2\.0/24 is banned until")
 
 
 def test_accounts_are_added_changed_locked_and_removed(api: Api) -> None:
