@@ -319,7 +319,9 @@ def test_client_programs_report_the_refusal(served: Served, tmp_path: Path, prog
                 "set net:max-retries 2; set net:reconnect-interval-base 1; set ftp:ssl-allow no"
             )
             words = ["lftp", "-c", f"{settings}; open -u ann,demo {address}; put {name}"]
-        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        return subprocess.run(
+            words, cwd=tmp_path, capture_output=True, text=True, timeout=240
+        )  # lftp tries again after pauses
 
     failed = upload("large")
     assert failed.returncode
