@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ftpservice.linux import read_regular_file
+from ftpservice.state_files.file_replacement import replace_file
 
 __all__ = [
     "STEADY_SECONDS",
@@ -83,15 +82,7 @@ def load_state(path: Path) -> ClockState | None:
 
 def save_state(path: Path, state: ClockState) -> None:
     """Replace the file atomically; raises `OSError`."""
-    descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(state), file)
-        os.replace(made, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(made)
-        raise
+    replace_file(path, json.dumps(asdict(state)).encode(), is_durable=False)
 
 
 class ClockWatch:

@@ -14,7 +14,7 @@ TOP = Path(__file__).parents[2]
 PACKAGES = {"ftpservice": TOP / "ftpservice", "ftpservice_client": TOP / "client/ftpservice_client"}
 RANKS: dict[str, list[set[str]]] = {
     "ftpservice": [
-        {"wire", "events", "linux"},
+        {"wire", "events", "linux", "state_files"},
         {"concurrency"},
         {"net"},
         {"net.tls"},

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from ftpservice.accounts.defence.bans import Ban
 from ftpservice.linux import read_regular_file
+from ftpservice.state_files.file_replacement import replace_file
 
 __all__ = ["load_bans", "save_bans"]
 
@@ -44,17 +42,7 @@ def save_bans(path: Path, bans: Sequence[Ban]) -> None:
         }
         for ban in bans
     ]
-    descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(rows, file)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(made, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(made)
-        raise
+    replace_file(path, json.dumps(rows).encode())
 
 
 def _ban(row: dict[str, Any]) -> Ban:

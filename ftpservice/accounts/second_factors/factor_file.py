@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ftpservice.accounts.second_factors.factor_records import SecondFactors
-from ftpservice.accounts.second_factors.private_json import PrivateJSON
+from ftpservice.state_files.private_json import PrivateJSON
 
 __all__ = ["FACTOR_FILE", "FactorFile", "FactorFileError"]
 

@@ -12,16 +12,18 @@ from contextlib import contextmanager
 
 from ftpservice.control.factory import FTPFactory
 from ftpservice.data.connector import ControlAddresses
-from ftpservice.events import LoggedIn, SessionOpened
+from ftpservice.events import LoggedIn, SessionInfo, SessionOpened
 from ftpservice.session.context import SessionContext
 from ftpservice.session.transfer import RunningTransfer
 from ftpservice.storage.rights import Right
 
-__all__ = ["LOCAL", "PROTOCOL", "AccountSession"]
+__all__ = ["HTTP_SESSION", "LOCAL", "PROTOCOL", "AccountSession"]
 
 LOCAL = "local"
 """The address of a client of a UNIX socket."""
 PROTOCOL = "http"
+HTTP_SESSION = SessionInfo(protocol=PROTOCOL)
+"""Of the events of one who has not logged in."""
 SERVER_ADDRESS = "127.0.0.1"
 """Stands for the address of the server, which matters to data connections only."""
 

@@ -26,15 +26,14 @@ from ftpservice.accounts.second_factors.passkeys import (
 )
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.control.factory import FTPFactory
-from ftpservice.events import AdminAction, LoginFailed, LoginRefusal, SessionInfo
-from ftpservice.web.access.account_session import PROTOCOL
+from ftpservice.events import AdminAction, LoginFailed, LoginRefusal
+from ftpservice.web.access.account_session import HTTP_SESSION
 from ftpservice.web.http.problems import Problem
 
 __all__ = ["FactorAccess"]
 
 log = Logger("ftpservice.web")
 
-HTTP_SESSION = SessionInfo(protocol=PROTOCOL)
 FREE_FAILURES = 5
 """Wrong codes of an account in a row, after which each one has to wait."""
 MAX_WAIT_SECONDS = 900.0

@@ -5,30 +5,23 @@ Each has a random cookie of its own, which is good for nothing else, and ends af
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ftpservice.accounts.second_factors.passkeys import Ceremony
 from ftpservice.web.access.account_session import AccountSession
+from ftpservice.web.access.login_cookie import LoginCookie
+from ftpservice.web.access.random_secrets import hash_of, new_secret
 
-__all__ = ["LoginChallenge", "LoginChallenges", "challenge_cookie_name"]
+__all__ = ["CHALLENGE_COOKIE", "LoginChallenge", "LoginChallenges"]
 
 LIFE_SECONDS = 300.0
 MAX_TRIES = 5
 """Wrong codes, after which the password is asked for again."""
 MAX_CHALLENGES = 1000
 MAX_CHALLENGES_PER_USER = 10
-RANDOM_BYTES = 32
-SECURE_COOKIE = "__Host-ftpservice-step"
-PLAIN_COOKIE = "ftpservice-step"
-
-
-def challenge_cookie_name(is_secure: bool) -> str:
-    """Return the name of the cookie."""
-    return SECURE_COOKIE if is_secure else PLAIN_COOKIE
+CHALLENGE_COOKIE = LoginCookie("ftpservice-step")
 
 
 @dataclass(slots=True, eq=False)
@@ -57,14 +50,14 @@ class LoginChallenges:
             self._end(own[0])
         elif len(self._challenges) >= MAX_CHALLENGES:
             self._end(next(iter(self._challenges)))
-        secret = secrets.token_urlsafe(RANDOM_BYTES)
-        timer = self._clock.callLater(LIFE_SECONDS, self._end, _key(secret))
-        self._challenges[_key(secret)] = challenge, timer
+        secret = new_secret()
+        timer = self._clock.callLater(LIFE_SECONDS, self._end, hash_of(secret))
+        self._challenges[hash_of(secret)] = challenge, timer
         return secret
 
     def find(self, secret: str) -> LoginChallenge | None:
         """Return the challenge of a cookie; None if there is none or it has ended."""
-        found = self._challenges.get(_key(secret))
+        found = self._challenges.get(hash_of(secret))
         return None if found is None else found[0]
 
     def failed(self, secret: str) -> None:
@@ -73,11 +66,11 @@ class LoginChallenges:
         if challenge is not None:
             challenge.tries += 1
             if challenge.tries >= MAX_TRIES:
-                self._end(_key(secret))
+                self._end(hash_of(secret))
 
     def take(self, secret: str) -> LoginChallenge | None:
         """Take a challenge out, whose session is then the caller's; None if it has ended."""
-        found = self._challenges.pop(_key(secret), None)
+        found = self._challenges.pop(hash_of(secret), None)
         if found is None:
             return None
         challenge, timer = found
@@ -96,7 +89,3 @@ class LoginChallenges:
             if timer.active():
                 timer.cancel()
             challenge.account.end("")
-
-
-def _key(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ftpservice.web.access.account_session import AccountSession
+from ftpservice.web.access.login_cookie import LoginCookie
+from ftpservice.web.access.random_secrets import hash_of, new_secret
 
-__all__ = ["PageSession", "PageSessions", "cookie_name"]
+__all__ = ["PAGE_COOKIE", "PageSession", "PageSessions"]
 
 IDLE_SECONDS = 30 * 60.0
 """Time without a request after which a login ends."""
@@ -24,15 +24,7 @@ STOP_TEXT = "The service is stopping."
 DISPLACED_TEXT = "Other logins to the page took its place."
 MAX_SESSIONS = 1000
 MAX_SESSIONS_PER_USER = 20
-RANDOM_BYTES = 32
-SECURE_COOKIE = "__Host-ftpservice"
-PLAIN_COOKIE = "ftpservice"
-"""Over plain HTTP, where browsers do not accept the other name."""
-
-
-def cookie_name(is_secure: bool) -> str:
-    """Return the name of the cookie."""
-    return SECURE_COOKIE if is_secure else PLAIN_COOKIE
+PAGE_COOKIE = LoginCookie("ftpservice")
 
 
 @dataclass(slots=True, eq=False)
@@ -66,23 +58,23 @@ class PageSessions:
 
     def begin(self, user: str, account: AccountSession) -> tuple[str, PageSession]:
         """Begin a login; return the value of its cookie, and the login."""
-        now, secret = self._clock.seconds(), secrets.token_urlsafe(RANDOM_BYTES)
+        now, secret = self._clock.seconds(), new_secret()
         self._drop_ended(now)
         own = [session for session in self._sessions.values() if session.user == user]
         if len(own) >= MAX_SESSIONS_PER_USER:
             self.end(own[0], DISPLACED_TEXT)
         elif len(self._sessions) >= MAX_SESSIONS:
             self.end(next(iter(self._sessions.values())), DISPLACED_TEXT)
-        token = secrets.token_urlsafe(RANDOM_BYTES)
+        token = new_secret()
         session = PageSession(user, account, account.is_admin, token, now, now, now)
-        self._sessions[_key(secret)] = session
+        self._sessions[hash_of(secret)] = session
         if self._sweep is None:
             self._sweep = self._clock.callLater(SWEEP_SECONDS, self._look)
         return secret, session
 
     def find(self, secret: str) -> PageSession | None:
         """Return the login of a cookie, and renew it; None if there is none or it has ended."""
-        now, session = self._clock.seconds(), self._sessions.get(_key(secret))
+        now, session = self._clock.seconds(), self._sessions.get(hash_of(secret))
         if session is None:
             return None
         if _end_text(session, now) is not None:
@@ -139,7 +131,3 @@ def _end_text(session: PageSession, now: float) -> str | None:
         return LONGEST_TEXT
     is_idle = now - session.used >= IDLE_SECONDS and not session.account.is_working
     return IDLE_TEXT if is_idle else None
-
-
-def _key(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

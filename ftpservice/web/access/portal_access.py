@@ -24,15 +24,14 @@ from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable, RecordChec
 from ftpservice.accounts.defence.login_attempts import TooManyAttempts, delay_after
 from ftpservice.accounts.defence.login_refusal import LoginRefused, refusal_for
 from ftpservice.control.factory import FTPFactory
-from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal, Refused, SessionInfo
+from ftpservice.events import LoggedIn, LoginFailed, LoginRefusal, Refused
 from ftpservice.storage.errors import StorageError
 from ftpservice.storage.rights import Right
-from ftpservice.web.access.account_session import PROTOCOL, AccountSession
+from ftpservice.web.access.account_session import HTTP_SESSION, PROTOCOL, AccountSession
 from ftpservice.web.http.problems import Problem
 
-__all__ = ["AccountState", "PortalAccess"]
+__all__ = ["PLAINTEXT_TEXT", "AccountState", "PortalAccess"]
 
-HTTP_SESSION = SessionInfo(protocol=PROTOCOL)
 FAILED_TEXT = "Login failed."
 HOURS_TEXT = "The account may not log in at this time."
 UNAVAILABLE_TEXT = "Logins are not possible at the moment."

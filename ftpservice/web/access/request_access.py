@@ -13,14 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ftpservice.web.access.account_session import AccountSession
-from ftpservice.web.access.page_sessions import PageSession, PageSessions, cookie_name
+from ftpservice.web.access.page_sessions import PAGE_COOKIE, PageSession, PageSessions
 from ftpservice.web.access.portal_access import PortalAccess
 from ftpservice.web.access.scopes import Caller, Scope
 from ftpservice.web.access.second_step import SecondStep
 from ftpservice.web.access.token_access import TokenAccess
 from ftpservice.web.http.problems import Problem
 
-__all__ = ["RequestAccess"]
+__all__ = ["TLS_TEXT", "RequestAccess"]
 
 TLS_TEXT = "Use https: without TLS, requests of other machines are not accepted."
 ORIGIN_TEXT = "The request does not come from the status page."
@@ -106,7 +106,7 @@ class RequestAccess:
         """Begin the login of an account whose credentials are right; raises `Problem`."""
         self._portal.begin(account, self._sessions.end_unused)
         secret, session = self._sessions.begin(user, account)
-        _set_cookie(request, secret)
+        PAGE_COOKIE.set(request, secret)
         return _told(session)
 
     async def current(self, request: Any) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class RequestAccess:
         session = await self._session(request)
         if session is not None:
             self._sessions.end(session, LOG_OUT_TEXT)
-            _set_cookie(request, "", seconds=0)
+            PAGE_COOKIE.set(request, "", seconds=0)
         return {}
 
     def _check_transport(self, request: Any) -> None:
@@ -131,8 +131,7 @@ class RequestAccess:
             raise Problem(403, TLS_TEXT)
 
     async def _session(self, request: Any) -> PageSession | None:
-        cookie = request.getCookie(cookie_name(request.isSecure()).encode())
-        session = self._sessions.find(cookie.decode("ascii", "replace")) if cookie else None
+        session = self._sessions.find(PAGE_COOKIE.read(request))
         if session is not None and self._seconds() - session.checked >= CHECK_SECONDS:
             session.checked = self._seconds()
             state = await self._portal.state(session.user)
@@ -184,16 +183,3 @@ def _given(request: Any) -> tuple[str, str]:
     if len(user) > MAX_NAME_LENGTH:
         raise Problem(400, f"The name has more than {MAX_NAME_LENGTH} characters.")
     return user, password
-
-
-def _set_cookie(request: Any, value: str, seconds: int | None = None) -> None:
-    is_secure = request.isSecure()
-    request.addCookie(
-        cookie_name(is_secure),
-        value,
-        path="/",
-        max_age=None if seconds is None else str(seconds),
-        httpOnly=True,
-        secure=is_secure,
-        sameSite="strict",
-    )

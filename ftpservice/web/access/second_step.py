@@ -19,9 +19,9 @@ from ftpservice.accounts.second_factors.passkeys import (
 from ftpservice.web.access.account_session import AccountSession
 from ftpservice.web.access.factor_access import FactorAccess
 from ftpservice.web.access.login_challenges import (
+    CHALLENGE_COOKIE,
     LoginChallenge,
     LoginChallenges,
-    challenge_cookie_name,
 )
 from ftpservice.web.http.problems import Problem
 
@@ -115,7 +115,7 @@ class SecondStep:
         challenge = LoginChallenge(user, account, new_ceremony(request))
         ceremony = challenge.ceremony
         options = await self._factors.in_thread(passkey_options, ceremony, factors)
-        set_challenge_cookie(request, self._challenges.begin(challenge))
+        CHALLENGE_COOKIE.set(request, self._challenges.begin(challenge))
         return {
             "codes": factors.code_secret is not None,
             "passkey": options,
@@ -127,8 +127,7 @@ class SecondStep:
 
         The session is then the caller's, to begin or to end. Raises `Problem`.
         """
-        cookie = request.getCookie(challenge_cookie_name(request.isSecure()).encode()) or b""
-        secret = cookie.decode("ascii", "replace")
+        secret = CHALLENGE_COOKIE.read(request)
         challenge = self._challenges.find(secret)
         if challenge is None:
             raise Problem(410, ENDED_TEXT)
@@ -143,7 +142,7 @@ class SecondStep:
                 self._challenges.failed(secret)
             raise
         taken = self._challenges.take(secret)
-        set_challenge_cookie(request, "", seconds=0)
+        CHALLENGE_COOKIE.set(request, "", seconds=0)
         if taken is None or taken.account.is_over:
             raise Problem(410, ENDED_TEXT)
         return taken.user, taken.account
@@ -164,17 +163,3 @@ class SecondStep:
         groups = getattr(avatar, "groups", ())
         names = {ALL_WORD, name, *(f"@{group}" for group in groups)}
         return bool(names & required) or (ADMINS_WORD in required and account.is_admin)
-
-
-def set_challenge_cookie(request: Any, value: str, seconds: int | None = None) -> None:
-    """Set or remove the cookie of a challenge."""
-    is_secure = request.isSecure()
-    request.addCookie(
-        challenge_cookie_name(is_secure),
-        value,
-        path="/",
-        max_age=None if seconds is None else str(seconds),
-        httpOnly=True,
-        secure=is_secure,
-        sameSite="strict",
-    )

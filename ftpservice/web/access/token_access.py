@@ -12,9 +12,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ftpservice.concurrency.thread_pool import BlockingRunner
-from ftpservice.events import Event, LoginFailed, LoginRefusal, SessionInfo
+from ftpservice.events import Event, LoginFailed, LoginRefusal
+from ftpservice.web.access.account_session import HTTP_SESSION
+from ftpservice.web.access.random_secrets import hash_of
 from ftpservice.web.access.scopes import Caller
-from ftpservice.web.access.token_file import ApiToken, TokenFile, TokenFileError, token_hash
+from ftpservice.web.access.token_file import ApiToken, TokenFile, TokenFileError
 from ftpservice.web.http.problems import Problem
 
 __all__ = ["TokenAccess"]
@@ -24,7 +26,6 @@ log = Logger("ftpservice.web")
 LOOK_SECONDS = 1.0
 """Time between two looks whether the file has changed."""
 SCHEME = "Bearer "
-HTTP_SESSION = SessionInfo(protocol="http")
 
 
 class TokenAccess:
@@ -56,7 +57,7 @@ class TokenAccess:
             raise Problem(401, "Authorization has the form: Bearer TOKEN.")
         await self._look()
         now = self._seconds()
-        token = self._tokens.get(token_hash(header.removeprefix(SCHEME).strip()))
+        token = self._tokens.get(hash_of(header.removeprefix(SCHEME).strip()))
         peer = request.peer_host
         if token is None:
             self._failed(peer, "", LoginRefusal.REFUSED, "an API token that does not exist")

@@ -6,24 +6,22 @@ block. Changes by several processes at a time follow one another.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftpservice.accounts.second_factors.private_json import PrivateJSON
+from ftpservice.state_files.private_json import PrivateJSON
+from ftpservice.web.access.random_secrets import hash_of, new_secret
 from ftpservice.web.access.scopes import Scope, parse_scopes
 
-__all__ = ["TOKEN_FILE", "ApiToken", "TokenFile", "TokenFileError", "token_hash"]
+__all__ = ["TOKEN_FILE", "ApiToken", "TokenFile", "TokenFileError"]
 
 TOKEN_FILE = "api-tokens.json"
 """In the data directory."""
 PREFIX = "fts_"
 """By which scanners recognise a token that was published by mistake."""
-RANDOM_BYTES = 32
 MAX_TOKENS = 1000
 MAX_NAME_LENGTH = 100
 
@@ -52,11 +50,6 @@ class ApiToken:
             "created": self.created,
             "expires": self.expires,
         }
-
-
-def token_hash(secret: str) -> str:
-    """Return what the file has of a token."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class TokenFile:
@@ -88,14 +81,14 @@ class TokenFile:
         """
         if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
             raise TokenFileError(f"a name has 1 to {MAX_NAME_LENGTH} printable characters")
-        secret, now = PREFIX + secrets.token_urlsafe(RANDOM_BYTES), self._seconds()
+        secret, now = PREFIX + new_secret(), self._seconds()
         expires = None if seconds is None else now + seconds
         with self._changing() as tokens:
             if any(token.name == name for token in tokens.values()):
                 raise TokenFileError(f"there is a token {name!r} already; remove it first")
             if len(tokens) >= MAX_TOKENS:
                 raise TokenFileError(f"there are {MAX_TOKENS} tokens already")
-            new = ApiToken(name, token_hash(secret), scopes, now, expires)
+            new = ApiToken(name, hash_of(secret), scopes, now, expires)
             tokens[new.hash] = new
         return secret
 

@@ -28,7 +28,7 @@ from ftpservice.web.api.routes import JSON_MEDIA, ApiCall, Route, RouteTable
 from ftpservice.web.http.problems import Problem
 from ftpservice.web.http.web_request import WebRequest
 
-__all__ = ["ApiResource", "CallerAccess", "problem_of"]
+__all__ = ["TOKEN_TEXT", "ApiResource", "CallerAccess", "problem_of"]
 
 log = Logger("ftpservice.web")
 

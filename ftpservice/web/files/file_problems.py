@@ -9,13 +9,13 @@ from ftpservice.events import CommandRefused
 from ftpservice.session.error_replies import ReplyError, reply_for, undisclosed_detail
 from ftpservice.storage import errors
 from ftpservice.web.access.account_session import AccountSession
+from ftpservice.web.access.portal_access import PLAINTEXT_TEXT
 from ftpservice.web.api.routes import ApiCall
 from ftpservice.web.http.problems import Problem
 from ftpservice.wire.paths import BadPath, VirtualPath
 
 __all__ = ["account_of", "path_of", "problem_for", "refusals", "virtual_path"]
 
-PLAINTEXT_TEXT = "Files are not transferred without TLS; use https."
 LINK_TEXT = "That is a link, not a directory."
 OFFSET_TEXT = "There is nothing to continue at that offset."
 STATUSES: dict[type[BaseException], int] = {

@@ -6,16 +6,15 @@ processes at a time follow one another.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ftpservice.accounts.second_factors.private_json import PrivateJSON
+from ftpservice.state_files.private_json import PrivateJSON
+from ftpservice.web.access.random_secrets import hash_of, new_secret
 
-__all__ = ["SHARE_FILE", "Share", "ShareFile", "ShareFileError", "share_hash"]
+__all__ = ["SHARE_FILE", "Share", "ShareFile", "ShareFileError"]
 
 SHARE_FILE = "shares.json"
 """In the data directory."""
@@ -48,11 +47,6 @@ class Share:
         return self.hash[:ID_LENGTH]
 
 
-def share_hash(secret: str) -> str:
-    """Return what the file has of a link."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 class ShareFile:
     """The file at ``path``, which need not exist; ``seconds`` returns the time since the epoch."""
 
@@ -80,8 +74,8 @@ class ShareFile:
 
         ``password`` is a hash. Raises `ShareFileError`.
         """
-        secret, now = secrets.token_urlsafe(SECRET_BYTES), self._seconds()
-        new = Share(share_hash(secret), user, path, now, now + seconds, password)
+        secret, now = new_secret(SECRET_BYTES), self._seconds()
+        new = Share(hash_of(secret), user, path, now, now + seconds, password)
         with self._changing() as shares:
             own = sum(share.user == user for share in shares.values())
             if own >= MAX_SHARES_PER_USER or len(shares) >= MAX_SHARES:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import secrets
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -29,6 +27,8 @@ from ftpservice.storage.errors import StorageError
 from ftpservice.storage.links import lstat
 from ftpservice.web.access.account_session import PROTOCOL, AccountSession
 from ftpservice.web.access.portal_access import PortalAccess
+from ftpservice.web.access.random_secrets import hash_of, new_secret
+from ftpservice.web.access.request_access import TLS_TEXT
 from ftpservice.web.api.api_resource import problem_of
 from ftpservice.web.files.content_routes import send_file
 from ftpservice.web.files.directory_batches import OpenDirectory, has_address
@@ -56,7 +56,6 @@ COOKIE_SECONDS = 3600.0
 MAX_OPENED = 10_000
 MAX_ENTRIES = 10_000
 GONE_TEXT = "There is nothing at this address."
-TLS_TEXT = "Use https: without TLS, requests of other machines are not accepted."
 
 
 @dataclass(frozen=True)
@@ -83,22 +82,20 @@ class OpenedShares:
 
     def add(self, share: Share) -> str:
         """Return the value of a cookie for a link."""
-        now, value = self._seconds(), secrets.token_urlsafe(16)
+        now, value = self._seconds(), new_secret(16)
         for key, (_hash, until) in list(self._opened.items()):
             if until > now and len(self._opened) < MAX_OPENED:
                 break
             del self._opened[key]
-        self._opened[_key(value)] = share.hash, now + COOKIE_SECONDS
+        self._opened[hash_of(value)] = share.hash, now + COOKIE_SECONDS
         return value
 
     def has(self, share: Share, value: bytes | None) -> bool:
         """Return whether a cookie is one for the link."""
-        hash, until = self._opened.get(_key((value or b"").decode("ascii", "replace")), ("", 0.0))
+        hash, until = self._opened.get(
+            hash_of((value or b"").decode("ascii", "replace")), ("", 0.0)
+        )
         return hash == share.hash and until > self._seconds()
-
-
-def _key(value: str) -> str:
-    return hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
 
 
 class ShareResource(Resource):

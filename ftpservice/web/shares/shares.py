@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from ftpservice.accounts.password_hash import hash_password, verify
 from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.web.access.random_secrets import hash_of
 from ftpservice.web.http.problems import Problem
-from ftpservice.web.shares.share_file import Share, ShareFile, ShareFileError, share_hash
+from ftpservice.web.shares.share_file import Share, ShareFile, ShareFileError
 
 __all__ = ["Shares"]
 
@@ -35,7 +36,7 @@ class Shares:
     async def find(self, secret: str) -> Share | None:
         """Return a link that is in force; raises `Problem` if the file cannot be read."""
         await self._look()
-        share = self._shares.get(share_hash(secret))
+        share = self._shares.get(hash_of(secret))
         return share if share is not None and share.expires > self._seconds() else None
 
     async def was_removed(self, share: Share) -> bool:

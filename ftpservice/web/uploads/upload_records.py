@@ -7,10 +7,8 @@ record is dropped, so that bytes of two files are never mixed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +18,8 @@ from typing import Any
 from twisted.logger import Logger
 
 from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
+from ftpservice.state_files.file_replacement import NEW_SUFFIX, replace_file
+from ftpservice.web.access.random_secrets import hash_of, new_secret
 
 __all__ = ["UPLOADS_DIRECTORY", "UploadRecord", "UploadRecords"]
 
@@ -32,8 +32,6 @@ KEPT_SECONDS = 7 * 86_400.0
 """Time after the last request for which an upload can be resumed."""
 RENEWED_SECONDS = 3600.0
 """Time after which a new end is written down."""
-NEW = ".new"
-"""How the name of a record ends that is being written."""
 MAX_RECORDS = 10_000
 MAX_RECORDS_PER_USER = 1000
 MAX_EARLY = 10_000
@@ -52,10 +50,6 @@ class UploadRecord:
     replaces: bool
     expires: float
     is_complete: bool = False
-
-
-def _key(id: str) -> str:
-    return hashlib.sha256(id.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class UploadRecords:
@@ -111,9 +105,9 @@ class UploadRecords:
             self.remove(own[0])
         elif len(self._records) >= MAX_RECORDS:
             self.remove(next(iter(self._records.values())))
-        id = secrets.token_urlsafe(ID_BYTES)
+        id = new_secret(ID_BYTES)
         expires = self._seconds() + KEPT_SECONDS
-        record = UploadRecord(_key(id), user, path, length, replaces, expires)
+        record = UploadRecord(hash_of(id), user, path, length, replaces, expires)
         if self._directory is not None:
             await self._pool.run(self._write, record)
         self._add(record)
@@ -121,7 +115,7 @@ class UploadRecords:
 
     def find(self, id: str, user: str) -> UploadRecord | None:
         """Return an upload of an account; None if there is none of that id."""
-        record = self._records.get(_key(id))
+        record = self._records.get(hash_of(id))
         if record is None or record.user != user or record.expires <= self._seconds():
             return None
         return record
@@ -169,15 +163,8 @@ class UploadRecords:
     def _write(self, record: UploadRecord) -> None:
         assert self._directory is not None
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        new = self._directory / f"{record.key}{NEW}"
-        try:
-            with open(new, "w", opener=_private) as file:
-                json.dump(asdict(record), file)
-            os.replace(new, self._directory / record.key)
-        except OSError:  # such as a full disk
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
-            raise
+        content = json.dumps(asdict(record)).encode()
+        replace_file(self._directory / record.key, content, is_durable=False)
 
     def _write_known(self, record: UploadRecord) -> None:
         """Write a record, unless it was dropped before its turn."""
@@ -198,7 +185,7 @@ def _records_in(directory: Path) -> Iterator[UploadRecord]:
     except FileNotFoundError:
         return
     for name in names:
-        if name.endswith(NEW):  # by a process that was killed
+        if name.endswith(NEW_SUFFIX):  # by a process that was killed
             with suppress(OSError):
                 (directory / name).unlink()
             continue
@@ -209,7 +196,3 @@ def _records_in(directory: Path) -> Iterator[UploadRecord]:
             continue
         if record.key == name:
             yield record
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -15,6 +15,8 @@ from ftpservice.storage.interfaces import IFreeSpace, IPartials, IWriting
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.stream.errors import TransferAborted
 from ftpservice.web.access.account_session import AccountSession
+from ftpservice.web.access.portal_access import PLAINTEXT_TEXT
+from ftpservice.web.api.api_resource import TOKEN_TEXT
 from ftpservice.web.http.problems import Problem
 from ftpservice.web.http.web_request import WebRequest
 from ftpservice.web.http.web_site import WebSite
@@ -50,8 +52,6 @@ log = Logger("ftpservice.web")
 
 UPLOADS_ROOT = "/api/v1/uploads"
 METHODS = "OPTIONS, POST, HEAD, PATCH, DELETE"
-TOKEN_TEXT = "An API token has no files; this needs the login of an account."
-PLAINTEXT_TEXT = "Files are not transferred without TLS; use https."
 GONE_TEXT = "There is no such upload, or its name was uploaded anew meanwhile."
 NO_PARTIALS_TEXT = "This storage keeps no parts of uploads; send the file in one request."
 PART_LOST_TEXT = "The storage has not kept this part of the file; begin anew."

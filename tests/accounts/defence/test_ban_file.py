@@ -6,7 +6,6 @@ from ipaddress import ip_network
 
 import pytest
 
-from ftpservice.accounts.defence import ban_file
 from ftpservice.accounts.defence.ban_file import load_bans, save_bans
 from ftpservice.accounts.defence.bans import Ban
 
@@ -40,7 +39,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(_descriptor):
         raise OSError("disk full")
 
-    monkeypatch.setattr(ban_file.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="disk full"):
         save_bans(path, [])
     assert load_bans(path) == BANS

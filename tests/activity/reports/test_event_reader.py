@@ -5,13 +5,11 @@ import math
 
 import pytest
 
-from ftpservice.accounts.sql.migration import upgrade
-from ftpservice.activity.journal.journal_database import JournalDatabase
 from ftpservice.activity.journal.journal_rows import event_values
 from ftpservice.activity.reports.event_query import EventQuery
 from ftpservice.activity.reports.event_reader import read_events
 from ftpservice.events import FileChanged, LoggedIn, LoginFailed, Outcome, SessionInfo
-from tests.support.journal_cases import HOSTILE, every_event, plan, records_of, transfer
+from tests.support.journal_cases import HOSTILE, every_event, records_of, transfer
 
 ANN = SessionInfo("s-1", storage_name=lambda path: f"/disk/ann{path}")
 BOB = SessionInfo("s-2", storage_name=lambda path: f"/disk/ann{path.removeprefix('/home')}")
@@ -30,20 +28,11 @@ def events():
     ]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request, tmp_path_factory):
-    place = ""
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgresql")
-        place = server.url(server.new_database())
-    made = JournalDatabase(plan(tmp_path_factory.mktemp("journal"), place).url)
-    made.prepare()
-    if place:
-        upgrade(made.database)
-    made.add(records_of(events()))
-    made.add(records_of(every_event(HOSTILE), "hostile"))
-    yield made
-    made.close()
+@pytest.fixture(scope="module")
+def database(journal):
+    journal.add(records_of(events()))
+    journal.add(records_of(every_event(HOSTILE), "hostile"))
+    return journal
 
 
 def whens(database, until=100.0, **wanted):

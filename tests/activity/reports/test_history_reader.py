@@ -2,26 +2,16 @@
 
 import pytest
 
-from ftpservice.accounts.sql.migration import upgrade
-from ftpservice.activity.journal.journal_database import JournalDatabase
 from ftpservice.activity.reports.history_reader import History, read_history, read_users
 from ftpservice.activity.reports.report_period import ReportPeriod
 from ftpservice.events import LoginFailed, Outcome, SessionClosed
-from tests.support.journal_cases import plan, records_of, transfer
+from tests.support.journal_cases import records_of, transfer
 
 BEGIN = 1_000_000.0
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request, tmp_path_factory):
-    place = ""
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgresql")
-        place = server.url(server.new_database())
-    made = JournalDatabase(plan(tmp_path_factory.mktemp("journal"), place).url)
-    made.prepare()
-    if place:
-        upgrade(made.database)
+@pytest.fixture(scope="module")
+def database(journal):
     events = [
         transfer(BEGIN - 1, size=10**9),
         transfer(BEGIN + 5, size=100),
@@ -34,9 +24,8 @@ def database(request, tmp_path_factory):
         LoginFailed(BEGIN + 2, 1, "192.0.2.2", "eve"),
         transfer(BEGIN + 40, size=10**9),
     ]
-    made.add(records_of(events))
-    yield made
-    made.close()
+    journal.add(records_of(events))
+    return journal
 
 
 def test_what_took_long_is_spread_over_its_duration(database):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from ftpservice.accounts.sql.migration import upgrade
 from ftpservice.activity.journal.journal_database import JournalDatabase
 from ftpservice.activity.reports.report_data import (
     FailedLogins,
@@ -27,19 +26,10 @@ BEGIN = 20_000 * DAY
 HOUR = 3600.0
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request, tmp_path_factory):
-    place = ""
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgresql")
-        place = server.url(server.new_database())
-    made = JournalDatabase(plan(tmp_path_factory.mktemp("journal"), place).url)
-    made.prepare()
-    if place:
-        upgrade(made.database)
-    made.add(records_of(events()))
-    yield made
-    made.close()
+@pytest.fixture(scope="module")
+def database(journal):
+    journal.add(records_of(events()))
+    return journal
 
 
 def events():

@@ -14,7 +14,6 @@ from ftpservice.web.access.page_sessions import (
     MAX_SESSIONS_PER_USER,
     PageSession,
     PageSessions,
-    cookie_name,
 )
 
 
@@ -86,8 +85,3 @@ def test_a_login_ends_with_the_session_of_its_account(logins: PageSessions) -> N
     secret, session = begin(logins)
     session.account.end("kicked")
     assert logins.find(secret) is None
-
-
-def test_the_cookie_of_a_tls_connection_is_bound_to_this_host() -> None:
-    assert cookie_name(True).startswith("__Host-")
-    assert not cookie_name(False).startswith("__Host-")

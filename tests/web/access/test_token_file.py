@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ftpservice.web.access.random_secrets import hash_of
 from ftpservice.web.access.scopes import Scope, parse_scopes
-from ftpservice.web.access.token_file import TokenFile, TokenFileError, token_hash
+from ftpservice.web.access.token_file import TokenFile, TokenFileError
 
 READ = frozenset((Scope.READ,))
 
@@ -23,7 +24,7 @@ def file(tmp_path: Path) -> TokenFile:
 def test_a_token_is_known_by_its_hash_only(file: TokenFile) -> None:
     secret = file.add("grafana", READ, 60.0)
     assert secret not in file.path.read_text()
-    found = file.read()[token_hash(secret)]
+    found = file.read()[hash_of(secret)]
     assert (found.name, found.scopes, found.created, found.expires) == ("grafana", READ, 1000, 1060)
     assert stat.S_IMODE(os.stat(file.path).st_mode) == 0o600
     file.remove("grafana")
@@ -50,7 +51,7 @@ def test_what_is_wrong_is_told(file: TokenFile) -> None:
 def test_a_link_is_not_followed(file: TokenFile, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("kept")
-    os.symlink(other, file.path.with_suffix(".new"))
+    os.symlink(other, file.path.with_suffix(".lock"))
     with pytest.raises(TokenFileError):
         file.add("a", READ, None)
     assert other.read_text() == "kept"

@@ -12,7 +12,7 @@ from ftpservice.web.access.scopes import Caller, Scope
 from ftpservice.web.api.account_routes import remove_account
 from ftpservice.web.api.routes import ApiCall
 from ftpservice.web.http.problems import Problem
-from tests.web.uploads.test_upload_records import run
+from tests.support.page_in_memory import done
 
 
 def test_a_removal_is_published_even_if_the_second_factors_cannot_be_removed() -> None:
@@ -23,5 +23,5 @@ def test_a_removal_is_published_even_if_the_second_factors_cannot_be_removed() -
     )
     call = ApiCall(Caller("token x", frozenset(Scope)), {"user": "ann"}, {}, {}, "192.0.2.1")
     with pytest.raises(Problem, match="damaged"):
-        run(remove_account(parts, call))
+        done(remove_account(parts, call))
     parts.publish_action.assert_called_once_with(call, "user remove", "ann")

@@ -10,7 +10,7 @@ from ftpservice.web.access.scopes import Caller, Scope
 from ftpservice.web.api.past_routes import list_events
 from ftpservice.web.api.routes import ApiCall
 from ftpservice.web.http.problems import Problem
-from tests.web.uploads.test_upload_records import run
+from tests.support.page_in_memory import done
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "00000000199999999", "-1", "²", ""])
@@ -18,4 +18,4 @@ def test_a_limit_is_a_number_within_bounds(limit: str) -> None:
     nothing: Any = None
     call = ApiCall(Caller("token x", frozenset(Scope)), {}, {"limit": limit}, {}, "192.0.2.1")
     with pytest.raises(Problem, match="1 to 1000"):
-        run(list_events(nothing, call))
+        done(list_events(nothing, call))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ftpservice.web.access.random_secrets import hash_of
 from ftpservice.web.shares import share_file
-from ftpservice.web.shares.share_file import ShareFile, ShareFileError, share_hash
+from ftpservice.web.shares.share_file import ShareFile, ShareFileError
 
 
 class Desk:
@@ -25,7 +26,7 @@ def desk(tmp_path: Path) -> Desk:
 
 def test_it_has_no_link_but_a_hash(desk: Desk) -> None:
     secret, share = desk.file.add("ann", "/\udcff", 60)
-    assert desk.file.read() == {share_hash(secret): share}
+    assert desk.file.read() == {hash_of(secret): share}
     assert (len(secret), share.id in secret) == (22, False)
     assert secret not in desk.file.path.read_text()
     assert desk.file.path.stat().st_mode & 0o777 == 0o600

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.web.uploads import upload_records
 from ftpservice.web.uploads.upload_records import KEPT_SECONDS, UploadRecords
-
-
-def run(work: Any) -> Any:
-    results: list[Any] = []
-    Deferred.fromCoroutine(work).addBoth(results.append)
-    (result,) = results
-    if isinstance(result, Failure):
-        result.raiseException()
-    return result
+from tests.support.page_in_memory import done
 
 
 class Desk:
@@ -39,10 +30,10 @@ class Desk:
         self.records = UploadRecords(self.directory, InlineRunner(), lambda: self.now)
         for name in names:
             self.records.supersede("ann", name)
-        run(self.records.load())
+        done(self.records.load())
 
     def create(self, path: str = "/a", user: str = "ann") -> tuple[str, Any]:
-        return run(self.records.create(user, path, 10, False))
+        return done(self.records.create(user, path, 10, False))
 
     @property
     def files(self) -> list[Path]:
@@ -145,7 +136,7 @@ def test_a_full_disk_leaves_no_file(desk: Desk, monkeypatch: pytest.MonkeyPatch)
 
     desk.create()
     with monkeypatch.context() as patch:
-        patch.setattr(upload_records.json, "dump", full)
+        patch.setattr(os, "replace", full)
         with pytest.raises(OSError, match="full"):
             desk.create("/b")
     assert len(desk.files) == 1

@@ -1,6 +1,6 @@
 """A JSON file that only its owner can read, changed by several processes one after another.
 
-All functions block. A change is written to another file, which then replaces the old one.
+All functions block.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from ftpservice.state_files.file_replacement import replace_file
 
 __all__ = ["PrivateJSON"]
 
@@ -51,12 +53,7 @@ class PrivateJSON:
 
     def write(self, content: Mapping[str, Any]) -> None:
         """Replace the file, under the lock; raises `OSError`."""
-        new = self.path.with_suffix(".new")
-        with open(new, "w", opener=_private) as file:
-            file.write(json.dumps(content, indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self.path)
+        replace_file(self.path, f"{json.dumps(content, indent=1)}\n".encode())
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,0 +1,3 @@
+"""Small files in which the service keeps what it has to remember over a restart."""
+
+__all__: list[str] = []
