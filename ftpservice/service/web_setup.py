@@ -34,6 +34,7 @@ from ftpservice.storage.quota.book import QuotaBook
 
 if TYPE_CHECKING:
     from ftpservice.web.access.factor_access import FactorAccess
+    from ftpservice.web.access.login_challenges import LoginChallenges
     from ftpservice.web.access.portal_access import PortalAccess
     from ftpservice.web.access.request_access import RequestAccess
     from ftpservice.web.access.security_access import SecurityAccess
@@ -99,10 +100,9 @@ class WebServer(Service):
         self.factory_of = factory_of
         self._options = options
         self._timers: tuple[Any, ...] = ()
-        """What takes samples, and what has listeners."""
+        """What stops with the service."""
         self._past: PastActivity | None = None
         self._upload_records: UploadRecords | None = None
-        self._challenges: tuple[Any, ...] = ()
         self._store = only_changeable_store(options.stores)
         self._pools = {
             name: BlockingPool(reactor, f"http {name}", threads, POOL_WAITING)
@@ -111,6 +111,7 @@ class WebServer(Service):
 
     def serve_api(self, sources: WebSources) -> None:
         """Mount the REST API."""
+        from ftpservice.web.access.login_challenges import LoginChallenges
         from ftpservice.web.access.page_sessions import PageSessions
         from ftpservice.web.access.portal_access import PortalAccess
         from ftpservice.web.access.request_access import RequestAccess
@@ -123,7 +124,7 @@ class WebServer(Service):
         settings, reactor = self._options.settings, self.site.reactor
         place, publish = settings.data_dir, sources.factory.event_sink.events.publish
         file = TokenFile(Path(place, TOKEN_FILE), time.time) if place is not None else None
-        sessions = PageSessions(reactor)
+        sessions, challenges = PageSessions(reactor), LoginChallenges(reactor)
         pause = partial(deferLater, reactor)
         portal = PortalAccess(sources.factory, self._options.checkers, pause)
         access = RequestAccess(
@@ -137,10 +138,10 @@ class WebServer(Service):
         parts = self._parts(sources, factors)
         live = LiveStream(parts, reactor)
         mount_api(self.site, access, parts, live)
-        mount_page(self.site, access, self._serve_security(access, factors))
+        mount_page(self.site, access, self._serve_security(access, factors, challenges))
         self._serve_shares(portal, parts.shares, sources.factory)
         self._serve_uploads(access, sources.factory)
-        self._timers = (parts.past.history, live, sessions, *self._challenges)
+        self._timers = (parts.past.history, live, sessions, challenges)
         self._past = parts.past
 
     def _serve_uploads(self, access: RequestAccess, factory: FTPFactory) -> None:
@@ -178,24 +179,23 @@ class WebServer(Service):
         file = FactorFile(Path(place, FACTOR_FILE)) if place is not None else None
         return FactorAccess(file, self._pools["factors"], sources.factory, pause)
 
-    def _serve_security(self, access: RequestAccess, factors: FactorAccess) -> SecurityAccess:
+    def _serve_security(
+        self, access: RequestAccess, factors: FactorAccess, challenges: LoginChallenges
+    ) -> SecurityAccess:
         """Let logins ask for second factors; return what accounts manage theirs with."""
-        from ftpservice.web.access.login_challenges import LoginChallenges
         from ftpservice.web.access.second_step import SecondStep
         from ftpservice.web.access.security_access import SecurityAccess
 
-        challenges = LoginChallenges(self.site.reactor)
         required = self._options.settings.require_second_factor
         access.second_step = SecondStep(factors, challenges, required)
-        self._challenges = (challenges,)
         return SecurityAccess(access, factors)
 
     def startService(self) -> None:
         """Begin to take samples for the charts, and read which uploads can be resumed."""
         super().startService()
         self.site.is_closing = False
-        for history in self._timers[:1]:
-            history.start()
+        if self._past is not None:
+            self._past.history.start()
         if self._upload_records is not None:
             loading = Deferred.fromCoroutine(self._upload_records.load())
             loading.addErrback(lambda failure: log.failure("reading the uploads failed", failure))
