@@ -327,7 +327,7 @@ class UploadJob(TransferJob):
         try:
             if not self._is_stored:
                 await self._writing.abandon()
-        finally:  # also where the session ends while the upload is abandoned
+        finally:
             active, context = self.active_upload, self._context
             self.active_upload = None  # it refers to this transfer
             if active is not None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["Task", "drop_tracebacks"]
+__all__ = ["Task", "drop_tracebacks", "wait_out"]
 
 T = TypeVar("T")
 
@@ -106,3 +106,29 @@ class Task(Generic[T]):
             # A raised error knows this frame: what the frame knows of the error would be a ring.
             del outcome
             error = None
+
+
+async def wait_out(work: Deferred[T]) -> T:
+    """Return the result of work that nobody can cancel: a cancellation is raised at its end."""
+    outcomes: list[Any] = []
+    waiting: Deferred[None] = Deferred()
+
+    def ended(outcome: Any) -> None:
+        outcomes.append(outcome)
+        if not waiting.called:
+            waiting.callback(None)
+
+    work.addBoth(ended)
+    cancellation: CancelledError | None = None
+    while not outcomes:
+        try:
+            await waiting
+        except CancelledError as error:
+            cancellation, waiting = error, Deferred()
+    (outcome,) = outcomes
+    if cancellation is not None:
+        raise cancellation
+    if isinstance(outcome, Failure):
+        outcome.raiseException()
+    result: T = outcome
+    return result

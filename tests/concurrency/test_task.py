@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
 
-from ftpservice.concurrency.task import Task
+from ftpservice.concurrency.task import Task, wait_out
 from tests.support.memory_transport import is_pending, outcome
 
 
@@ -128,3 +128,27 @@ def test_who_cancels_the_end_need_not_wait_for_the_tidying_up(fails):
     assert not task.ended
     waits[1].callback(None)
     assert task.ended
+
+
+@pytest.mark.parametrize("cancelled", [0, 1, 3])
+@pytest.mark.parametrize("fails", [False, True])
+def test_work_is_waited_out(cancelled, fails):
+    work = Deferred()
+    task = Task(wait_out(work))
+    for _ in range(cancelled):
+        task.cancel()
+        assert is_pending(task.done)
+    assert is_pending(work)
+    work.errback(KeyError("no")) if fails else work.callback("done")
+    if cancelled:
+        with pytest.raises(CancelledError):
+            outcome(task.done)
+    elif fails:
+        with pytest.raises(KeyError):
+            outcome(task.done)
+    else:
+        assert outcome(task.done) == "done"
+
+
+def test_work_that_is_over_is_not_waited_for():
+    assert outcome(Task(wait_out(succeed(1))).done) == 1

@@ -16,6 +16,7 @@ from ftpservice.backends.local.files.held_file import LocalHeldFile, reopened
 from ftpservice.backends.local.files.lazy_upload import LazyUpload
 from ftpservice.backends.local.files.open_upload import begin_writing
 from ftpservice.backends.local.files.upload import AccountUploads, LocalUpload
+from ftpservice.concurrency.task import wait_out
 from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import StorageError, Unavailable
@@ -92,10 +93,10 @@ class LocalWriter:
         return await in_pool(self._commit_runner, self.path, self.commit_in_thread)
 
     async def abandon(self) -> None:
-        """End the transaction; this happens even if the call is cancelled."""
-        if not self._ended:
+        """End the transaction, and return when it has ended, even if the call is cancelled."""
+        if not self._ended or self._lock.locked():
             try:
-                await self._runner.finish(self.abandon_in_thread)
+                await wait_out(self._runner.finish(self.abandon_in_thread))
             except OSError as error:
                 raise translate(error, self.path) from error
 

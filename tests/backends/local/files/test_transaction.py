@@ -24,6 +24,7 @@ from ftpservice.testing.contract.case import (
     upload_file,
 )
 from tests.support.local_source import Bench, run
+from tests.support.memory_transport import is_pending
 
 
 @pytest.fixture
@@ -583,11 +584,13 @@ class TestCuts:
             run(call)
         assert not bench.hidden()
 
-    def test_an_abandon_that_is_cancelled_is_done(self, bench):
+    def test_an_abandon_ends_when_it_is_done_however_often_it_is_cancelled(self, bench):
         writing = run(begin_upload(bench.storage, "/file", b"half"))
         bench.pool.held = True
         call = Deferred.fromCoroutine(writing.abandon())
-        call.cancel()
+        for _ in range(2):
+            call.cancel()
+            assert is_pending(call)  # another upload to the name could not go on with the partial
         bench.let_all_go()
         with pytest.raises(CancelledError):
             run(call)
