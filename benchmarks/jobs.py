@@ -8,7 +8,17 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["BEST_C", "BEST_PEER", "CORES", "JOBS", "Goal", "Job", "Measure", "Profile"]
+__all__ = [
+    "BEST_C",
+    "BEST_PEER",
+    "BEST_PYFTPDLIB",
+    "CORES",
+    "JOBS",
+    "Goal",
+    "Job",
+    "Measure",
+    "Profile",
+]
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -17,9 +27,12 @@ BEST_C = "best C"
 """The best of the servers written in C."""
 BEST_PEER = "best peer"
 """The best of all servers but ours."""
+BEST_PYFTPDLIB = "best pyftpdlib"
+"""The best of pyftpdlib's models: one process, several, one for each session."""
 CORES = "cores"
 """The number of cores used by the server and the clients together."""
 PYFTPDLIB = "pyftpdlib"
+OURS, OURS_WORKERS = "ours", "ours-workers"
 
 
 class Measure(Enum):
@@ -84,7 +97,9 @@ class Goal:
 
     factor: float
     reference: str
-    """A server's name, `BEST_C`, `BEST_PEER` or `CORES`; empty: ``factor`` is the goal itself."""
+    """A server's name, or one of the groups above; empty: ``factor`` is the goal itself."""
+    server: str = OURS
+    """Whose goal it is."""
 
 
 @dataclass(frozen=True)
@@ -143,45 +158,61 @@ TLS_MANY = (Goal(1.6, CORES),)
 TLS_SMALL = (Goal(1.3, PYFTPDLIB), Goal(1.0, BEST_C))
 TLS: Any = {"profile": Profile.TLS}
 SIMPLE: Any = {"profile": Profile.SIMPLE}
+DIVIDED_RETR = (Goal(1.8, OURS, OURS_WORKERS), Goal(1.3, BEST_PYFTPDLIB, OURS_WORKERS))
+DIVIDED_STOR = (Goal(1.8, OURS, OURS_WORKERS), Goal(1.0, BEST_PYFTPDLIB, OURS_WORKERS))
+DIVIDED_TLS = (Goal(1.0, BEST_C, OURS_WORKERS),)
+DIVIDED_LOGINS = (Goal(1.0, BEST_PYFTPDLIB, OURS_WORKERS),)
+DIVIDED_BULK = (Goal(0.95, OURS, OURS_WORKERS),)
+"""No worse than one process; about 5 % are chance."""
+DIVIDED_NOOP = (Goal(0.4, "", OURS_WORKERS),)
+FORKING = ("pyftpdlib-processes", "vsftpd", "proftpd", "pure-ftpd")
 SIMPLE_SMALL = (Goal(3.0, PYFTPDLIB), Goal(1.0, BEST_C))
 
 R, F, L, M = Measure.RATE, Measure.FILES, Measure.LOGINS, Measure.MEDIAN
 JOBS = (
-    Job("retr1", "RETR 1 GiB, one client", R, "retr", size=GIB, goals=RETR_ONE),
+    Job("retr1", "RETR 1 GiB, one client", R, "retr", size=GIB, goals=RETR_ONE + DIVIDED_BULK),
     Job("stor256m", "STOR 256 MiB, one client", R, "stor", size=256 * MIB, goals=STOR_ONE),
-    Job("stor1", "STOR 1 GiB, one client", R, "stor", size=GIB, goals=STOR_ONE),
-    Job("retr10", "RETR 10 x 128 MiB", R, "retr", 10, size=128 * MIB, goals=RETR_MANY),
-    Job("retr100", "RETR 100 x 10 MiB", R, "retr", 100, size=10 * MIB, goals=RETR_MANY),
-    Job("stor10", "STOR 10 x 128 MiB", R, "stor", 10, size=128 * MIB, goals=STOR_MANY),
-    Job("stor100", "STOR 100 x 10 MiB", R, "stor", 100, size=10 * MIB, goals=STOR_MANY),
+    Job("stor1", "STOR 1 GiB, one client", R, "stor", size=GIB, goals=STOR_ONE + DIVIDED_BULK),
+    Job("retr10", "RETR 10 x 128 MiB", R, "retr", 10, size=128 * MIB,
+        goals=RETR_MANY + DIVIDED_BULK),
+    Job("retr100", "RETR 100 x 10 MiB", R, "retr", 100, size=10 * MIB,
+        goals=RETR_MANY + DIVIDED_BULK),
+    Job("stor10", "STOR 10 x 128 MiB", R, "stor", 10, size=128 * MIB,
+        goals=STOR_MANY + DIVIDED_BULK),
+    Job("stor100", "STOR 100 x 10 MiB", R, "stor", 100, size=10 * MIB,
+        goals=STOR_MANY + DIVIDED_BULK),
     Job("small-retr1", "RETR 4 KiB, one session", F, "retr", 1, 2000, 4 * KIB, 100, goals=SMALL),
-    Job("small-retr10", "RETR 4 KiB, ten", F, "retr", 10, 400, 4 * KIB, 100, goals=SMALL),
+    Job("small-retr10", "RETR 4 KiB, ten", F, "retr", 10, 400, 4 * KIB, 100,
+        goals=SMALL + DIVIDED_RETR),
     Job("small-stor1", "STOR 4 KiB, one session", F, "stor", 1, 2000, 4 * KIB, goals=SMALL),
-    Job("small-stor10", "STOR 4 KiB, ten", F, "stor", 10, 400, 4 * KIB, goals=SMALL),
+    Job("small-stor10", "STOR 4 KiB, ten", F, "stor", 10, 400, 4 * KIB, goals=SMALL + DIVIDED_STOR),
     Job("small-durable1", "STOR 4 KiB, one session, durable", F, "stor", 1, 2000, 4 * KIB,
         profile=Profile.DURABLE),
     Job("login1", "logins, one after the other", L, "login", 1, 300, goals=LEVEL),
-    Job("login50", "logins, 50 at a time", L, "login", 50, 20, goals=LEVEL),
+    Job("login50", "logins, 50 at a time", L, "login", 50, 20, goals=LEVEL + DIVIDED_LOGINS),
     Job("list", "LIST of 10,000 entries", M, "LIST", 1, 5, entries=10_000, goals=LISTS),
     Job("list-first", "LIST, first byte", Measure.FIRST, "LIST", 1, 5, entries=10_000, goals=FIRST),
     Job("mlsd", "MLSD of 10,000 entries", M, "MLSD", 1, 5, entries=10_000, **MLSD, goals=LISTS),
     Job("mlsd-first", "MLSD, first byte", Measure.FIRST, "MLSD", 1, 5, entries=10_000, **MLSD,
         goals=FIRST),
-    Job("noop", "NOOP while ten pull", Measure.TAIL, "noop", 11, 2000, 128 * MIB, goals=LEVEL),
-    Job("tls-retr1", "TLS: RETR 1 GiB, one client", R, "retr", size=GIB, **TLS, goals=TLS_ONE),
-    Job("tls-stor1", "TLS: STOR 1 GiB, one client", R, "stor", size=GIB, **TLS, goals=TLS_ONE),
+    Job("noop", "NOOP while ten pull", Measure.TAIL, "noop", 11, 2000, 128 * MIB,
+        goals=LEVEL + DIVIDED_NOOP),
+    Job("tls-retr1", "TLS: RETR 1 GiB, one client", R, "retr", size=GIB, **TLS,
+        goals=TLS_ONE + DIVIDED_BULK),
+    Job("tls-stor1", "TLS: STOR 1 GiB, one client", R, "stor", size=GIB, **TLS,
+        goals=TLS_ONE + DIVIDED_BULK),
     Job("tls-retr10", "TLS: RETR 10 x 128 MiB", R, "retr", 10, size=128 * MIB, **TLS,
-        goals=TLS_MANY),
+        goals=TLS_MANY + DIVIDED_TLS),
     Job("tls-stor10", "TLS: STOR 10 x 128 MiB", R, "stor", 10, size=128 * MIB, **TLS,
-        goals=TLS_MANY),
+        goals=TLS_MANY + DIVIDED_TLS),
     Job("tls-small-retr1", "TLS: RETR 4 KiB, one session", F, "retr", 1, 2000, 4 * KIB, 100,
         **TLS, goals=TLS_SMALL),
     Job("tls-small-retr10", "TLS: RETR 4 KiB, ten", F, "retr", 10, 400, 4 * KIB, 100, **TLS,
-        goals=TLS_SMALL),
+        goals=TLS_SMALL + DIVIDED_TLS),
     Job("tls-small-stor1", "TLS: STOR 4 KiB, one session", F, "stor", 1, 2000, 4 * KIB, **TLS,
         goals=TLS_SMALL),
     Job("tls-small-stor10", "TLS: STOR 4 KiB, ten", F, "stor", 10, 400, 4 * KIB, **TLS,
-        goals=TLS_SMALL),
+        goals=TLS_SMALL + DIVIDED_TLS),
     Job("ascii-retr", "RETR TYPE A 64 MiB", R, "retr", size=64 * MIB, **TYPE_A, goals=LEVEL),
     Job("ascii-stor", "STOR TYPE A 64 MiB", R, "stor", size=64 * MIB, **TYPE_A, goals=LEVEL),
     Job("throttled-retr", "RETR 300 MiB at 100 MiB/s", R, "retr", size=300 * MIB,
@@ -210,6 +241,8 @@ JOBS = (
         **SIMPLE, goals=SIMPLE_SMALL),
     Job("simple-small-stor10", "simple protocol: UPLD 4 KiB, ten", F, "stor", 10, 300, 4 * KIB,
         **SIMPLE, goals=SIMPLE_SMALL),
-    Job("idle", "idle sessions, 5,000 (C: 1,000)", Measure.MEMORY, "idle", 16, 313,
+    Job("idle", "idle sessions, 5,000 (a process each: 1,000)", Measure.MEMORY, "idle", 16, 313,
         profile=Profile.FRESH, goals=(Goal(5.0, ""),)),
+    Job("idle20k", "idle sessions, 20,000", Measure.MEMORY, "idle", 16, 1250,
+        profile=Profile.FRESH, without=FORKING, goals=(Goal(6.0, "", OURS_WORKERS),)),
 )  # fmt: skip

@@ -6,19 +6,29 @@ import os
 import platform
 import resource
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 __all__ = ["describe", "descriptors", "raise_limits"]
 
+WANTED_DESCRIPTORS = 65_536
+"""More than 20,000 sessions need."""
 TCP_ULP = 31
 """See ``linux/tcp.h``."""
 
 
 def raise_limits() -> None:
-    """Raise the limit of descriptors to the hard limit, for this process and its children."""
+    """Raise the limit of descriptors, for this process and its children.
+
+    Root may have `WANTED_DESCRIPTORS`, others what the hard limit allows.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < WANTED_DESCRIPTORS:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (WANTED_DESCRIPTORS, WANTED_DESCRIPTORS))
+            return
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 

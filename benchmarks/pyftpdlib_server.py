@@ -1,4 +1,4 @@
-"""The asynchronous server of pyftpdlib, started as in its tutorial; run as a program.
+"""The servers of pyftpdlib, started as in its tutorial; run as a program.
 
 Logins check the same argon2 hash as ours; everything else but limits and timeouts is the default.
 """
@@ -15,9 +15,20 @@ from pyftpdlib.authorizers import (  # type: ignore[import-untyped]
     DummyAuthorizer,
 )
 from pyftpdlib.handlers import FTPHandler, ThrottledDTPHandler  # type: ignore[import-untyped]
-from pyftpdlib.servers import FTPServer  # type: ignore[import-untyped]
+from pyftpdlib.ioloop import Poll  # type: ignore[import-untyped]
+from pyftpdlib.servers import (  # type: ignore[import-untyped]
+    FTPServer,
+    MultiprocessFTPServer,
+)
 
 __all__ = ["main"]
+
+MODELS = ("async", "prefork", "processes")
+"""One process; processes that accept on one socket; a process for each session.
+
+The processes of ``prefork`` use `poll`: pyftpdlib makes its epoll instance before it forks, so that
+they would share it and take each other's events, which ends sessions under load.
+"""
 
 
 class HashingAuthorizer(DummyAuthorizer):  # type: ignore[misc]  # pyftpdlib has no annotations
@@ -42,6 +53,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-sendfile", action="store_true")
     parser.add_argument("--rate", type=int, default=0)
     parser.add_argument("--certificate", help="a file with a certificate and its key, in PEM")
+    parser.add_argument("--model", choices=MODELS, default="async")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the model prefork")
     return parser.parse_args()
 
 
@@ -67,8 +80,12 @@ def main() -> None:
     if given.rate:
         ThrottledDTPHandler.read_limit = ThrottledDTPHandler.write_limit = given.rate
         FTPHandler.dtp_handler = ThrottledDTPHandler
-    FTPServer.max_cons = 0
-    FTPServer(("127.0.0.1", given.port), handler).serve_forever()
+    kind = MultiprocessFTPServer if given.model == "processes" else FTPServer
+    kind.max_cons = 0
+    address = ("127.0.0.1", given.port)
+    if given.model == "prefork":
+        kind(address, handler, Poll()).serve_forever(worker_processes=given.workers)
+    kind(address, handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.jobs import BEST_C, BEST_PEER, CORES, JOBS, Goal, Job, Measure
-from benchmarks.servers.lineup import IN_C, OURS, OURS_ALL
+from benchmarks.jobs import BEST_C, BEST_PEER, BEST_PYFTPDLIB, CORES, JOBS, Goal, Job, Measure
+from benchmarks.servers.lineup import IN_C, OURS_ALL, PYFTPDLIB_ALL
 
 __all__ = ["Outcome", "Reached", "Results", "Row", "Sample"]
 
@@ -101,6 +101,7 @@ class Outcome:
 class Reached:
     """A goal, and the result."""
 
+    server: str
     factor: float
     reference: str
     ratio: float
@@ -116,7 +117,11 @@ class Row:
 
     def reference(self, name: str) -> float | None:
         """Return the number of a server or of the best of a group; None if there is none."""
-        groups = {BEST_C: IN_C, BEST_PEER: tuple(set(self.outcomes) - {*OURS_ALL})}
+        groups = {
+            BEST_C: IN_C,
+            BEST_PEER: tuple(set(self.outcomes) - {*OURS_ALL}),
+            BEST_PYFTPDLIB: PYFTPDLIB_ALL,
+        }
         chosen = groups.get(name, (name,))
         values = [
             outcome.value
@@ -139,16 +144,16 @@ class Row:
             if ratio is not None:
                 more = self.job.measure.more_is_better or goal.reference == CORES
                 met = ratio >= goal.factor if more else ratio <= goal.factor
-                found.append(Reached(goal.factor, goal.reference, ratio, met))
+                found.append(Reached(goal.server, goal.factor, goal.reference, ratio, met))
         return found
 
     def _against(self, goal: Goal) -> float | None:
-        ours = self.outcomes.get(OURS)
+        ours = self.outcomes.get(goal.server)
         if ours is None or not ours.usable:
             return None
         if goal.reference == CORES:
             return ours.server_share + ours.client_share
-        return self.ratio(OURS, goal.reference) if goal.reference else ours.value
+        return self.ratio(goal.server, goal.reference) if goal.reference else ours.value
 
 
 @dataclass

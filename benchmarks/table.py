@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.jobs import BEST_C
 from benchmarks.results import Outcome, Reached, Results, Row
+from benchmarks.servers.lineup import OURS
 
 __all__ = ["markdown", "number", "text"]
 
@@ -95,7 +96,8 @@ def _cell(row: Row, server: str) -> str:
 def _goal(reached: Reached) -> str:
     verdict = "reached" if reached.met else "NOT reached"
     of = f" x {reached.reference}" if reached.reference else ""
-    return f"{number(reached.factor)}{of}: {number(reached.ratio)}, {verdict}"
+    server = "" if reached.server == OURS else f"{reached.server}: "
+    return f"{server}{number(reached.factor)}{of}: {number(reached.ratio)}, {verdict}"
 
 
 def _notes(results: Results) -> Iterator[str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.jobs import Profile
 from benchmarks.programs import SLOW_DISK
-from benchmarks.servers.recipe import RATE, USER, Peer, Place, Start
+from benchmarks.servers.recipe import RATE, USER, WORKERS, Peer, Place, Start
 
-__all__ = ["ours", "ours_gated", "ours_watched", "pyftpdlib", "twisted_ftp"]
+__all__ = ["ours", "ours_gated", "ours_watched", "ours_workers", "pyftpdlib", "twisted_ftp"]
 
 HERE = Path(__file__).parent.parent
 CHECKOUT = HERE.parent
@@ -34,6 +34,11 @@ on = ["upload", "delete", "login"]
 gate = true
 plugin = "benchmarks.hooks.Gate"
 """
+MODELS = {"pyftpdlib-prefork": "prefork", "pyftpdlib-processes": "processes"}
+"""Models of pyftpdlib by the names of the servers; the others are the asynchronous one."""
+SESSIONS_OF_PROCESSES = 1008
+IN_ONE_PROCESS = (Profile.MEMORY, Profile.THROTTLED)
+"""Profiles that say nothing about several processes."""
 UNLIMITED = ("max-sessions", "max-sessions-per-address", "max-sessions-per-user")
 
 
@@ -52,24 +57,38 @@ def ours_gated(name: str) -> Peer:
     return Peer(name, "checkout", partial(_configured, _gated))
 
 
+def ours_workers(name: str) -> Peer:
+    """Return this service with several worker processes."""
+    return Peer(name, "checkout", _divided)
+
+
 def pyftpdlib(name: str) -> Peer | None:
-    """Return the asynchronous server of pyftpdlib, ``-copy`` without sendfile."""
+    """Return a server of pyftpdlib.
+
+    The asynchronous one, ``-copy`` without sendfile, ``-prefork`` in several processes,
+    ``-processes`` with a process for each session.
+    """
     version = _version("pyftpdlib")
     without_tls = "" if _version("pyopenssl") else "pyOpenSSL is missing: pip install pyopenssl"
     copying = ("--no-sendfile",) if name.endswith("-copy") else ()
 
     def recipe(profile: Profile, place: Place) -> Start | None:
-        if profile.metered:
+        if profile.metered or (name in MODELS and profile in IN_ONE_PROCESS):
             return None
+        model = ("--model", MODELS[name], "--workers", str(WORKERS)) if name in MODELS else ()
         throttled = ("--rate", str(RATE)) if profile is Profile.THROTTLED else ()
         secured = ("--certificate", place.certificate) if place.certificate else ()
         program = HERE / "pyftpdlib_server.py"
         given = (str(place.port), place.root, USER, place.password_hash)
-        return Start((sys.executable, program, *given, *copying, *throttled, *secured))
+        options = (*copying, *model, *throttled, *secured)
+        return Start((sys.executable, program, *given, *options))
 
     if copying:
         without_tls = "with TLS it is the same as pyftpdlib"
-    return Peer(name, version, recipe, without_tls=without_tls) if version else None
+    most = SESSIONS_OF_PROCESSES if name == "pyftpdlib-processes" else Peer.most_sessions
+    if not version:
+        return None
+    return Peer(name, version, recipe, most_sessions=most, without_tls=without_tls)
 
 
 def twisted_ftp(name: str) -> Peer | None:
@@ -133,6 +152,12 @@ def _configured(
     if profile.metered:
         return None
     return _started(profile, place, (*_options(profile, place), *added(place)))
+
+
+def _divided(profile: Profile, place: Place) -> Start | None:
+    if profile.metered or profile in IN_ONE_PROCESS:
+        return None
+    return _started(profile, place, (*_options(profile, place), f"--workers={WORKERS}"))
 
 
 def _watched(place: Place) -> Sequence[str]:

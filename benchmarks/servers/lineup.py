@@ -6,19 +6,30 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks.servers.daemons import proftpd, pure_ftpd, vsftpd
-from benchmarks.servers.in_python import ours, ours_gated, ours_watched, pyftpdlib, twisted_ftp
+from benchmarks.servers.in_python import (
+    ours,
+    ours_gated,
+    ours_watched,
+    ours_workers,
+    pyftpdlib,
+    twisted_ftp,
+)
 from benchmarks.servers.recipe import Peer
 
-__all__ = ["IN_C", "NAMES", "OURS", "OURS_ALL", "available"]
+__all__ = ["IN_C", "NAMES", "OURS", "OURS_ALL", "OURS_WORKERS", "PYFTPDLIB_ALL", "available"]
 
-OURS = "ours"
-OURS_ALL = (OURS, "ours-watched", "ours-gated")
+OURS, OURS_WORKERS = "ours", "ours-workers"
+OURS_ALL = (OURS, OURS_WORKERS, "ours-watched", "ours-gated")
+PYFTPDLIB_ALL = ("pyftpdlib", "pyftpdlib-copy", "pyftpdlib-prefork", "pyftpdlib-processes")
 KINDS: dict[str, Callable[[str], Peer | None]] = {
     OURS: ours,
+    OURS_WORKERS: ours_workers,
     "ours-watched": ours_watched,
     "ours-gated": ours_gated,
     "pyftpdlib": pyftpdlib,
     "pyftpdlib-copy": pyftpdlib,
+    "pyftpdlib-prefork": pyftpdlib,
+    "pyftpdlib-processes": pyftpdlib,
     "twisted": twisted_ftp,
     "vsftpd": vsftpd,
     "proftpd": proftpd,

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from benchmarks.jobs import Profile
 
-__all__ = ["PASSWORD", "RATE", "USER", "Peer", "Place", "Start"]
+__all__ = ["PASSWORD", "RATE", "USER", "WORKERS", "Peer", "Place", "Start"]
 
 USER = "bench"
 PASSWORD = "bench"
 RATE = 100 << 20
 """Bytes per second of the throttled profile."""
+WORKERS = 2
+"""Processes of the servers that divide their sessions among some."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Peer:
     version: str
     recipe: Callable[[Profile, Place], Start | None]
     in_c: bool = False
-    most_sessions: int = 5008
+    most_sessions: int = 20_000
     """Number of idle sessions to measure: fewer if each is a process."""
     without_tls: str = ""
     """Why it is not measured with TLS; empty if it is."""

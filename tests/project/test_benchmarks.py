@@ -15,13 +15,23 @@ import pytest
 
 from benchmarks.__main__ import possible
 from benchmarks.certificate import make_certificate
-from benchmarks.jobs import BEST_C, BEST_PEER, CORES, JOBS, Goal, Job, Measure, Profile
+from benchmarks.jobs import (
+    BEST_C,
+    BEST_PEER,
+    BEST_PYFTPDLIB,
+    CORES,
+    JOBS,
+    Goal,
+    Job,
+    Measure,
+    Profile,
+)
 from benchmarks.options import parse
 from benchmarks.plot import svg
 from benchmarks.processes import cpu_seconds, family, memory
 from benchmarks.results import Outcome, Results, Row, Sample
 from benchmarks.servers.daemons import proftpd_configuration, vsftpd_configuration
-from benchmarks.servers.in_python import ours
+from benchmarks.servers.in_python import ours, ours_workers, pyftpdlib
 from benchmarks.servers.lineup import NAMES
 from benchmarks.servers.recipe import Peer, Place, Start
 from benchmarks.table import markdown, number, text
@@ -97,6 +107,27 @@ def test_cores_in_use_are_those_of_server_and_clients_together() -> None:
     assert [(it.ratio, it.met) for it in reached] == [(0.75, True), (0.75, False)]
 
 
+def test_a_goal_of_several_processes_compares_their_numbers() -> None:
+    found = row(
+        Measure.RATE,
+        Goal(1.8, "ours", "ours-workers"),
+        Goal(1.0, BEST_PYFTPDLIB, "ours-workers"),
+        Goal(100, "", "ours-workers"),
+        Goal(1.0, CORES, "ours-workers"),
+    )
+    assert found.reached() == []
+    found.outcomes["ours-workers"] = outcome(300)
+    found.outcomes["pyftpdlib-prefork"] = outcome(600)
+    assert [(it.ratio, it.met) for it in found.reached()] == [
+        (1.5, False),
+        (0.5, False),
+        (300, True),
+        (0.75, False),
+    ]
+    report = text(Results(dict(MACHINE), [found]))
+    assert "ours-workers: 1.8 x ours: 1.5, NOT reached" in report
+
+
 def test_a_server_is_out_when_it_fails_too_often() -> None:
     assert not Outcome([], ["no"]).out
     assert not Outcome([], ["no"]).usable
@@ -153,7 +184,9 @@ def test_numbers_have_the_digits_that_count(value: float, shown: str) -> None:
 
 def test_jobs_have_names_of_their_own_and_know_the_servers_they_name() -> None:
     assert len({job.name for job in JOBS}) == len(JOBS)
-    named = {goal.reference for job in JOBS for goal in job.goals} - {BEST_C, BEST_PEER, CORES, ""}
+    goals = [goal for job in JOBS for goal in job.goals]
+    groups = {BEST_C, BEST_PEER, BEST_PYFTPDLIB, CORES, ""}
+    named = {goal.reference for goal in goals} - groups | {goal.server for goal in goals}
     assert named | {name for job in JOBS for name in job.without} <= set(NAMES)
 
 
@@ -161,7 +194,13 @@ def test_jobs_and_servers_are_chosen_by_patterns() -> None:
     choice = parse(["--jobs", "retr1,small-*", "--servers", "ours,py*", "--quick"])
     assert choice.jobs[0].name == "retr1"
     assert len(choice.jobs) == 6
-    assert choice.servers == ("ours", "pyftpdlib", "pyftpdlib-copy")
+    assert choice.servers == (
+        "ours",
+        "pyftpdlib",
+        "pyftpdlib-copy",
+        "pyftpdlib-prefork",
+        "pyftpdlib-processes",
+    )
     assert (choice.rounds, choice.scale) == (1, 0.1)
 
 
@@ -202,6 +241,20 @@ def test_ours_is_started_as_a_user_would(tmp_path: Path) -> None:
     assert "ftpservice" in start.command
     assert "--listen=tcp:2121:interface=127.0.0.1" in start.command
     assert ours("ours").recipe(Profile.SLOW_DISK, place(tmp_path)) is None
+
+
+def test_several_processes_are_measured_only_where_they_make_a_difference(tmp_path: Path) -> None:
+    where = place(tmp_path)
+    divided = ours_workers("ours-workers").recipe(Profile.PLAIN, where)
+    assert divided is not None and divided.command[-1] == "--workers=2"
+    prefork, processes = pyftpdlib("pyftpdlib-prefork"), pyftpdlib("pyftpdlib-processes")
+    assert prefork is not None and processes is not None
+    assert prefork.most_sessions > processes.most_sessions
+    start = prefork.recipe(Profile.PLAIN, where)
+    assert start is not None and start.command[-4:] == ("--model", "prefork", "--workers", "2")
+    for peer in (ours_workers("ours-workers"), prefork, processes):
+        assert peer.recipe(Profile.MEMORY, where) is None
+        assert peer.recipe(Profile.STALL, where) is None
 
 
 def test_ours_speaks_the_simple_protocol_where_that_is_measured(tmp_path: Path) -> None:
