@@ -10,6 +10,7 @@ import click
 
 from ftpservice.admin.command_output import FAILED_STATUS, UNAVAILABLE_STATUS, AdminCommandError
 from ftpservice.admin.password_input import read_password
+from ftpservice.wire.units import parse_size
 
 if TYPE_CHECKING:  # imports ssl and the table of verbs, which other commands do not need
     from ftpservice.admin.replay.replay_target import ReplayTarget
@@ -17,6 +18,13 @@ if TYPE_CHECKING:  # imports ssl and the table of verbs, which other commands do
     from ftpservice.admin.replay.transcript import RecordedSession
 
 __all__ = ["replay"]
+
+
+def _parsed_size(_context: object, _parameter: object, text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise click.UsageError(f"--max-upload: {error}") from None
 
 
 @click.command("replay", short_help="Play a transcript against a server, and compare.")
@@ -35,10 +43,16 @@ __all__ = ["replay"]
     show_default=True,
     help="Time to wait for the server.",
 )
+@click.option(
+    "--max-upload",
+    metavar="SIZE",
+    default="1G",
+    show_default=True,
+    callback=_parsed_size,
+    help="Refuse a transcript whose uploads have more bytes in all.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def replay(
-    *, file: str, url: str, texts: bool, session: int | None, as_json: bool, **options: Any
-) -> None:
+def replay(*, url: str, texts: bool, as_json: bool, **options: Any) -> None:
     """Play the sessions of a file that 'trace' wrote, one after the other, against a server.
 
     The URL is ftp://USER@HOST:PORT, or ftps:// for implicit TLS; its user replaces that of the
@@ -47,9 +61,10 @@ def replay(
     from ftpservice.admin.replay.replay_connection import ServerLost
     from ftpservice.admin.replay.session_replay import ReplayFailed, SessionReplay
 
+    sessions = _sessions(*(options.pop(name) for name in ("file", "session", "max_upload")))
     target = _target(url, **options)
     compared, differences = 0, []
-    for recorded in _sessions(file, session):
+    for recorded in sessions:
         played = SessionReplay(recorded, target, texts)
         try:
             played.run()
@@ -77,12 +92,17 @@ def _target(
     return target.with_password(read_password(True)) if password_stdin else target
 
 
-def _sessions(file: str, number: int | None) -> list[RecordedSession]:
-    from ftpservice.admin.replay.transcript import BadTranscript, read_transcript
+def _sessions(file: str, number: int | None, max_upload: int) -> list[RecordedSession]:
+    from ftpservice.admin.replay.transcript import (
+        MAX_LINE_LENGTH,
+        BadTranscript,
+        read_transcript,
+    )
 
     try:
         with open(file, encoding="utf-8") as opened:
-            sessions = read_transcript(opened)
+            lines = iter(lambda: opened.readline(MAX_LINE_LENGTH + 1), "")
+            sessions = read_transcript(lines)
     except OSError as error:
         raise AdminCommandError(f"{file}: {error.strerror}", "BadTranscript") from None
     except (BadTranscript, UnicodeDecodeError) as error:
@@ -91,6 +111,10 @@ def _sessions(file: str, number: int | None) -> list[RecordedSession]:
     if not chosen:
         which = "no session" if number is None else f"no session {number}"
         raise AdminCommandError(f"{file}: it has {which}", "BadTranscript")
+    size = sum(one.upload_size for one in chosen)
+    if size > max_upload:
+        text = f"{file}: its uploads have {size} bytes, more than --max-upload ({max_upload})"
+        raise AdminCommandError(text, "TooLarge")
     return chosen
 
 

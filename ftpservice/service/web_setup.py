@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ftpservice.web.access.portal_access import PortalAccess
     from ftpservice.web.access.request_access import RequestAccess
     from ftpservice.web.access.security_access import SecurityAccess
+    from ftpservice.web.access.token_access import TokenAccess
     from ftpservice.web.api.api_parts import ApiParts
     from ftpservice.web.api.past_activity import PastActivity
     from ftpservice.web.http.web_site import WebSite
@@ -127,15 +128,16 @@ class WebServer(Service):
         sessions, challenges = PageSessions(reactor), LoginChallenges(reactor)
         pause = partial(deferLater, reactor)
         portal = PortalAccess(sources.factory, self._options.checkers, pause)
+        tokens = TokenAccess(file, self._pools["tokens"], publish, time.time)
         access = RequestAccess(
-            TokenAccess(file, self._pools["tokens"], publish, time.time),
+            tokens,
             portal,
             sessions,
             partial(_allows_password, sources.factory),
             reactor.seconds,
         )
         factors = self._factor_access(sources)
-        parts = self._parts(sources, factors)
+        parts = self._parts(sources, factors, tokens)
         live = LiveStream(parts, reactor)
         mount_api(self.site, access, parts, live)
         mount_page(self.site, access, self._serve_security(access, factors, challenges))
@@ -200,7 +202,7 @@ class WebServer(Service):
             loading = Deferred.fromCoroutine(self._upload_records.load())
             loading.addErrback(lambda failure: log.failure("reading the uploads failed", failure))
 
-    def _parts(self, sources: WebSources, factors: FactorAccess) -> ApiParts:
+    def _parts(self, sources: WebSources, factors: FactorAccess, tokens: TokenAccess) -> ApiParts:
         from ftpservice.web.api.activity_history import ActivityHistory
         from ftpservice.web.api.api_parts import ApiParts
         from ftpservice.web.api.live_sessions import LiveSessions
@@ -232,6 +234,7 @@ class WebServer(Service):
             factors,
             sources.quotas,
             sources.hooks,
+            tokens=tokens,
             shares=self._shares(),
         )
 

@@ -85,6 +85,6 @@ class FactorFile:
         try:
             yield
         except OSError as error:
-            raise FactorFileError(f"{self.path}: {error.strerror}") from None
+            raise FactorFileError(f"{self.path}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError, AttributeError):
             raise FactorFileError(f"{self.path} is not a file of second factors") from None

@@ -83,7 +83,7 @@ class Database:
         try:
             return self._read(statement)
         except StoreUnavailable as error:
-            cause = error.__context__
+            cause = error.__cause__
             if not isinstance(cause, DBAPIError) or not cause.connection_invalidated:
                 raise
         return self._read(statement)
@@ -145,7 +145,7 @@ class Database:
             reason = str(error.orig).partition("\n")[0]
             raise InvalidAccount(f"{self.place}: {reason}") from None
         except (SQLAlchemyError, OSError, sqlite3.Error) as error:
-            raise self.unavailable(error)  # noqa: B904 - `read` looks at the context
+            raise self.unavailable(error) from error
 
     def _check(self, connection: Connection) -> None:
         """Raise `StoreUnavailable` if the schema is not the one that this version needs."""

@@ -1,8 +1,8 @@
 """A storage that tells how long its calls took.
 
 It stands around the storage of an account, within gates and permissions, and changes nothing: what
-the storage offers besides is offered. An upload stays the storage's own object; only its
-``commit`` is told.
+the storage offers besides is offered. An upload stays the storage's own object if that can have
+another ``commit``; only that is told.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from zope.interface import implementer
+from zope.interface import directlyProvides, implementer, providedBy
 
 from ftpservice.activity.otel.span_records import StorageCall
 from ftpservice.storage.interfaces import IListing, IReading, IStorage, IWriting, WriteRequest
@@ -19,6 +19,18 @@ from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["TimedStorage"]
+
+
+class TimedWriting:
+    """Stands for an upload whose object cannot have another ``commit``."""
+
+    def __init__(self, inner: IWriting, commit: Callable[[], Awaitable[Any]]) -> None:
+        self._inner = inner
+        self.commit = commit
+        directlyProvides(self, providedBy(inner))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 @implementer(IStorage)
@@ -72,6 +84,8 @@ class TimedStorage:
         async def timed_commit() -> Any:
             return await self._timed("commit", writing.path, commit())
 
+        if not hasattr(writing, "__dict__"):  # a class with `__slots__`
+            return IWriting(TimedWriting(writing, timed_commit))
         vars(writing)["commit"] = timed_commit
         return writing
 

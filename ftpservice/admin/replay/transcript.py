@@ -8,9 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["BadTranscript", "ExpectedReply", "PlayedCommand", "RecordedSession", "read_transcript"]
+__all__ = [
+    "MAX_LINE_LENGTH",
+    "BadTranscript",
+    "ExpectedReply",
+    "PlayedCommand",
+    "RecordedSession",
+    "read_transcript",
+]
 
 VERSION = 1
+MAX_LINE_LENGTH = 1 << 20
+MAX_RECORDS = 1_000_000
 TRANSFER_VERBS = ("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
 UPLOAD_VERBS = ("APPE", "STOR", "STOU")
 
@@ -73,6 +82,11 @@ class RecordedSession:
     _is_greeted: bool = False
     _commands: int = 0
 
+    @property
+    def upload_size(self) -> int:
+        """Bytes of all its uploads."""
+        return sum(one.size for one in self.steps if isinstance(one, PlayedCommand))
+
     def add(self, record: dict[str, Any]) -> None:
         """Add what a record says."""
         if "joined" in record:
@@ -108,6 +122,10 @@ def read_transcript(lines: Iterable[str]) -> list[RecordedSession]:
     sessions: dict[int, RecordedSession] = {}
     number = 0
     for number, line in enumerate(lines, 1):
+        if number > MAX_RECORDS:
+            raise BadTranscript(f"it has more than {MAX_RECORDS} lines; play a part of it")
+        if len(line) > MAX_LINE_LENGTH:
+            raise BadTranscript(f"line {number} is longer than {MAX_LINE_LENGTH} characters")
         try:
             record = json.loads(line)
             if number == 1:

@@ -24,11 +24,12 @@ from ftpservice.accounts.second_factors.passkeys import (
     has_passkey_extra,
     with_used_passkey,
 )
-from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.concurrency.thread_pool import BlockingRunner, PoolOverloaded
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import AdminAction, LoginFailed, LoginRefusal
+from ftpservice.state_files.disk_space import is_out_of_space
 from ftpservice.web.access.account_session import HTTP_SESSION
-from ftpservice.web.http.problems import Problem
+from ftpservice.web.http.problems import NO_SPACE_REASON, Problem
 
 __all__ = ["FactorAccess"]
 
@@ -40,6 +41,7 @@ MAX_WAIT_SECONDS = 900.0
 MAX_ACCOUNTS = 10_000
 WRONG_TEXT = "The code is wrong or was used before."
 WRONG_PASSKEY_TEXT = "The passkey is not accepted."
+FULL_TEXT = "The disk of the second factors is full; see the log of the service."
 UNAVAILABLE_TEXT = "Second factors cannot be checked at the moment; see the log of the service."
 
 Change = Callable[[SecondFactors], tuple[SecondFactors, Any]]
@@ -116,11 +118,18 @@ class FactorAccess:
             self._failed(user, peer, LoginRefusal.THROTTLED, "wrong second factors")
             left = int(wrong.not_before - now) + 1
             raise Problem(429, f"Too many wrong codes for the account; wait {left} s.")
+        earlier = wrong.not_before
         wrong.count += 1  # before the check: others may come meanwhile
         if wrong.count > FREE_FAILURES:
             wait = 2.0 ** min(wrong.count - FREE_FAILURES, 20)
             wrong.not_before = now + min(wait, MAX_WAIT_SECONDS)
-        kind = await self._use(user, without_used_code(code, now), peer, WRONG_TEXT)
+        try:
+            kind = await self._use(user, without_used_code(code, now), peer, WRONG_TEXT)
+        except (Problem, PoolOverloaded) as problem:
+            if not isinstance(problem, Problem) or problem.status != 401:  # it was not checked
+                wrong.count -= 1
+                wrong.not_before = min(wrong.not_before, earlier)
+            raise
         self._wrong.pop(user, None)
         return kind
 
@@ -179,4 +188,6 @@ class FactorAccess:
             return await self._pool.run(work, *arguments)
         except FactorFileError as error:
             log.error("second factors: {reason}", reason=str(error))
+            if is_out_of_space(error):
+                raise Problem(507, FULL_TEXT, reason=NO_SPACE_REASON) from None
             raise Problem(503, UNAVAILABLE_TEXT) from None

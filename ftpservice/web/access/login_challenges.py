@@ -32,7 +32,7 @@ class LoginChallenge:
     account: AccountSession
     """Its session, which has not begun; it ends with the challenge."""
     ceremony: Ceremony | None = None
-    """The login with a passkey; None if that is not possible."""
+    """The login with a passkey, good for one try; None if that is not possible."""
     tries: int = 0
 
 

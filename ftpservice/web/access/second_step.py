@@ -133,19 +133,32 @@ class SecondStep:
             raise Problem(410, ENDED_TEXT)
         if challenge.account.is_over:
             raise Problem(410, ENDED_TEXT)
+        name, given, ceremony = account_name(challenge.account), body_of(request), None
+        if "passkey" in given:
+            ceremony, challenge.ceremony = challenge.ceremony, None
         try:
-            await self.check(
-                account_name(challenge.account), body_of(request), challenge.ceremony, request
-            )
+            await self.check(name, given, ceremony, request)
         except Problem as problem:
             if problem.status == 401:
                 self._challenges.failed(secret)
+            if "passkey" in given:
+                problem.more["passkey"] = await self._next_passkey(name, challenge, request)
             raise
         taken = self._challenges.take(secret)
         CHALLENGE_COOKIE.set(request, "", seconds=0)
         if taken is None or taken.account.is_over:
             raise Problem(410, ENDED_TEXT)
         return taken.user, taken.account
+
+    async def _next_passkey(
+        self, name: str, challenge: LoginChallenge, request: Any
+    ) -> dict[str, Any] | None:
+        """Return what the browser needs to try a passkey once more."""
+        challenge.ceremony = ceremony = new_ceremony(request)
+        factors = await self._factors.find(name)
+        options: dict[str, Any] | None
+        options = await self._factors.in_thread(passkey_options, ceremony, factors)
+        return options
 
     async def check(
         self, user: str, given: dict[str, Any], ceremony: Ceremony | None, request: Any

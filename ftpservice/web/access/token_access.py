@@ -26,6 +26,7 @@ log = Logger("ftpservice.web")
 LOOK_SECONDS = 1.0
 """Time between two looks whether the file has changed."""
 SCHEME = "Bearer "
+UNREADABLE_TEXT = "API tokens cannot be checked at the moment; see the log of the service."
 
 
 class TokenAccess:
@@ -45,6 +46,7 @@ class TokenAccess:
         self._tokens: dict[str, ApiToken] = {}
         self._version: tuple[int, ...] | None = None
         self._looked = float("-inf")
+        self._problem = ""
         self._waiting: list[Deferred[None]] | None = None
         """The requests that wait for the look in progress; None: there is none."""
 
@@ -55,7 +57,8 @@ class TokenAccess:
             return None
         if not header.startswith(SCHEME):
             raise Problem(401, "Authorization has the form: Bearer TOKEN.")
-        await self._look()
+        if await self.look():
+            raise Problem(503, UNREADABLE_TEXT)
         now = self._seconds()
         token = self._tokens.get(hash_of(header.removeprefix(SCHEME).strip()))
         peer = request.peer_host
@@ -71,8 +74,12 @@ class TokenAccess:
         event = LoginFailed(self._seconds(), 0, peer, name, reason, detail, info=HTTP_SESSION)
         self._publish(event)
 
+    async def look(self) -> str:
+        """Read the file, if it has changed; return why it cannot be used, empty if it can."""
+        await self._look()
+        return self._problem
+
     async def _look(self) -> None:
-        """Read the file, if it has changed since the last look."""
         if self._waiting is not None:
             waiter: Deferred[None] = Deferred()
             self._waiting.append(waiter)
@@ -81,10 +88,12 @@ class TokenAccess:
         elif self._file is not None and not 0 <= self._seconds() - self._looked < LOOK_SECONDS:
             self._waiting = []
             try:
-                self._version, tokens = await self._pool.run(self._read, self._version)
+                version, tokens = await self._pool.run(self._read, self._version)
                 self._looked = self._seconds()
                 if tokens is not None:
-                    self._tokens = tokens
+                    self._version, self._tokens, self._problem = version, tokens, ""
+            except TokenFileError as error:
+                self._failed_to_read(str(error))
             finally:
                 waiting, self._waiting = self._waiting, None
                 for waiter in waiting:
@@ -95,8 +104,11 @@ class TokenAccess:
         version = self._file.version()
         if version == known:
             return version, None
-        try:
-            return version, self._file.read()
-        except TokenFileError as error:
-            log.error("no API token is accepted: {reason}", reason=str(error))
-            return version, {}
+        return version, self._file.read()
+
+    def _failed_to_read(self, reason: str) -> None:
+        """Note that the file cannot be read; it is tried again, and logged once."""
+        self._looked, self._version = self._seconds(), None
+        if reason != self._problem:
+            log.error("no API token is accepted: {reason}", reason=reason)
+        self._problem = reason

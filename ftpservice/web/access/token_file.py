@@ -65,7 +65,7 @@ class TokenFile:
         try:
             tokens = [_token(entry) for entry in self._file.read().get("tokens", ())]
         except OSError as error:
-            raise TokenFileError(f"{self.path}: {error.strerror}") from None
+            raise TokenFileError(f"{self.path}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError):
             raise TokenFileError(f"{self.path} is not a file of tokens") from None
         return {token.hash: token for token in tokens}
@@ -110,7 +110,7 @@ class TokenFile:
                 yield tokens
                 self._file.write({"tokens": [token.to_json() for token in tokens.values()]})
         except OSError as error:
-            raise TokenFileError(f"{self.path}: {error.strerror}") from None
+            raise TokenFileError(f"{self.path}: {error.strerror}") from error
 
 
 def _token(entry: Mapping[str, Any]) -> ApiToken:

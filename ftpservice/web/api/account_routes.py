@@ -126,7 +126,7 @@ async def list_accounts(parts: ApiParts, _call: ApiCall) -> Any:
     return await parts.with_store(listed)
 
 
-@routes.add("POST", "/accounts", Scope.ACCOUNTS, ACCOUNT, body=NEW_ACCOUNT, errors=(409,))
+@routes.add("POST", "/accounts", Scope.ACCOUNTS, ACCOUNT, body=NEW_ACCOUNT, errors=(409, 507))
 async def add_account(parts: ApiParts, call: ApiCall) -> Any:
     """Add an account; the members are the options of 'ftpservice user add'."""
     name, changes = _checked_name(call.body["name"]), _changes(call.body)
@@ -154,7 +154,7 @@ async def show_account(parts: ApiParts, call: ApiCall) -> Any:
     Scope.ACCOUNTS,
     ACCOUNT,
     body=body(groups="string", **OPTION_MEMBERS),
-    errors=(409,),
+    errors=(409, 507),
 )
 async def change_account(parts: ApiParts, call: ApiCall) -> Any:
     """Change an account; 'none' removes a value, 'inherit' makes it that of its groups."""
@@ -169,7 +169,7 @@ async def change_account(parts: ApiParts, call: ApiCall) -> Any:
     return changed
 
 
-@routes.add("DELETE", "/accounts/{user}", Scope.ACCOUNTS, ANY, errors=(409,))
+@routes.add("DELETE", "/accounts/{user}", Scope.ACCOUNTS, ANY, errors=(409, 507))
 async def remove_account(parts: ApiParts, call: ApiCall) -> Any:
     """Remove an account, not your own, with its second factors and share links; its files stay."""
     _refuse_own(call, "remove")
@@ -181,7 +181,7 @@ async def remove_account(parts: ApiParts, call: ApiCall) -> Any:
     return {"removed": name}
 
 
-@routes.add("POST", "/accounts/{user}/lock", Scope.ACCOUNTS, ACCOUNT, errors=(409,))
+@routes.add("POST", "/accounts/{user}/lock", Scope.ACCOUNTS, ACCOUNT, errors=(409, 507))
 async def lock_account(parts: ApiParts, call: ApiCall) -> Any:
     """Refuse the logins of an account, not of your own; its sessions end."""
     _refuse_own(call, "lock")
@@ -190,7 +190,7 @@ async def lock_account(parts: ApiParts, call: ApiCall) -> Any:
     return locked
 
 
-@routes.add("POST", "/accounts/{user}/unlock", Scope.ACCOUNTS, ACCOUNT)
+@routes.add("POST", "/accounts/{user}/unlock", Scope.ACCOUNTS, ACCOUNT, errors=(507,))
 async def unlock_account(parts: ApiParts, call: ApiCall) -> Any:
     """Accept the logins of a locked account again."""
     unlocked = await _changed(parts, _user(call), {"disabled": False})
@@ -198,7 +198,7 @@ async def unlock_account(parts: ApiParts, call: ApiCall) -> Any:
     return unlocked
 
 
-@routes.add("POST", "/accounts/{user}/password", Scope.ACCOUNTS, ANY, body=PASSWORD)
+@routes.add("POST", "/accounts/{user}/password", Scope.ACCOUNTS, ANY, body=PASSWORD, errors=(507,))
 async def change_password(parts: ApiParts, call: ApiCall) -> Any:
     """Change the password of an account."""
     name = _user(call)
@@ -218,7 +218,7 @@ async def list_groups(parts: ApiParts, _call: ApiCall) -> Any:
     return await parts.with_store(lambda store: [group_json(one) for one in store.groups()])
 
 
-@routes.add("POST", "/groups", Scope.ACCOUNTS, ANY, body=NEW_GROUP, errors=(409,))
+@routes.add("POST", "/groups", Scope.ACCOUNTS, ANY, body=NEW_GROUP, errors=(409, 507))
 async def add_group(parts: ApiParts, call: ApiCall) -> Any:
     """Add a group with the values that its accounts inherit."""
     name, changes = _group(call.body["name"]), _changes(call.body)
@@ -234,7 +234,7 @@ async def add_group(parts: ApiParts, call: ApiCall) -> Any:
     return added
 
 
-@routes.add("PATCH", "/groups/{group}", Scope.ACCOUNTS, ANY, body=CHANGES)
+@routes.add("PATCH", "/groups/{group}", Scope.ACCOUNTS, ANY, body=CHANGES, errors=(507,))
 async def change_group(parts: ApiParts, call: ApiCall) -> Any:
     """Change the values of a group; 'inherit' takes a value out of it."""
     name, changes = _group(call.path["group"]), _changes(call.body)
@@ -245,7 +245,7 @@ async def change_group(parts: ApiParts, call: ApiCall) -> Any:
     return changed
 
 
-@routes.add("DELETE", "/groups/{group}", Scope.ACCOUNTS, ANY)
+@routes.add("DELETE", "/groups/{group}", Scope.ACCOUNTS, ANY, errors=(507,))
 async def remove_group(parts: ApiParts, call: ApiCall) -> Any:
     """Remove a group that no account needs."""
     name = _group(call.path["group"])

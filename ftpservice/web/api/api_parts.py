@@ -16,6 +16,7 @@ from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.events import AdminAction
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.web.access.factor_access import FactorAccess
+from ftpservice.web.access.token_access import TokenAccess
 from ftpservice.web.api.live_sessions import LiveSessions
 from ftpservice.web.api.past_activity import PastActivity
 from ftpservice.web.api.routes import ApiCall
@@ -50,6 +51,7 @@ class ApiParts:
     factors: FactorAccess
     quotas: QuotaBook | None = None
     hooks: HookService | None = None
+    tokens: TokenAccess | None = None
     shares: Any = None
     """The share links (`ftpservice.web.shares.shares.Shares`)."""
     archives: dict[str, int] = field(default_factory=dict)
@@ -65,6 +67,13 @@ class ApiParts:
         if self.store is None:
             raise Problem(404, NO_STORE_TEXT)
         return await self.store_pool.run(work, self.store)
+
+    async def state_problems(self) -> list[str]:
+        """Return a line for each file of state that cannot be used."""
+        found = [] if self.tokens is None else [await self.tokens.look()]
+        if self.shares is not None:
+            found.append(await self.shares.look())
+        return [line for line in found if line]
 
     def publish_action(self, call: ApiCall, action: str, subject: str, detail: str = "") -> None:
         """Publish what the caller has done."""

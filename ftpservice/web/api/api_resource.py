@@ -20,12 +20,13 @@ from ftpservice.accounts.account_store import (
 )
 from ftpservice.activity.admin_actions import BadRequest
 from ftpservice.concurrency.thread_pool import PoolOverloaded
+from ftpservice.state_files.disk_space import is_out_of_space
 from ftpservice.storage.errors import StorageError
 from ftpservice.stream.errors import TransferAborted
 from ftpservice.web.access.scopes import Caller, Scope
 from ftpservice.web.api.body_schema import parse_body
 from ftpservice.web.api.routes import JSON_MEDIA, ApiCall, Route, RouteTable
-from ftpservice.web.http.problems import Problem
+from ftpservice.web.http.problems import NO_SPACE_REASON, Problem
 from ftpservice.web.http.web_request import WebRequest
 
 __all__ = ["TOKEN_TEXT", "ApiResource", "CallerAccess", "problem_of"]
@@ -60,6 +61,8 @@ def problem_of(error: BaseException | None) -> Problem:
         return error
     for kind, status in STATUSES:
         if isinstance(error, kind):
+            if is_out_of_space(error):
+                return Problem(507, str(error), reason=NO_SPACE_REASON)
             return Problem(status, str(error))
     log.failure("a request to the API failed", Failure(error) if error else None)
     return Problem(500, "See the log of the service.")

@@ -29,7 +29,7 @@ async def show_second_factors(parts: ApiParts, call: ApiCall) -> Any:
     return (await parts.factors.find(name)).public_json(name)
 
 
-@routes.add("DELETE", "/second-factors/{user}", Scope.ACCOUNTS, ANY)
+@routes.add("DELETE", "/second-factors/{user}", Scope.ACCOUNTS, ANY, errors=(507,))
 async def remove_second_factors(parts: ApiParts, call: ApiCall) -> Any:
     """Remove all second factors of an account, for a user who has lost them."""
     name = call.path["user"]

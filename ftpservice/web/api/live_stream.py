@@ -78,7 +78,8 @@ class LiveStream:
             self._look()
             self._last_event = self._parts.past.recent.last_number
         self._listeners.append(listener)
-        self._send_snapshot(listener)
+        listener.needs_snapshot = False
+        request.write(self._snapshot())
         if not self._timer.running:
             started = self._timer.start(TICK_SECONDS, now=False)
             started.addErrback(lambda failure: log.failure("the live events failed", failure))
@@ -116,18 +117,21 @@ class LiveStream:
         self._last_event = self._parts.past.recent.last_number
         delta = {"changed": changed, "gone": gone, "moved": progress, "events": events}
         data = _encoded("delta", delta | {"now": self._parts.seconds()})
+        snapshot = b""
         for listener in tuple(self._listeners):
             if self._ticks % CHECK_TICKS == 0:
                 self._check(listener)
             if listener.is_paused or listener not in self._listeners:
                 continue
             if listener.needs_snapshot:
-                self._send_snapshot(listener)
+                snapshot = snapshot or self._snapshot()
+                listener.needs_snapshot = False
+                listener.request.write(snapshot)
             else:
                 listener.request.write(data)
 
-    def _send_snapshot(self, listener: LiveListener) -> None:
-        listener.needs_snapshot = False
+    def _snapshot(self) -> bytes:
+        """Return what the deltas from now on change."""
         snapshot = {
             "sessions": list(self._rows.values()),
             "moved": list(self._moved.items()),
@@ -135,7 +139,7 @@ class LiveStream:
             "started": self._parts.started,
             "last": self._parts.past.recent.last_number,
         }
-        listener.request.write(_encoded("snapshot", snapshot))
+        return _encoded("snapshot", snapshot)
 
     def _check(self, listener: LiveListener) -> None:
         """End a listener whose login has ended."""

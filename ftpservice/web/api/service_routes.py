@@ -23,7 +23,7 @@ OWN_ADDRESS_TEXT = "Your own address {} is in that network: a ban would lock you
 
 @routes.add("GET", "/service", Scope.READ, ANY)
 async def service_state(parts: ApiParts, call: ApiCall) -> Any:
-    """Return version, start, counts, the state of journal and hooks, and who is calling."""
+    """Return version, start, counts, the state of journal, hooks and files, and who is calling."""
     rows = parts.live.rows()
     state = await parts.act("drain", call, ask=True)
     return {
@@ -35,6 +35,7 @@ async def service_state(parts: ApiParts, call: ApiCall) -> Any:
         "transfers": sum(row["transfer"] is not None for row in rows),
         "journal": parts.past.status,
         "hooks": hook_rows(parts.hooks),
+        "problems": await parts.state_problems(),
         "caller": call.caller.name,
         "scopes": sorted(call.caller.scopes),
     }

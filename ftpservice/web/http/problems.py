@@ -6,7 +6,10 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-__all__ = ["Problem"]
+__all__ = ["NO_SPACE_REASON", "Problem"]
+
+NO_SPACE_REASON = "no-space"
+"""The member ``reason`` of a 507: a file system is full."""
 
 
 class Problem(Exception):

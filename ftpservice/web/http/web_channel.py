@@ -9,16 +9,19 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from ftpservice.concurrency.timers import Deadline
+from ftpservice.net.socket_state import bytes_acked
 from ftpservice.net.tls.server import ServerTLS
 from ftpservice.net.tls.transport import upgrade_to_tls
 from ftpservice.web.http.web_request import WebRequest
 
-__all__ = ["IDLE_SECONDS", "REQUEST_SECONDS", "WebChannel"]
+__all__ = ["IDLE_CHECKS", "IDLE_SECONDS", "REQUEST_SECONDS", "WebChannel"]
 
 REQUEST_SECONDS = 30.0
 """Time for a request to arrive, from the connection or from its first byte to its last."""
 IDLE_SECONDS = 60.0
-"""Time without a request after an answer, in which the client also has to read the answer."""
+"""Time after an answer in which no request begins, and the client takes no byte of the answer."""
+IDLE_CHECKS = 4
+"""Looks in that time whether the client has taken some."""
 HANDSHAKE_SECONDS = 20.0
 HTTP_1_1 = b"http/1.1"
 
@@ -41,9 +44,10 @@ class WebChannel(HTTPChannel):
         super().__init__()
         self.factory = self.site = registry
         self._tls = tls
-        self._deadline = Deadline(registry.reactor, self.abort)
+        self._deadline = Deadline(registry.reactor, self._expired)
         self._is_idle = False
-        """Whether an answer was sent, and the next request has not begun."""
+        """Whether an answer was written, and the next request has not begun."""
+        self._quiet_checks = self._acked = 0
         self._is_draining = False
 
     def connectionMade(self) -> None:
@@ -76,6 +80,7 @@ class WebChannel(HTTPChannel):
         Closing with unread bytes would send an RST, which can overtake the answer.
         """
         self._is_draining = True
+        self._is_idle = False
         transport: Any = self.transport
         transport.unregisterProducer()
         transport.resumeProducing()
@@ -106,16 +111,24 @@ class WebChannel(HTTPChannel):
         if self._is_draining:
             return
         if self._is_idle:
-            self._is_idle = False
-            self.factory.set_idle(self, False)
+            self._end_idle()
             self._deadline.set(REQUEST_SECONDS)
         super().dataReceived(data)
 
     def allContentReceived(self) -> None:
-        """Handle a request that is complete: the answer may take its time."""
+        """Handle a request that is complete: the answer may take its time.
+
+        It may have waited in a buffer while another one was answered.
+        """
         if not self._is_draining:
+            self._end_idle()
             self._deadline.clear()
             super().allContentReceived()
+
+    def _end_idle(self) -> None:
+        if self._is_idle:
+            self._is_idle = False
+            self.factory.set_idle(self, False)
 
     def _send100Continue(self) -> None:
         """Ask for the body, unless the request was refused."""
@@ -126,11 +139,23 @@ class WebChannel(HTTPChannel):
         """Wait for the next request."""
         self._is_idle = True
         self.factory.set_idle(self, True)
-        self._deadline.set(IDLE_SECONDS)
+        self._quiet_checks, self._acked = 0, bytes_acked(self.transport)
+        self._deadline.set(IDLE_SECONDS / IDLE_CHECKS)
         self.may_finish = False
         super().requestDone(request)
         if self.factory.is_closing:
             self.loseConnection()
+
+    def _expired(self) -> None:
+        """End the connection, unless its client still reads the last answer."""
+        if self._is_idle:
+            acked = bytes_acked(self.transport)
+            self._quiet_checks = self._quiet_checks + 1 if acked == self._acked else 0
+            self._acked = acked
+            if self._quiet_checks < IDLE_CHECKS:
+                self._deadline.set(IDLE_SECONDS / IDLE_CHECKS)
+                return
+        self.abort()
 
     def abort(self) -> None:
         """End the connection at once."""

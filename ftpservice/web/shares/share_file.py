@@ -61,7 +61,7 @@ class ShareFile:
             shares = [Share(**entry) for entry in self._file.read().get("shares", ())]
             return {share.hash: share for share in shares if share.expires > self._seconds()}
         except OSError as error:
-            raise ShareFileError(f"{self.path}: {error.strerror}") from None
+            raise ShareFileError(f"{self.path}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError):
             raise ShareFileError(f"{self.path} is not a file of share links") from None
 
@@ -116,4 +116,4 @@ class ShareFile:
                 yield shares
                 self._file.write({"shares": [asdict(share) for share in shares.values()]})
         except OSError as error:
-            raise ShareFileError(f"{self.path}: {error.strerror}") from None
+            raise ShareFileError(f"{self.path}: {error.strerror}") from error

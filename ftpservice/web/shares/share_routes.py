@@ -36,7 +36,7 @@ def _shown(share: Share) -> dict[str, Any]:
     None,
     ANY,
     body=body(("path", "expires"), path="string", expires="integer", password="string"),
-    errors=(409,),
+    errors=(409, 507),
 )
 async def add_share(parts: ApiParts, call: ApiCall) -> Any:
     """Make a link to a file or folder, for that many seconds; its URL is told this once."""
@@ -59,7 +59,7 @@ async def list_shares(parts: ApiParts, call: ApiCall) -> Any:
     return [_shown(share) for share in await parts.shares.of(call.caller.name)]
 
 
-@routes.add("DELETE", "/shares/{share}", None, ANY, errors=(409,))
+@routes.add("DELETE", "/shares/{share}", None, ANY, errors=(409, 507))
 async def remove_share(parts: ApiParts, call: ApiCall) -> Any:
     """Remove a link: it opens nothing from now on."""
     share = await parts.shares.remove(call.caller.name, call.path["share"])

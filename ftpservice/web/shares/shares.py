@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from twisted.logger import Logger
+
 from ftpservice.accounts.password_hash import hash_password, verify
 from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.state_files.disk_space import is_out_of_space
 from ftpservice.web.access.random_secrets import hash_of
-from ftpservice.web.http.problems import Problem
+from ftpservice.web.http.problems import NO_SPACE_REASON, Problem
 from ftpservice.web.shares.share_file import Share, ShareFile, ShareFileError
 
 __all__ = ["Shares"]
 
+log = Logger("ftpservice.web")
+
 LOOK_SECONDS = 1.0
 """Time between two looks whether the file has changed."""
+UNREADABLE_TEXT = "Share links cannot be read at the moment; see the log of the service."
 NO_FILE_TEXT = "The service has no data directory, so it keeps no share links."
 
 T = TypeVar("T")
@@ -32,21 +38,22 @@ class Shares:
         self._shares: dict[str, Share] = {}
         self._version: tuple[int, ...] | None = None
         self._looked = float("-inf")
+        self._problem = ""
 
     async def find(self, secret: str) -> Share | None:
         """Return a link that is in force; raises `Problem` if the file cannot be read."""
-        await self._look()
+        await self._require_readable()
         share = self._shares.get(hash_of(secret))
         return share if share is not None and share.expires > self._seconds() else None
 
     async def was_removed(self, share: Share) -> bool:
         """Return whether a link is gone before its end; raises `Problem`."""
-        await self._look()
+        await self._require_readable()
         return share.hash not in self._shares and share.expires > self._seconds()
 
     async def of(self, user: str) -> list[Share]:
         """Return the links of an account, the latest first; raises `Problem`."""
-        await self._look()
+        await self._require_readable()
         own = [one for one in self._shares.values() if one.user == user]
         return sorted(
             (one for one in own if one.expires > self._seconds()),
@@ -83,20 +90,32 @@ class Shares:
         try:
             found: T = await self._pool.run(work, self._file)
         except ShareFileError as error:
-            raise Problem(409, str(error).rpartition("/")[2]) from None
+            text = str(error).rpartition("/")[2]
+            if is_out_of_space(error):
+                raise Problem(507, text, reason=NO_SPACE_REASON) from None
+            raise Problem(503 if isinstance(error.__cause__, OSError) else 409, text) from None
         self._looked = float("-inf")
         return found
 
-    async def _look(self) -> None:
+    async def _require_readable(self) -> None:
+        if await self.look():
+            raise Problem(503, UNREADABLE_TEXT)
+
+    async def look(self) -> str:
+        """Read the file, if it has changed; return why it cannot be used, empty if it can."""
         if self._file is None or 0 <= self._seconds() - self._looked < LOOK_SECONDS:
-            return
+            return self._problem
         try:
             version, shares = await self._pool.run(_read, self._file, self._version)
-        except ShareFileError:
-            raise Problem(503, "Share links cannot be read at the moment.") from None
-        self._version, self._looked = version, self._seconds()
+            problem = ""
+        except ShareFileError as error:
+            version, shares, problem = None, None, str(error)
+            if problem != self._problem:
+                log.error("no share link works: {reason}", reason=problem)
+        self._version, self._looked, self._problem = version, self._seconds(), problem
         if shares is not None:
             self._shares = shares
+        return problem
 
 
 def _read(file: ShareFile, known: tuple[int, ...] | None) -> tuple[Any, dict[str, Share] | None]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ftpservice.admin.replay import transcript
 from ftpservice.admin.replay.transcript import (
     BadTranscript,
     ExpectedReply,
@@ -96,3 +97,22 @@ def test_an_upload_of_less_than_nothing_is_refused():
     ended = {"session": 1, "at": 0.0, "transfer": "upload", "size": -1}
     with pytest.raises(BadTranscript, match="line 4 is no record"):
         read(reply(220), command("STOR a"), ended)
+
+
+def test_lines_and_their_number_are_limited(monkeypatch):
+    monkeypatch.setattr(transcript, "MAX_RECORDS", 3)
+    monkeypatch.setattr(transcript, "MAX_LINE_LENGTH", 80)
+    assert read(command("NOOP"), reply(200))
+    with pytest.raises(BadTranscript, match="more than 3 lines"):
+        read(command("NOOP"), reply(200), command("NOOP"))
+    with pytest.raises(BadTranscript, match="line 2 is longer than 80"):
+        read(command("NOOP" * 20))
+
+
+def test_uploads_are_summed_up():
+    steps = []
+    for size in (7, 10**15):
+        ended = {"session": 1, "at": 0.0, "transfer": "upload", "size": size}
+        steps += [command("STOR a"), reply(150), ended, reply(226)]
+    (session,) = read(reply(220), *steps)
+    assert session.upload_size == 7 + 10**15

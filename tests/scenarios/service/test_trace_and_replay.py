@@ -144,6 +144,12 @@ def test_what_cannot_be_played_is_told(server, tmp_path) -> None:
     )
     assert "line 1 is no record of a trace" in replay(str(broken), url(served))[1]
     assert replay(str(TRANSCRIPT), url(served), "--session", "9")[0] == 1
+    header, upload = '{"trace": 1}', {"session": 1, "at": 0.0, "transfer": "upload", "size": 10**12}
+    steps = [{"session": 1, "at": 0.0, "reply": 220, "lines": []}]
+    steps += [{"session": 1, "at": 0.0, "command": "STOR a"}, upload]
+    broken.write_text("\n".join([header, *map(json.dumps, steps), ""]))
+    assert "more than --max-upload (1073741824)" in replay(str(broken), url(served))[1]
+    assert replay(str(broken), url(served), "--max-upload", "x")[0] == 2
     joined = {"session": 1, "at": 0.0, "joined": [], "login": True, "tls": False}
     broken.write_text('{"trace": 1}\n' + json.dumps(joined) + "\n")
     assert replay(str(broken), url(served)) == (0, "0 replies compared, none differs\n")

@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from ftpservice.accounts.defence.login_attempts import LoginAttempts
 from ftpservice.accounts.second_factors.factor_changes import FactorKind, with_code_secret
 from ftpservice.accounts.second_factors.factor_file import FactorFile
-from ftpservice.concurrency.thread_pool import InlineRunner
+from ftpservice.concurrency.thread_pool import InlineRunner, PoolOverloaded
 from ftpservice.events import Event, LoginFailed, LoginRefusal
 from ftpservice.web.access.factor_access import FREE_FAILURES, FactorAccess
 from ftpservice.web.http.problems import Problem
@@ -50,6 +50,8 @@ class Guarded:
         Deferred.fromCoroutine(work).addBoth(results.append)
         (result,) = results
         if hasattr(result, "check"):
+            if result.check(PoolOverloaded):
+                return 503
             assert result.check(Problem), result
             return result.value.status  # type: ignore[no-any-return]
         return result  # type: ignore[no-any-return]
@@ -116,3 +118,31 @@ def test_a_recovery_code_is_told_to_administrators(guarded: Guarded) -> None:
 def test_a_damaged_file_lets_nobody_in(guarded: Guarded) -> None:
     guarded.file.path.write_text("{")
     assert guarded.try_code(guarded.code) == 503
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_could_not_be_checked_is_no_wrong_code(guarded: Guarded, status: int) -> None:
+    content = guarded.file.path.read_bytes()
+    if status == 429:
+        for number in range(30):  # of other accounts, from this address
+            code = guarded.access.check_code(f"other{number}", "1", "192.0.2.1")
+            work = Deferred.fromCoroutine(code)
+            work.addErrback(lambda _refused: None)
+    for _ in range(FREE_FAILURES + 3):
+        if status == 503:
+            guarded.access._file = FullPool(guarded.file)  # type: ignore[assignment]
+        assert guarded.try_code(guarded.code) == status
+    guarded.access._file = guarded.file
+    guarded.file.path.write_bytes(content)
+    assert guarded.try_code(guarded.code, "192.0.2.2") is FactorKind.CODE
+    guarded.clock.advance(7200)
+
+
+class FullPool:
+    """A file that is read, and whose changes find no thread."""
+
+    def __init__(self, file: FactorFile) -> None:
+        self.find = file.find
+
+    def change(self, *_words: object) -> None:
+        raise PoolOverloaded("full")

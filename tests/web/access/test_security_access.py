@@ -12,9 +12,12 @@ import pytest
 
 from ftpservice.accounts.second_factors.factor_changes import with_code_secret
 from ftpservice.accounts.second_factors.factor_file import FactorFile
+from ftpservice.accounts.second_factors.factor_records import Passkey
+from ftpservice.accounts.second_factors.passkeys import with_passkey
 from ftpservice.events import AdminAction, LoggedIn, LoginFailed, LoginRefusal
 from ftpservice.web.access.login_challenges import LIFE_SECONDS, MAX_TRIES
 from tests.support.page_in_memory import PASSWORD, PageInMemory
+from tests.support.web_client import Answer
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
@@ -224,4 +227,30 @@ def test_without_a_data_directory_there_are_no_second_factors() -> None:
     begun = page.send("factors/app", password=PASSWORD).json
     code = code_of(page, begun["secret"])
     assert page.send("factors/app/confirm", code=code).status == 404
+    page.stop()
+
+
+def test_a_challenge_of_a_passkey_is_good_for_one_try(tmp_path: Path) -> None:
+    file = FactorFile(tmp_path / "second-factors.json")
+    known = Passkey("key", "AAAA", "AAAA", "localhost", 0.0)
+    file.change("ann", with_passkey(known))
+    page = PageInMemory(factor_file=file)
+    name = ["Host: localhost:8021", "Origin: http://localhost:8021"]
+
+    def send(path: str, **given: object) -> Answer:
+        cookie = [f"Cookie: {page.cookie}"] if page.cookie else []
+        kind = ["Content-Type: application/json", *name, *cookie]
+        return page.memory.ask(f"POST {path}", *kind, body=json.dumps(given).encode())
+
+    answer = send("/login", user="ann", password=PASSWORD)
+    page.cookie = answer.headers["set-cookie"].partition(";")[0]
+    challenges = [answer.json["second_factor"]["passkey"]["challenge"]]
+    (waiting, _timer) = next(iter(page.challenges._challenges.values()))
+    for _ in range(3):
+        before = waiting.ceremony
+        refused = send("/login/second-factor", passkey={"id": "AAAA"})
+        assert refused.status == 401
+        assert waiting.ceremony != before
+        challenges.append(refused.json["passkey"]["challenge"])
+    assert len(set(challenges)) == 4
     page.stop()

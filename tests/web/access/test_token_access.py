@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.logger import globalLogPublisher
 
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.events import Event, LoginFailed, LoginRefusal
@@ -63,13 +64,28 @@ def test_another_scheme_is_refused(door: Door, header: str) -> None:
     assert refused.value.status == 401
 
 
-def test_with_a_malformed_file_no_token_is_accepted(door: Door) -> None:
+def test_with_a_malformed_file_no_token_can_be_checked_and_none_counts_as_wrong(door: Door) -> None:
     secret = door.file.add("a", READ, None)
     assert door.ask(f"Bearer {secret}")
-    door.file.path.write_text("[")
+    content = door.file.path.read_bytes()
+    logged: list[dict[str, object]] = []
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        door.file.path.write_text("[")
+        for word in (secret, "fts_wrong"):
+            door.now += LOOK_SECONDS
+            with pytest.raises(Problem) as refused:
+                door.ask(f"Bearer {word}")
+            assert refused.value.status == 503
+        assert door.ask(None) is None
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    reasons = [event["reason"] for event in logged if "reason" in event]
+    assert reasons == [f"{door.file.path} is not a file of tokens"]
+    assert door.events == []
+    door.file.path.write_bytes(content)
     door.now += LOOK_SECONDS
-    with pytest.raises(Problem):
-        door.ask(f"Bearer {secret}")
+    assert door.ask(f"Bearer {secret}") == Caller("token a", READ)
 
 
 class Held:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
+from pytest_twisted import ensureDeferred
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
+from twisted.internet.threads import deferToThread
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 
 from ftpservice.accounts.defence.bans import BanList, BanRules
-from ftpservice.web.http.web_channel import IDLE_SECONDS, REQUEST_SECONDS
+from ftpservice.net.socket_state import bytes_acked
+from ftpservice.web.http.web_channel import IDLE_CHECKS, IDLE_SECONDS, REQUEST_SECONDS
 from ftpservice.web.http.web_request import REFUSED_SECONDS
 from ftpservice.web.http.web_site import (
     MAX_BODY_BYTES,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_ADDRESS,
 )
+from tests.support.loopback import plain_socket, until
 from tests.support.web_client import SiteInMemory
 
 LOST = Failure(ConnectionDone())
@@ -186,7 +192,7 @@ def test_a_connection_is_kept_for_the_next_request_for_a_time(served) -> None:
     channel, transport = served.connect()
     for _ in range(3):
         channel.dataReceived(b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        served.clock.advance(IDLE_SECONDS - 1)
+        served.clock.pump([1.0] * int(IDLE_SECONDS - 1))
     assert [answer.status for answer in transport.answers] == [200] * 3
     assert not transport.disconnected
     served.clock.advance(1)
@@ -231,3 +237,61 @@ def test_all_connections_can_be_ended(served) -> None:
     for channel, _ in connections:
         channel.connectionLost(LOST)
     assert served.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_a_pipelined_request_is_not_an_idle_connection(served, ahead: int) -> None:
+    channel, transport = served.connect()
+    first = b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n" * ahead
+    channel.dataReceived(first + b"GET /waiting HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert len(transport.answers) == ahead
+    channel.dataReceived(b"GET /echo HTTP/1.1\r\nHost: loc")
+    assert served.clock.getDelayedCalls() == []
+    for _ in range(MAX_CONNECTIONS - 1):
+        served.connect()
+    assert not served.site.admits("127.0.0.1")  # it would give way if it were idle
+    assert not transport.disconnected
+    channel.connectionLost(LOST)
+
+
+class Large(Resource):
+    """Answers with more than a connection takes at once."""
+
+    isLeaf = True
+
+    def render_GET(self, request):
+        request.send(200, bytes(4_000_000), b"application/octet-stream")
+        return 1
+
+
+@ensureDeferred
+async def test_a_client_that_reads_slowly_is_not_idle_until_it_stops(served, reactor) -> None:
+    served.site.mount("/large", Large())
+    port = reactor.listenTCP(0, served.factory, interface="127.0.0.1")
+    peer = plain_socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    peer.connect(("127.0.0.1", port.getHost().port))
+    peer.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    await deferToThread(_read, peer, 1)
+    (channel,) = served.site._channels
+    for _ in range(8):
+        served.clock.advance(IDLE_SECONDS / IDLE_CHECKS)
+        assert served.site.has_connections
+        served.clock.advance(IDLE_SECONDS / IDLE_CHECKS)
+        before = bytes_acked(channel.transport)
+        while bytes_acked(channel.transport) == before:
+            await deferToThread(_read, peer, 65536)
+    for _ in range(IDLE_CHECKS + 1):
+        assert not channel.transport.disconnected
+        served.clock.advance(IDLE_SECONDS / IDLE_CHECKS)
+    await until(reactor, lambda: not served.site.has_connections)
+    peer.close()
+    await port.stopListening()
+
+
+def _read(peer: socket.socket, size: int) -> None:
+    """Receive so many bytes; blocks."""
+    while size > 0:
+        piece = peer.recv(size)
+        assert piece
+        size -= len(piece)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from ftpservice.backends.local.files.open_upload import begin_writing
 from ftpservice.backends.local.files.upload import AccountUploads, LocalUpload
 from ftpservice.concurrency.task import wait_out
 from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
+from ftpservice.state_files.disk_space import NO_SPACE_ERRNOS
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import StorageError, Unavailable
 from ftpservice.storage.gates import IHeldUpload
@@ -36,7 +36,6 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["LazyUploadWriter", "LocalWriter", "open_writer"]
 
-NO_SPACE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a write fails with when there is no space: `NoSpace`, `QuotaExceeded`."""
 MAX_PENDING_BYTES = 64 * 1024
 """Bytes of a new file that are collected in memory before the first write to the disk."""

@@ -33,19 +33,23 @@ export function useFocus() {
 
 function SecondStep({ wanted, done, again }) {
   const field = useFocus();
-  const [error, setError] = useState(""), [busy, setBusy] = useState(false);
+  const [error, setError] = useState(""), [busy, setBusy] = useState(false), [passkey, setPasskey] = useState(wanted.passkey);
   const answer = async (body) => {
     setError(""); setBusy(true);
     try { done(await ask("POST", "/login/second-factor", await body())); }
-    catch (problem) { if (problem.status === 410) again(problem.message); else { setError(problem.message); setBusy(false); } }
+    catch (problem) {
+      if (problem.status === 410) return again(problem.message);
+      if (problem.problem && problem.problem.passkey) setPasskey(problem.problem.passkey); // each one is good for one try
+      setError(problem.message); setBusy(false);
+    }
   };
   const submit = (event) => { event.preventDefault(); const code = new FormData(event.target).get("code"); answer(async () => ({ code })); };
   return html`<main><form class="login" onSubmit=${submit}>
     <h1>ftpservice</h1><p>Second step of the login</p>
-    ${wanted.passkey ? html`<button type="button" class="main" disabled=${busy} onClick=${() => answer(async () => ({ passkey: await usedPasskey(wanted.passkey) }))}>Use a passkey</button>` : null}
+    ${passkey ? html`<button type="button" class="main" disabled=${busy} onClick=${() => answer(async () => ({ passkey: await usedPasskey(passkey) }))}>Use a passkey</button>` : null}
     <label>${wanted.codes ? "Code of your app, or a recovery code" : "Recovery code"}<input name="code" autocomplete="one-time-code" spellcheck=${false} required ref=${field} /></label>
     <p class="bad" role="alert">${error}</p>
-    <button class=${wanted.passkey ? "" : "main"} disabled=${busy}>Continue</button> <button type="button" onClick=${() => again("")}>Back</button>
+    <button class=${passkey ? "" : "main"} disabled=${busy}>Continue</button> <button type="button" onClick=${() => again("")}>Back</button>
   </form></main>`;
 }
 

@@ -34,6 +34,7 @@ function warnings(now, state, certificates, storage, quotas) {
   const lines = [];
   if (state) {
     if (!state.accepts) lines.push("The service accepts no new sessions (drain).");
+    for (const line of state.problems) lines.push(line);
     if (state.journal && state.journal.problem) lines.push(`The journal: ${state.journal.problem}`);
     if (state.journal && state.journal.lost) lines.push(`The journal has lost ${state.journal.lost} events.`);
     for (const hook of state.hooks) if (hook.last_problem && now - hook.last_problem < RECENT_SECONDS) lines.push(hookText(hook));
