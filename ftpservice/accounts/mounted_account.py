@@ -61,7 +61,7 @@ def mounted_parts(
     whole: AccountTree | None = None
     if book is not None and limits_of(record) != NO_LIMITS:
         whole = account_tree(record, book, open_root)
-        whole.ledger.limits[record.name] = limits_of(record)
+        whole.tree.limits[record.name] = limits_of(record)
     parts: list[MountedPart] = []
     for path, is_read_only, opens in _storages(record, open_root):
         if not is_read_only and book is not None:
@@ -115,7 +115,7 @@ def _metered(
             whole.use(number, place)
         elif not (record.shares_quota or book.roots.overlaps(place)):
             return storage, place
-        tree = whole.ledger if whole is not None else None
+        tree = whole.tree if whole is not None else None
         account = QuotaAccount(storage, book, record.name, place, limits_of(record), tree)
         return MeteredStorage(account), place
 

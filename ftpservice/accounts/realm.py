@@ -262,7 +262,7 @@ class Realm:
         counted: object  # the ledger does not keep it
         if record.mounts:
             counted = account_tree(record, self._quotas(record), self.open_root)
-            tree = counted.ledger
+            tree = counted.tree
         else:
             storage, place = await self.open_root(record.root, record.name, record.name)
             tree, counted = self._quotas(record).enter(place, storage), storage

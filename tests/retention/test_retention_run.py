@@ -447,10 +447,12 @@ class TestQuotas:
         sessions = [bench.storage("ann"), bench.storage("team")]
         before = [self.use(bench, name)[:2] for name in ("ann", "team")]
         assert before == [(200, 2), (300, 4)]
-        counted = [tree._ended for tree in bench.realm.quotas.trees.values()]
+        counted = [tree.counts.ended for tree in bench.realm.quotas.trees.values()]
         bench.run(8)
         assert [self.use(bench, name)[:2] for name in ("ann", "team")] == [(0, 0), (100, 2)]
-        assert [tree._ended for tree in bench.realm.quotas.trees.values()] == counted, "no count"
+        assert [tree.counts.ended for tree in bench.realm.quotas.trees.values()] == counted, (
+            "no count"
+        )
         assert len(sessions) == 2
 
     def test_no_tree_is_counted_for_it(self, bench):

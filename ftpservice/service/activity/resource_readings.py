@@ -19,7 +19,6 @@ from ftpservice.activity.otel.span_feed import SpanFeed
 from ftpservice.backends.gates.run_record import RunRecord
 from ftpservice.concurrency.thread_pool import pool_loads
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledger import QuotaLimits
 
 __all__ = ["MetricSources", "resource_readings"]
@@ -88,11 +87,13 @@ def _pools() -> Iterator[Reading]:
 def _quotas(book: QuotaBook) -> Iterator[Reading]:
     used = limit = 0
     filled: dict[str, float] = {}
-    counted = [tree for tree in book.trees.values() if tree.is_counted]
-    for tree, account, limits in ((t, *one) for t in counted for one in t.limits.items()):
-        filled[account] = max(filled.get(account, 0.0), _filled(tree, limits))
-        if limits.size is not None:
-            used, limit = used + max(0, tree.size - tree.credit_size), limit + limits.size
+    counted = [tree for tree in book.trees.values() if tree.counts.is_counted]
+    for tree in counted:
+        in_use = tree.ledger.used()
+        for account, limits in tree.limits.items():
+            filled[account] = max(filled.get(account, 0.0), _filled(in_use, limits))
+            if limits.size is not None:
+                used, limit = used + max(0, in_use[0]), limit + limits.size
     yield Reading.of("quota_accounts", "Accounts with a quota, in use lately.", len(filled))
     yield Reading.by(
         *("ratio", "quota_accounts_filled", "Accounts that use this part of a quota or more."),
@@ -107,13 +108,10 @@ def _quotas(book: QuotaBook) -> Iterator[Reading]:
     )
 
 
-def _filled(tree: CountedTree, limits: QuotaLimits) -> float:
+def _filled(in_use: tuple[int, int], limits: QuotaLimits) -> float:
     """Return the part of a quota that is used, of bytes or files."""
     parts = [0.0]
-    for used, limit in (
-        (tree.size - tree.credit_size, limits.size),
-        (tree.files - tree.credit_files, limits.files),
-    ):
+    for used, limit in zip(in_use, (limits.size, limits.files), strict=True):
         if limit is not None:
             parts.append(max(0, used) / limit if limit else 1.0)
     return max(parts)

@@ -11,7 +11,8 @@ from ftpservice.storage.quota.account_trash import TRASH_PLACE, AccountTrash
 from ftpservice.storage.quota.book import Change, QuotaBook
 from ftpservice.storage.quota.count import partial_size
 from ftpservice.storage.quota.counted_tree import CountedTree
-from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
+from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits
+from ftpservice.storage.quota.upload_charge import UploadCharge
 from ftpservice.storage.trash import ITrash
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
@@ -84,7 +85,7 @@ class QuotaAccount:
     def may_have_partials(self, path: VirtualPath) -> bool:
         """Tell whether partial uploads may be kept in the trees around ``path``."""
         around = self.book.roots.around(self.place(path))
-        return any(tree.partials or not tree.is_counted for tree in around)
+        return any(tree.ledger.partials or not tree.counts.is_counted for tree in around)
 
     async def idle_partial(self, path: VirtualPath, own: UploadCharge | None = None) -> int:
         """Return the bytes that are kept of an interrupted upload of ``path``.
@@ -124,12 +125,13 @@ class QuotaAccount:
         """
         tree = self.tree
         assert tree is not None  # without a quota there is room
-        if tree.has_turns:
-            await tree.turn_ended()
+        ledger = tree.ledger
+        if ledger.has_turns:
+            await ledger.turn_ended()
         elif not tree.is_recent:
             await tree.count()
         else:
-            left, files = tree.left(self.limits)
+            left, files = self.limits.left(*ledger.used())
             needed = 1 if left is None else max(1, size - left)
             if self.trash is None or not await self.trash.free(needed, 1):
                 raise QuotaExceeded(

@@ -69,6 +69,7 @@ class AccountTrash:
     async def trim(self) -> None:
         """Remove the oldest files while the quota is exceeded."""
         if self._tree is not None:
-            size, files = (0 if left is None else -left for left in self._tree.left(self._limits))
+            left = self._limits.left(*self._tree.ledger.used())
+            size, files = (0 if one is None else -one for one in left)
             if size > 0 or files > 0:
                 await self.free(size, files)

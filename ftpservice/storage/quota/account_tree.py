@@ -42,14 +42,14 @@ class AccountTree:
         self.place = key
         self._book = book
         self._storages = storages
-        self.ledger = book.enter_account(key, self)  # type: ignore[arg-type]
+        self.tree = book.enter_account(key, self)  # type: ignore[arg-type]
 
     def use(self, number: int, place: Place) -> None:
         """Record that a storage, with its root at ``place``, is used from now on."""
-        is_new = self._book.add_tree(self.ledger, place)
-        if number in self.ledger.left_out or (is_new and self.ledger.is_counted):
-            self.ledger.generation += 1
-            self.ledger.doubt()
+        is_new = self._book.add_tree(self.tree, place)
+        if number in self.tree.left_out or (is_new and self.tree.counts.is_counted):
+            self.tree.counts.disturb()
+            self.tree.doubt()
 
     async def _opened(self, opens: OpenStorage) -> tuple[IStorage, Place]:
         """Open a storage in time; raises `StorageError`."""

@@ -18,9 +18,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ftpservice.concurrency.task import Task
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.counted_tree import CountedTree
-from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits, UploadCharge
+from ftpservice.storage.quota.ledger import NO_LIMITS, ILedger, Place, QuotaLimits
 from ftpservice.storage.quota.ledger_roots import LedgerRoots
 from ftpservice.storage.quota.path_locks import PathLocks
+from ftpservice.storage.quota.upload_charge import UploadCharge
 
 __all__ = ["DEFAULT_RECOUNT_SECONDS", "Change", "QuotaBook"]
 
@@ -72,8 +73,8 @@ class QuotaBook:
             change.join(tree, place)
         for charge in (one for charges in self._charges.values() for one in charges):
             is_below = len(charge.place) > len(place) and charge.place[: len(place)] == place
-            if is_below and tree not in charge.ledgers:
-                charge.join(tree)
+            if is_below and tree.ledger not in charge.ledgers:
+                charge.move(charge.place, [*charge.ledgers, tree.ledger])
         return True
 
     def _tree(self, key: Place) -> CountedTree:
@@ -86,8 +87,7 @@ class QuotaBook:
     def add(self, place: Place, size: int, files: int, partials: int = 0) -> None:
         """Record that what has the name at ``place`` takes up more, or less."""
         for tree in self.roots.around(place):
-            tree.add(size, files)
-            tree.partials = max(0, tree.partials + partials)
+            tree.ledger.add(size, files, partials)
 
     def charge(
         self,
@@ -97,14 +97,16 @@ class QuotaBook:
         limits: QuotaLimits = NO_LIMITS,
     ) -> UploadCharge:
         """Begin to hold for an upload of ``owner``, whose limits hold for the ledger ``own``."""
-        charge = UploadCharge(place, self._around(place, own), limits)
-        charge.own = own
+        ledger = None if own is None else own.ledger
+        charge = UploadCharge(place, self._ledgers(place, ledger), limits)
+        charge.own = ledger
         self._charges.setdefault((owner, place), []).append(charge)
         return charge
 
-    def _around(self, place: Place, own: object) -> list[CountedTree]:
+    def _ledgers(self, place: Place, own: ILedger | None) -> list[ILedger]:
         """Return the ledgers around a place, ``own`` first."""
-        return sorted(self.roots.around(place), key=lambda tree: tree is not own)
+        around = [tree.ledger for tree in self.roots.around(place)]
+        return sorted(around, key=lambda ledger: ledger is not own)
 
     def settle(self, owner: str, charge: UploadCharge, size: int, files: int) -> None:
         """End what `charge` began; ``size`` bytes in ``files`` files remain."""
@@ -130,7 +132,7 @@ class QuotaBook:
             if staying:
                 self._charges[owner, place] = staying
             for charge in (one for one in charges if one not in staying):
-                around = self._around(now, charge.own)
+                around = self._ledgers(now, charge.own)
                 charge.move(now, around, charge.own not in around)
                 self._charges.setdefault((owner, now), []).append(charge)
 
@@ -160,7 +162,7 @@ class QuotaBook:
         try:
             for tree in used:
                 tree.begin_count()
-                while tree.is_counting:  # a failure is logged
+                while tree.counts.is_counting:  # a failure is logged
                     await tree.event()
         finally:
             self._round = None
@@ -184,21 +186,19 @@ class Change:
         depth = len(root)
         is_below = any(len(one) > depth and one[:depth] == root for one in self._places)
         if is_below and tree not in self._trees:
-            tree.changes += 1
+            tree.counts.join_change()
             self._trees.append(tree)
 
     def try_enter(self) -> bool:
         """Enter if that takes no waiting; tell whether it does not."""
-        book, locked = self._book, []
+        locked = []
         for place in self._places:
-            if any(tree.is_exclusive for tree in book.roots.around(place)):
-                break
-            if not book.locks.try_acquire(place):
+            if not self._book.locks.try_acquire(place):
                 break
             locked.append(place)
         else:
-            self._begin()
-            return True
+            if self._begin() is None:
+                return True
         self._release(locked)
         return False
 
@@ -215,12 +215,11 @@ class Change:
             for place in self._places:
                 await self._book.locks.acquire(place)
                 locked.append(place)
-            while closed := self._closed():
+            while closed := self._begin():
                 await closed.event()
         except BaseException:
             self._release(locked)
             raise
-        self._begin()
         return self
 
     async def __aexit__(
@@ -228,16 +227,18 @@ class Change:
     ) -> None:
         self.leave()
 
-    def _closed(self) -> CountedTree | None:
-        around = (tree for place in self._places for tree in self._book.roots.around(place))
-        return next((tree for tree in around if tree.is_exclusive), None)
-
-    def _begin(self) -> None:
+    def _begin(self) -> CountedTree | None:
+        """Begin in the ledgers around; return one whose count changes have to wait for, if any."""
         book = self._book
-        self._trees = list({id(t): t for p in self._places for t in book.roots.around(p)}.values())
-        for tree in self._trees:
-            tree.changes += 1
+        trees = list({id(t): t for p in self._places for t in book.roots.around(p)}.values())
+        for number, tree in enumerate(trees):
+            if not tree.counts.begin_change():
+                for begun in trees[:number]:
+                    begun.change_ended()
+                return tree
+        self._trees = trees
         book.changes.add(self)
+        return None
 
     def _release(self, places: Iterable[Place]) -> None:
         for place in places:

@@ -12,8 +12,9 @@ from ftpservice.concurrency.task import Task, drop_tracebacks
 from ftpservice.storage.errors import Busy, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.count import count_tree
-from ftpservice.storage.quota.ledger import Place, QuotaLedger, QuotaLimits
-from ftpservice.storage.quota_interfaces import QuotaState, TreeUsage
+from ftpservice.storage.quota.count_state import CountState, ICountState
+from ftpservice.storage.quota.ledger import ILedger, Place, QuotaLedger, QuotaLimits
+from ftpservice.storage.quota_interfaces import QuotaState
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["ACCOUNT_KIND", "COUNT_TIMEOUT_SECONDS", "CountedTree", "ledger_text"]
@@ -43,15 +44,28 @@ def ledger_text(place: Place) -> str:
     return f"{start}:/{'/'.join(map(str, names))}"
 
 
-class CountedTree(QuotaLedger):
-    """The ledger of the tree that each of ``storages``, those of its sessions, has as its root.
+class CountedTree:
+    """The ledger of the tree at ``place``, and its counts.
 
-    A count is valid only if no change was in progress or ended while the tree was read. Otherwise
-    it is repeated, and finally new changes wait for it. Uploads that move data do not wait.
+    The tree is what each of ``storages``, those of its sessions, has as its root. A count is valid
+    only if no change was in progress or ended while the tree was read. Otherwise it is repeated,
+    and finally new changes wait for it. Uploads that move data do not wait.
+
+    ``ledger`` and ``counts`` are for this process alone, unless others are given.
     """
 
-    def __init__(self, place: Place, clock: IReactorTime) -> None:
-        super().__init__(place)
+    def __init__(
+        self,
+        place: Place,
+        clock: IReactorTime,
+        ledger: ILedger | None = None,
+        counts: ICountState | None = None,
+    ) -> None:
+        self.place = place
+        self.ledger: ILedger = QuotaLedger() if ledger is None else ledger
+        self.counts: ICountState = (
+            CountState(self.ledger, clock.seconds()) if counts is None else counts
+        )
         self.roots: set[Place] = set()
         """Where the directories are that it counts everything below."""
         self.left_out: set[int] = set()
@@ -59,96 +73,88 @@ class CountedTree(QuotaLedger):
         self.storages: WeakSet[IStorage] = WeakSet()
         self.limits: dict[str, QuotaLimits] = {}
         """The quotas of the accounts that have used it, by name."""
-        self.is_counted = False
-        """Whether the sums are those of the tree."""
-        self.is_exclusive = False
-        """Whether changes have to wait for a count."""
         self._clock = clock
-        self._counted_at = clock.seconds()
-        self._took = 0.0
         self._counting: Task[None] | None = None
-        self._begun = self._ended = 0
         self._event_waiters: list[Deferred[None]] = []
 
     @property
     def is_recent(self) -> bool:
         """Whether the last count suffices to refuse an upload by."""
-        age = self._clock.seconds() - self._counted_at
-        return age <= max(RECENT_SECONDS, RECENT_PER_COUNT_SECOND * self._took)
-
-    @property
-    def is_counting(self) -> bool:
-        """Whether a count is in progress."""
-        return self._counting is not None
+        counts = self.counts
+        age = self._clock.seconds() - counts.counted_at
+        return bool(age <= max(RECENT_SECONDS, RECENT_PER_COUNT_SECOND * counts.took))
 
     @property
     def is_idle(self) -> bool:
         """Whether no session and no upload uses it."""
-        return not (self.storages or self.held_files or self.changes or self._counting)
+        return not (
+            self.storages or self.ledger.held_files or self.counts.changes or self._counting
+        )
 
     def enter(self, storage: IStorage) -> None:
         """Add the storage of a session; the tree is counted if there was none for a time."""
-        age = self._clock.seconds() - self._counted_at
-        if not self.storages and age >= LOGIN_RECOUNT_SECONDS:
-            self.is_counted = False
+        counts = self.counts
+        age = self._clock.seconds() - counts.counted_at
+        is_used = bool(self.storages) or counts.is_used_elsewhere
+        if not is_used and age >= LOGIN_RECOUNT_SECONDS:
+            counts.void()
         self.storages.add(storage)
-        if not self.is_counted:
+        counts.use(True)
+        if not counts.is_counted:
             self.begin_count()
 
     def begin_count(self) -> None:
         """Count the tree, unless that is in progress."""
-        if self._counting is None:
-            self._begun += 1
+        if self._counting is None and self.counts.begin_count():
             task = Task(self._count())
             if not task.ended:
                 self._counting = task
 
     async def count(self) -> None:
         """Count the tree from now on, and wait for that; raises `Busy` if it fails."""
-        wanted = self._begun + 1
-        while self._ended < wanted:
+        counts = self.counts
+        wanted = counts.begun + 1
+        while counts.ended < wanted:
             self.begin_count()
-            if self._ended < wanted:
+            if counts.ended < wanted:
                 await self.event()
-        if not self.is_counted:
+        if not counts.is_counted:
             raise Busy(ROOT, "the tree could not be counted")
 
     async def when_counted(self, path: VirtualPath) -> None:
         """Wait until the sums are those of the tree; raises `Busy` if that takes long."""
-        if self.is_counted:
+        counts = self.counts
+        if counts.is_counted:
             return
         self.begin_count()
         deadline = self._clock.seconds() + COUNT_TIMEOUT_SECONDS
-        while not self.is_counted and self._counting is not None:
+        while not counts.is_counted and counts.is_counting:
             left = deadline - self._clock.seconds()
             if left <= 0:
                 break
             await self.event(left)
-        if not self.is_counted:
+        if not counts.is_counted:
             raise Busy(path, "what the account uses is being counted")
 
     async def state(self, limits: QuotaLimits) -> QuotaState:
         """Return what is used, without files that will be replaced; raises `Busy`."""
         await self.when_counted(ROOT)
-        used = (self.size - self.credit_size, self.files - self.credit_files)
-        return QuotaState(*used, limits.size, limits.files)
+        return QuotaState(*self.ledger.used(), limits.size, limits.files)
 
     def change_ended(self) -> None:
         """Record the end of a change."""
-        self.changes -= 1
-        self.generation += 1
+        self.counts.end_change()
         self._wake()
 
     def doubt(self) -> None:
         """Record that the sums may be wrong: the next refusal counts first, and a count begins."""
-        self._counted_at = float("-inf")
+        self.counts.doubt()
         if self.storages:
             self.begin_count()
 
     async def _count(self) -> None:
-        started = self._clock.seconds()
         try:
-            found = await self._valid_count()
+            await self._valid_count()
         except StorageError as error:
             log.error(
                 "quota of {place}: the count failed: {error}",
@@ -156,33 +162,33 @@ class CountedTree(QuotaLedger):
                 error=error,
             )
             drop_tracebacks(error)
-        else:
-            self.counted(*found)
-            self.is_counted = True
-            self._counted_at = self._clock.seconds()
-            self._took = self._counted_at - started
         finally:
-            self.is_exclusive = False
             self._counting = None
-            self._ended += 1
+            self.counts.end_count()
             self._wake()
 
-    async def _valid_count(self) -> TreeUsage:
+    async def _valid_count(self) -> None:
         storage = next(iter(self.storages), None)
         if storage is None:
             raise Unavailable(ROOT, "no session uses the tree")
-        for _ in range(MAX_SHARED_ATTEMPTS):
-            generation, changes = self.generation, self.changes
+        started, counts = self._clock.seconds(), self.counts
+        is_accepted, attempts = False, 0
+        while not is_accepted:
+            if attempts == MAX_SHARED_ATTEMPTS:
+                counts.exclude()
+                while counts.changes:
+                    await self.event()
+            else:
+                attempts += 1
+            mark = counts.mark()
             found = await count_tree(storage, ROOT)
-            if not changes and not self.changes and generation == self.generation:
-                return found
-        self.is_exclusive = True
-        while self.changes:
-            await self.event()
-        return await count_tree(storage, ROOT)
+            is_accepted = counts.accept(mark, found, (started, self._clock.seconds()))
 
     async def event(self, seconds: float | None = None) -> None:
-        """Wait until a change or a count ends, or for ``seconds``."""
+        """Wait until a change or a count ends, or for ``seconds``; perhaps for less."""
+        poll = self.counts.poll_seconds
+        if poll is not None:
+            seconds = poll if seconds is None else min(poll, seconds)
         waiter: Deferred[None] = Deferred()
         self._event_waiters.append(waiter)
         timeout = None

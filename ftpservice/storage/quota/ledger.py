@@ -8,18 +8,18 @@ when it ends, with the size that it has then.
 An upload that replaces a file needs room for the difference only. The *credit* of an upload is the
 size of the file that it will replace; the file itself is freed when the new one is published.
 
-Trees may contain each other. A change is charged to every ledger whose tree contains it; only the
-limits of the account that makes the change are checked, against the ledger of its own root.
+Each method is one step: no other change of the ledger comes in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface, implementer
 
-__all__ = ["NO_LIMITS", "Place", "QuotaLedger", "QuotaLimits", "UploadCharge"]
+__all__ = ["NO_LIMITS", "Holding", "ILedger", "Place", "QuotaLedger", "QuotaLimits"]
 
 Place = tuple[object, ...]
 """Where a name is: the object that trees have in common if they can overlap, then the names."""
@@ -34,64 +34,126 @@ class QuotaLimits:
     files: int | None = None
     """Files, directories, links and partial uploads."""
 
+    def left(self, size: int, files: int) -> tuple[int | None, int | None]:
+        """Return what is left of the limits, negative if exceeded; None for no limit."""
+        return (
+            None if self.size is None else self.size - size,
+            None if self.files is None else self.files - files,
+        )
+
 
 NO_LIMITS = QuotaLimits()
 
 
-class QuotaLedger:
-    """The usage of the tree at ``place``; ``files`` does not count the root itself."""
+class Holding(NamedTuple):
+    """What an upload holds in a ledger, or by how much that changes."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.size = self.files = 0
-        """What is settled and what is held, together."""
-        self.held_size = self.held_files = 0
-        """What uploads under way hold."""
-        self.credit_size = self.credit_files = 0
-        """What uploads under way will free by replacing files."""
-        self.partials = 0
-        """Kept partial uploads; 0 is certain, any other number is a hint."""
-        self.changes = 0
-        """Changes in progress; a count of the tree is invalid meanwhile."""
-        self.generation = 0
-        """How many changes have ended."""
-        self._turns = 0
-        self._waiting: list[Deferred[None]] = []
+    size: int
+    files: int
+    credit_size: int
+    """Of the file that it will replace, what makes room for its bytes."""
+    credit_files: int
 
-    def add(self, size: int, files: int) -> None:
+
+class ILedger(Interface):
+    """The usage of one tree."""
+
+    size = Attribute("Bytes, settled and held.")
+    files = Attribute("Files, settled and held; the root itself does not count.")
+    held_size = Attribute("Bytes that uploads under way hold.")
+    held_files = Attribute("Files that uploads under way hold.")
+    credit_size = Attribute("Bytes that uploads under way will free by replacing files.")
+    credit_files = Attribute("Files that uploads under way will free.")
+    partials = Attribute("Kept partial uploads; 0 is certain, any other number is a hint.")
+    has_turns = Attribute("Whether a thread may give something back within a moment.")
+
+    def add(size: int, files: int, partials: int = 0) -> None:
         """Record a change of what is settled.
 
         It is never less than nothing: files that other programs have added since the last count
         may be deleted.
         """
+
+    def hold(change: Holding) -> None:
+        """Record that uploads hold more, or less."""
+
+    def try_hold(change: Holding, limits: QuotaLimits) -> bool:
+        """Record that an upload holds more, if ``limits`` are kept then; tell whether they are."""
+
+    def settle(change: Holding, size: int, files: int) -> None:
+        """Record that uploads hold less, and that more is settled, or the reverse."""
+
+    def counted(size: int, files: int, partials: int) -> None:
+        """Record what a count of the tree found, without the uploads under way."""
+
+    def used() -> tuple[int, int]:
+        """Return the bytes and files in use, without files that will be replaced."""
+
+    def begin_turn() -> None:
+        """Record that a thread may use less than its upload holds."""
+
+    def end_turn() -> None:
+        """Wake the callers that wait for the space that the thread has not used."""
+
+    async def turn_ended() -> None:
+        """Wait until one of the threads has ended its turn, or for a moment."""
+
+
+@implementer(ILedger)
+class QuotaLedger:
+    """The ledger of a tree that only this process changes."""
+
+    def __init__(self) -> None:
+        self.size = self.files = 0
+        self.held_size = self.held_files = 0
+        self.credit_size = self.credit_files = 0
+        self.partials = 0
+        self._turns = 0
+        self._waiting: list[Deferred[None]] = []
+
+    def add(self, size: int, files: int, partials: int = 0) -> None:
+        """Record a change of what is settled."""
         self.size = max(self.held_size, self.size + size)
         self.files = max(self.held_files, self.files + files)
+        self.partials = max(0, self.partials + partials)
 
-    def hold(self, size: int, files: int) -> None:
+    def hold(self, change: Holding) -> None:
         """Record that uploads hold more, or less."""
+        size, files, credit_size, credit_files = change
         self.size += size
         self.files += files
         self.held_size += size
         self.held_files += files
+        self.credit_size += credit_size
+        self.credit_files += credit_files
 
-    def credit(self, size: int, files: int) -> None:
-        """Record that uploads will free more, or less."""
-        self.credit_size += size
-        self.credit_files += files
+    def try_hold(self, change: Holding, limits: QuotaLimits) -> bool:
+        """Record that an upload holds more, if ``limits`` are kept then; tell whether they are."""
+        size, files, credit_size, credit_files = change
+        if limits.size is not None:
+            used = self.size + size - self.credit_size - credit_size
+            if used > limits.size:
+                return False
+        if limits.files is not None:
+            used = self.files + files - self.credit_files - credit_files
+            if used > limits.files:
+                return False
+        self.hold(change)
+        return True
+
+    def settle(self, change: Holding, size: int, files: int) -> None:
+        """Record that uploads hold less, and that more is settled, or the reverse."""
+        self.hold(change)
+        self.add(size, files)
 
     def counted(self, size: int, files: int, partials: int) -> None:
         """Record what a count of the tree found, without the uploads under way."""
         self.size, self.files = size + self.held_size, files + self.held_files
         self.partials = partials
 
-    def left(self, limits: QuotaLimits) -> tuple[int | None, int | None]:
-        """Return the bytes and files that ``limits`` leave, negative if exceeded.
-
-        None stands for no limit.
-        """
-        size = None if limits.size is None else limits.size - self.size + self.credit_size
-        files = None if limits.files is None else limits.files - self.files + self.credit_files
-        return size, files
+    def used(self) -> tuple[int, int]:
+        """Return the bytes and files in use, without files that will be replaced."""
+        return self.size - self.credit_size, self.files - self.credit_files
 
     def begin_turn(self) -> None:
         """Record that a thread may use less than its upload holds."""
@@ -102,7 +164,8 @@ class QuotaLedger:
         self._turns -= 1
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
-            waiter.callback(None)
+            if not waiter.called:  # else its call was cancelled
+                waiter.callback(None)
 
     @property
     def has_turns(self) -> bool:
@@ -114,134 +177,3 @@ class QuotaLedger:
         waiter: Deferred[None] = Deferred()
         self._waiting.append(waiter)
         await waiter
-
-
-class UploadCharge:
-    """What one upload, or one new directory, holds in ``ledgers``; those of the own root first.
-
-    ``limits`` are checked against the first ledger.
-    """
-
-    def __init__(self, place: Place, ledgers: Sequence[QuotaLedger], limits: QuotaLimits) -> None:
-        self.place = place
-        self.ledgers = list(ledgers)
-        self.limits = limits
-        self.own: QuotaLedger | None = None
-        """The ledger of the account, which ``limits`` hold for."""
-        self.has_partial = True
-        """Whether it is for an upload that grows in a partial upload."""
-        self.is_in_place = False
-        """Whether it is for an append to a file, which may be renamed meanwhile."""
-        self.size = self.files = 0
-        """What is held."""
-        self.taken_over = 0
-        """Bytes of an earlier upload that it has taken over."""
-        self.reserved = 0
-        """Bytes that are expected, so they stay held until the end."""
-        self.replaced: int | None = None
-        """Bytes of the file that it will replace, as far as is known; None for no file."""
-
-    def join(self, ledger: QuotaLedger) -> None:
-        """Charge another ledger too, which was made meanwhile."""
-        self.ledgers.append(ledger)
-        ledger.hold(self.size, self.files)
-        ledger.credit(*self._credit())
-
-    def move(self, place: Place, ledgers: Sequence[QuotaLedger], is_outside: bool) -> None:
-        """Charge other ledgers: the directory of the upload was renamed to another place.
-
-        ``is_outside``: it has left the tree that the limits are for.
-        """
-        credit = self._credit()
-        for ledger in self.ledgers:
-            if ledger not in ledgers:
-                ledger.hold(-self.size, -self.files)
-                ledger.credit(-credit[0], -credit[1])
-        for ledger in ledgers:
-            if ledger not in self.ledgers:
-                ledger.hold(self.size, self.files)
-                ledger.credit(*credit)
-        self.place, self.ledgers = place, list(ledgers)
-        if is_outside:
-            self.limits = NO_LIMITS
-
-    def _credit(self) -> tuple[int, int]:
-        if self.replaced is None:
-            return 0, 0
-        return min(self.replaced, self.size), min(1, self.files)
-
-    def take_over(self, size: int, files: int) -> None:
-        """Hold what is settled so far: a partial upload that is resumed or replaced."""
-        self.taken_over += size
-        for ledger in self.ledgers:
-            ledger.add(-size, -files)
-        self._change(size, files)
-
-    def settle_part(self, size: int) -> None:
-        """Make bytes that are held settled: they are in a file that others see."""
-        self._change(-size, 0)
-        for ledger in self.ledgers:
-            ledger.add(size, 0)
-
-    def _change(self, size: int, files: int, replaced: int | None = None) -> None:
-        before = self._credit()
-        self.size += size
-        self.files += files
-        if replaced is not None:
-            self.replaced = replaced if replaced >= 0 else None
-        after = self._credit()
-        for ledger in self.ledgers:
-            ledger.hold(size, files)
-            ledger.credit(after[0] - before[0], after[1] - before[1])
-
-    def will_replace(self, size: int | None) -> None:
-        """Record the size of the file that the upload will replace; None for no file."""
-        self._change(0, 0, -1 if size is None else size)
-
-    @property
-    def is_exceeded(self) -> bool:
-        """Whether limits are exceeded to which this contributes."""
-        if not self.ledgers or self.limits is NO_LIMITS:
-            return False
-        credit = self._credit()
-        size_left, files_left = self.ledgers[0].left(self.limits)
-        size_exceeded = size_left is not None and size_left < 0 and self.size > credit[0]
-        files_exceeded = files_left is not None and files_left < 0 and self.files > credit[1]
-        return size_exceeded or files_exceeded
-
-    @property
-    def left_size(self) -> int | None:
-        """The bytes that the limit leaves, negative if it is exceeded; None without a limit."""
-        return self.ledgers[0].left(self.limits)[0] if self.ledgers else None
-
-    def try_grow(self, size: int, files: int = 0) -> bool:
-        """Hold more if the limits allow it; tell whether they do."""
-        if size <= 0 and files <= 0:
-            return True
-        self._change(size, files)
-        if not self.is_exceeded:
-            return True
-        self._change(-size, -files)
-        return False
-
-    def grow_up_to(self, size: int) -> int:
-        """Hold up to ``size`` bytes more; return how many."""
-        left = self.left_size
-        if left is not None:
-            if self.replaced is not None:  # the rest of the credit grows with what is held
-                left += max(0, self.replaced - self.size)
-            size = max(0, min(size, left))
-        self._change(size, 0)
-        return size
-
-    def shrink_to(self, size: int) -> None:
-        """Hold no more than ``size`` bytes."""
-        if size < self.size:
-            self._change(size - self.size, 0)
-
-    def settle(self, size: int, files: int) -> None:
-        """Hold nothing any more; what remains of it is ``size`` bytes in ``files`` files."""
-        self.will_replace(None)
-        self._change(-self.size, -self.files)
-        for ledger in self.ledgers:
-            ledger.add(size, files)

@@ -40,10 +40,11 @@ from ftpservice.storage.links import lstat
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.count import count_tree, entry_usage, file_usage
 from ftpservice.storage.quota.counted_tree import CountedTree
-from ftpservice.storage.quota.ledger import QuotaLimits, UploadCharge
+from ftpservice.storage.quota.ledger import QuotaLimits
 from ftpservice.storage.quota.metered_append import MeteredAppend
 from ftpservice.storage.quota.metered_trash import MeteredTrash
 from ftpservice.storage.quota.metered_upload import MeteredUpload
+from ftpservice.storage.quota.upload_charge import UploadCharge
 from ftpservice.storage.quota.upload_room import UploadRoom, run_to_the_end
 from ftpservice.storage.quota_interfaces import IQuota, QuotaState, TreeUsage
 from ftpservice.storage.trash import ITrash

@@ -16,18 +16,20 @@ __all__ = ["hook_rows", "quota_rows"]
 def quota_rows(book: QuotaBook | None, most: int) -> list[dict[str, Any]]:
     """Return the accounts whose files are counted, the fullest quota first."""
     trees = () if book is None else tuple(book.trees.values())
-    rows: list[dict[str, Any]] = [
-        {
-            "user": account,
-            "bytes": max(0, tree.size - tree.credit_size),
-            "files": max(0, tree.files - tree.credit_files),
-            "quota_bytes": limits.size,
-            "quota_files": limits.files,
-        }
-        for tree in trees
-        if tree.is_counted
-        for account, limits in tree.limits.items()
-    ]
+    rows: list[dict[str, Any]] = []
+    for tree in trees:
+        size, files = tree.ledger.used() if tree.counts.is_counted else (0, 0)
+        rows += (
+            {
+                "user": account,
+                "bytes": max(0, size),
+                "files": max(0, files),
+                "quota_bytes": limits.size,
+                "quota_files": limits.files,
+            }
+            for account, limits in tree.limits.items()
+            if tree.counts.is_counted
+        )
     for row in rows:
         row["filled"] = max(
             _part(row["bytes"], row["quota_bytes"]), _part(row["files"], row["quota_files"])

@@ -116,7 +116,7 @@ class MeteredBelowTests(Below, contract.InlineTests, SynchronousTestCase):
         self.whole, self.inner = whole, inner
         place = ITreeUsage(inner).place
         whole.use(0, place)
-        account = QuotaAccount(inner, self.book, "one", place, PLENTY, whole.ledger)
+        account = QuotaAccount(inner, self.book, "one", place, PLENTY, whole.tree)
         return await super().seen(MeteredStorage(account))
 
     def other_owner_storage(self):
@@ -127,17 +127,17 @@ class MeteredBelowTests(Below, contract.InlineTests, SynchronousTestCase):
 
     async def make_link(self, name, target):
         super().make_link(name, target)
-        await self.whole.ledger.count()  # it was made outside of the service
+        await self.whole.tree.count()  # it was made outside of the service
         return True
 
     async def check_all_closed(self):
-        ledger = self.whole.ledger
-        await ledger.when_counted(ROOT)
-        while ledger.is_counting:
-            await ledger.event()
-        found = await ITreeUsage(self.inner).tree_usage(ROOT)
+        tree = self.whole.tree
+        await tree.when_counted(ROOT)
+        while tree.counts.is_counting:
+            await tree.event()
+        found, ledger = await ITreeUsage(self.inner).tree_usage(ROOT), tree.ledger
         assert (ledger.size, ledger.files) == (found.size, found.files)
-        assert (ledger.held_size, ledger.held_files, ledger.changes) == (0, 0, 0)
+        assert (ledger.held_size, ledger.held_files, tree.counts.changes) == (0, 0, 0)
 
 
 del contract

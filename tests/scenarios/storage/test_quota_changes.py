@@ -56,8 +56,8 @@ def test_no_sequence_of_changes_makes_a_ledger_drift(tmp_path, seed):
         if not (tmp_path / "in").is_dir():
             break  # the root of an account was renamed or removed
         if not writings:
-            for place, ledger in book.trees.items():
-                folder = Path("/", *place[1:])
+            for place, tree in book.trees.items():
+                ledger, folder = tree.ledger, Path("/", *place[1:])
                 assert (ledger.size, ledger.files) == on_disk(folder), place
     for writing in writings:
         run(writing.abandon())

@@ -39,13 +39,13 @@ class Metered(contract.LocalContract):
         )
 
     async def check_all_closed(self):
-        [ledger] = self.book.trees.values()
-        await ledger.when_counted(ROOT)
-        while ledger.is_counting:  # after two uploads to one name
-            await ledger.event()
-        found = await ITreeUsage(self.inner).tree_usage(ROOT)
+        [tree] = self.book.trees.values()
+        await tree.when_counted(ROOT)
+        while tree.counts.is_counting:  # after two uploads to one name
+            await tree.event()
+        found, ledger = await ITreeUsage(self.inner).tree_usage(ROOT), tree.ledger
         assert (ledger.size, ledger.files) == (found.size, found.files)
-        assert (ledger.changes, ledger.credit_size, ledger.credit_files) == (0, 0, 0)
+        assert (tree.counts.changes, ledger.credit_size, ledger.credit_files) == (0, 0, 0)
         assert (ledger.held_size, ledger.held_files) == (0, 0)
 
 

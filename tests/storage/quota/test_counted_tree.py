@@ -44,7 +44,7 @@ class Bench:
         self.tree = self.book.enter(PLACE, self.storage)
 
     def sums(self):
-        return self.tree.size, self.tree.files
+        return self.tree.ledger.size, self.tree.ledger.files
 
     def change(self):
         made = Change(self.book, (*PLACE, "file"))
@@ -107,7 +107,7 @@ def test_a_count_during_which_something_changed_is_repeated(bench):
     change = bench.change()
     change.leave()
     bench.storage.found(1, 1)
-    assert not bench.tree.is_counted
+    assert not bench.tree.counts.is_counted
     bench.storage.found(2, 2)
     assert bench.sums() == (2, 2)
 
@@ -117,7 +117,7 @@ def test_after_three_disturbed_counts_changes_wait(bench):
         bench.change().leave()
         last = bench.change() if size == 2 else None
         bench.storage.found(size, 1)
-    assert bench.tree.is_exclusive
+    assert bench.tree.counts.is_exclusive
     assert bench.storage.counts == []  # the change in progress ends first
     other = Change(bench.book, (*PLACE, "other"))
     assert not other.try_enter()
@@ -128,7 +128,7 @@ def test_after_three_disturbed_counts_changes_wait(bench):
     assert bench.sums() == (50, 5)
     assert entering == [other]
     other.leave()
-    assert bench.tree.changes == 0
+    assert bench.tree.counts.changes == 0
 
 
 def test_trees_in_use_are_counted_at_intervals(bench):

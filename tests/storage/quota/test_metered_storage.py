@@ -53,10 +53,11 @@ class MemoryContractTests(StorageContract, SynchronousTestCase):
         return metered(self.book, MemoryStorage(self.tree, "two"), "two")
 
     async def check_all_closed(self):
-        [ledger] = self.book.trees.values()
+        [tree] = self.book.trees.values()
+        ledger = tree.ledger
         found = await ITreeUsage(self.inner).tree_usage(ROOT)
         self.assertEqual((ledger.size, ledger.files), (found.size, found.files))
-        self.assertEqual((ledger.changes, ledger.credit_size, ledger.credit_files), (0, 0, 0))
+        self.assertEqual((tree.counts.changes, ledger.credit_size, ledger.credit_files), (0, 0, 0))
         self.assertEqual((ledger.held_size, ledger.held_files), (0, 0))
 
 
@@ -86,14 +87,15 @@ class Bench:
 
     def check(self):
         """Compare every ledger with its tree."""
-        for place, ledger in self.book.trees.items():
+        for place, tree in self.book.trees.items():
+            ledger = tree.ledger
             inner = MemoryStorage(self.tree, "x", VirtualPath(place[1:]))
             found = run(ITreeUsage(inner).tree_usage(ROOT))
             assert (ledger.size - ledger.held_size) == found.size, place
             assert (ledger.files - ledger.held_files) == found.files, place
 
     def use(self, *names):
-        ledger = self.book.trees[(self.tree, *names)]
+        ledger = self.book.trees[(self.tree, *names)].ledger
         return ledger.size, ledger.files
 
 
@@ -369,6 +371,7 @@ def test_no_sequence_of_changes_makes_a_ledger_drift(bench, seed, trash):
     for writing in writings:
         run(writing.abandon())
     bench.check()
-    for ledger in bench.book.trees.values():
-        assert (ledger.held_size, ledger.held_files, ledger.changes) == (0, 0, 0)
+    for tree in bench.book.trees.values():
+        ledger = tree.ledger
+        assert (ledger.held_size, ledger.held_files, tree.counts.changes) == (0, 0, 0)
         assert (ledger.credit_size, ledger.credit_files) == (0, 0)

@@ -26,7 +26,8 @@ def bench(tmp_path):
     made.metered = MeteredStorage(
         QuotaAccount.of(made.storage, made.book, "one", place, QuotaLimits(100, 5))
     )
-    [made.ledger] = made.book.trees.values()
+    [tree] = made.book.trees.values()
+    made.ledger = tree.ledger
     return made
 
 

@@ -13,7 +13,9 @@ from ftpservice.web.api.resource_state import hook_rows, quota_rows
 
 def tree(size: int, files: int, is_counted: bool = True, **limits: QuotaLimits) -> Any:
     return SimpleNamespace(
-        size=size, files=files, credit_size=0, credit_files=0, limits=limits, is_counted=is_counted
+        ledger=SimpleNamespace(used=lambda: (size, files)),
+        counts=SimpleNamespace(is_counted=is_counted),
+        limits=limits,
     )
 
 

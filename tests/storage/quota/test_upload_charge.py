@@ -2,15 +2,15 @@
 
 import pytest
 
-from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLedger, QuotaLimits, UploadCharge
+from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLedger, QuotaLimits
+from ftpservice.storage.quota.upload_charge import UploadCharge
 
-PLACE = ("tree",)
 FILE = ("tree", "file")
 
 
 @pytest.fixture
 def ledger():
-    made = QuotaLedger(PLACE)
+    made = QuotaLedger()
     made.add(60, 3)
     return made
 
@@ -81,7 +81,7 @@ def test_replacing_a_file_needs_the_difference_only(ledger):
     assert not one.try_grow(1)
     assert not one.is_exceeded
     assert (ledger.credit_size, ledger.credit_files) == (20, 1)
-    assert charge(ledger).left_size == 0
+    assert charge(ledger).grow_up_to(1) == 0
     one.will_replace(None)
     assert one.is_exceeded
     one.will_replace(20)
@@ -112,7 +112,7 @@ def test_a_turn_gets_what_is_left_and_gives_back(ledger):
 def test_of_an_exceeded_tree_nothing_is_left(ledger):
     ledger.add(1000, 0)
     assert charge(ledger).grow_up_to(5) == 0
-    assert charge(ledger).left_size == -960
+    assert QuotaLimits(100, 10).left(*ledger.used()) == (-960, 7)
 
 
 def test_an_earlier_upload_is_taken_over(ledger):
@@ -139,7 +139,7 @@ def test_a_count_keeps_what_uploads_hold(ledger):
 
 
 def test_every_tree_around_is_charged_but_the_first_one_limits(ledger):
-    outer = QuotaLedger(("",))
+    outer = QuotaLedger()
     outer.add(1000, 5)
     one = UploadCharge(FILE, [ledger, outer], QuotaLimits(100, 10))
     assert one.try_grow(40, 1)
@@ -152,8 +152,8 @@ def test_a_ledger_that_is_made_later_is_charged_what_is_held(ledger):
     one = charge(ledger)
     one.will_replace(3)
     one.try_grow(10, 1)
-    late = QuotaLedger(())
-    one.join(late)
+    late = QuotaLedger()
+    one.move(FILE, [ledger, late])
     assert (*sums(late), late.credit_size) == (10, 1, 10, 1, 3)
     one.settle(10, 1)
     assert (*sums(late), late.credit_size) == (10, 1, 0, 0, 0)

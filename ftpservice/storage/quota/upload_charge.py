@@ -1,0 +1,169 @@
+"""What one upload holds in the ledgers of the trees around it.
+
+Trees may contain each other. A change is charged to every ledger whose tree contains it; only the
+limits of the account that makes the change are checked, against the ledger of its own root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ftpservice.storage.quota.ledger import NO_LIMITS, Holding, ILedger, Place, QuotaLimits
+
+__all__ = ["UploadCharge"]
+
+GROW_ATTEMPTS = 10
+"""Other uploads may take what was left before this one holds it."""
+
+
+class UploadCharge:
+    """What one upload, or one new directory, holds in ``ledgers``; those of the own root first.
+
+    ``limits`` are checked against the first ledger.
+    """
+
+    def __init__(self, place: Place, ledgers: Sequence[ILedger], limits: QuotaLimits) -> None:
+        self.place = place
+        self.ledgers = list(ledgers)
+        self.limits = limits
+        self.own: ILedger | None = None
+        """The ledger of the account, which ``limits`` hold for."""
+        self.has_partial = True
+        """Whether it is for an upload that grows in a partial upload."""
+        self.is_in_place = False
+        """Whether it is for an append to a file, which may be renamed meanwhile."""
+        self.size = self.files = 0
+        """What is held."""
+        self.taken_over = 0
+        """Bytes of an earlier upload that it has taken over."""
+        self.reserved = 0
+        """Bytes that are expected, so they stay held until the end."""
+        self.replaced: int | None = None
+        """Bytes of the file that it will replace, as far as is known; None for no file."""
+
+    def move(self, place: Place, ledgers: Sequence[ILedger], is_outside: bool = False) -> None:
+        """Charge other ledgers: there is another one, or the directory of the upload was renamed.
+
+        ``is_outside``: it has left the tree that the limits are for.
+        """
+        held = self._holding()
+        for ledger in self.ledgers:
+            if ledger not in ledgers:
+                ledger.hold(Holding(*(-number for number in held)))
+        for ledger in ledgers:
+            if ledger not in self.ledgers:
+                ledger.hold(held)
+        self.place, self.ledgers = place, list(ledgers)
+        if is_outside:
+            self.limits = NO_LIMITS
+
+    def _credit(self) -> tuple[int, int]:
+        if self.replaced is None:
+            return 0, 0
+        return min(self.replaced, self.size), min(1, self.files)
+
+    def _holding(self) -> Holding:
+        return Holding(self.size, self.files, *self._credit())
+
+    def take_over(self, size: int, files: int) -> None:
+        """Hold what is settled so far: a partial upload that is resumed or replaced."""
+        self.taken_over += size
+        change = self._grown(size, files)
+        for ledger in self.ledgers:
+            ledger.settle(change, -size, -files)
+
+    def settle_part(self, size: int) -> None:
+        """Make bytes that are held settled: they are in a file that others see."""
+        change = self._grown(-size, 0)
+        for ledger in self.ledgers:
+            ledger.settle(change, size, 0)
+
+    def _grown(self, size: int, files: int, replaced: int | None = None) -> Holding:
+        """Hold more or less; return the change, which the ledgers have yet to be told."""
+        if self.replaced is None and replaced is None:
+            self.size += size
+            self.files += files
+            return Holding(size, files, 0, 0)
+        before = self._credit()
+        self.size += size
+        self.files += files
+        if replaced is not None:
+            self.replaced = replaced if replaced >= 0 else None
+        after = self._credit()
+        return Holding(size, files, after[0] - before[0], after[1] - before[1])
+
+    def will_replace(self, size: int | None) -> None:
+        """Record the size of the file that the upload will replace; None for no file."""
+        if size == self.replaced:
+            return
+        change = self._grown(0, 0, -1 if size is None else size)
+        for ledger in self.ledgers:
+            ledger.hold(change)
+
+    def _checked_limits(self) -> QuotaLimits:
+        """Return the limits to which this contributes."""
+        credit = self._credit()
+        counts_size, counts_files = self.size > credit[0], self.files > credit[1]
+        if counts_size and counts_files:
+            return self.limits
+        return QuotaLimits(
+            self.limits.size if counts_size else None, self.limits.files if counts_files else None
+        )
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether limits are exceeded to which this contributes."""
+        if not self.ledgers or self.limits is NO_LIMITS:
+            return False
+        left = self._checked_limits().left(*self.ledgers[0].used())
+        return any(one is not None and one < 0 for one in left)
+
+    def try_grow(self, size: int, files: int = 0) -> bool:
+        """Hold more if the limits allow it; tell whether they do."""
+        if size <= 0 and files <= 0:
+            return True
+        change = self._grown(size, files)
+        limits = self.limits
+        if self._try_hold(change, limits if limits is NO_LIMITS else self._checked_limits()):
+            return True
+        self._grown(-size, -files)
+        return False
+
+    def _try_hold(self, change: Holding, limits: QuotaLimits) -> bool:
+        first = True
+        for ledger in self.ledgers:
+            if not first or limits is NO_LIMITS:
+                ledger.hold(change)
+            elif not ledger.try_hold(change, limits):
+                return False
+            first = False
+        return True
+
+    def grow_up_to(self, size: int) -> int:
+        """Hold up to ``size`` bytes more; return how many."""
+        for _ in range(GROW_ATTEMPTS):
+            left, most = None, size
+            if self.ledgers:
+                left, _files = self.limits.left(*self.ledgers[0].used())
+            if left is not None:
+                if self.replaced is not None:  # the rest of the credit grows with what is held
+                    left += max(0, self.replaced - self.size)
+                most = max(0, min(size, left))
+            change = self._grown(most, 0)
+            if not most or self._try_hold(change, QuotaLimits(self._checked_limits().size)):
+                return most
+            self._grown(-most, 0)
+        return 0
+
+    def shrink_to(self, size: int) -> None:
+        """Hold no more than ``size`` bytes."""
+        if size < self.size:
+            change = self._grown(size - self.size, 0)
+            for ledger in self.ledgers:
+                ledger.hold(change)
+
+    def settle(self, size: int, files: int) -> None:
+        """Hold nothing any more; what remains of it is ``size`` bytes in ``files`` files."""
+        change = self._grown(-self.size, -self.files, -1)
+        for ledger in self.ledgers:
+            ledger.settle(change, size, files)
