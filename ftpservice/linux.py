@@ -30,11 +30,13 @@ __all__ = [
     "inotify_watch",
     "is_cached",
     "is_open_elsewhere",
+    "lock_byte",
     "open_beneath",
     "read_regular_file",
     "set_dumpable",
     "short_socket_path",
     "system_call",
+    "unlock_byte",
 ]
 
 OPENAT2 = 437
@@ -67,6 +69,8 @@ IN_DONT_FOLLOW = 0x02000000
 IN_CHANGES = IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF
 """A file is written, has another mode or one name less (replaced, removed), is gone, or renamed."""
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+FLOCK = struct.Struct("hhqqi4x")
+"""``struct flock`` of a 64-bit process (fcntl(2))."""
 
 # The numbers hold for 64-bit processes only.
 MACHINE = platform.machine() if sys.platform == "linux" and sys.maxsize > 2**32 else ""
@@ -220,6 +224,27 @@ def is_open_elsewhere(descriptor: int) -> bool:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         return False
     return _is_open_here(descriptor)
+
+
+def lock_byte(descriptor: int, offset: int) -> bool:
+    """Lock one byte of a file for the open file description; False if another one has it.
+
+    Descriptors that were inherited or duplicated share a description, and so the lock; the kernel
+    releases it when the last of them is closed, as at the end of a killed process. The byte need
+    not exist.
+    """
+    wanted = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES (fcntl(2))
+        return False
+    return True
+
+
+def unlock_byte(descriptor: int, offset: int) -> None:
+    """Release what `lock_byte` has locked."""
+    unwanted = FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, offset, 1, 0)
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, unwanted)
 
 
 def _is_open_here(descriptor: int) -> bool:

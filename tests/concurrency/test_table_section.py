@@ -1,0 +1,308 @@
+"""The numbers of keys in a section of a shared table, in one process with several mappings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ftpservice.concurrency import table_section
+from ftpservice.concurrency.shared_table import SharedTable
+from ftpservice.concurrency.table_layout import BUCKET_SLOTS, RecordLayout
+from ftpservice.concurrency.table_lock import TableBusy, TableFull
+from ftpservice.concurrency.table_section import TableSection
+
+COLUMNS = 4
+SMALL = RecordLayout("small", fields=2, slots=BUCKET_SLOTS)
+"""One bucket: every key has the same lock."""
+SETTLED = RecordLayout("settled", fields=2, values=1, slots=256, settled=(1,))
+FORGETTING = RecordLayout("forgetting", fields=1, values=2, slots=BUCKET_SLOTS, oldest=1)
+RECORDS = (SMALL, SETTLED, FORGETTING)
+
+
+@pytest.fixture
+def tables() -> Iterator[list[SharedTable]]:
+    """The mappings of one table: each has a column, and locks of its own."""
+    first = SharedTable.create(RECORDS, COLUMNS)
+    others = [SharedTable.attach(first.descriptor, first.claim_column()) for _ in range(2)]
+    yield [first, *others]
+    for table in [first, *others]:
+        table.close()
+
+
+def add(section: TableSection, key: bytes, amount: int = 1, field: int = 0) -> None:
+    with section.lock(key) as record:
+        record.add(field, amount)
+
+
+def used_slots(table: SharedTable, record: RecordLayout) -> int:
+    """Return the number of slots that have a tag."""
+    first = table.layout.first_word(record.name) + record.buckets
+    cells, count = table.section(record.name).cells, 0
+    for bucket in range(record.buckets):
+        begin = first + bucket * 2 * BUCKET_SLOTS
+        count += sum(tag != 0 for tag in cells[begin : begin + BUCKET_SLOTS])
+    return count
+
+
+def test_what_counts_is_the_sum_over_the_columns(tables: list[SharedTable]) -> None:
+    for amount, table in enumerate(tables, 1):
+        add(table.section("small"), b"key", amount)
+    for amount, table in enumerate(tables, 1):
+        section = table.section("small")
+        assert section.total(b"key", 0) == 6
+        assert section.total(b"key", 1) == section.total(b"other", 0) == 0
+        with section.lock(b"key") as record:
+            assert (record.total(0), record.own(0), record.exists) == (6, amount, True)
+            assert record.columns(0) == (1, 2, 3, 0)
+
+
+def test_a_key_that_is_only_read_gets_no_slot(tables: list[SharedTable]) -> None:
+    with tables[0].section("settled").lock(b"key") as record:
+        assert not record.exists
+        assert (record.total(0), record.own(0), record.value(0), record.columns(0)) == (0, 0, 0, ())
+    assert used_slots(tables[0], SETTLED) == 0
+
+
+def test_a_slot_whose_numbers_are_0_is_free(tables: list[SharedTable]) -> None:
+    one, two = (table.section("settled") for table in tables[:2])
+    add(one, b"key")
+    add(two, b"key", field=1)
+    with two.lock(b"key") as record:
+        record.set_value(0, 5)
+    add(one, b"key", -1)
+    add(two, b"key", -1, field=1)
+    assert used_slots(tables[0], SETTLED) == 1
+    with one.lock(b"key") as record:
+        assert record.value(0) == 5
+        record.set_value(0, 0)
+    assert used_slots(tables[0], SETTLED) == 0
+
+
+def test_a_full_section_refuses_a_new_key_and_keeps_the_counts(tables: list[SharedTable]) -> None:
+    one, two = (table.section("small") for table in tables[:2])
+    keys = [b"%d" % number for number in range(BUCKET_SLOTS)]
+    for key in keys:
+        add(one, key)
+    for section in (one, two):
+        with pytest.raises(TableFull, match="no room for another key in small"):
+            add(section, b"more")
+    assert [two.total(key, 0) for key in keys] == [1] * BUCKET_SLOTS
+    assert two.total(b"more", 0) == 0
+    add(two, keys[0])  # it has a slot
+    one.give_back(keys[1], 0)
+    add(two, b"more")
+    assert two.total(b"more", 0) == 1
+
+
+def test_a_slot_that_was_left_blank_by_a_killed_process_is_used(tables: list[SharedTable]) -> None:
+    section = tables[0].section("small")
+    for number in range(BUCKET_SLOTS):
+        add(section, b"%d" % number)
+    place = section.find(section._place(b"7"))  # as if killed while it removed 7
+    section.cells[place] = 0
+    add(tables[1].section("small"), b"more")
+    assert section.total(b"more", 0) == 1
+    assert section.total(b"7", 0) == 0
+    assert section.total(b"8", 0) == 1
+
+
+def test_the_oldest_key_without_counts_is_forgotten_where_the_layout_says_so(
+    tables: list[SharedTable],
+) -> None:
+    section = tables[0].section("forgetting")
+    for number in range(BUCKET_SLOTS):
+        with section.lock(b"%d" % number) as record:
+            record.set_value(0, 9)
+            record.set_value(1, 1000 - number)
+    oldest, next_oldest = b"%d" % (BUCKET_SLOTS - 1), b"%d" % (BUCKET_SLOTS - 2)
+    add(tables[1].section("forgetting"), oldest)  # in use
+    with section.lock(b"more") as record:
+        record.set_value(1, 2000)
+        assert (record.value(0), record.total(0)) == (0, 0)
+    with section.lock(next_oldest) as record:
+        assert not record.exists
+    with section.lock(oldest) as record:
+        assert (record.value(0), record.total(0)) == (9, 1)
+
+
+def test_nothing_in_use_is_forgotten(tables: list[SharedTable]) -> None:
+    section = tables[0].section("forgetting")
+    for number in range(BUCKET_SLOTS):
+        add(section, b"%d" % number)
+    with pytest.raises(TableFull), section.lock(b"more") as record:
+        record.set_value(1, 2000)
+
+
+def test_tens_of_thousands_of_keys_take_bounded_memory(tables: list[SharedTable]) -> None:
+    section = tables[0].section("forgetting")
+    for number in range(20_000):
+        with section.lock(b"%d" % number) as record:
+            record.set_value(1, number + 1)
+    assert used_slots(tables[0], FORGETTING) == BUCKET_SLOTS
+    assert len(section._known) <= table_section.MAX_KNOWN_KEYS
+    with section.lock(b"19999") as record:
+        assert record.value(1) == 20_000
+
+
+def test_keys_whose_tags_collide_in_one_half_are_different_keys(tables: list[SharedTable]) -> None:
+    real = table_section.blake2b
+
+    class Colliding:
+        """The hash of a key, with the same lower half of the tag for all keys."""
+
+        def __init__(self, data: bytes, **options: object) -> None:
+            self.bytes = real(data, **options).digest()  # type: ignore[arg-type]
+
+        def digest(self) -> bytes:
+            return bytes(8) + self.bytes[8:]
+
+    with patch.object(table_section, "blake2b", Colliding):
+        one, two = (table.section("small") for table in tables[:2])
+        for number in range(20):
+            add(one, b"%d" % number, number + 1)
+        assert [two.total(b"%d" % number, 0) for number in range(21)] == [*range(1, 21), 0]
+        for number in range(0, 20, 2):
+            one.give_back(b"%d" % number, 0, number + 1)
+        expected = [0 if number % 2 == 0 else number + 1 for number in range(20)]
+        assert [two.total(b"%d" % number, 0) for number in range(20)] == expected
+
+
+def test_a_lock_excludes_other_processes(tables: list[SharedTable]) -> None:
+    one, two = (table.section("small") for table in tables[:2])
+    with one.lock(b"key") as record:
+        record.add(0, 1)
+        with pytest.raises(TableBusy), two.lock(b"key"):
+            pass
+    add(two, b"key")
+    assert one.total(b"key", 0) == 2
+
+
+def test_only_one_key_of_a_section_can_be_locked_at_a_time(tables: list[SharedTable]) -> None:
+    section = tables[0].section("small")
+    with section.lock(b"key"):
+        with pytest.raises(RuntimeError, match="one key of a section"), section.lock(b"other"):
+            pass
+        with tables[0].section("settled").lock(b"key") as other:  # another section
+            other.add(0, 1)
+    add(section, b"key")
+
+
+def test_an_error_releases_the_lock(tables: list[SharedTable]) -> None:
+    one, two = (table.section("small") for table in tables[:2])
+    with pytest.raises(KeyError), one.lock(b"key"):
+        raise KeyError
+    add(two, b"key")
+
+
+def test_what_was_held_is_given_back_while_another_process_has_the_lock(
+    tables: list[SharedTable],
+) -> None:
+    one, two = (table.section("small") for table in tables[:2])
+    add(one, b"key", 2)
+    with two.lock(b"key") as record:
+        one.give_back(b"key", 0)
+        assert record.total(0) == 1
+        one.give_back(b"key", 0)
+        assert record.total(0) == 0
+    assert used_slots(tables[0], SMALL) == 0, "freed by the process that had the lock"
+    one.give_back(b"key", 0)  # a key without a slot
+    assert one.total(b"key", 0) == 0
+
+
+def test_what_was_held_is_given_back_within_a_lock_of_the_same_process(
+    tables: list[SharedTable],
+) -> None:
+    section = tables[0].section("small")
+    add(section, b"key")
+    with section.lock(b"other"):
+        section.give_back(b"key", 0)
+    assert section.total(b"key", 0) == 0
+
+
+KEYS = [b"a", b"b", b"c", b"d"]
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(KEYS),
+        st.sampled_from(["take", "release", "settle", "value", "die"]),
+    ),
+    max_size=60,
+)
+LIMIT = 3
+
+
+class Model:
+    """Three mappings of a table, and what they are to show."""
+
+    def __init__(self) -> None:
+        self.first = SharedTable.create(RECORDS, COLUMNS)
+        self.tables = [self.first, self._attached(), self._attached()]
+        self.held = {(who, key): 0 for who in range(3) for key in KEYS}
+        self.settled, self.values = dict.fromkeys(KEYS, 0), dict.fromkeys(KEYS, 0)
+
+    def _attached(self) -> SharedTable:
+        return SharedTable.attach(self.first.descriptor, self.first.claim_column())
+
+    def in_all(self, key: bytes) -> int:
+        return sum(self.held[who, key] for who in range(3))
+
+    def take(self, who: int, key: bytes) -> None:
+        with self.tables[who].section("settled").lock(key) as record:
+            if record.total(0) < LIMIT:
+                record.add(0, 1)
+                self.held[who, key] += 1
+
+    def release(self, who: int, key: bytes) -> None:
+        if self.held[who, key]:
+            self.tables[who].section("settled").give_back(key, 0)
+            self.held[who, key] -= 1
+
+    def settle(self, who: int, key: bytes) -> None:
+        add(self.tables[who].section("settled"), key, 10, field=1)
+        self.settled[key] += 10
+
+    def value(self, who: int, key: bytes) -> None:
+        self.values[key] += 1
+        with self.tables[who].section("settled").lock(key) as record:
+            record.set_value(0, self.values[key])
+
+    def die(self, who: int, _key: bytes) -> None:
+        if who:
+            self.tables[who].close()
+            self.first.clear_column(self.tables[who].column)
+            self.tables[who] = self._attached()
+            self.held |= {(who, key): 0 for key in KEYS}
+
+    def check(self, who: int) -> None:
+        for key in KEYS:
+            with self.tables[who].section("settled").lock(key) as record:
+                assert record.total(0) == self.in_all(key) <= LIMIT
+                assert (record.total(1), record.value(0)) == (self.settled[key], self.values[key])
+
+    def close(self) -> None:
+        used = sum(bool(self.settled[k] or self.values[k] or self.in_all(k)) for k in KEYS)
+        assert used_slots(self.first, SETTLED) == used
+        for table in self.tables:
+            table.close()
+
+
+@settings(max_examples=150, deadline=None)
+@given(STEPS)
+def test_any_order_of_steps_counts_like_a_model(steps: list[tuple[int, bytes, str]]) -> None:
+    """Three processes take places up to a limit, give them back, settle and die in any order."""
+    model = Model()
+    for who, key, step in steps:
+        getattr(model, step)(who, key)
+        model.check(who)
+    model.close()
+
+
+def test_the_descriptor_of_the_caller_is_kept(tables: list[SharedTable]) -> None:
+    assert len({table.descriptor for table in tables}) == 3
+    for table in tables:
+        os.fstat(table.descriptor)
