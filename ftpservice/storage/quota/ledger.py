@@ -77,8 +77,8 @@ class ILedger(Interface):
     def hold(change: Holding) -> None:
         """Record that uploads hold more, or less."""
 
-    def try_hold(change: Holding, limits: QuotaLimits) -> bool:
-        """Record that an upload holds more, if ``limits`` are kept then; tell whether they are."""
+    def try_hold(change: Holding, size_limit: int | None, files_limit: int | None) -> bool:
+        """Record that an upload holds more, if limits are kept then; tell whether they are."""
 
     def settle(change: Holding, size: int, files: int) -> None:
         """Record that uploads hold less, and that more is settled, or the reverse."""
@@ -127,16 +127,15 @@ class QuotaLedger:
         self.credit_size += credit_size
         self.credit_files += credit_files
 
-    def try_hold(self, change: Holding, limits: QuotaLimits) -> bool:
-        """Record that an upload holds more, if ``limits`` are kept then; tell whether they are."""
-        size, files, credit_size, credit_files = change
-        if limits.size is not None:
-            used = self.size + size - self.credit_size - credit_size
-            if used > limits.size:
+    def try_hold(self, change: Holding, size_limit: int | None, files_limit: int | None) -> bool:
+        """Record that an upload holds more, if limits are kept then; tell whether they are."""
+        if size_limit is not None:
+            used = self.size + change.size - self.credit_size - change.credit_size
+            if used > size_limit:
                 return False
-        if limits.files is not None:
-            used = self.files + files - self.credit_files - credit_files
-            if used > limits.files:
+        if files_limit is not None:
+            used = self.files + change.files - self.credit_files - change.credit_files
+            if used > files_limit:
                 return False
         self.hold(change)
         return True

@@ -67,6 +67,8 @@ class UploadCharge:
 
     def take_over(self, size: int, files: int) -> None:
         """Hold what is settled so far: a partial upload that is resumed or replaced."""
+        if not size and not files:
+            return
         self.taken_over += size
         change = self._grown(size, files)
         for ledger in self.ledgers:
@@ -100,14 +102,12 @@ class UploadCharge:
         for ledger in self.ledgers:
             ledger.hold(change)
 
-    def _checked_limits(self) -> QuotaLimits:
-        """Return the limits to which this contributes."""
-        credit = self._credit()
-        counts_size, counts_files = self.size > credit[0], self.files > credit[1]
-        if counts_size and counts_files:
-            return self.limits
-        return QuotaLimits(
-            self.limits.size if counts_size else None, self.limits.files if counts_files else None
+    def _checked_limits(self) -> tuple[int | None, int | None]:
+        """Return the limits to which this contributes, of bytes and files."""
+        credit_size, credit_files = self._credit()
+        return (
+            self.limits.size if self.size > credit_size else None,
+            self.limits.files if self.files > credit_files else None,
         )
 
     @property
@@ -115,28 +115,25 @@ class UploadCharge:
         """Whether limits are exceeded to which this contributes."""
         if not self.ledgers or self.limits is NO_LIMITS:
             return False
-        left = self._checked_limits().left(*self.ledgers[0].used())
-        return any(one is not None and one < 0 for one in left)
+        checked = zip(self.ledgers[0].used(), self._checked_limits(), strict=True)
+        return any(limit is not None and used > limit for used, limit in checked)
 
     def try_grow(self, size: int, files: int = 0) -> bool:
         """Hold more if the limits allow it; tell whether they do."""
         if size <= 0 and files <= 0:
             return True
         change = self._grown(size, files)
-        limits = self.limits
-        if self._try_hold(change, limits if limits is NO_LIMITS else self._checked_limits()):
+        if self._try_hold(change, *self._checked_limits()):
             return True
         self._grown(-size, -files)
         return False
 
-    def _try_hold(self, change: Holding, limits: QuotaLimits) -> bool:
-        first = True
-        for ledger in self.ledgers:
-            if not first or limits is NO_LIMITS:
-                ledger.hold(change)
-            elif not ledger.try_hold(change, limits):
-                return False
-            first = False
+    def _try_hold(self, change: Holding, size_limit: int | None, files_limit: int | None) -> bool:
+        ledgers = self.ledgers
+        if ledgers and not ledgers[0].try_hold(change, size_limit, files_limit):
+            return False
+        for ledger in ledgers[1:]:
+            ledger.hold(change)
         return True
 
     def grow_up_to(self, size: int) -> int:
@@ -149,8 +146,7 @@ class UploadCharge:
                 if self.replaced is not None:  # the rest of the credit grows with what is held
                     left += max(0, self.replaced - self.size)
                 most = max(0, min(size, left))
-            change = self._grown(most, 0)
-            if not most or self._try_hold(change, QuotaLimits(self._checked_limits().size)):
+            if not most or self._try_hold(self._grown(most, 0), self._checked_limits()[0], None):
                 return most
             self._grown(-most, 0)
         return 0
@@ -164,6 +160,6 @@ class UploadCharge:
 
     def settle(self, size: int, files: int) -> None:
         """Hold nothing any more; what remains of it is ``size`` bytes in ``files`` files."""
-        change = self._grown(-self.size, -self.files, -1)
+        change = self._grown(-self.size, -self.files, None if self.replaced is None else -1)
         for ledger in self.ledgers:
             ledger.settle(change, size, files)
