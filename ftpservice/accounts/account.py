@@ -1,4 +1,4 @@
-"""Accounts (the avatars of the realm) and the credentials of a login."""
+"""Accounts (the avatars of the realm), names of their files, and the credentials of a login."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from twisted.cred.credentials import ICredentials, IUsernamePassword
 from zope.interface import Attribute, Interface, implementer
 
+from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.events import NO_SESSION
-from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.interfaces import INamedSource, IStorage, IStorageSource
 from ftpservice.storage.rights import Right
-from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.storage.source_strings import IPathNamedSource
+from ftpservice.wire.paths import ROOT, BadPath, VirtualPath
 
 __all__ = [
     "Account",
@@ -20,6 +22,7 @@ __all__ = [
     "ICertificateCredentials",
     "IPeerCredentials",
     "PeerCredentials",
+    "StorageNames",
 ]
 
 
@@ -114,3 +117,61 @@ class CertificateCredentials:
     username: bytes
     peer: str | None
     certificate_names: frozenset[str]
+
+
+class StorageNames:
+    """Returns the storage's own name of a path of an account; nothing is looked up.
+
+    ``root_of`` takes a root of the record and who holds it; it returns the path below the root of
+    a source, and the source, which is None while it is not open. Can be called in any thread.
+    """
+
+    __slots__ = ("_beginning", "_record", "_root_of")
+
+    def __init__(
+        self,
+        record: AccountRecord,
+        root_of: Callable[[str, str], tuple[VirtualPath, IStorageSource | None]],
+    ) -> None:
+        self._record = record
+        self._root_of = root_of
+        self._beginning: str | None = None
+        """What all names begin with, if the rest of each is its path; None: not known."""
+
+    def __call__(self, text: str) -> str | None:
+        """Return the name.
+
+        None for a storage without names, or one that is not open, and for a text that is no path,
+        such as that of a command that was refused for it.
+        """
+        beginning = self._beginning
+        if (
+            beginning is not None
+            and text[:1] == "/"
+            and text[-1] != "/"
+            and "//" not in text
+            and "/." not in text
+            and text.isprintable()
+        ):
+            return beginning + text
+        return self._parsed(text)
+
+    def _parsed(self, text: str) -> str | None:
+        try:
+            path = VirtualPath.parse(text)
+        except BadPath:
+            return None
+        record = self._record
+        root, holder, below = record.root, record.name, 0
+        for mount in record.mounts:
+            at = VirtualPath.parse(mount.path)
+            if path.is_within(at) and len(at.parts) > below:
+                root, below = mount.storage, len(at.parts)
+                holder = f"{record.name}:{mount.path}"
+        home, source = self._root_of(root, holder)
+        named = INamedSource(source, None)
+        if named is None:
+            return None
+        if not record.mounts and IPathNamedSource.providedBy(named):
+            self._beginning = named.storage_name(home).rstrip("/")
+        return named.storage_name(VirtualPath(path.parts[below:]).below(home))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from twisted.cred.portal import IRealm
@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
-from ftpservice.accounts.account import Account, IAccount
+from ftpservice.accounts.account import Account, IAccount, StorageNames
 from ftpservice.accounts.account_record import (
     AccountRecord,
     IAccountRecords,
@@ -40,7 +40,7 @@ from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 from ftpservice.storage.directory_rights import DirectoryRightsStorage, RightsTable
 from ftpservice.storage.errors import RefusedByGate, StorageError, Unavailable
-from ftpservice.storage.interfaces import INamedSource, IStorage, IStorageSource, IUnnamedSource
+from ftpservice.storage.interfaces import IStorage, IStorageSource, IUnnamedSource
 from ftpservice.storage.links import without_links
 from ftpservice.storage.name_rules.filtered_storage import FilteredStorage
 from ftpservice.storage.name_rules.name_patterns import NameRules
@@ -52,7 +52,7 @@ from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage, QuotaState
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.storage.trash import with_trash
-from ftpservice.wire.paths import ROOT, BadPath, VirtualPath
+from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["ANONYMOUS_NAME", "Realm"]
 
@@ -188,7 +188,7 @@ class Realm:
         restricted = RestrictedStorage(storage, rights)
         record = AccountRecord(ANONYMOUS_NAME, "", str(self._anonymous), rights=rights)
         account = Account(ANONYMOUS_NAME, restricted, rights, anonymous=True)
-        named = replace(account, storage_name=partial(self.storage_name, record))
+        named = replace(account, storage_name=StorageNames(record, self._root_of))
         return IAccount, named, _no_logout
 
     async def _avatar(self, avatar_id: bytes | str, mind: object) -> Avatar:
@@ -204,7 +204,7 @@ class Realm:
             self.with_retention[record.name] = record
         gates: AccountGates | None = None
         if self.gates is not None:
-            named = partial(self.storage_name, record)
+            named = StorageNames(record, self._root_of)
             gates = self.gates.of(GatedAccount(record.name, record.groups, mind, named))
             await _pass_gates(gates)
         opened = self._mounted if record.mounts else self._plain
@@ -224,31 +224,14 @@ class Realm:
             umask=record.umask,
             ascii=record.ascii,
             groups=record.groups,
-            storage_name=partial(self.storage_name, record),
+            storage_name=StorageNames(record, self._root_of),
         )
         return IAccount, account, _no_logout
 
-    def storage_name(self, record: AccountRecord, text: str) -> str | None:
-        """Return the storage's own name of a path of an account, such as that on the disk.
-
-        None for a storage without names, or one that is not open, and for a text that is no path,
-        such as that of a command that was refused for it. Nothing is looked up.
-        """
-        try:
-            path = VirtualPath.parse(text)
-        except BadPath:
-            return None
-        root, holder, below = record.root, record.name, 0
-        for mount in record.mounts:
-            at = VirtualPath.parse(mount.path)
-            if path.is_within(at) and len(at.parts) > below:
-                root, below = mount.storage, len(at.parts)
-                holder = f"{record.name}:{mount.path}"
+    def _root_of(self, root: str, holder: str) -> tuple[VirtualPath, IStorageSource | None]:
+        """Return where the files of a root are: the path in a source; None if that is not open."""
         home = _home(root)
-        source = self._source if home is not None else self._opened_for(root, holder)
-        named = INamedSource(source, None)
-        inside = VirtualPath(path.parts[below:]).below(home or ROOT)
-        return None if named is None else named.storage_name(inside)
+        return (ROOT, self._opened_for(root, holder)) if home is None else (home, self._source)
 
     async def quota_of(self, name: str, recount: bool = False) -> QuotaState | None:
         """Return what an account uses, and its quota; None without a record.

@@ -81,6 +81,7 @@ from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota_interfaces import IReplacing, ITreeUsage, TreeUsage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.storage.source_strings import (
+    IPathNamedSource,
     IStorageSourceFactory,
     parse_options,
     parse_switch,
@@ -125,6 +126,7 @@ __all__ = [
     "ILoginGate",
     "INamedSource",
     "IPartials",
+    "IPathNamedSource",
     "IReading",
     "IReplacing",
     "IRetractableWriting",

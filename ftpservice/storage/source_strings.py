@@ -1,4 +1,4 @@
-"""Schemes of storage strings: the interface of their factories, and parsers for arguments."""
+"""Sources by storage strings: their factories, those named by paths, parsers for arguments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from typing import Any, TypeVar
 
 from zope.interface import Attribute, Interface
 
-from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.storage.interfaces import INamedSource, IStorageSource
 
-__all__ = ["IStorageSourceFactory", "Value", "parse_options", "parse_switch", "split_fields"]
+__all__ = [
+    "IPathNamedSource",
+    "IStorageSourceFactory",
+    "Value",
+    "parse_options",
+    "parse_switch",
+    "split_fields",
+]
 
 Value = TypeVar("Value")
 
@@ -22,6 +29,10 @@ class IStorageSourceFactory(Interface):
 
     def build(argument: str, reactor: Any) -> IStorageSource:
         """Build from the part after the first colon; raises `ValueError` with a one-line reason."""
+
+
+class IPathNamedSource(INamedSource):
+    """A source whose names are paths: each is that of its directory, a slash and the last part."""
 
 
 def split_fields(argument: str) -> list[str]:

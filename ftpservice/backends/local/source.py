@@ -28,7 +28,8 @@ from ftpservice.concurrency.overflow_pool import OverflowPool
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import Exists
-from ftpservice.storage.interfaces import INamedSource, IStorage
+from ftpservice.storage.interfaces import IStorage
+from ftpservice.storage.source_strings import IPathNamedSource
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["LocalSource", "LocalStorage"]
@@ -38,7 +39,7 @@ log = Logger("ftpservice")
 SWEEP_INTERVAL_SECONDS = 3600.0
 
 
-@implementer(INamedSource)
+@implementer(IPathNamedSource)
 class LocalSource:
     """Serves the directory ``root``; raises `ValueError` or `OSError` with a one-line reason.
 
