@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftpservice.activity.journal.journal_place import JournalPlan, journal_database_url
-from ftpservice.activity.journal.journal_rows import RowMaker
+from ftpservice.activity.journal.journal_rows import row_of
 from ftpservice.events import (
     AccountChanged,
     AdminAction,
@@ -86,9 +86,9 @@ def transfer(when: float, user: str = "ann", size: int = 100, **other: Any) -> T
 
 
 def records_of(events: Sequence[Event], run: str = "run") -> list[str]:
-    """Return the records of events, as the spool has them."""
-    maker = RowMaker(run)
-    return [json.dumps(row) for row in map(maker.row_of, events) if row is not None]
+    """Return a record for each event, as earlier versions have written them into the spool."""
+    rows = (row_of(event, f"{run}-{number:09d}") for number, event in enumerate(events, 1))
+    return [json.dumps(row) for row in rows if row is not None]
 
 
 def plan(directory: Path | str, place: str = "", **values: Any) -> JournalPlan:

@@ -15,7 +15,7 @@ from ftpservice.activity.journal.spool import Spool
 
 __all__ = ["Delivered", "JournalDelivery", "JournalLimits"]
 
-ROWS_AT_ONCE = 2000
+RECORDS_AT_ONCE = 2000
 DOUBT_SECONDS = 86_400.0
 """How far the clock may be from the last row without doubt, and how long a doubt lasts."""
 
@@ -26,7 +26,7 @@ class Delivered:
 
     rows: int = 0
     damaged: int = 0
-    """Records of the spool that were skipped."""
+    """Rows of the spool that were skipped."""
     refused: int = 0
     """Rows that the database does not take."""
     deleted: int = 0
@@ -80,11 +80,11 @@ class JournalDelivery:
         """
         done = Delivered()
         ends = self._monotonic() + seconds
-        while (batch := self._spool.take(ROWS_AT_ONCE)) is not None:
+        while (batch := self._spool.take(RECORDS_AT_ONCE)) is not None:
             if batch.records:
                 done.refused += self.open().add(batch.records)
             self._spool.deliver(batch)
-            done.rows += len(batch.records)
+            done.rows += batch.rows
             done.damaged += batch.damaged
             if self._monotonic() >= ends:
                 break

@@ -29,6 +29,7 @@ from ftpservice.accounts.sql.database_url import DatabaseURL
 from ftpservice.accounts.sql.migration import upgrade
 from ftpservice.activity.journal.journal_rows import COLUMNS
 from ftpservice.activity.journal.journal_table import JOURNAL, JOURNAL_SCHEMA
+from ftpservice.activity.journal.row_texts import rows_of_record
 
 __all__ = ["JournalDatabase"]
 
@@ -83,7 +84,7 @@ class JournalDatabase:
         self._file = _identity(self._path)
 
     def add(self, records: Sequence[str]) -> int:
-        """Add rows, each a JSON array of the columns, unless their ids are there already.
+        """Add the rows of records, unless their ids are there already.
 
         Returns the number of those that the database refuses. Raises `StoreUnavailable`.
         """
@@ -95,6 +96,8 @@ class JournalDatabase:
                 raise
         else:
             return 0
+        if len(records) == 1:
+            records = rows_of_record(records[0])
         if len(records) == 1:
             return 1
         half = len(records) // 2

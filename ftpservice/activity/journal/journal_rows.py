@@ -7,9 +7,9 @@ and no byte that is not UTF-8; these are written as ``\xNN`` and a backslash as 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
-from itertools import count
 from typing import Any
 
 from ftpservice.events import (
@@ -39,9 +39,14 @@ from ftpservice.events import (
 __all__ = [
     "COLUMNS",
     "LOST",
-    "RowMaker",
+    "MAX_INTEGER",
+    "MAX_TEXT",
+    "MAX_TIME",
+    "VALUES",
     "event_values",
+    "lost_row",
     "original_text",
+    "row_of",
     "stored_text",
 ]
 
@@ -56,6 +61,10 @@ LOST = "lost"
 MAX_TEXT = 8192
 """Characters of a text; no path is longer."""
 MAX_INTEGER = 2**63 - 1
+MAX_TIME = 1e12
+"""Seconds: a time before this is rounded to a microsecond."""
+DIGITS = {"seconds": 6, "rate": 3}
+"""Decimal places."""
 UNSTORABLE = re.compile("[\\\\\0\ud800-\udfff]")
 ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2}|u[0-9a-f]{4})")
 BYTE_SURROGATES = range(0xDC80, 0xDD00)
@@ -248,29 +257,25 @@ def event_values(event: Event) -> dict[str, Any] | None:
     return row
 
 
-class RowMaker:
-    """Makes rows, each with an id of its own; ``run`` is unique among all runs and machines."""
+def row_of(event: Event, row_id: str) -> Row | None:
+    """Return the row of an event; None for one that the journal does not keep."""
+    row = event_values(event)
+    if row is None:
+        return None
+    row["id"] = row_id
+    for name, digits in DIGITS.items():
+        value = row[name]
+        if isinstance(value, float) and math.isfinite(value):
+            row[name] = round(value, digits)
+    if 0 <= row["at"] < MAX_TIME:
+        row["at"] = int(row["at"] * 1e6 + 0.5) / 1e6
+    return [_storable(value) for value in row.values()]
 
-    def __init__(self, run: str) -> None:
-        self._run = run
-        self._numbers = count(1)
 
-    def row_of(self, event: Event) -> Row | None:
-        """Return the row of an event; None for one that the journal does not keep."""
-        row = event_values(event)
-        if row is None:
-            return None
-        row["id"] = self._next_id()
-        return [_storable(value) for value in row.values()]
-
-    def lost_row(self, when: float, events: int, reason: str) -> Row:
-        """Return the row that counts events which have none."""
-        row = DEFAULTS | {"id": self._next_id(), "at": when, "kind": LOST}
-        row |= {"events": events, "detail": reason}
-        return [_storable(value) for value in row.values()]
-
-    def _next_id(self) -> str:
-        return f"{self._run}-{next(self._numbers):09d}"
+def lost_row(row_id: str, when: float, events: int, reason: str) -> Row:
+    """Return the row that counts events which have none."""
+    row = DEFAULTS | {"id": row_id, "at": when, "kind": LOST, "events": events, "detail": reason}
+    return [_storable(value) for value in row.values()]
 
 
 def _storable(value: Any) -> Any:

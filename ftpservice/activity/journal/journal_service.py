@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from ftpservice.activity.journal.delivery import Delivered, JournalDelivery, JournalLimits
 from ftpservice.activity.journal.delivery_schedule import DeliverySchedule
 from ftpservice.activity.journal.journal_place import JournalPlan
+from ftpservice.activity.journal.journal_rows import VALUES
 from ftpservice.activity.journal.journal_writer import JournalWriter
 from ftpservice.activity.journal.spool import Spool
 from ftpservice.activity.journal.spool_lock import lock_spool
@@ -65,6 +66,9 @@ class JournalStatus:
 
 class JournalService(Service):
     """A subscriber; ``database`` makes a `JournalDatabase` (blocks)."""
+
+    kinds: tuple[type[Event], ...] = tuple(VALUES)
+    """The events to subscribe to."""
 
     def __init__(
         self,

@@ -6,28 +6,28 @@ flood does not displace what happened before it.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.logger import Logger
 
-from ftpservice.activity.journal.journal_rows import RowMaker
+from ftpservice.activity.journal.row_texts import RowTexts, joined_rows
 from ftpservice.activity.journal.spool import Spool, SpoolFull
-from ftpservice.events import CommandRefused, Event, HandshakeFailed, Refused, UploadRefused
+from ftpservice.events import CommandRefused, Event, HandshakeFailed, Refused
 
 __all__ = ["JournalWriter"]
 
 log = Logger("ftpservice.journal")
 
 MAX_PENDING = 20_000
-"""Records in memory that the spool does not take at the moment."""
+"""Rows in memory that the spool does not take at the moment."""
 MAX_REFUSALS_PER_SECOND = 200
-RECORDS_AT_ONCE = 500
-REFUSALS = (CommandRefused, HandshakeFailed, Refused)
+ROWS_AT_ONCE = 500
+ROWS_PER_RECORD = 50
+"""So many are lost by a damaged record."""
+REFUSALS = frozenset((CommandRefused, HandshakeFailed, Refused))
 FLOOD_REASON = f"more than {MAX_REFUSALS_PER_SECOND} refusals in a second"
 NO_ROOM_REASON = "the spool did not take them"
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class JournalWriter:
@@ -35,7 +35,7 @@ class JournalWriter:
 
     def __init__(self, spool: Spool, run: str, seconds: Callable[[], float]) -> None:
         self.spool = spool
-        self._rows = RowMaker(run)
+        self._rows = RowTexts(run)
         self._seconds = seconds
         self._pending: list[str] = []
         self._lost: Counter[str] = Counter()
@@ -49,24 +49,25 @@ class JournalWriter:
         """Append the rows of events; ``unqueued`` others were dropped before."""
         if unqueued:
             self._count_lost("too many events at once", unqueued)
-        made = (self._record_of(event) for event in events if self._allows(event))
-        records = [record for record in made if record is not None]
+        rows, text_of = [], self._rows.text_of
+        for event in events:
+            if type(event) in REFUSALS and not self._allows(event):
+                continue
+            try:
+                text = text_of(event)
+            except Exception:  # noqa: BLE001 - the other events must get their rows
+                kind = type(event).__name__
+                log.failure("the journal has no row for an event of {kind}", kind=kind)
+                self._count_lost("no row can be made of them", 1)
+                continue
+            if text is not None:
+                rows.append(text)
         room = MAX_PENDING - len(self._pending)
-        if len(records) > room:
-            self._count_lost(NO_ROOM_REASON, len(records) - room)
-            records = records[:room]
-        self._pending += records
+        if len(rows) > room:
+            self._count_lost(NO_ROOM_REASON, len(rows) - room)
+            rows = rows[:room]
+        self._pending += rows
         self._append()
-
-    def _record_of(self, event: Event) -> str | None:
-        """Return the record of an event; one that cannot be made is counted, and logged."""
-        try:
-            row = self._rows.row_of(event)
-            return None if row is None else _encode(row)
-        except Exception:  # noqa: BLE001 - the other events must get their rows
-            log.failure("the journal has no row for an event of {kind}", kind=type(event).__name__)
-            self._count_lost("no row can be made of them", 1)
-            return None
 
     def count_damaged(self, damaged: int, refused: int) -> None:
         """Count records of the spool that could not be delivered."""
@@ -78,12 +79,11 @@ class JournalWriter:
     def _append(self) -> None:
         try:
             while self._pending:
-                self.spool.append(self._pending[:RECORDS_AT_ONCE])
-                del self._pending[:RECORDS_AT_ONCE]
+                self.spool.append(_records(self._pending[:ROWS_AT_ONCE]))
+                del self._pending[:ROWS_AT_ONCE]
             if self._lost:
                 now, lost = self._seconds(), self._lost.items()
-                rows = [self._rows.lost_row(now, count, reason) for reason, count in lost]
-                self.spool.append([_encode(row) for row in rows])
+                self.spool.append([self._rows.lost(now, count, reason) for reason, count in lost])
                 self._lost.clear()
         except (OSError, SpoolFull) as error:
             self.problem = getattr(error, "strerror", None) or str(error)
@@ -95,9 +95,7 @@ class JournalWriter:
         self.lost += count
 
     def _allows(self, event: Event) -> bool:
-        """Return whether an event gets a row; counts it otherwise."""
-        if not isinstance(event, REFUSALS) or isinstance(event, UploadRefused):
-            return True
+        """Return whether a refusal gets a row; counts it otherwise."""
         second = int(event.when)
         if second != self._second:
             self._second, self._refusals = second, 0
@@ -114,5 +112,10 @@ class JournalWriter:
 
     @property
     def pending(self) -> int:
-        """Records that the spool has not taken."""
+        """Rows that the spool has not taken."""
         return len(self._pending)
+
+
+def _records(rows: Sequence[str]) -> list[str]:
+    starts = range(0, len(rows), ROWS_PER_RECORD)
+    return [joined_rows(rows[start : start + ROWS_PER_RECORD]) for start in starts]

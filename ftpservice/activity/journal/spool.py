@@ -1,13 +1,15 @@
 """A bounded queue of records on the disk, which survives the end of the process.
 
 - A record is a line: the CRC-32 of its text in eight hex digits, a space, the text (no line end).
+  It has one row, or several with `ROW_SEPARATOR` between them.
 - Records are appended to the last of several files (segments). What has been delivered is
   remembered in memory; a segment is removed when all of it was delivered. So after a kill the
   records of a segment may be delivered again, and whoever takes them has to know their ids.
 - A record that was written when the process ended is in the page cache of the kernel, and survives
   a kill of the process. ``is_durable`` syncs every batch, so that it survives a loss of power, too;
   without it the kernel writes within about 30 s, and a segment is synced at its end.
-- A damaged record (a torn line at the end of a segment, a flipped bit) is skipped and counted.
+- A damaged record (a torn line at the end of a segment, a flipped bit) is skipped, and its rows
+  are counted, as far as they can be seen.
 
 One thread appends, another one takes; `lock` protects what both use, never while the disk works.
 """
@@ -23,7 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-__all__ = ["Spool", "SpoolBatch", "SpoolFull"]
+__all__ = ["ROW_SEPARATOR", "Spool", "SpoolBatch", "SpoolFull"]
+
+ROW_SEPARATOR = ",\t"
+"""Between two rows of a record, which are JSON: there is no tab within them."""
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 READ_BYTES = 1024 * 1024
@@ -54,10 +59,15 @@ class SpoolBatch:
 
     records: Sequence[str]
     damaged: int
-    """Records that were skipped."""
+    """Rows of the records that were skipped."""
     segment: SpoolSegment
     end: int
     """The position after the last of them."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows in the records."""
+        return sum(record.count(ROW_SEPARATOR) + 1 for record in self.records)
 
 
 class Spool:
@@ -177,7 +187,7 @@ class Spool:
             if batch.end > begin:
                 return batch
             # A torn line at the end of a segment: it is skipped alone.
-            return SpoolBatch((), 1, segment, begin + len(data) if data else end)
+            return SpoolBatch((), _rows(data), segment, begin + len(data) if data else end)
 
     def deliver(self, batch: SpoolBatch) -> None:
         """Forget the records of a batch (blocks): they were delivered."""
@@ -210,13 +220,17 @@ def _batch(segment: SpoolSegment, begin: int, data: bytes, most: int) -> SpoolBa
     """Return the complete lines at the start of ``data``."""
     records: list[str] = []
     damaged, end = 0, begin
-    for line in data.split(b"\n")[:-1]:
-        if len(records) + damaged >= most:
-            break
+    for line in data.split(b"\n", most)[:most]:
+        if end + len(line) >= begin + len(data):
+            break  # it has no end
         end += len(line) + 1
         text = line[CRC_DIGITS + 1 :]
         if line[: CRC_DIGITS + 1] == b"%08x " % zlib.crc32(text):
             records.append(text.decode())
         else:
-            damaged += 1
+            damaged += _rows(line)
     return SpoolBatch(records, damaged, segment, end)
+
+
+def _rows(line: bytes) -> int:
+    return line.count(ROW_SEPARATOR.encode()) + 1

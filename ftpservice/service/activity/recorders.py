@@ -59,7 +59,7 @@ def build_recorders(settings: ServiceSettings, bans: BanList, reactor: Any) -> R
     events.subscribe(bans.count_failure, LoginFailed)
     bans.publish = events.publish
     if journal is not None:
-        events.subscribe(journal)
+        events.subscribe(journal, *journal.kinds)
     reports = ServiceReport(report, journal, reactor, time.time)
     sink = EventSink(events, reports.lines)
     return Recorders(sink, event_log, report, journal, reports)

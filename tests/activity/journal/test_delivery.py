@@ -5,6 +5,7 @@ from twisted.internet.task import Clock
 
 from ftpservice.activity.journal.delivery import JournalDelivery, JournalLimits
 from ftpservice.activity.journal.journal_database import JournalDatabase
+from ftpservice.activity.journal.row_texts import joined_rows
 from ftpservice.activity.journal.spool import Spool
 from tests.support.journal_cases import plan, records_of, transfer
 
@@ -65,6 +66,14 @@ def test_damaged_and_impossible_records_do_not_stop_the_others(tmp_path):
     done = world.add(NOW)
     assert (done.rows, done.refused, world.times()) == (3, 2, [NOW])
     assert not world.delivery.has_rows
+
+
+def test_the_rows_of_a_record_are_counted_one_by_one(tmp_path):
+    world = World(tmp_path, JournalLimits())
+    rows = records_of([transfer(NOW + number) for number in range(5)])
+    world.spool.append([joined_rows([*rows[:2], "[]", *rows[2:4]]), rows[4]])
+    done = world.delivery.deliver(60.0)
+    assert (done.rows, done.refused, len(world.times())) == (6, 1, 5)
 
 
 def test_rows_that_are_too_old_go(tmp_path):

@@ -11,6 +11,7 @@ from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA
 from ftpservice.activity.journal.journal_database import JournalDatabase
 from ftpservice.activity.journal.journal_rows import COLUMNS
 from ftpservice.activity.journal.journal_table import JOURNAL_SCHEMA
+from ftpservice.activity.journal.row_texts import RowTexts, joined_rows
 from tests.support.journal_cases import HOSTILE, every_event, plan, records_of, transfer
 
 
@@ -56,6 +57,23 @@ def test_a_row_that_the_database_refuses_does_not_stop_the_others(database):
     records[3] = '["bad", "no time"]'
     assert database.add(records) == 1
     assert len(rows(database)) == 6
+
+
+def test_records_of_many_rows_are_kept_as_those_of_one(database):
+    """As after an upgrade: the spool has records of an earlier version first."""
+    old, maker = records_of(every_event(HOSTILE), "old"), RowTexts("run")
+    texts = [maker.text_of(event) for event in [*every_event("x"), *every_event(HOSTILE)]]
+    new = [text for text in texts if text is not None]
+    assert database.add([*old, joined_rows(new[:9]), joined_rows(new[9:])]) == 0
+    assert rows(database) == [json.loads(record) for record in (*old, *new)]
+
+
+def test_a_row_that_the_database_refuses_stops_no_other_of_its_record(database):
+    maker = RowTexts("run")
+    texts = [maker.text_of(transfer(float(number))) for number in range(10)]
+    texts[3], texts[7] = '["bad", "no time"]', '["worse"]'
+    assert database.add([joined_rows(texts[:9]), texts[9]]) == 2
+    assert [row[1] for row in rows(database)] == [0.0, 1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 9.0]
 
 
 def test_a_journal_that_is_too_large_loses_its_oldest_rows(database, monkeypatch):

@@ -10,16 +10,17 @@ from ftpservice.activity.journal.journal_rows import (
     COLUMNS,
     LOST,
     MAX_TEXT,
-    RowMaker,
+    lost_row,
     original_text,
+    row_of,
     stored_text,
 )
 from ftpservice.events import TransferStarted
 from tests.support.journal_cases import HOSTILE, every_event
 
 
-def row_of(event, maker=None):
-    row = (maker or RowMaker("run")).row_of(event)
+def values_of(event):
+    row = row_of(event, "run-1")
     return None if row is None else dict(zip(COLUMNS, row, strict=True))
 
 
@@ -41,7 +42,7 @@ def test_a_hostile_text_comes_back_as_it_was(text):
 
 @pytest.mark.parametrize("event", every_event(HOSTILE), ids=lambda event: type(event).__name__)
 def test_an_event_becomes_one_row_that_every_database_takes(event):
-    row = row_of(event)
+    row = values_of(event)
     if isinstance(event, TransferStarted):
         assert row is None
         return
@@ -59,7 +60,7 @@ def test_an_event_becomes_one_row_that_every_database_takes(event):
 
 def test_a_transfer_has_everything_that_is_known_of_it():
     (event,) = (e for e in every_event("/x") if type(e).__name__ == "TransferEnded")
-    row = row_of(event)
+    row = values_of(event)
     wanted = {
         "kind": "transfer",
         "action": "upload",
@@ -78,9 +79,8 @@ def test_a_transfer_has_everything_that_is_known_of_it():
     assert {name: row[name] for name in wanted} == wanted
 
 
-def test_each_row_has_an_id_of_its_own():
-    maker = RowMaker("run")
-    ids = [row_of(event, maker)["id"] for event in every_event() if row_of(event) is not None]
-    lost = maker.lost_row(1.0, 5, "why")
-    assert len({*ids, lost[0]}) == len(ids) + 1
-    assert lost[2:5] == [LOST, 0, 5]
+def test_a_row_that_counts_lost_events_says_why():
+    row = lost_row("run-1", 1.0, 5, HOSTILE)
+    found = dict(zip(COLUMNS, row, strict=True))
+    assert row[:5] == ["run-1", 1.0, LOST, 0, 5]
+    assert original_text(found["detail"]) == HOSTILE

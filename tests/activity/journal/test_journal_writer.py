@@ -6,7 +6,12 @@ import os
 
 from ftpservice.activity.journal import journal_writer
 from ftpservice.activity.journal.journal_rows import COLUMNS, LOST
-from ftpservice.activity.journal.journal_writer import MAX_REFUSALS_PER_SECOND, JournalWriter
+from ftpservice.activity.journal.journal_writer import (
+    MAX_REFUSALS_PER_SECOND,
+    ROWS_PER_RECORD,
+    JournalWriter,
+)
+from ftpservice.activity.journal.row_texts import rows_of_record
 from ftpservice.activity.journal.spool import Spool
 from ftpservice.events import CommandRefused, SessionInfo, UploadRefused
 from tests.support.journal_cases import every_event, transfer
@@ -22,7 +27,8 @@ def rows(path):
     found = []
     spool = Spool(path, 10_000_000)
     while (batch := spool.take(100)) is not None:
-        found += [dict(zip(COLUMNS, json.loads(one), strict=True)) for one in batch.records]
+        texts = [row for record in batch.records for row in rows_of_record(record)]
+        found += [dict(zip(COLUMNS, json.loads(one), strict=True)) for one in texts]
         spool.deliver(batch)
     return found
 
@@ -36,6 +42,16 @@ def test_every_event_has_its_row(tmp_path):
     made.write(every_event())
     assert len(rows(tmp_path)) == len(every_event()) - 1  # the start of a transfer has none
     assert (made.lost, made.problem, made.pending) == (0, "", 0)
+
+
+def test_many_rows_have_few_records(tmp_path):
+    made = writer(tmp_path)
+    made.write([transfer(1.0)] * 1234)
+    made.write([transfer(2.0)])
+    records = made.spool.take(100).records
+    counts = [len(rows_of_record(record)) for record in records]
+    assert counts == [ROWS_PER_RECORD] * (1234 // ROWS_PER_RECORD) + [1234 % ROWS_PER_RECORD, 1]
+    assert len({row["id"] for row in rows(tmp_path)}) == 1235
 
 
 def test_an_event_without_a_row_is_counted_and_the_others_get_theirs(tmp_path):

@@ -80,6 +80,20 @@ def test_a_flipped_bit_costs_its_record_only(tmp_path):
     assert (records, damaged) == ([f"record {number}" for number in (0, 1, 3, 4)], 1)
 
 
+def test_a_damaged_record_is_counted_by_its_rows(tmp_path):
+    spool = Spool(tmp_path, MANY)
+    spool.append(["[1],\t[2],\t[3]", "[4],\t[5]", "[6],\t[7]"])
+    (file,) = files(tmp_path)
+    content = bytearray(file.read_bytes())
+    content[content.index(b"[2]") + 1] ^= 4
+    file.write_bytes(content[: content.index(b"[7]") + 1])
+    again = Spool(tmp_path, MANY)
+    batch = again.take(9)
+    assert (batch.records, batch.rows, batch.damaged) == (["[4],\t[5]"], 2, 3)
+    again.deliver(batch)
+    assert all_of(again) == ([], 2)
+
+
 @pytest.mark.parametrize(
     "content", [b"\n", b"\n\n\n", b"\0" * 5000, b"\xff\n\xfe", b"x" * 3_000_000]
 )
