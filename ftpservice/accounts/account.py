@@ -22,7 +22,8 @@ __all__ = [
     "ICertificateCredentials",
     "IPeerCredentials",
     "PeerCredentials",
-    "StorageNames",
+    "RootOf",
+    "storage_name",
 ]
 
 
@@ -119,59 +120,43 @@ class CertificateCredentials:
     certificate_names: frozenset[str]
 
 
-class StorageNames:
-    """Returns the storage's own name of a path of an account; nothing is looked up.
+RootOf = Callable[[str, str], tuple[VirtualPath, IStorageSource | None]]
+"""Takes a root of a record, and who holds it; returns where that is.
 
-    ``root_of`` takes a root of the record and who holds it; it returns the path below the root of
-    a source, and the source, which is None while it is not open. Can be called in any thread.
+That is a path below the root of a source, and the source: None while it is not open.
+"""
+
+
+def storage_name(record: AccountRecord, root_of: RootOf, known: list[str], text: str) -> str | None:
+    """Return the storage's own name of a path of an account, such as that on the disk.
+
+    None for a storage without names, or one that is not open, and for a text that is no path, such
+    as that of a command that was refused for it. Nothing is looked up, in any thread. ``known`` is
+    a list of the account's own: what all names begin with, once that is known.
     """
-
-    __slots__ = ("_beginning", "_record", "_root_of")
-
-    def __init__(
-        self,
-        record: AccountRecord,
-        root_of: Callable[[str, str], tuple[VirtualPath, IStorageSource | None]],
-    ) -> None:
-        self._record = record
-        self._root_of = root_of
-        self._beginning: str | None = None
-        """What all names begin with, if the rest of each is its path; None: not known."""
-
-    def __call__(self, text: str) -> str | None:
-        """Return the name.
-
-        None for a storage without names, or one that is not open, and for a text that is no path,
-        such as that of a command that was refused for it.
-        """
-        beginning = self._beginning
-        if (
-            beginning is not None
-            and text[:1] == "/"
-            and text[-1] != "/"
-            and "//" not in text
-            and "/." not in text
-            and text.isprintable()
-        ):
-            return beginning + text
-        return self._parsed(text)
-
-    def _parsed(self, text: str) -> str | None:
-        try:
-            path = VirtualPath.parse(text)
-        except BadPath:
-            return None
-        record = self._record
-        root, holder, below = record.root, record.name, 0
-        for mount in record.mounts:
-            at = VirtualPath.parse(mount.path)
-            if path.is_within(at) and len(at.parts) > below:
-                root, below = mount.storage, len(at.parts)
-                holder = f"{record.name}:{mount.path}"
-        home, source = self._root_of(root, holder)
-        named = INamedSource(source, None)
-        if named is None:
-            return None
-        if not record.mounts and IPathNamedSource.providedBy(named):
-            self._beginning = named.storage_name(home).rstrip("/")
-        return named.storage_name(VirtualPath(path.parts[below:]).below(home))
+    if (
+        known
+        and text[:1] == "/"
+        and text[-1] != "/"
+        and "//" not in text
+        and "/." not in text
+        and text.isprintable()
+    ):
+        return known[0] + text
+    try:
+        path = VirtualPath.parse(text)
+    except BadPath:
+        return None
+    root, holder, below = record.root, record.name, 0
+    for mount in record.mounts:
+        at = VirtualPath.parse(mount.path)
+        if path.is_within(at) and len(at.parts) > below:
+            root, below = mount.storage, len(at.parts)
+            holder = f"{record.name}:{mount.path}"
+    home, source = root_of(root, holder)
+    named = INamedSource(source, None)
+    if named is None:
+        return None
+    if not record.mounts and IPathNamedSource.providedBy(named):
+        known[:] = [named.storage_name(home).rstrip("/")]
+    return named.storage_name(VirtualPath(path.parts[below:]).below(home))

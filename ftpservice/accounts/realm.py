@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from twisted.cred.portal import IRealm
@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
-from ftpservice.accounts.account import Account, IAccount, StorageNames
+from ftpservice.accounts.account import Account, IAccount, storage_name
 from ftpservice.accounts.account_record import (
     AccountRecord,
     IAccountRecords,
@@ -188,7 +188,7 @@ class Realm:
         restricted = RestrictedStorage(storage, rights)
         record = AccountRecord(ANONYMOUS_NAME, "", str(self._anonymous), rights=rights)
         account = Account(ANONYMOUS_NAME, restricted, rights, anonymous=True)
-        named = replace(account, storage_name=StorageNames(record, self._root_of))
+        named = replace(account, storage_name=partial(storage_name, record, self._root_of, []))
         return IAccount, named, _no_logout
 
     async def _avatar(self, avatar_id: bytes | str, mind: object) -> Avatar:
@@ -204,7 +204,7 @@ class Realm:
             self.with_retention[record.name] = record
         gates: AccountGates | None = None
         if self.gates is not None:
-            named = StorageNames(record, self._root_of)
+            named = partial(storage_name, record, self._root_of, [])
             gates = self.gates.of(GatedAccount(record.name, record.groups, mind, named))
             await _pass_gates(gates)
         opened = self._mounted if record.mounts else self._plain
@@ -224,7 +224,7 @@ class Realm:
             umask=record.umask,
             ascii=record.ascii,
             groups=record.groups,
-            storage_name=StorageNames(record, self._root_of),
+            storage_name=partial(storage_name, record, self._root_of, []),
         )
         return IAccount, account, _no_logout
 

@@ -1,6 +1,7 @@
 """Accounts and credentials are what their interfaces say."""
 
 import os
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from ftpservice.accounts.account import (
     IAccount,
     IPeerCredentials,
     PeerCredentials,
-    StorageNames,
+    storage_name,
 )
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.backends.local.source import LocalSource
@@ -62,7 +63,7 @@ def test_credentials_with_a_peer_do_wherever_a_name_and_password_do():
 @given(st.sampled_from(["/", "/usr"]), st.lists(PIECES, max_size=8).map("".join))
 def test_a_name_is_the_same_whether_it_is_looked_up_or_put_together(root, text):
     disk = Disk(root)
-    names = StorageNames(RECORD, disk.root_of)
+    names = partial(storage_name, RECORD, disk.root_of, [])
     first = names(text)
     names("/a")
     assert names(text) == first
@@ -75,14 +76,14 @@ def test_a_name_is_the_same_whether_it_is_looked_up_or_put_together(root, text):
 
 def test_a_storage_is_asked_once(tmp_path):
     disk = Disk(str(tmp_path))
-    names = StorageNames(RECORD, disk.root_of)
+    names = partial(storage_name, RECORD, disk.root_of, [])
     assert [names(f"/{n}") for n in range(3)] == [f"{tmp_path}/home/{n}" for n in range(3)]
     assert disk.asked == 1
 
 
 def test_a_storage_that_is_not_open_has_no_names_until_it_is(tmp_path):
     disk = Disk(str(tmp_path))
-    disk.is_open, names = False, StorageNames(RECORD, disk.root_of)
+    disk.is_open, names = False, partial(storage_name, RECORD, disk.root_of, [])
     assert names("/a") is None
     disk.is_open = True
     assert names("/a") == names("/a") == f"{tmp_path}/home/a"
@@ -94,7 +95,7 @@ def test_names_that_are_no_paths_come_from_the_storage():
         def storage_name(self, path):
             return f"book {len(path.parts)}"
 
-    names = StorageNames(RECORD, lambda _root, _holder: (ROOT, Shelf()))
+    names = partial(storage_name, RECORD, lambda _root, _holder: (ROOT, Shelf()), [])
     assert [names("/a"), names("/a/b")] == ["book 1", "book 2"]
 
 
@@ -105,7 +106,7 @@ def test_each_mount_has_names_of_its_own(tmp_path):
     mount = parse_mount(f"/m={into}")
     record = AccountRecord("ann", "", own, mounts=(mount,))
     sources = {text: LocalSource(text[6:], Clock(), InlineRunner()) for text in (own, into)}
-    names = StorageNames(record, lambda root, _holder: (ROOT, sources[root]))
+    names = partial(storage_name, record, lambda root, _holder: (ROOT, sources[root]), [])
     for _ in range(2):
         assert names("/m/a") == f"{tmp_path}/in/a"
         assert names("/ma") == f"{tmp_path}/own/ma"
