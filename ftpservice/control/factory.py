@@ -15,7 +15,6 @@ from twisted.protocols import ftp
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.defence.bans import BanList
-from ftpservice.accounts.defence.login_attempts import LoginAttempts
 from ftpservice.accounts.defence.networks import address_group
 from ftpservice.accounts.portal_checkers import with_text_names
 from ftpservice.concurrency.batched_checks import BatchedChecks
@@ -30,12 +29,10 @@ from ftpservice.net.tls.server import ServerTLS
 from ftpservice.session.context import SessionContext, SessionPeer, TransferParameters
 from ftpservice.session.error_replies import log
 from ftpservice.session.registry import ManagedSession
-from ftpservice.session.resume_offers import ResumeOffers
 from ftpservice.session.services import EventSink, Services
-from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.settings import SessionSettings
+from ftpservice.session.shared.shared_state import ISharedState, LocalState
 from ftpservice.session.upload_digests import UploadDigests
-from ftpservice.stream.rate_limit import SharedRateLimiters
 
 __all__ = ["FTPFactory"]
 
@@ -76,7 +73,7 @@ class FTPFactory(ftp.FTPFactory):
         portal: Portal,
         reactor: Any,
         settings: SessionSettings | None = None,
-        attempts: LoginAttempts | None = None,
+        shared_state: ISharedState | None = None,
         event_sink: EventSink | None = None,
     ) -> None:
         if settings is not None and not isinstance(settings, SessionSettings):
@@ -87,9 +84,10 @@ class FTPFactory(ftp.FTPFactory):
         self._settings = settings or SessionSettings()
         if settings is not None:
             self._adopt(settings)
-        self._attempts = attempts or LoginAttempts(reactor)
+        self.shared_state = LocalState(reactor) if shared_state is None else shared_state
+        """What sessions count together with those of other processes."""
         self._numbers: Iterator[int] = itertools.count(1)
-        self._limits = SessionLimits()
+        self._limits = self.shared_state.session_limits
         self._services: Services | None = None
         self.session_refusal: str | None = None
         """Why new sessions are refused; None if they are accepted."""
@@ -137,7 +135,7 @@ class FTPFactory(ftp.FTPFactory):
     def services(self) -> Services:
         """Return what the sessions share; created for the first session."""
         if self._services is None:
-            settings, reactor = self._current_settings(), self.reactor
+            settings, reactor, shared = self._current_settings(), self.reactor, self.shared_state
             digests = settings.upload_digest
             pool = BlockingPool(reactor, "digest", threads=4) if digests else None
             self._services = Services(
@@ -146,12 +144,13 @@ class FTPFactory(ftp.FTPFactory):
                 time.time,
                 settings,
                 self.event_sink,
-                self._attempts,
+                shared.login_attempts,
                 self._limits,
-                SharedRateLimiters(self.reactor),
+                shared.rate_limiters,
                 UploadDigests(settings.upload_digest, pool),
                 TimeBudget(self.reactor, self.reactor.seconds, COMMAND_SECONDS_PER_TURN),
-                ResumeOffers(self.reactor.seconds),
+                shared.resume_offers,
+                shared.uploads,
                 user_anonymous=self.userAnonymous,
                 tls=self.tls,
             )

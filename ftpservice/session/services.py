@@ -63,7 +63,7 @@ class Services:
     """The time budget that commands are charged to."""
     resume_offers: ResumeOffers
     """Which sessions may resume an interrupted upload by its SIZE."""
-    uploads: ActiveUploads = field(default_factory=ActiveUploads)
+    uploads: ActiveUploads
     """The uploads under way."""
     user_anonymous: str = "anonymous"
     tls: ServerTLS | None = None

@@ -124,9 +124,7 @@ def test_racing_processes_take_exactly_the_limit_every_time(table: SharedTable) 
     with ExitStack() as stack:
         racers = [stack.enter_context(TableProcess(table, RACE)) for _ in range(4)]
         for racer in racers:
-            assert racer.process.stdin is not None
-            racer.process.stdin.write(f"key {limit} 5 {rounds} {len(racers)}\n")
-            racer.process.stdin.flush()
+            racer.tell(f"key {limit} 5 {rounds} {len(racers)}")
         taken = [json.loads(racer.line()) for racer in racers]
         assert [sum(won) for won in zip(*taken, strict=True)] == [limit] * rounds
         assert [total(table, b"key-%d" % number) for number in range(rounds)] == [limit] * rounds

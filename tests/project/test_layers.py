@@ -40,6 +40,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"accounts.sql"},
         {"data"},
         {"session"},
+        {"session.shared"},
         {"commands"},
         {"control", "simple"},
         {"activity.logs"},

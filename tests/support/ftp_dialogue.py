@@ -22,6 +22,7 @@ from ftpservice.control.protocol import ControlProtocol
 from ftpservice.events import Event, EventStream
 from ftpservice.session.services import EventSink
 from ftpservice.session.settings import SessionSettings
+from ftpservice.session.shared.shared_state import ISharedState, LocalState
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.rights import PRESETS, Right
 
@@ -135,10 +136,13 @@ class FTPDialogue:
         self.events: list[Event] = []
         stream = EventStream(lambda error, event: self.events.append(event))
         stream.subscribe(self.events.append)
-        self.factory = FTPFactory(
-            portal, self.reactor, settings, event_sink=EventSink(stream, report)
-        )
+        state, sink = self.shared_state(self.reactor), EventSink(stream, report)
+        self.factory = FTPFactory(portal, self.reactor, settings, state, sink)
         self.protocol, self.transport = self.connect(host)
+
+    def shared_state(self, clock: Any) -> ISharedState:
+        """Return what the sessions count together."""
+        return LocalState(clock)
 
     def connect(self, host: str = "127.0.0.1") -> tuple[ControlProtocol, DialogueTransport]:
         """Open another session."""

@@ -50,6 +50,12 @@ class TableProcess:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
+    def tell(self, line: str) -> None:
+        """Send a line to the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
     def kill(self) -> None:
         """Kill the process (SIGKILL), and wait for its end."""
         self.process.kill()

@@ -10,12 +10,16 @@ attempts are admitted one at a time, with a growing gap; a few wait, the rest ar
 - A success makes up for one failure, and for a limited number of them in a time: an attacker's
   own account does not help to guess at others for ever.
 - Memory is bounded: the addresses that were seen longest ago are forgotten first.
+
+`AddressAttempts` has what is counted of an address, and changes it as a whole: `TableAttempts` does
+so for several processes. The queue, which `LoginAttempts` has, is of one process.
 """
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -25,6 +29,8 @@ from ftpservice.accounts.defence.networks import address_group
 __all__ = [
     "FAILURE_ALLOWANCE",
     "MAX_FAILURES_PER_SESSION",
+    "POLL_SECONDS",
+    "AddressAttempts",
     "LoginAttempts",
     "TooManyAttempts",
     "delay_after",
@@ -53,6 +59,8 @@ FORGIVEN_PER_SUCCESS = 1.0
 MAX_FORGIVEN = 5.0
 """Failures that successes make up for, within ``RECOVERY_SECONDS``."""
 MAX_ADDRESSES = 10_000
+POLL_SECONDS = 0.1
+"""Time between two looks for the outcomes of attempts in another process."""
 
 
 class TooManyAttempts(Exception):
@@ -70,10 +78,19 @@ class AddressAttempts:
     """The attempts of one address. ``failures`` and ``forgiven`` drain linearly over time."""
 
     __slots__ = (
-        "failures", "forgiven", "in_progress", "is_advancing", "last", "timer", "updated", "waiting"
-    )  # fmt: skip
+        "failures",
+        "forgiven",
+        "in_progress",
+        "is_advancing",
+        "key",
+        "last",
+        "timer",
+        "updated",
+        "waiting",
+    )
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, key: str, now: float) -> None:
+        self.key = key
         self.failures = self.forgiven = 0.0
         self.updated = now
         """When ``failures`` and ``forgiven`` were last drained."""
@@ -97,19 +114,79 @@ class AddressAttempts:
         """Whether the allowance is used up."""
         return self.failures > FAILURE_ALLOWANCE - 1
 
-    def seconds_to_wait(self, now: float) -> float:
-        """Return the seconds until the next attempt can be admitted, if nothing else happens."""
-        self.drain(now)
+    def expire(self, now: float) -> None:
+        """Stop counting attempts that have been without an outcome for too long."""
         in_progress = self.in_progress
         while in_progress and in_progress[0] + OUTCOME_TIMEOUT_SECONDS <= now:
             in_progress.popleft()
+
+    def try_admit(self, now: float, elsewhere: int = 0) -> float:
+        """Admit an attempt and return 0, or return the seconds until one can be admitted.
+
+        ``elsewhere`` is the number of those in progress in other processes.
+        """
+        self.drain(now)
+        in_progress = self.in_progress
+        if in_progress:
+            self.expire(now)
         outcome = in_progress[0] + OUTCOME_TIMEOUT_SECONDS - now if in_progress else 0.0
+        if elsewhere:
+            outcome = POLL_SECONDS
         if self.failures <= FAILURE_ALLOWANCE - 1:
-            is_full = self.failures + len(in_progress) > FAILURE_ALLOWANCE - 1
-            return outcome if is_full else 0.0
-        excess = min(32, int(self.failures - FAILURE_ALLOWANCE + 1))
-        gap = min(MAX_GAP_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** (1 + excess))
-        return max(outcome, self.last + gap - now, 0.0)
+            is_full = self.failures + len(in_progress) + elsewhere > FAILURE_ALLOWANCE - 1
+            seconds = outcome if is_full else 0.0
+        else:
+            excess = min(32, int(self.failures - FAILURE_ALLOWANCE + 1))
+            gap = min(MAX_GAP_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** (1 + excess))
+            seconds = max(outcome, self.last + gap - now)
+        if seconds > 0.0:
+            return seconds
+        in_progress.append(now)
+        self.last = now
+        return 0.0
+
+    def try_admit_waiting(self, now: float) -> float:
+        """Do the same for an attempt in the queue."""
+        return self.try_admit(now)
+
+    def may_wait(self) -> bool:
+        """Count an attempt that is to wait; False if too many do."""
+        return len(self.waiting) < self.most_waiting
+
+    @property
+    def most_waiting(self) -> int:
+        """How many attempts may wait."""
+        return MAX_WAITING_PER_ADDRESS if self.is_over_allowance else MAX_WAITING_TOTAL
+
+    def left_queue(self) -> None:
+        """Record that an attempt waits no more, and was not admitted."""
+
+    def ended(self, now: float, is_right: bool | None) -> int | None:
+        """End an attempt whose password was right or wrong; None: it had no outcome.
+
+        Returns how many are to leave the queue; None if there is nothing to remember.
+        """
+        if self.in_progress:
+            self.in_progress.popleft()
+        self.drain(now)
+        if is_right:
+            left = MAX_FORGIVEN - self.forgiven
+            forgiven = max(0.0, min(FORGIVEN_PER_SUCCESS, left, self.failures))
+            self.failures -= forgiven
+            self.forgiven += forgiven
+        elif is_right is not None:
+            self.failures = min(MAX_REMEMBERED_FAILURES, self.failures + 1.0)
+        if not (self.failures or self.forgiven or self.in_progress or self.waiting):
+            return None
+        return len(self.waiting) - MAX_WAITING_PER_ADDRESS if self.is_over_allowance else 0
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing to remember here."""
+        return not (self.failures or self.forgiven or self.in_progress or self.waiting)
+
+    def forget(self) -> None:
+        """Stop counting what is in progress."""
 
 
 class LoginAttempts:
@@ -120,8 +197,13 @@ class LoginAttempts:
     ``OUTCOME_TIMEOUT_SECONDS``.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        attempts_of: Callable[[str, float], AddressAttempts] = AddressAttempts,
+    ) -> None:
         self._clock = clock
+        self._new_attempts = attempts_of
         self._addresses: OrderedDict[str, AddressAttempts] = OrderedDict()
 
     async def admit(self, address: str) -> None:
@@ -130,14 +212,10 @@ class LoginAttempts:
         Cancelling leaves the queue.
         """
         attempts = self._attempts_of(address)
-        now = self._clock.seconds()
-        if not attempts.waiting and attempts.seconds_to_wait(now) <= 0.0:
-            attempts.in_progress.append(now)
-            attempts.last = now
+        if not attempts.waiting and attempts.try_admit(self._clock.seconds()) <= 0.0:
             return
-        attempts.drain(now)
-        most = MAX_WAITING_PER_ADDRESS if attempts.is_over_allowance else MAX_WAITING_TOTAL
-        if len(attempts.waiting) >= most:
+        if not attempts.may_wait():
+            self._forget_if_blank(attempts)
             raise TooManyAttempts(address)
         turn: Deferred[None] = Deferred(lambda cancelled: self._leave(attempts, cancelled))
         attempts.waiting.append(turn)
@@ -146,78 +224,76 @@ class LoginAttempts:
 
     def failed(self, address: str) -> None:
         """Count a wrong password or an unknown name."""
-        attempts = self._ended(address)
-        attempts.failures = min(MAX_REMEMBERED_FAILURES, attempts.failures + 1.0)
-        while attempts.is_over_allowance and len(attempts.waiting) > MAX_WAITING_PER_ADDRESS:
-            attempts.waiting.pop().errback(TooManyAttempts(address))
-        self._advance(attempts)
+        self._ended(address, False)
 
     def succeeded(self, address: str) -> None:
         """Count a right password, which makes up for one failure."""
-        attempts = self._ended(address)
-        left = MAX_FORGIVEN - attempts.forgiven
-        forgiven = max(0.0, min(FORGIVEN_PER_SUCCESS, left, attempts.failures))
-        attempts.failures -= forgiven
-        attempts.forgiven += forgiven
-        self._forget_if_blank(address, attempts)
+        self._ended(address, True)
 
     def abandoned(self, address: str) -> None:
         """Remove an attempt that had no outcome."""
-        self._forget_if_blank(address, self._ended(address))
+        self._ended(address, None)
+
+    def _ended(self, address: str, is_right: bool | None) -> None:
+        attempts = self._attempts_of(address)
+        surplus = attempts.ended(self._clock.seconds(), is_right)
+        if surplus is None:
+            self._addresses.pop(attempts.key, None)
+            return
+        while surplus > 0 and attempts.waiting:
+            self._refuse(attempts, address)
+            surplus -= 1
+        if attempts.waiting:
+            self._advance(attempts)
 
     def _attempts_of(self, address: str) -> AddressAttempts:
         key = address_group(address)
         attempts = self._addresses.get(key)
         if attempts is None:
-            attempts = self._addresses[key] = AddressAttempts(self._clock.seconds())
+            attempts = self._addresses[key] = self._new_attempts(key, self._clock.seconds())
             while len(self._addresses) > MAX_ADDRESSES:
                 _, oldest = self._addresses.popitem(last=False)
                 while oldest.waiting:
-                    oldest.waiting.pop().errback(TooManyAttempts("too many addresses"))
-                self._set_timer(oldest)
+                    self._refuse(oldest, "too many addresses")
+                oldest.forget()
+                self._set_timer(oldest, 0.0)
         else:
             self._addresses.move_to_end(key)
         return attempts
 
-    def _ended(self, address: str) -> AddressAttempts:
-        """Return the attempts of an address, less the one whose outcome is reported."""
-        attempts = self._attempts_of(address)
-        if attempts.in_progress:
-            attempts.in_progress.popleft()
-        attempts.drain(self._clock.seconds())
-        return attempts
+    def _refuse(self, attempts: AddressAttempts, why: str) -> None:
+        turn = attempts.waiting.pop()
+        attempts.left_queue()
+        turn.errback(TooManyAttempts(why))
 
-    def _forget_if_blank(self, address: str, attempts: AddressAttempts) -> None:
-        if attempts.waiting:
-            self._advance(attempts)
-        if attempts.failures or attempts.forgiven or attempts.in_progress or attempts.waiting:
-            return
-        key = address_group(address)
-        if self._addresses.get(key) is attempts:
-            del self._addresses[key]
+    def _forget_if_blank(self, attempts: AddressAttempts) -> None:
+        if attempts.is_blank and self._addresses.get(attempts.key) is attempts:
+            del self._addresses[attempts.key]
 
     def _leave(self, attempts: AddressAttempts, turn: Deferred[None]) -> None:
         attempts.waiting.remove(turn)
-        self._set_timer(attempts)
+        attempts.left_queue()
+        self._advance(attempts)
+        self._forget_if_blank(attempts)
 
     def _advance(self, attempts: AddressAttempts) -> None:
         """Admit waiting attempts; does not nest when one of them ends at once."""
         if attempts.is_advancing:
             return
-        attempts.is_advancing = True
+        attempts.is_advancing, seconds = True, 0.0
         try:
-            while attempts.waiting and attempts.seconds_to_wait(self._clock.seconds()) <= 0.0:
-                attempts.last = self._clock.seconds()
-                attempts.in_progress.append(attempts.last)
+            while attempts.waiting:
+                seconds = attempts.try_admit_waiting(self._clock.seconds())
+                if seconds > 0.0:
+                    break
                 attempts.waiting.popleft().callback(None)
         finally:
             attempts.is_advancing = False
-        self._set_timer(attempts)
+        self._set_timer(attempts, seconds)
 
-    def _set_timer(self, attempts: AddressAttempts) -> None:
+    def _set_timer(self, attempts: AddressAttempts, seconds: float) -> None:
         if attempts.timer is not None and attempts.timer.active():
             attempts.timer.cancel()
         attempts.timer = None
         if attempts.waiting:
-            seconds = attempts.seconds_to_wait(self._clock.seconds())
             attempts.timer = self._clock.callLater(max(seconds, 0.001), self._advance, attempts)

@@ -1,4 +1,7 @@
-"""Guessing gets slow for an address and costs nobody else anything."""
+"""Guessing gets slow for an address and costs nobody else anything.
+
+The same holds for a process that shares what it counts with others.
+"""
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,6 +19,8 @@ from ftpservice.accounts.defence.login_attempts import (
     TooManyAttempts,
     delay_after,
 )
+from ftpservice.accounts.defence.table_login_attempts import LOGIN_ATTEMPTS, TableLoginAttempts
+from ftpservice.concurrency.shared_table import SharedTable
 
 MALLORY = "192.0.2.66"
 ALICE = "192.0.2.1"
@@ -24,9 +29,9 @@ ALICE = "192.0.2.1"
 class Bench:
     """Attempts under a clock."""
 
-    def __init__(self):
+    def __init__(self, login_attempts=LoginAttempts):
         self.clock = Clock()
-        self.login_attempts = LoginAttempts(self.clock)
+        self.login_attempts = login_attempts(self.clock)
 
     def ask(self, address=MALLORY):
         """Ask to be admitted; the list gets ``None`` when that happens, or the failure."""
@@ -54,12 +59,30 @@ class Bench:
         return self.clock.seconds() - began
 
 
-@pytest.fixture
-def bench():
-    bench = Bench()
-    yield bench
+def check_timers(bench):
     for attempts in bench.login_attempts._addresses.values():
         assert bool(attempts.waiting) == (attempts.timer is not None and attempts.timer.active())
+
+
+@pytest.fixture
+def local_bench():
+    bench = Bench()
+    yield bench
+    check_timers(bench)
+
+
+@pytest.fixture(params=["local", "table"])
+def bench(request):
+    if request.param == "local":
+        bench = Bench()
+        yield bench
+    else:
+        table = SharedTable.create([LOGIN_ATTEMPTS], 2)
+        section = table.section(LOGIN_ATTEMPTS.name)
+        bench = Bench(lambda clock: TableLoginAttempts(section, clock))
+        yield bench
+        table.close()
+    check_timers(bench)
 
 
 def test_the_delay_in_a_session_grows_and_has_an_end():
@@ -276,25 +299,25 @@ def test_a_mapped_address_is_the_ipv4_one(bench):
     assert not bench.admitted(MALLORY)
 
 
-def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(bench, monkeypatch):
+def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(local_bench, monkeypatch):
     monkeypatch.setattr(module, "MAX_ADDRESSES", 3)
     for number in range(3):
-        bench.fail(FAILURE_ALLOWANCE, f"10.0.0.{number}")
-    waiting, _ = bench.ask("10.0.0.0")
-    assert not bench.admitted("10.0.0.2")
-    bench.fail(1, "10.0.0.3")
-    assert len(bench.login_attempts._addresses) == 3
+        local_bench.fail(FAILURE_ALLOWANCE, f"10.0.0.{number}")
+    waiting, _ = local_bench.ask("10.0.0.0")
+    assert not local_bench.admitted("10.0.0.2")
+    local_bench.fail(1, "10.0.0.3")
+    assert len(local_bench.login_attempts._addresses) == 3
     assert waiting == []
-    assert bench.admitted("10.0.0.1")
+    assert local_bench.admitted("10.0.0.1")
 
 
-def test_attempts_that_wait_at_a_forgotten_address_are_refused(bench, monkeypatch):
+def test_attempts_that_wait_at_a_forgotten_address_are_refused(local_bench, monkeypatch):
     monkeypatch.setattr(module, "MAX_ADDRESSES", 1)
-    bench.fail(FAILURE_ALLOWANCE)
-    seen, _ = bench.ask()
-    bench.fail(1, ALICE)
+    local_bench.fail(FAILURE_ALLOWANCE)
+    seen, _ = local_bench.ask()
+    local_bench.fail(1, ALICE)
     assert seen[0].check(TooManyAttempts)
-    assert bench.clock.getDelayedCalls() == []
+    assert local_bench.clock.getDelayedCalls() == []
 
 
 def test_outcomes_without_an_attempt_have_no_effect(bench):

@@ -1,0 +1,184 @@
+"""Limits on password guessing over several processes of a machine.
+
+The counts of an address are values in a shared table, changed under its lock, so its allowance, the
+gap between its attempts and what successes forgive hold for all processes together. Attempts in
+progress and attempts that wait are fields: those of a killed process no longer count. Each process
+has a queue of its own; an attempt that waits for the outcome of one in another process asks again
+every `POLL_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ftpservice.accounts.defence.login_attempts import (
+    MAX_WAITING_PER_ADDRESS,
+    OUTCOME_TIMEOUT_SECONDS,
+    POLL_SECONDS,
+    AddressAttempts,
+    LoginAttempts,
+)
+from ftpservice.concurrency.table_layout import RecordLayout
+from ftpservice.concurrency.table_lock import TableBusy, TableError
+from ftpservice.concurrency.table_section import LockedRecord, TableSection
+
+__all__ = ["LOGIN_ATTEMPTS", "TableAttempts", "TableLoginAttempts"]
+
+IN_PROGRESS, WAITING = 0, 1
+FAILURES, FORGIVEN, UPDATED, LAST = 0, 1, 2, 3
+UNIT = 1_000_000
+"""Of failures and of seconds, which are whole numbers in the table; times are one more, 0: none."""
+LOGIN_ATTEMPTS = RecordLayout("login attempts", fields=2, values=4, slots=16384, oldest=UPDATED)
+EXPIRY_SECONDS = 5.0
+"""Time between two looks for attempts without an outcome."""
+
+
+class TableAttempts(AddressAttempts):
+    """The attempts of an address: its counts in the table, and those that wait in this process."""
+
+    __slots__ = ("_section", "_table_key")
+
+    def __init__(self, section: TableSection, key: str, now: float) -> None:
+        super().__init__(key, now)
+        self._section = section
+        self._table_key = key.encode()
+
+    def try_admit(self, now: float, elsewhere: int = 0) -> float:
+        """Admit an attempt and return 0, or return the seconds until one can be admitted."""
+        return self._try_admit(now, elsewhere, is_waiting=False)
+
+    def try_admit_waiting(self, now: float) -> float:
+        """Do the same for an attempt in the queue."""
+        return self._try_admit(now, 0, is_waiting=True)
+
+    def _try_admit(self, now: float, elsewhere: int, is_waiting: bool) -> float:
+        try:
+            with self._section.lock(self._table_key) as record:
+                self._load(record, now)
+                elsewhere += record.total(IN_PROGRESS) - record.own(IN_PROGRESS)
+                seconds = super().try_admit(now, elsewhere)
+                self._count_in_progress(record)
+                if seconds <= 0.0:
+                    record.add(WAITING, -is_waiting)
+                    self._store(record)
+                return seconds
+        except TableError:
+            return POLL_SECONDS
+
+    def _count_in_progress(self, record: LockedRecord) -> None:
+        change = len(self.in_progress) - record.own(IN_PROGRESS)
+        if change:
+            record.add(IN_PROGRESS, change)
+
+    def expire(self, now: float) -> None:
+        """Stop counting attempts that have been without an outcome for too long."""
+        before = len(self.in_progress)
+        super().expire(now)
+        self._section.give_back(self._table_key, IN_PROGRESS, before - len(self.in_progress))
+
+    def may_wait(self) -> bool:
+        """Count an attempt that is to wait; False if too many do."""
+        try:
+            with self._section.lock(self._table_key) as record:
+                if record.total(WAITING) >= self.most_waiting:
+                    return False
+                record.add(WAITING, 1)
+        except TableError:
+            return False
+        return True
+
+    def left_queue(self) -> None:
+        """Record that an attempt waits no more, and was not admitted."""
+        self._section.give_back(self._table_key, WAITING)
+
+    def ended(self, now: float, is_right: bool | None) -> int | None:
+        """End an attempt; raises `TableError`."""
+        with self._section.lock(self._table_key) as record:
+            self._load(record, now)
+            super().ended(now, is_right)
+            self._store(record)  # before it no longer counts as in progress
+            self._count_in_progress(record)
+            self._store(record)
+        return None if self.is_blank else self.surplus()
+
+    def surplus(self) -> int:
+        """Return how many attempts wait beyond the limit, in all processes."""
+        waiting = self._section.total(self._table_key, WAITING)
+        return waiting - MAX_WAITING_PER_ADDRESS if self.is_over_allowance else 0
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing to remember in this process."""
+        return not (self.in_progress or self.waiting)
+
+    def forget(self) -> None:
+        """Stop counting what is in progress."""
+        self._section.give_back(self._table_key, IN_PROGRESS, len(self.in_progress))
+        self.in_progress.clear()
+
+    def _load(self, record: LockedRecord, now: float) -> None:
+        self.failures, self.forgiven = record.value(FAILURES) / UNIT, record.value(FORGIVEN) / UNIT
+        updated, last = record.value(UPDATED), record.value(LAST)
+        self.updated = (updated - 1) / UNIT if updated else now
+        self.last = (last - 1) / UNIT if last else -math.inf
+        self.drain(now)
+
+    def _store(self, record: LockedRecord) -> None:
+        """Store the counts; all are 0 of an address that is not to be remembered."""
+        in_use = record.total(IN_PROGRESS) + record.total(WAITING)
+        failures, forgiven = round(self.failures * UNIT), round(self.forgiven * UNIT)
+        is_blank = not (failures or forgiven or in_use)
+        if is_blank and not record.exists:
+            return
+        record.set_value(FAILURES, failures)
+        record.set_value(FORGIVEN, forgiven)
+        record.set_value(UPDATED, 0 if is_blank else round(self.updated * UNIT) + 1)
+        never = is_blank or self.last == -math.inf
+        record.set_value(LAST, 0 if never else round(self.last * UNIT) + 1)
+
+
+class TableLoginAttempts(LoginAttempts):
+    """Decides when an address may try a password, together with other processes."""
+
+    def __init__(self, section: TableSection, clock: IReactorTime) -> None:
+        super().__init__(clock, partial(TableAttempts, section))
+        self._expiry: IDelayedCall | None = None
+
+    async def admit(self, address: str) -> None:
+        """Wait until ``address`` may try a password; raises `TooManyAttempts`."""
+        await super().admit(address)
+        if self._expiry is None:
+            self._expiry = self._clock.callLater(EXPIRY_SECONDS, self._expire)
+
+    def _ended(self, address: str, is_right: bool | None) -> None:
+        try:
+            super()._ended(address, is_right)
+        except TableBusy:  # it counts as in progress meanwhile
+            self._clock.callLater(POLL_SECONDS, self._ended, address, is_right)
+        except TableError:
+            return  # it was forgotten
+        if not self._addresses and self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def _advance(self, attempts: AddressAttempts) -> None:
+        super()._advance(attempts)
+        if attempts.waiting and isinstance(attempts, TableAttempts):
+            for _ in range(min(attempts.surplus(), len(attempts.waiting))):
+                self._refuse(attempts, "too many attempts wait")
+            if not attempts.waiting:
+                self._set_timer(attempts, 0.0)
+
+    def _expire(self) -> None:
+        """Stop counting attempts whose session ended without an outcome."""
+        self._expiry, now = None, self._clock.seconds()
+        for attempts in tuple(self._addresses.values()):
+            if attempts.in_progress and attempts.in_progress[0] + OUTCOME_TIMEOUT_SECONDS <= now:
+                attempts.expire(now)
+                self._advance(attempts)
+                self._forget_if_blank(attempts)
+        if any(attempts.in_progress for attempts in self._addresses.values()):
+            self._expiry = self._clock.callLater(EXPIRY_SECONDS, self._expire)

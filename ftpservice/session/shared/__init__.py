@@ -1,0 +1,3 @@
+"""What counts over all processes that serve the same clients."""
+
+__all__: list[str] = []

@@ -1,0 +1,71 @@
+"""The limits on the number of sessions, over several processes of a machine.
+
+A place is taken under the lock of its key, so sessions that begin at the same time in several
+processes never exceed a limit together. The places of a killed process are free as soon as its
+column is cleared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.logger import Logger
+
+from ftpservice.concurrency.table_layout import RecordLayout
+from ftpservice.concurrency.table_lock import TableError
+from ftpservice.concurrency.table_section import TableSection
+from ftpservice.session.session_limits import SessionLimits
+
+__all__ = ["SESSION_PLACES", "TableSessionLimits"]
+
+log = Logger("ftpservice.session")
+
+TAKEN = 0
+SESSION_PLACES = RecordLayout("session places", fields=1, slots=65536)
+
+
+class TableSessionLimits(SessionLimits):
+    """Counts sessions of all processes against limits.
+
+    Where a key has no room in the table, a session with a limit is refused, and one without is
+    counted nowhere.
+    """
+
+    def __init__(self, section: TableSection) -> None:
+        super().__init__()
+        self._section = section
+        self._uncounted: Counter[bytes] = Counter()
+        """Sessions without a limit that are not in the table."""
+
+    def take(self, kind: str, name: str, limit: int) -> bool:
+        """Count a session under ``kind`` and ``name``; False if the limit is reached."""
+        key = _key(kind, name)
+        try:
+            with self._section.lock(key) as places:
+                if 0 < limit <= places.total(TAKEN):
+                    return False
+                places.add(TAKEN, 1)
+        except TableError as error:
+            log.warn("a session is not counted by {kind}: {error}", kind=kind, error=error)
+            if limit > 0:
+                return False
+            self._uncounted[key] += 1
+        return True
+
+    def release(self, kind: str, name: str) -> None:
+        """Undo one `take`."""
+        key = _key(kind, name)
+        if self._uncounted and key in self._uncounted:
+            self._uncounted[key] -= 1
+            if not self._uncounted[key]:
+                del self._uncounted[key]
+        else:
+            self._section.give_back(key, TAKEN)
+
+    def taken(self, kind: str, name: str) -> int:
+        """Return the number of sessions counted, of all processes."""
+        return self._section.total(_key(kind, name), TAKEN)
+
+
+def _key(kind: str, name: str) -> bytes:
+    return f"{kind}\0{name}".encode("utf-8", "surrogateescape")
