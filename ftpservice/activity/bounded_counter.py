@@ -22,17 +22,23 @@ class BoundedCounter:
 
     def add(self, name: str, *amounts: int) -> None:
         """Add amounts, one for each column, to the row of ``name``."""
-        if len(name) > MAX_NAME_LENGTH:
-            name = name[: MAX_NAME_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"
-        row = self._rows.get(name)
-        if row is None:
-            row = self._rows[name] = [0] * self._width
+        row = self.row(name)
         for column, amount in enumerate(amounts):
             row[column] += amount
-        if len(self._rows) > MAX_NAMES:
-            for name in self._names_by_sum()[MAX_NAMES // 2 :]:
-                self._add_row(self._others, self._rows.pop(name))
+
+    def row(self, name: str) -> list[int]:
+        """Return the row of ``name``, to add to now: later it may be among the others."""
+        row = self._rows.get(name)
+        return self._new_row(name) if row is None else row
+
+    def _new_row(self, name: str) -> list[int]:
+        if len(name) > MAX_NAME_LENGTH:
+            name = name[: MAX_NAME_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"
+        if name not in self._rows and len(self._rows) >= MAX_NAMES:
+            for least in self._names_by_sum()[MAX_NAMES // 2 :]:
+                self._add_row(self._others, self._rows.pop(least))
                 self._others_names += 1
+        return self._rows.setdefault(name, [0] * self._width)
 
     def top(self, most: int) -> list[tuple[str, Sequence[int]]]:
         """Return the ``most`` largest rows, then one for the others, if there are any."""

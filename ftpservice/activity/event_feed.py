@@ -45,7 +45,7 @@ class EventFeed:
     def start(self, send: Callable[[dict[str, Any]], object]) -> None:
         """Call ``send`` with each event: ``at``, ``level``, ``line`` and the ``fields``."""
         self._send = send
-        self._unsubscribe = self._events.subscribe(self._log)
+        self._unsubscribe = self._events.subscribe(self._log, *EventLog.kinds)
 
     def stop(self) -> None:
         """Send nothing more."""

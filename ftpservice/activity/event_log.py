@@ -63,10 +63,10 @@ def _aside(text: str) -> str:
 
 def _transfer_ended(event: events.TransferEnded) -> str:
     verb = "uploaded" if event.upload else "downloaded"
-    detail = f" ({event.detail})" if event.detail else ""
+    outcome = "complete" if event.outcome is Outcome.COMPLETE else event.outcome.value
     return (
-        f" {verb} {event.path}: {event.outcome.value}, {bytes_text(event.size)} in "
-        f"{event.seconds:.3f} s{detail}"
+        f" {verb} {event.path}: {outcome}, {bytes_text(event.size)} in "
+        f"{event.seconds:.3f} s{_aside(event.detail)}"
     )
 
 
@@ -154,6 +154,9 @@ class EventLog:
     Refusals are limited by `LogThrottle`.
     """
 
+    kinds: tuple[type[Event], ...] = tuple(kind for kind in LINES if kind is not SuppressedLines)
+    """The events to subscribe to."""
+
     def __init__(
         self,
         clock: IReactorTime,
@@ -170,12 +173,15 @@ class EventLog:
     def __call__(self, event: Event) -> None:
         """Log an event, if events of its type are logged."""
         kind = type(event)
-        if kind in PROBLEM_EVENTS:
+        if kind is events.TransferEnded:
+            if self.verbosity is Verbosity.ALL or _is_incomplete(event):
+                self._append(event)
+        elif kind in PROBLEM_EVENTS:
             if not _is_told(event) and self._throttle.allows_line(event):
                 self._append(event)
         elif kind is events.SessionClosed and not event.user:
             return  # nobody has logged in: whoever connects could fill the log
-        elif kind in LINES and (self.verbosity is Verbosity.ALL or _is_incomplete(event)):
+        elif kind in LINES and self.verbosity is Verbosity.ALL:
             self._append(event)
 
     def _append(self, event: Event) -> None:
@@ -213,9 +219,10 @@ def _is_incomplete(event: Event) -> bool:
 
 def _level(event: Event) -> Any:
     """Return the level of a line: warn for problems, error for unexpected errors."""
-    if isinstance(event, events.CommandFailed):
+    kind = type(event)
+    if kind is events.CommandFailed:
         return LogLevel.error
-    is_problem = type(event) in PROBLEM_EVENTS or _is_incomplete(event)
+    is_problem = kind in PROBLEM_EVENTS or _is_incomplete(event)
     return LogLevel.warn if is_problem else LogLevel.info
 
 

@@ -39,6 +39,8 @@ MAX_ROWS = 50
 """Rows of a table; the others are summed up in one."""
 MAX_ERRORS = 20
 PLAINTEXT = "plaintext"
+FILES_UP, FILES_DOWN, ABORTED, REFUSED = 0, 2, 4, 5
+"""Columns of the transfers; the bytes follow the files."""
 
 
 @dataclass(slots=True)
@@ -166,12 +168,13 @@ class ActivityReport:
         session = self._sessions.get(event.session)
         if session is not None:
             session.end(event)
-        outcome = event.outcome
-        moved = (int(outcome is Outcome.COMPLETE), event.size)
-        counts = (*moved, 0, 0) if event.upload else (0, 0, *moved)
-        aborted, refused = outcome is Outcome.ABORTED, outcome is Outcome.REFUSED
-        self._transfers.add(event.user, *counts, int(aborted), int(refused))
-        if outcome is not Outcome.COMPLETE:
+        outcome, row = event.outcome, self._transfers.row(event.user)
+        files = FILES_UP if event.upload else FILES_DOWN
+        row[files + 1] += event.size
+        if outcome is Outcome.COMPLETE:
+            row[files] += 1
+        else:
+            row[ABORTED if outcome is Outcome.ABORTED else REFUSED] += 1
             verb = "upload" if event.upload else "download"
             path, size = printable_text(event.path), size_text(event.size)
             text = f"{verb} of {path} {outcome.value} after {size}"

@@ -217,7 +217,7 @@ class WebServer(Service):
             reader = JournalReader(journal, self.site.reactor, "http journal", READ_SECONDS)
         recent, history = RecentEvents(), ActivityHistory(live, self.site.reactor, time.time)
         places = [directory_of(settings.root), settings.data_dir]
-        factory.event_sink.events.subscribe(recent)
+        factory.event_sink.events.subscribe(recent, *recent.kinds)
         factory.event_sink.events.subscribe(history, TransferEnded, LoginFailed)
         return ApiParts(
             sources.actions,

@@ -33,6 +33,9 @@ EVENT_KINDS: dict[str, tuple[type[Event], ...]] = {
     "ban": (events.Banned,),
 }
 """The kinds of events that a hook is told of, by the words of its ``on``."""
+NAMES = {kind: name for name, kinds in EVENT_KINDS.items() for kind in kinds if len(kinds) == 1}
+NAMES |= dict.fromkeys(EVENT_KINDS["refusal"], "refusal")
+"""The word of an event that has one only."""
 
 
 def _transfer(event: events.TransferEnded) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def event_name(event: Event) -> str:
         return event.action if event.action in ("delete", "rename", "restore") else ""
     if isinstance(event, events.FileExpired):
         return "" if event.is_directory else "delete"
-    return next((name for name, kinds in EVENT_KINDS.items() if type(event) in kinds), "")
+    return NAMES.get(type(event), "")
 
 
 def document_of(event: Event) -> dict[str, Any]:

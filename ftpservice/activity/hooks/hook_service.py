@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ log = Logger("ftpservice.hooks")
 
 DELAY_SECONDS = 0.02
 """How long events wait for others, so that a transfer costs one step of a list."""
+NO_DOCUMENT: Mapping[str, Any] = {}
 SPOOL_DIRECTORY = "hooks"
 """In the data directory."""
 
@@ -67,8 +68,8 @@ class _Hook:
 
     def __init__(self, settings: HookSettings, way: Any) -> None:
         self.settings = settings
-        self.on = frozenset(settings.on)
         self.way = way
+        self.needs_document = not settings.plugin
         self._accounts, self._groups = frozenset(settings.accounts), frozenset(settings.groups)
         self._paths = PathPatterns(settings.paths)
         self._is_for_all = not (settings.accounts or settings.groups or settings.paths)
@@ -105,7 +106,10 @@ class HookService(Service):
     """Tells hooks of events, a moment later; ``gates`` are those that end with the service."""
 
     def __init__(self, hooks: Sequence[tuple[HookSettings, Any]], reactor: Any) -> None:
-        self._hooks = [_Hook(settings, way) for settings, way in hooks]
+        self._hooks: list[_Hook] = []
+        self._by_name: dict[str, list[_Hook]] = {}
+        """The hooks that are told of an event, by its name."""
+        self._have(hooks)
         self.gates: Sequence[GateRule] = ()
         self._gate_settings: Sequence[HookSettings] = ()
         self._old_gates: list[tuple[ref[GateRule], Any]] = []
@@ -119,6 +123,13 @@ class HookService(Service):
         self._call: IDelayedCall | None = None
         self._stream: EventStream | None = None
         self._unsubscribe: Callable[[], None] | None = None
+
+    def _have(self, hooks: Sequence[tuple[HookSettings, Any]]) -> None:
+        self._hooks = [_Hook(settings, way) for settings, way in hooks]
+        names = {name for hook in self._hooks for name in hook.settings.on}
+        self._by_name = {
+            name: [hook for hook in self._hooks if name in hook.settings.on] for name in names
+        }
 
     @property
     def ways(self) -> list[Any]:
@@ -134,8 +145,8 @@ class HookService(Service):
     def subscribe(self, stream: EventStream) -> None:
         """Be told of the events that a hook wants."""
         self._stream = stream
-        names = {name for hook in self._hooks for name in hook.on}
-        kinds = tuple(dict.fromkeys(kind for name in names for kind in EVENT_KINDS[name]))
+        of_names = (kind for name in self._by_name for kind in EVENT_KINDS[name])
+        kinds = tuple(dict.fromkeys(of_names))
         if kinds:
             self._unsubscribe = stream.subscribe(self._happened, *kinds)
 
@@ -163,7 +174,7 @@ class HookService(Service):
         self._unsubscribed()
         old, kept = self._hooks, {settings for settings, _ in plan.hooks}
         known = {hook.settings for hook in old}
-        self._hooks = [_Hook(settings, way) for settings, way in plan.hooks]
+        self._have(plan.hooks)
         for hook in old:
             if hook.settings not in kept:
                 self._retire(hook)
@@ -221,11 +232,11 @@ class HookService(Service):
                 log.failure("an event could not be passed on to hooks")
 
     def _pass_on(self, event: Event) -> None:
-        name = event_name(event)
-        told = [hook for hook in self._hooks if name in hook.on and hook.wants(event)]
-        if told:
-            document = document_of(event)
-            for hook in told:
+        document: Mapping[str, Any] = NO_DOCUMENT
+        for hook in self._by_name.get(event_name(event), ()):
+            if hook.wants(event):
+                if hook.needs_document and not document:
+                    document = document_of(event)
                 hook.way.deliver(event, document)
 
     def startService(self) -> None:

@@ -12,8 +12,9 @@ from twisted.logger import Logger
 from twisted.plugin import IPlugin, getPlugins
 from zope.interface import Attribute, Interface
 
+from ftpservice.activity.hooks.event_documents import event_name
 from ftpservice.activity.hooks.hook_settings import HookSettings
-from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, RunRecord
+from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, HookRun, RunRecord
 from ftpservice.events import Event
 from ftpservice.storage.gates import IDeleteGate, ILoginGate, IUploadGate
 
@@ -92,15 +93,20 @@ class PluginHook:
         if not IEventSubscriber.providedBy(self._subscriber):
             raise ValueError(f"plugin {settings.plugin}: it does not provide IEventSubscriber")
 
-    def deliver(self, event: Event, document: Mapping[str, Any]) -> None:
-        """Pass on an event; an error is logged."""
-        started, outcome = time.time(), "delivered"
+    def deliver(self, event: Event, _document: Mapping[str, Any]) -> None:
+        """Pass on an event, without its document; an error is logged."""
+        started, outcome, record = time.time(), "delivered", self.record
         try:
             self._subscriber.event_happened(event)
         except Exception:  # noqa: BLE001 - a plugin may fail in any way
             outcome = "failed"
             log.failure("the hook {name} failed", name=self._name)
-        self.record.add_delivery(document, started, outcome)
+        seconds = max(0.0, time.time() - started)
+        if record.listener is None:
+            record.add_run(outcome, started, seconds)
+            return
+        about = (event_name(event), event.info.id, getattr(event, "transfer_id", ""))
+        record.add(HookRun("hook", self._name, *about, started, seconds, outcome))
 
     def start(self) -> None:
         """Do nothing."""

@@ -32,17 +32,19 @@ DELETIONS = ("delete",)
 
 def xferlog_line(event: TransferEnded | FileChanged) -> str:
     """Return the line of an event, with its line end."""
-    seconds, size, kind, direction, is_complete = 1, 0, "b", "d", True
+    info, user = event.info, event.user
+    name = info.storage_name(event.path) or event.path
+    if not (name and name.isascii() and name.isprintable() and " " not in name):
+        name = _word(name)
+    mode = "a" if user == ANONYMOUS else "r"
+    seconds, size, kind, direction, status = 1, 0, "b", "d", "c"
     if isinstance(event, TransferEnded):
         seconds, size = max(1, round(event.seconds)), event.size
         kind, direction = "a" if event.ascii else "b", "i" if event.upload else "o"
-        is_complete = event.outcome is Outcome.COMPLETE
-    mode = "a" if event.user == ANONYMOUS else "r"
-    name = event.info.storage_name(event.path) or event.path
+        status = "c" if event.outcome is Outcome.COMPLETE else "i"
     return (
-        f"{_time(int(event.when))} {seconds} "
-        f"{_word(event.peer)} {size} {_word(name)} {kind} _ {direction} {mode} "
-        f"{_word(event.user)} {event.info.protocol or 'ftp'} 0 * {'c' if is_complete else 'i'}\n"
+        f"{_time(int(event.when))} {seconds} {_kept_word(event.peer)} {size} {name} {kind} _ "
+        f"{direction} {mode} {_kept_word(user)} {info.protocol or 'ftp'} 0 * {status}\n"
     )
 
 
@@ -53,6 +55,10 @@ def _time(second: int) -> str:
 
 def _word(text: str) -> str:
     return UNSAFE.sub("_", visible_text(text)) or "-"
+
+
+_kept_word = lru_cache(maxsize=1000)(_word)
+"""For names that come again and again: those of accounts, and addresses."""
 
 
 class TransferLog:
@@ -69,14 +75,15 @@ class TransferLog:
 
     def __call__(self, event: Event) -> None:
         """Keep the event of a transfer or deletion until the next write."""
-        if isinstance(event, TransferEnded) or (
+        if type(event) is not TransferEnded and not (
             isinstance(event, FileChanged) and event.action in DELETIONS
         ):
-            self._waiting.append(event)
-            if len(self._waiting) >= LINES_PER_WRITE:
-                self.flush()
-            elif self._call is None:
-                self._call = self._clock.callLater(WRITE_DELAY_SECONDS, self.flush)
+            return
+        self._waiting.append(event)
+        if self._call is None:
+            self._call = self._clock.callLater(WRITE_DELAY_SECONDS, self.flush)
+        elif len(self._waiting) >= LINES_PER_WRITE:
+            self.flush()
 
     def flush(self) -> None:
         """Write the lines that wait."""

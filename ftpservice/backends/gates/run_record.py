@@ -48,13 +48,17 @@ class RunRecord:
         self.listener: Callable[[HookRun], object] | None = None
 
     def add(self, run: HookRun) -> None:
-        """Count a run."""
-        self.counts[run.outcome] += 1
-        if run.outcome == "failed":
-            self.problem_at = run.started + run.seconds
-        self.seconds += run.seconds
+        """Count a run, and tell the listener of it."""
+        self.add_run(run.outcome, run.started, run.seconds)
         if self.listener is not None:
             self.listener(run)
+
+    def add_run(self, outcome: str, started: float, seconds: float) -> None:
+        """Count a run that nobody listens to."""
+        self.counts[outcome] += 1
+        if outcome == "failed":
+            self.problem_at = started + seconds
+        self.seconds += seconds
 
     def add_delivery(self, document: Mapping[str, Any], started: float, outcome: str) -> None:
         """Count that a hook was told of an event, with its document; until now."""

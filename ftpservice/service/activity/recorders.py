@@ -55,7 +55,7 @@ def build_recorders(settings: ServiceSettings, bans: BanList, reactor: Any) -> R
     event_log = EventLog(reactor, verbosity=settings.log)
     journal = journal_for(settings, reactor)
     events.subscribe(report)
-    events.subscribe(event_log)
+    events.subscribe(event_log, *event_log.kinds)
     events.subscribe(bans.count_failure, LoginFailed)
     bans.publish = events.publish
     if journal is not None:

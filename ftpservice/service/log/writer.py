@@ -52,7 +52,8 @@ class LogWriter:
         self._report = report
         self._max_lines = max_lines
         self._retry = retry
-        self._wakes = threading.Condition()
+        self._lock = threading.RLock()  # its own methods: those of a Condition are Python
+        self._wakes = threading.Condition(self._lock)
         self._queue: deque[LogEntry] = deque()
         self._queued_characters = 0
         self._lost = 0
@@ -69,16 +70,15 @@ class LogWriter:
 
     def put(self, text: str, level: str = LogLevel.info.name) -> None:
         """Queue text that ends with a line end."""
-        with self._wakes:
-            if (
-                len(self._queue) >= self._max_lines
-                or self._queued_characters >= MAX_QUEUED_CHARACTERS
-            ):
+        with self._lock:
+            queued = len(self._queue)
+            if queued >= self._max_lines or self._queued_characters >= MAX_QUEUED_CHARACTERS:
                 self._lost += text.count("\n")
                 return
             self._queue.append((level, text))
             self._queued_characters += len(text)
-            self._wakes.notify()
+            if not queued:  # otherwise the thread is awake, or waits for its next attempt
+                self._wakes.notify()
 
     def reopen(self) -> None:
         """Reopen the file, in the thread."""
@@ -134,7 +134,7 @@ class LogWriter:
 
     def _take(self) -> tuple[Sequence[LogEntry], int]:
         """Take the queue, and the number of lines that were dropped after it."""
-        with self._wakes:
+        with self._lock:
             entries, self._queue, self._queued_characters = self._queue, deque(), 0
             lost, self._lost = self._lost, 0
             return entries, lost
@@ -152,7 +152,7 @@ class LogWriter:
         return True
 
     def _lose(self, lines: int) -> None:
-        with self._wakes:
+        with self._lock:
             self._lost += lines
 
     def _tell_loss(self, lines: int) -> bool:

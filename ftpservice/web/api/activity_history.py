@@ -24,6 +24,7 @@ COARSE_SAMPLES = 30
 HOUR, DAY, WEEK = 3600.0, 86_400.0, 7 * 86_400.0
 SPANS: Mapping[str, float] = {"hour": HOUR, "day": DAY, "week": WEEK}
 USER_COLUMNS = ("files_up", "bytes_up", "files_down", "bytes_down", "incomplete", "failed_logins")
+FILES_UP, FILES_DOWN, INCOMPLETE = 0, 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,14 @@ class ActivityHistory:
     def __call__(self, event: Event) -> None:
         """Count an event."""
         if type(event) is TransferEnded:
-            complete = event.outcome is Outcome.COMPLETE
-            moved = (int(complete), event.size)
+            row, size = self._users.row(event.user), event.size
+            files = FILES_UP if event.upload else FILES_DOWN
+            row[files if event.outcome is Outcome.COMPLETE else INCOMPLETE] += 1
+            row[files + 1] += size
             if event.upload:
-                self._ended_up += event.size
-                self._users.add(event.user, *moved, 0, 0, int(not complete), 0)
+                self._ended_up += size
             else:
-                self._ended_down += event.size
-                self._users.add(event.user, 0, 0, *moved, int(not complete), 0)
+                self._ended_down += size
         elif type(event) is LoginFailed:
             self._users.add(event.user, 0, 0, 0, 0, 0, 1)
 

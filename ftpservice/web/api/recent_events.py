@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
-from ftpservice.activity.journal.journal_rows import event_values
+from ftpservice.activity.journal.journal_rows import VALUES, event_values
 from ftpservice.activity.reports.event_query import EventQuery, event_json
 from ftpservice.events import (
     CertificateFailed,
@@ -21,42 +20,50 @@ from ftpservice.events import (
     Refused,
     SessionStalled,
     TransferEnded,
+    UploadRefused,
 )
 
 __all__ = ["RecentEvents"]
 
 MAX_EVENTS = 1000
 MAX_PROBLEMS = 500
-PROBLEMS = (
-    LoginFailed,
-    Refused,
-    HandshakeFailed,
-    SessionStalled,
-    CommandFailed,
-    CommandRefused,
-    CertificateFailed,
+PROBLEMS = frozenset(
+    (
+        LoginFailed,
+        Refused,
+        HandshakeFailed,
+        SessionStalled,
+        CommandFailed,
+        CommandRefused,
+        UploadRefused,
+        CertificateFailed,
+    )
 )
 Numbered = tuple[int, Event]
 
 
 class RecentEvents:
-    """A subscriber of all events; each has a number, from 1."""
+    """A subscriber of the events that the journal keeps; each has a number, from 1."""
+
+    kinds: tuple[type[Event], ...] = tuple(VALUES)
+    """The events to subscribe to."""
 
     def __init__(self) -> None:
-        self._numbers = count(1)
         self.last_number = 0
         self._events: deque[Numbered] = deque(maxlen=MAX_EVENTS)
         self._problems: deque[Numbered] = deque(maxlen=MAX_PROBLEMS)
 
     def __call__(self, event: Event) -> None:
         """Keep an event."""
-        self.last_number = next(self._numbers)
-        numbered = (self.last_number, event)
-        self._events.append(numbered)
-        if isinstance(event, PROBLEMS) or (
-            type(event) is TransferEnded and event.outcome is not Outcome.COMPLETE
-        ):
-            self._problems.append(numbered)
+        self.last_number = number = self.last_number + 1
+        self._events.append((number, event))
+        is_problem = (
+            event.outcome is not Outcome.COMPLETE
+            if isinstance(event, TransferEnded)
+            else type(event) in PROBLEMS
+        )
+        if is_problem:
+            self._problems.append((number, event))
 
     def chosen(self, query: EventQuery) -> list[dict[str, Any]]:
         """Return the events of a query, the latest first."""
