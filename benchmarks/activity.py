@@ -20,7 +20,6 @@ import argparse
 import gc
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -223,10 +222,10 @@ def measured(
         for _ in range(rounds):
             for part, costs in samples.items():
                 costs.append(_run(part, what, count))
-        nothing = statistics.median(cost.lock for cost in samples[NOTHING])
+        nothing = min(cost.lock for cost in samples[NOTHING])
         for part in parts:
-            lock = statistics.median(cost.lock for cost in samples[part]) - nothing
-            found[part][what] = Cost(lock, statistics.median(c.outside for c in samples[part]))
+            lock = min(cost.lock for cost in samples[part]) - nothing
+            found[part][what] = Cost(lock, min(c.outside for c in samples[part]))
     return found
 
 

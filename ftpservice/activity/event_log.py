@@ -64,10 +64,9 @@ def _aside(text: str) -> str:
 def _transfer_ended(event: events.TransferEnded) -> str:
     verb = "uploaded" if event.upload else "downloaded"
     outcome = "complete" if event.outcome is Outcome.COMPLETE else event.outcome.value
-    return (
-        f" {verb} {event.path}: {outcome}, {bytes_text(event.size)} in "
-        f"{event.seconds:.3f} s{_aside(event.detail)}"
-    )
+    detail = _aside(event.detail) if event.detail else ""
+    size = bytes_text(event.size)
+    return f" {verb} {event.path}: {outcome}, {size} in {event.seconds:.3f} s{detail}"
 
 
 def _file_changed(event: events.FileChanged) -> str:
@@ -142,6 +141,7 @@ PROBLEM_EVENTS = frozenset(
     )
 )
 
+INFO, WARN = LogLevel.info, LogLevel.warn
 OTHER_SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Those that stand for no byte: no client can send them, but a store can have them in a name."""
 
@@ -175,7 +175,9 @@ class EventLog:
         kind = type(event)
         if kind is events.TransferEnded:
             if self.verbosity is Verbosity.ALL or _is_incomplete(event):
-                self._append(event)
+                self._waiting.append(event)
+                if self._call is None or len(self._waiting) >= LINES_PER_WRITE:
+                    self._write_soon()
         elif kind in PROBLEM_EVENTS:
             if not _is_told(event) and self._throttle.allows_line(event):
                 self._append(event)
@@ -186,6 +188,9 @@ class EventLog:
 
     def _append(self, event: Event) -> None:
         self._waiting.append(event)
+        self._write_soon()
+
+    def _write_soon(self) -> None:
         if len(self._waiting) >= LINES_PER_WRITE:
             self._write_waiting()
         elif self._call is None:
@@ -201,9 +206,10 @@ class EventLog:
         if call is not None and call.active():
             call.cancel()
         waiting, self._waiting = self._waiting, []
+        write = self._write
         for event in waiting:
             try:
-                self._write(_line(event), event, _level(event))
+                write(_line(event), event, _level(event))
             except Exception:  # noqa: BLE001 - the other events must get their lines
                 _log.failure("no line for an event of {kind}", kind=type(event).__name__)
 
@@ -213,26 +219,28 @@ def _is_told(event: Event) -> bool:
     return isinstance(event, events.UploadRefused) and bool(event.transfer)
 
 
-def _is_incomplete(event: Event) -> bool:
-    return isinstance(event, events.TransferEnded) and event.outcome is not Outcome.COMPLETE
+def _is_incomplete(event: Any) -> bool:
+    """Return whether a transfer was not complete."""
+    return event.outcome is not Outcome.COMPLETE
 
 
 def _level(event: Event) -> Any:
     """Return the level of a line: warn for problems, error for unexpected errors."""
     kind = type(event)
+    if kind is events.TransferEnded:
+        return WARN if _is_incomplete(event) else INFO
     if kind is events.CommandFailed:
         return LogLevel.error
-    is_problem = kind in PROBLEM_EVENTS or _is_incomplete(event)
-    return LogLevel.warn if is_problem else LogLevel.info
+    return WARN if kind in PROBLEM_EVENTS else INFO
 
 
 def _line(event: Event) -> str:
     if isinstance(event, SuppressedLines) and event.others:
         return f"- {event.count} more refusals of other sessions within a second"
-    what = LINES[type(event)](event)
-    number = getattr(event, "transfer", 0)
-    name = f"{event.info.id}-{number}" if number else event.info.id or "-"
-    line = f"{name} {event.user or '-'}@{event.peer or '-'} [{event.session}]{what}"
+    info, number = event.info, getattr(event, "transfer", 0)
+    name = f"{info.id}-{number}" if number else info.id or "-"
+    who = f"{event.user or '-'}@{event.peer or '-'} [{event.session}]"
+    line = f"{name} {who}{LINES[type(event)](event)}"
     return line if line.isprintable() else _escaped(line)
 
 

@@ -94,6 +94,12 @@ class _Hook:
             return False
 
 
+def _by_name(hooks: Sequence[_Hook]) -> dict[str, list[_Hook]]:
+    """Return which hooks are told of an event, by its name."""
+    names = {name for hook in hooks for name in hook.settings.on}
+    return {name: [hook for hook in hooks if name in hook.settings.on] for name in names}
+
+
 @dataclass(frozen=True)
 class HookPlan:
     """The hooks and gates after a change of the settings; what has not changed is kept."""
@@ -106,10 +112,8 @@ class HookService(Service):
     """Tells hooks of events, a moment later; ``gates`` are those that end with the service."""
 
     def __init__(self, hooks: Sequence[tuple[HookSettings, Any]], reactor: Any) -> None:
-        self._hooks: list[_Hook] = []
-        self._by_name: dict[str, list[_Hook]] = {}
-        """The hooks that are told of an event, by its name."""
-        self._have(hooks)
+        self._hooks = [_Hook(settings, way) for settings, way in hooks]
+        self._by_name = _by_name(self._hooks)
         self.gates: Sequence[GateRule] = ()
         self._gate_settings: Sequence[HookSettings] = ()
         self._old_gates: list[tuple[ref[GateRule], Any]] = []
@@ -123,13 +127,6 @@ class HookService(Service):
         self._call: IDelayedCall | None = None
         self._stream: EventStream | None = None
         self._unsubscribe: Callable[[], None] | None = None
-
-    def _have(self, hooks: Sequence[tuple[HookSettings, Any]]) -> None:
-        self._hooks = [_Hook(settings, way) for settings, way in hooks]
-        names = {name for hook in self._hooks for name in hook.settings.on}
-        self._by_name = {
-            name: [hook for hook in self._hooks if name in hook.settings.on] for name in names
-        }
 
     @property
     def ways(self) -> list[Any]:
@@ -174,7 +171,8 @@ class HookService(Service):
         self._unsubscribed()
         old, kept = self._hooks, {settings for settings, _ in plan.hooks}
         known = {hook.settings for hook in old}
-        self._have(plan.hooks)
+        self._hooks = [_Hook(settings, way) for settings, way in plan.hooks]
+        self._by_name = _by_name(self._hooks)
         for hook in old:
             if hook.settings not in kept:
                 self._retire(hook)

@@ -33,6 +33,7 @@ MIN_RATED_BYTES = 64 * 1024
 SUCCESS = "success"
 CHANGES = ("delete", "rename", "restore", "mkdir", "rmdir", "attributes", "drop partial")
 ENDINGS = {outcome: outcome.value for outcome in Outcome}
+COMPLETE = Outcome.COMPLETE.value
 PROTOCOL_LABELS = {"": PROTOCOLS[0], **{protocol: protocol for protocol in PROTOCOLS}}
 CHANGE_LABELS = {action: action for action in CHANGES}
 PLAIN_COUNTERS: dict[type[Event], tuple[str, str]] = {
@@ -178,13 +179,16 @@ class EventCounters(Collector):
         self._session_seconds[_label(event.info.protocol)].observe(event.seconds)
 
     def _transfer_ended(self, event: events.TransferEnded) -> None:
-        protocol, direction = _label(event.info.protocol), DIRECTIONS[event.upload]
-        outcome, size = event.outcome, event.size
-        _add(self._transfers, protocol, direction, ENDINGS[outcome])
+        upload, outcome, size = event.upload, event.outcome, event.size
+        protocol = _label(event.info.protocol)
+        direction = "upload" if upload else "download"
+        is_complete = outcome is Outcome.COMPLETE
+        of_outcome = (protocol, direction, COMPLETE if is_complete else ENDINGS[outcome])
+        self._transfers[of_outcome] = self._transfers.get(of_outcome, 0) + 1
         self._seconds[direction].observe(event.seconds)
-        ended = (event.upload, protocol)
+        ended = (upload, protocol)
         self.bytes_ended[ended] = self.bytes_ended.get(ended, 0) + size
-        if outcome is Outcome.COMPLETE:
+        if is_complete:
             self._sizes[direction].observe(size)
             if size >= MIN_RATED_BYTES:
                 self._rates[direction].observe(event.rate)

@@ -1,9 +1,12 @@
 """Which hook is told of which event, and what prevents the start."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from ftpservice.activity.hooks import hook_service
 from ftpservice.activity.hooks.hook_service import (
     DELAY_SECONDS,
     HookPlan,
@@ -62,6 +65,25 @@ class Bench:
             self.stream.publish(event)
         self.clock.advance(DELAY_SECONDS)
         return self.way.told
+
+
+def test_a_document_is_made_once_and_only_where_one_is_needed(monkeypatch):
+    made = []
+    monkeypatch.setattr(hook_service, "document_of", lambda event: made.append(event) or {"id": 1})
+    told, stream, clock = [], EventStream(None), Clock()
+    ways = [SimpleNamespace(deliver=lambda *one: told.append(one)) for _ in range(3)]
+    plugin, command = {"plugin": "x"}, {"command": ("true",)}
+    settings = [
+        HookSettings("a", ("upload", "login"), **plugin),
+        HookSettings("b", ("upload",), **command),
+        HookSettings("c", ("upload",), **command, accounts=("bob", "ann")),
+    ]
+    HookService(list(zip(settings, ways, strict=True)), clock).subscribe(stream)
+    for event in (LoggedIn(*WHO), UP, DOWN):
+        stream.publish(event)
+    clock.advance(DELAY_SECONDS)
+    assert made == [UP]
+    assert told == [(LoggedIn(*WHO), {}), (UP, {}), (UP, {"id": 1}), (UP, {"id": 1})]
 
 
 def test_a_hook_is_told_of_its_events_only_a_moment_later():

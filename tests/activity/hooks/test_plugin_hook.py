@@ -6,6 +6,7 @@ from twisted.logger import globalLogPublisher
 from ftpservice.activity.hooks import plugin_hook
 from ftpservice.activity.hooks.hook_settings import HookSettings
 from ftpservice.activity.hooks.plugin_hook import PluginHook, plugin_gate, plugin_of
+from ftpservice.events import LoggedIn, Outcome, SessionInfo, TransferEnded
 from tests.activity.hooks import example_plugins
 from tests.activity.hooks.example_plugins import GATE, Gate, NamedPlugin, Subscriber
 
@@ -60,3 +61,22 @@ def test_an_error_of_a_subscriber_is_logged():
     assert hook.record.counts == {"delivered": 0, "failed": 1, "dropped": 0}
     assert [one["log_format"] for one in found] == ["the hook {name} failed"]
     assert example_plugins.GATE is GATE
+
+
+def test_who_listens_learns_which_event_a_subscriber_was_told_of():
+    hook, runs = PluginHook(settings(f"{HERE}.Subscriber")), []
+    event = TransferEnded(
+        *(1.0, 7, "192.0.2.1", "ann", "/a", True, Outcome.COMPLETE, 5, 0.5),
+        transfer=3,
+        info=SessionInfo("s-7"),
+    )
+    hook.deliver(event, {})
+    hook.record.listener = runs.append
+    hook.deliver(event, {})
+    hook.deliver(LoggedIn(1.0, 7, "192.0.2.1", "ann", info=SessionInfo("s-7")), {})
+    assert hook.record.counts["delivered"] == 3
+    assert [(run.about, run.session, run.transfer) for run in runs] == [
+        ("upload", "s-7", "s-7-3"),
+        ("login", "s-7", ""),
+    ]
+    assert 0 <= sum(run.seconds for run in runs) <= hook.record.seconds

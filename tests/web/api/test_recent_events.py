@@ -8,12 +8,14 @@ from dataclasses import replace
 
 from ftpservice.activity.reports.event_query import EventQuery
 from ftpservice.events import (
+    EventStream,
     LoggedIn,
     LoginFailed,
     Outcome,
     SessionInfo,
     TransferEnded,
     TransferStarted,
+    UploadRefused,
 )
 from ftpservice.web.api.recent_events import MAX_EVENTS, RecentEvents
 
@@ -56,3 +58,19 @@ def test_events_are_chosen_and_come_in_pages() -> None:
     assert [one["session"] for one in page] == [0]
     assert [one["kind"] for one in recent.chosen(replace(ALL, path="/x"))] == ["transfer"]
     assert recent.chosen(replace(ALL, since=6.0, kind="login")) == []
+
+
+def test_events_that_the_journal_does_not_keep_push_no_others_out() -> None:
+    stream, recent = EventStream(lambda error, _event: None), RecentEvents()
+    stream.subscribe(recent, *recent.kinds)
+    stream.publish(cut(1.0))
+    for _ in range(MAX_EVENTS):
+        stream.publish(TransferStarted(5.0, 1, "192.0.2.1", "bob", "/x", True, info=INFO))
+    facts = (9.0, 1, "192.0.2.1", "bob", "STOR", "/x", 552, "full")
+    stream.publish(UploadRefused(*facts, info=INFO))
+    found = recent.chosen(replace(ALL, problems=True))
+    assert [(one["kind"], one["id"]) for one in found] == [
+        ("upload refused", "2"),
+        ("transfer", "1"),
+    ]
+    assert len(recent.chosen(ALL)) == 2
