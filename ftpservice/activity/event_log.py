@@ -178,6 +178,8 @@ class EventLog:
                 self._waiting.append(event)
                 if self._call is None or len(self._waiting) >= LINES_PER_WRITE:
                     self._write_soon()
+        elif kind is events.Banned:  # a flood of other problems must not hide it
+            self._append(event)
         elif kind in PROBLEM_EVENTS:
             if not _is_told(event) and self._throttle.allows_line(event):
                 self._append(event)

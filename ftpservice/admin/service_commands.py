@@ -162,7 +162,7 @@ def ban(
     """Refuse the connections of an address or network, and end its sessions."""
     if duration is not None:
         try:
-            parse_duration(duration)
+            parse_duration(duration, needs_unit=True)
         except ValueError as error:
             raise click.UsageError(f"--for: {error}") from None
     made = send("ban", network=network, duration=duration, reason=reason)

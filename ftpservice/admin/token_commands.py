@@ -108,7 +108,7 @@ def _parsed_duration(_context: object, _parameter: object, text: str) -> float |
     if text == NEVER:
         return None
     try:
-        seconds = parse_duration(text)
+        seconds = parse_duration(text, needs_unit=True)
     except ValueError as error:
         raise click.UsageError(f"--expires: {error}") from None
     if seconds <= 0:

@@ -115,7 +115,7 @@ class LocalSourceFactory:
         path, *rest = split_fields(argument)
         if not path:
             raise ValueError("the directory is missing: local:/srv/ftp")
-        return path, parse_options(rest, {"durable": parse_switch, "partial-age": parse_duration})
+        return path, parse_options(rest, {"durable": parse_switch, "partial-age": _parse_age})
 
 
 @implementer(IStorageSourceFactory)
@@ -136,8 +136,12 @@ class MemorySourceFactory:
     def fields(self, argument: str) -> dict[str, Any]:
         """Return the options; raises `ValueError`."""
         return parse_options(
-            split_fields(argument), {"capacity": parse_size, "partial-age": parse_duration}
+            split_fields(argument), {"capacity": parse_size, "partial-age": _parse_age}
         )
+
+
+def _parse_age(text: str) -> float:
+    return parse_duration(text, needs_unit=True)
 
 
 BUILT_IN_FACTORIES: tuple[IStorageSourceFactory, ...] = (

@@ -124,7 +124,7 @@ class ServiceActions:
         """Ban a network for a time and end its sessions; returns the ban and their numbers."""
         network, duration = _network(request.get("network")), request.get("duration")
         try:
-            seconds = None if duration is None else parse_duration(str(duration))
+            seconds = None if duration is None else parse_duration(str(duration), needs_unit=True)
         except ValueError as error:
             raise BadRequest(str(error)) from None
         if seconds is not None and not 0 < seconds <= MAX_BAN_SECONDS:

@@ -128,7 +128,7 @@ class WebServer(Service):
         sessions, challenges = PageSessions(reactor), LoginChallenges(reactor)
         pause = partial(deferLater, reactor)
         portal = PortalAccess(sources.factory, self._options.checkers, pause)
-        tokens = TokenAccess(file, self._pools["tokens"], publish, time.time)
+        tokens = TokenAccess(file, self._pools["tokens"], publish, time.time, reactor)
         access = RequestAccess(
             tokens,
             portal,

@@ -39,15 +39,18 @@ def bytes_text(count: int) -> str:
     return "1 byte" if count == 1 else f"{count} bytes"
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, needs_unit: bool = False) -> float:
     """Read seconds, or so many ``s``, ``m``, ``h``, ``d`` or ``w``; raises `ValueError`.
 
-    The units may be spelled out: ``5 minutes``.
+    The units may be spelled out: ``5 minutes``. ``needs_unit``: only 0 needs none.
     """
     match = DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"not a duration: {text!r} (such as 90s, 15m, 12h, 7d)")
-    return float(match[1]) * DURATION_UNITS[(match[2] or "")[:1]]
+    number = float(match[1])
+    if needs_unit and number and not match[2]:
+        raise ValueError(f"{text!r} has no unit: give one of s, m, h, d and w, such as {match[1]}d")
+    return number * DURATION_UNITS[(match[2] or "")[:1]]
 
 
 def parse_umask(text: str) -> int:

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEventAsClassicLogText, globalLogPublisher
 
 from ftpservice.activity.event_log import LINES_PER_WRITE, WRITE_DELAY_SECONDS, EventLog, Verbosity
+from ftpservice.activity.log_throttle import MAX_LINES_TOTAL
 from ftpservice.events import (
     AccountChanged,
     AdminAction,
@@ -247,3 +248,20 @@ def test_they_go_to_the_log_with_the_time_of_the_event() -> None:
     assert formatEventAsClassicLogText(event, lambda when: f"{when:g}") == (
         "1 [ftpservice#info] - ann@192.0.2.1 [7] logged in\n"
     )
+
+
+def test_a_ban_has_its_line_in_a_flood_of_problems_and_so_has_its_end() -> None:
+    bench = Bench()
+    flood = [
+        LoginFailed(1.0, 0, "127.0.0.1", "", LoginRefusal.REFUSED, "an API token")
+        for _ in range(2 * MAX_LINES_TOTAL)
+    ]
+    for event in flood:
+        bench.lines(event)
+    bench.lines(Banned(1.0, 0, "", "", "192.0.2.1/32", "too many failed logins", None))
+    bench.lines(BanLifted(1.0, 0, "", "", "192.0.2.1/32"))
+    bench.lines.flush()
+    written = [line for line, *_ in bench.written]
+    assert sum("is banned" in line for line in written) == 1
+    assert sum("was lifted" in line for line in written) == 1
+    assert len(written) < MAX_LINES_TOTAL

@@ -135,6 +135,8 @@ def test_a_time_of_a_ban_that_is_none_is_a_wrong_command_line(service):
     status, text = service.run("ban", "192.0.2.1", "--for", "2x")
     assert status == 2
     assert "--for: not a duration: '2x'" in text
+    status, text = service.run("ban", "192.0.2.1", "--for", "5")
+    assert (status, "'5' has no unit" in text) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     assert run("add", "a", place).exit_code == 2
     assert run("add", "a", "--scope=root", place).exit_code == 2
     assert run("add", "a", "--scope=read", "--expires=x", place).exit_code == 2
+    refused = run("add", "a", "--scope=read", "--expires=5", place)
+    assert (refused.exit_code, "'5' has no unit" in refused.output) == (2, True)
     missing = run("list", f"--data-dir={tmp_path / 'missing'}")
     assert missing.exit_code == 1
     assert len(missing.output.splitlines()) == 1

@@ -8,7 +8,7 @@ from zope.interface.verify import verifyObject
 
 from ftpservice.backends import strings
 from ftpservice.backends.memory.storage import MemorySource
-from ftpservice.backends.strings import BadStorageString, build_source
+from ftpservice.backends.strings import BadStorageString, build_source, check_storage_string
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.source_strings import IStorageSourceFactory
 from ftpservice.wire.units import parse_duration, parse_size
@@ -135,6 +135,17 @@ class TestUnits:
     )
     def test_durations_have_units(self, text, seconds):
         assert parse_duration(text) == seconds
+
+    @pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("5s", 5), ("5 days", 432000)])
+    def test_a_unit_can_be_demanded(self, text, seconds):
+        assert parse_duration(text, needs_unit=True) == seconds
+        with pytest.raises(ValueError, match="'5' has no unit: give one of"):
+            parse_duration("5", needs_unit=True)
+
+    @pytest.mark.parametrize("name", ["memory", "local:/srv"])
+    def test_the_age_of_partial_uploads_has_a_unit(self, name):
+        with pytest.raises(BadStorageString, match="'30' has no unit"):
+            check_storage_string(f"{name}:partial-age=30")
 
     @pytest.mark.parametrize(
         "text", ["", "-1", "d", "7D", "1e3", "inf", "7  d", "7 days ago", "7ss"]

@@ -82,7 +82,7 @@ class PageInMemory:
         self.sessions = PageSessions(self.clock)
         self.portal = PortalAccess(self.factory, (checker,), lambda _seconds: succeed(None))
         self.access = RequestAccess(
-            TokenAccess(None, InlineRunner(), self.events.append, self.clock.seconds),
+            TokenAccess(None, InlineRunner(), self.events.append, self.clock.seconds, self.clock),
             self.portal,
             self.sessions,
             lambda _is_secure, _host: True,

@@ -38,6 +38,7 @@ from ftpservice.events import (
 
 __all__ = [
     "COLUMNS",
+    "EVENT_KINDS",
     "LOST",
     "MAX_INTEGER",
     "MAX_TEXT",
@@ -233,6 +234,13 @@ VALUES: dict[type[Event], Callable[[Any], Values]] = {
     CertificateFailed: lambda event: _certificate("failed", event.names, event.reason),
 }
 """What is in the row of each event, beside what all events have."""
+EVENT_KINDS = (
+    *("session opened", "session closed", "session refused", "session stalled"),
+    *("login", "login failed", "handshake failed", "transfer"),
+    *("upload refused", "command refused", "command failed", "file", "file expired"),
+    *("admin", "account", "ban", "certificate", LOST),
+)
+"""What the column ``kind`` can have."""
 DEFAULTS: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"bytes": None, "seconds": None}
 DEFAULTS |= {"rate": None, "number": 0, "events": 1}
 

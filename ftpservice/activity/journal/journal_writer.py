@@ -1,7 +1,7 @@
 """Writes events into the spool, in a thread of its own; counts those that cannot be kept.
 
-A client can cause refusals without end. Of those, only so many of a second get a row, so that a
-flood does not displace what happened before it.
+A client can cause refusals without end. Of each kind of them, only so many of a second get a row:
+so a flood does not displace what happened before it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from ftpservice.activity.journal.row_texts import RowTexts, joined_rows
 from ftpservice.activity.journal.spool import Spool, SpoolFull
-from ftpservice.events import CommandRefused, Event, HandshakeFailed, Refused
+from ftpservice.events import CommandRefused, Event, HandshakeFailed, LoginFailed, Refused
 
 __all__ = ["JournalWriter"]
 
@@ -25,7 +25,7 @@ MAX_REFUSALS_PER_SECOND = 200
 ROWS_AT_ONCE = 500
 ROWS_PER_RECORD = 50
 """So many are lost by a damaged record."""
-REFUSALS = frozenset((CommandRefused, HandshakeFailed, Refused))
+REFUSALS = frozenset((CommandRefused, HandshakeFailed, LoginFailed, Refused))
 FLOOD_REASON = f"more than {MAX_REFUSALS_PER_SECOND} refusals in a second"
 NO_ROOM_REASON = "the spool did not take them"
 
@@ -39,7 +39,8 @@ class JournalWriter:
         self._seconds = seconds
         self._pending: list[str] = []
         self._lost: Counter[str] = Counter()
-        self._second, self._refusals = 0, 0
+        self._second = 0
+        self._refusals: Counter[type[Event]] = Counter()
         self.lost = 0
         """Events so far that have no row."""
         self.problem = ""
@@ -98,9 +99,10 @@ class JournalWriter:
         """Return whether a refusal gets a row; counts it otherwise."""
         second = int(event.when)
         if second != self._second:
-            self._second, self._refusals = second, 0
-        self._refusals += 1
-        if self._refusals <= MAX_REFUSALS_PER_SECOND:
+            self._second = second
+            self._refusals.clear()
+        self._refusals[type(event)] += 1
+        if self._refusals[type(event)] <= MAX_REFUSALS_PER_SECOND:
             return True
         self._count_lost(FLOOD_REASON, 1)
         return False

@@ -76,7 +76,7 @@ def _moment(text: str, now: float, is_end: bool) -> float | None:
         match = TIME.fullmatch(text.strip().upper())
         if match:
             return datetime.fromisoformat(f"{match[1]}T{match[2]}+00:00").timestamp()
-        return max(0.0, now - parse_duration(word))
+        return max(0.0, now - parse_duration(word, needs_unit=True))
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a time: use {SYNTAX}") from None
 

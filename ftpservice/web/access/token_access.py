@@ -1,6 +1,7 @@
 """Recognises the callers of the API by their tokens.
 
-A failed attempt is an event as that of an FTP login, and counts for the ban of its address.
+A failed attempt is an event as that of an FTP login, and counts for the ban of its address. Beyond
+some of an address, also of this machine, the answers are delayed, then refused without an event.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ftpservice.accounts.defence.login_attempts import LoginAttempts, TooManyAttempts
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.events import Event, LoginFailed, LoginRefusal
 from ftpservice.web.access.account_session import HTTP_SESSION
@@ -38,11 +41,14 @@ class TokenAccess:
         pool: BlockingRunner,
         publish: Callable[[Event], object],
         seconds: Callable[[], float],
+        clock: IReactorTime,
     ) -> None:
         self._file = file
         self._pool = pool
         self._publish = publish
         self._seconds = seconds
+        self._attempts = LoginAttempts(clock)
+        """Wrong tokens by address, apart from wrong passwords: a token cannot be guessed."""
         self._tokens: dict[str, ApiToken] = {}
         self._version: tuple[int, ...] | None = None
         self._looked = float("-inf")
@@ -63,12 +69,22 @@ class TokenAccess:
         token = self._tokens.get(hash_of(header.removeprefix(SCHEME).strip()))
         peer = request.peer_host
         if token is None:
+            await self._wait_for_turn(peer)
             self._failed(peer, "", LoginRefusal.REFUSED, "an API token that does not exist")
             raise Problem(401, "The token is not valid.")
         if token.expires is not None and token.expires <= now:
+            await self._wait_for_turn(peer)
             self._failed(peer, token.name, LoginRefusal.EXPIRED, "an API token")
             raise Problem(401, "The token has expired.")
         return Caller(f"token {token.name}", token.scopes)
+
+    async def _wait_for_turn(self, peer: str) -> None:
+        """Count a wrong token; wait, or raise `Problem`, beyond what an address may send."""
+        try:
+            await self._attempts.admit(peer)
+        except TooManyAttempts:
+            raise Problem(429, "Too many wrong API tokens from your address.") from None
+        self._attempts.failed(peer)
 
     def _failed(self, peer: str, name: str, reason: LoginRefusal, detail: str) -> None:
         event = LoginFailed(self._seconds(), 0, peer, name, reason, detail, info=HTTP_SESSION)

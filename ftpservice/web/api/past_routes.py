@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ftpservice.activity.journal.journal_rows import EVENT_KINDS
 from ftpservice.activity.reports.event_query import EventQuery
 from ftpservice.activity.reports.report_period import (
     ReportPeriod,
@@ -54,6 +55,8 @@ async def list_events(parts: ApiParts, call: ApiCall) -> Any:
         raise Problem(400, f"limit is a number from 1 to {MAX_LISTED_EVENTS}.")
     if problems not in ("", "yes"):
         raise Problem(400, "problems is yes, or not given.")
+    if given.get("kind", EVENT_KINDS[0]) not in ("", *EVENT_KINDS):
+        raise Problem(400, f"kind is one of: {', '.join(EVENT_KINDS)}.")
     now = parts.seconds()
     since = _moment(given.pop("since", ""), now, ALL_TIME, is_end=False)
     until = _moment(given.pop("until", ""), now, math.inf, is_end=True)

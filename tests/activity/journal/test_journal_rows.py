@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ftpservice.activity.journal.journal_rows import (
     COLUMNS,
+    EVENT_KINDS,
     LOST,
     MAX_TEXT,
     lost_row,
@@ -47,6 +48,7 @@ def test_an_event_becomes_one_row_that_every_database_takes(event):
         assert row is None
         return
     assert (row["at"], row["number"], row["events"]) == (event.when, event.session, 1)
+    assert row["kind"] in EVENT_KINDS
     assert json.loads(json.dumps(list(row.values()), allow_nan=False)) == list(row.values())
     for value in row.values():
         if isinstance(value, str):

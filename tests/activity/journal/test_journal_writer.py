@@ -13,7 +13,15 @@ from ftpservice.activity.journal.journal_writer import (
 )
 from ftpservice.activity.journal.row_texts import rows_of_record
 from ftpservice.activity.journal.spool import Spool
-from ftpservice.events import CommandRefused, SessionInfo, UploadRefused
+from ftpservice.events import (
+    BanLifted,
+    Banned,
+    CommandRefused,
+    LoginFailed,
+    LoginRefusal,
+    SessionInfo,
+    UploadRefused,
+)
 from tests.support.journal_cases import every_event, transfer
 
 NOW = 5000.0
@@ -107,6 +115,20 @@ def test_a_flood_of_refusals_gets_a_bounded_number_of_rows(tmp_path):
     found = rows(tmp_path)
     assert len(found) == MAX_REFUSALS_PER_SECOND + 1 + 3
     assert lost(found) == [(800, "more than 200 refusals in a second")]
+
+
+def test_a_flood_of_failed_logins_displaces_no_row_of_another_kind(tmp_path):
+    made = writer(tmp_path)
+    failed = LoginFailed(10.0, 0, "127.0.0.1", "", LoginRefusal.REFUSED, "an API token")
+    others = [
+        CommandRefused(10.5, 7, "192.0.2.1", "", "NOPE", "", 500, "no"),
+        Banned(10.5, 0, "", "", "192.0.2.1/32", "too many failed logins", None),
+        BanLifted(10.6, 0, "", "", "192.0.2.1/32"),
+    ]
+    made.write([failed] * 1000 + others)
+    found = rows(tmp_path)
+    assert [row["kind"] for row in found[-4:]] == ["command refused", "ban", "ban", LOST]
+    assert len(found) == MAX_REFUSALS_PER_SECOND + 4
 
 
 def test_events_that_were_not_queued_and_damaged_records_are_counted(tmp_path):

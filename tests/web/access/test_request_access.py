@@ -55,7 +55,7 @@ class Portal:
 class Door:
     def __init__(self) -> None:
         self.now, self.portal = 0.0, Portal()
-        tokens = TokenAccess(None, InlineRunner(), lambda _event: None, lambda: self.now)
+        tokens = TokenAccess(None, InlineRunner(), lambda _event: None, lambda: self.now, Clock())
         sessions = PageSessions(Clock())
         self.access = RequestAccess(
             tokens,

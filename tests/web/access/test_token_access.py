@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
+from ftpservice.accounts.defence.login_attempts import FAILURE_ALLOWANCE
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.events import Event, LoginFailed, LoginRefusal
 from ftpservice.web.access.scopes import Caller, Scope
@@ -21,9 +23,11 @@ READ = frozenset((Scope.READ,))
 
 class Door:
     def __init__(self, path: Path) -> None:
-        self.now, self.events = 1000.0, list[Event]()
+        self.now, self.events, self.clock = 1000.0, list[Event](), Clock()
         self.file = TokenFile(path, lambda: self.now)
-        self.access = TokenAccess(self.file, InlineRunner(), self.events.append, lambda: self.now)
+        self.access = TokenAccess(
+            self.file, InlineRunner(), self.events.append, lambda: self.now, self.clock
+        )
 
     def ask(self, header: str | None) -> Caller | None:
         request = SimpleNamespace(getHeader=lambda _name: header, peer_host="192.0.2.1")
@@ -107,7 +111,7 @@ class Held:
 def test_requests_at_the_same_time_wait_for_the_same_look(tmp_path: Path) -> None:
     file, pool = TokenFile(tmp_path / "tokens.json", lambda: 1000.0), Held()
     events: list[Event] = []
-    access = TokenAccess(file, pool, events.append, lambda: 1000.0)  # type: ignore[arg-type]
+    access = TokenAccess(file, pool, events.append, lambda: 1000.0, Clock())  # type: ignore[arg-type]
     secret = file.add("a", READ, None)
     request = SimpleNamespace(getHeader=lambda _name: f"Bearer {secret}", peer_host="192.0.2.1")
     found: list[object] = []
@@ -123,7 +127,7 @@ def test_requests_at_the_same_time_wait_for_the_same_look(tmp_path: Path) -> Non
 
 def test_a_look_whose_client_has_gone_is_repeated(tmp_path: Path) -> None:
     file, pool = TokenFile(tmp_path / "tokens.json", lambda: 1000.0), Held()
-    access = TokenAccess(file, pool, lambda _event: None, lambda: 1000.0)  # type: ignore[arg-type]
+    access = TokenAccess(file, pool, lambda _event: None, lambda: 1000.0, Clock())  # type: ignore[arg-type]
     secret = file.add("a", READ, None)
     request = SimpleNamespace(getHeader=lambda _name: f"Bearer {secret}", peer_host="192.0.2.1")
     gone = Deferred.fromCoroutine(access.caller(request))
@@ -134,3 +138,19 @@ def test_a_look_whose_client_has_gone_is_repeated(tmp_path: Path) -> None:
     Deferred.fromCoroutine(access.caller(request)).addBoth(found.append)
     pool.end()
     assert found == [Caller("token a", READ)]
+
+
+def test_wrong_tokens_of_an_address_are_delayed_then_refused_and_right_ones_are_not(
+    door: Door,
+) -> None:
+    secret = door.file.add("a", READ, None)
+    request = SimpleNamespace(getHeader=lambda _name: "Bearer fts_wrong", peer_host="127.0.0.1")
+    statuses: list[int] = []
+    for _ in range(500):
+        asked = Deferred.fromCoroutine(door.access.caller(request))
+        asked.addErrback(lambda failure: statuses.append(failure.value.status))
+    assert statuses.count(401) == len(door.events) == FAILURE_ALLOWANCE
+    assert statuses.count(429) > 400
+    assert door.ask(f"Bearer {secret}") == Caller("token a", READ)
+    door.clock.pump([1.0] * 120)
+    assert len(door.events) < FAILURE_ALLOWANCE + 15

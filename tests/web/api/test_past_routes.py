@@ -19,3 +19,11 @@ def test_a_limit_is_a_number_within_bounds(limit: str) -> None:
     call = ApiCall(Caller("token x", frozenset(Scope)), {}, {"limit": limit}, {}, "192.0.2.1")
     with pytest.raises(Problem, match="1 to 1000"):
         done(list_events(nothing, call))
+
+
+def test_an_unknown_kind_of_events_is_refused_with_those_there_are() -> None:
+    call = ApiCall(Caller("token x", frozenset(Scope)), {}, {"kind": "logins"}, {}, "192.0.2.1")
+    nothing: Any = None
+    with pytest.raises(Problem, match=r"kind is one of: session opened, .*, lost") as refused:
+        done(list_events(nothing, call))
+    assert refused.value.status == 400
