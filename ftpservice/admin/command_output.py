@@ -18,6 +18,7 @@ __all__ = [
     "UNAVAILABLE_STATUS",
     "AdminCommandError",
     "AdminCommands",
+    "access_advice",
     "show_warning",
 ]
 
@@ -37,6 +38,12 @@ class AdminCommandError(click.ClickException):
         super().__init__(message)
         self.kind = kind
         self.exit_code = status
+
+
+def access_advice(error: BaseException | None) -> str:
+    """Return what to do after an error of a file that another user may use; else nothing."""
+    is_denied = isinstance(error, PermissionError)
+    return " - run this as the user of the service, or as root" if is_denied else ""
 
 
 def show_warning(message: str, as_json: bool) -> None:

@@ -15,7 +15,12 @@ import click
 
 from ftpservice.activity.text_table import count_text, table_lines
 from ftpservice.admin.activity.session_table import session_lines
-from ftpservice.admin.command_output import FAILED_STATUS, UNAVAILABLE_STATUS, AdminCommandError
+from ftpservice.admin.command_output import (
+    FAILED_STATUS,
+    UNAVAILABLE_STATUS,
+    AdminCommandError,
+    access_advice,
+)
 from ftpservice.linux import short_socket_path
 from ftpservice.wire.units import parse_duration
 
@@ -60,7 +65,8 @@ def request(path: str, command: str, *, seconds: float = ANSWER_SECONDS, **param
 def unreachable(path: str, error: Exception) -> ServiceUnreachable:
     """Return the error of a control socket that cannot be used."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return ServiceUnreachable(f"{path}: {reason}; is the service running?")
+    advice = access_advice(error) or "; is the service running?"
+    return ServiceUnreachable(f"{path}: {reason}{advice}")
 
 
 def service_command(function: Command) -> Command:
@@ -240,7 +246,8 @@ def report(*, as_json: bool, as_csv: bool, html: str | None, **options: Any) -> 
     try:
         print_report(wanted, request)
     except ReportFailed as error:
-        raise AdminCommandError(str(error), type(error).__name__, UNAVAILABLE_STATUS) from None
+        text = f"{error}{access_advice(error.__cause__)}"
+        raise AdminCommandError(text, type(error).__name__, UNAVAILABLE_STATUS) from None
     except (RequestRefused, ServiceUnreachable) as error:
         is_refused = isinstance(error, RequestRefused)
         status = FAILED_STATUS if is_refused else UNAVAILABLE_STATUS

@@ -62,6 +62,8 @@ class Database:
         event.listen(self.engine, "connect", self._connected)
         if self.is_sqlite:
             event.listen(self.engine, "begin", _begin)
+        self.file_mode = "mode=rw"
+        """How an SQLite file is opened, as in its URI."""
         self._is_checked = False
         self.calls = RunningCalls(self.place)
 
@@ -99,7 +101,7 @@ class Database:
         if not os.path.exists(path):
             raise sqlite3.OperationalError(f"there is no such file; run: {self._upgrade_command}")
         return sqlite3.connect(
-            f"file:{quote(path)}?mode=rw",
+            f"file:{quote(path)}?{self.file_mode}",
             timeout=self.busy_seconds,
             uri=True,
             isolation_level=None,

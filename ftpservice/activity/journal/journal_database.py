@@ -55,15 +55,21 @@ class JournalDatabase:
         url: DatabaseURL,
         seconds: float = STATEMENT_SECONDS,
         busy_seconds: float = BUSY_SECONDS,
+        is_read_only: bool = False,
     ) -> None:
-        """``busy_seconds``: how long to wait for the lock of an SQLite file."""
+        """``busy_seconds``: how long to wait for the lock of an SQLite file.
+
+        ``is_read_only``: nothing can be written where an SQLite file is.
+        """
         self.database = Database(url, seconds, connections=1, schema=JOURNAL_SCHEMA)
         self.database.busy_seconds = busy_seconds
         self._insert = _insert_statement(self.database.is_sqlite)
         self._path = url.path
         self._file: tuple[int, int] | None = None
         """The device and inode of an SQLite file that is prepared."""
-        if self.database.is_sqlite:
+        if url.path is not None and is_read_only:
+            self.database.file_mode = _read_only_mode(url.path)
+        elif self.database.is_sqlite:
             event.listen(self.database.engine, "connect", _let_shrink)
 
     @property
@@ -191,6 +197,18 @@ def _insert_statement(is_sqlite: bool) -> Any:
     ]
     full = postgresql.insert(JOURNAL).from_select(list(COLUMNS), select(*values))
     return full.on_conflict_do_nothing(index_elements=["id"])
+
+
+def _read_only_mode(path: str) -> str:
+    """Return how to open a file where nothing can be written.
+
+    A file without a log of its own is complete; SQLite would want to make one to read it.
+    """
+    try:
+        has_log = os.path.getsize(f"{path}-wal") > 0
+    except OSError:
+        has_log = False
+    return "mode=ro" if has_log else "mode=ro&immutable=1"
 
 
 def _let_shrink(connection: Any, _record: Any) -> None:

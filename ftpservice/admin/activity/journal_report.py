@@ -44,7 +44,8 @@ def read_journal(plan: JournalPlan, period: ReportPeriod) -> JournalReading:
     from ftpservice.activity.journal.journal_database import JournalDatabase
     from ftpservice.activity.reports.report_queries import read_report
 
-    database = JournalDatabase(plan.url, QUERY_SECONDS, BUSY_SECONDS)
+    is_read_only = _is_read_only(plan.url.path)
+    database = JournalDatabase(plan.url, QUERY_SECONDS, BUSY_SECONDS, is_read_only)
     try:
         waiting, dropped = _deliver(plan, database)
         if plan.url.path is not None and not os.path.exists(plan.url.path):
@@ -52,6 +53,13 @@ def read_journal(plan: JournalPlan, period: ReportPeriod) -> JournalReading:
         return JournalReading(read_report(database, period), waiting, dropped)
     finally:
         database.close()
+
+
+def _is_read_only(path: str | None) -> bool:
+    """Return whether nothing can be written where an SQLite file is."""
+    if path is None or not os.path.exists(path):
+        return False
+    return not all(os.access(one, os.W_OK) for one in (path, os.path.dirname(path) or "."))
 
 
 def _deliver(plan: JournalPlan, database: Any) -> tuple[int, int]:

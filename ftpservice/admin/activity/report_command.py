@@ -60,7 +60,9 @@ def print_report(wanted: ReportRequest, ask: Ask) -> None:
         return
     try:
         reading = read_journal(plan, period)
-    except (AccountStoreError, LookupError, OSError) as error:
+    except OSError as error:
+        raise ReportFailed(f"{error.filename}: {error.strerror}") from error
+    except (AccountStoreError, LookupError) as error:
         raise ReportFailed(str(error)) from None
     _write(wanted, reading, _sessions(ask, socket, period))
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -14,7 +15,9 @@ from ftpservice.activity.journal.spool import Spool
 from ftpservice.activity.journal.spool_lock import lock_spool
 from ftpservice.admin.cli import ftpservice
 from ftpservice.events import SessionInfo, SessionOpened
+from tests.support.failing_disk import mounted, remount
 from tests.support.journal_cases import HOSTILE, plan, records_of, transfer
+from tests.support.unprivileged import as_user, needs_root
 
 
 def run(*words):
@@ -133,3 +136,51 @@ def test_a_journal_on_a_server_is_read(data, tmp_path, postgresql, monkeypatch):
     assert CliRunner().invoke(ftpservice, ["db", "upgrade", "--journal", url]).exit_code == 0
     done = run("--config", config)
     assert (done.exit_code, "Sessions   0" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("has_log", [False, True])
+def test_a_journal_in_a_read_only_file_system_is_read(tmp_path, has_log):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    database = JournalDatabase(plan(kept).url)
+    database.prepare()
+    database.add(records_of([transfer(time.time())]))
+    if not has_log:
+        database.close()
+    with mounted(tmp_path / "var", 8 << 20) as is_mounted:
+        if not is_mounted:
+            pytest.skip("needs the right to mount")
+        for path in kept.iterdir():
+            shutil.copy(path, tmp_path / "var")
+        assert (tmp_path / "var/journal.db-wal").exists() == has_log
+        remount(tmp_path / "var", "ro")
+        done = run("--data-dir", tmp_path / "var", "--since", "1d")
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert "Uploads    1 file, 100 B" in done.stdout.splitlines()
+    database.close()
+
+
+@needs_root
+def test_another_user_reads_a_journal_that_may_be_read_and_is_told_of_one_that_may_not(data):
+    (data / "journal-spool").mkdir()
+    for directory in data.parents:
+        directory.chmod(directory.stat().st_mode | 0o011)
+    data.chmod(0o755)
+    (data / "journal.db").chmod(0o644)
+
+    def read():
+        done = run("--data-dir", data, "--since", "1d")
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert "Uploads    2 files, 200 B" in done.stdout.splitlines()
+
+    def refused():
+        done = run("--data-dir", data, "--since", "1d")
+        assert done.exit_code == 3
+        advice = "Permission denied - run this as the user of the service, or as root"
+        assert done.stderr == f"ftpservice: {data / 'journal-spool'}: {advice}\n"
+        who = CliRunner().invoke(ftpservice, ["who", "--socket", f"{data}/control.sock"])
+        assert (who.exit_code, who.stderr) == (3, f"ftpservice: {data}/control.sock: {advice}\n")
+
+    as_user(read)
+    data.chmod(0o700)
+    as_user(refused)
