@@ -178,10 +178,9 @@ class EventLog:
                 self._waiting.append(event)
                 if self._call is None or len(self._waiting) >= LINES_PER_WRITE:
                     self._write_soon()
-        elif kind is events.Banned:  # a flood of other problems must not hide it
-            self._append(event)
         elif kind in PROBLEM_EVENTS:
-            if not _is_told(event) and self._throttle.allows_line(event):
+            is_ban = kind is events.Banned  # a flood of other problems must not hide it
+            if not _is_told(event) and (is_ban or self._throttle.allows_line(event)):
                 self._append(event)
         elif kind is events.SessionClosed and not event.user:
             return  # nobody has logged in: whoever connects could fill the log

@@ -33,7 +33,7 @@ from ftpservice.events import (
     TransferStarted,
 )
 
-__all__ = ["MAX_ERRORS", "MAX_ROWS", "ActivityReport", "LiveSession", "session_values"]
+__all__ = ["MAX_ERRORS", "MAX_ROWS", "ActivityReport", "LiveSession", "Moved", "session_values"]
 
 MAX_ROWS = 50
 """Rows of a table; the others are summed up in one."""
@@ -41,6 +41,8 @@ MAX_ERRORS = 20
 PLAINTEXT = "plaintext"
 FILES_UP, FILES_DOWN, ABORTED, REFUSED = 0, 2, 4, 5
 """Columns of the transfers; the bytes follow the files."""
+Moved = Callable[[int, int], int]
+"""Returns the bytes so far of a transfer, by the numbers of its session and of the transfer."""
 
 
 @dataclass(slots=True)
@@ -68,6 +70,11 @@ class LiveSession:
             self.others.append(self.running)
         self.running = event
 
+    @property
+    def transfers(self) -> list[TransferStarted]:
+        """The transfers in progress, in the order in which they began."""
+        return self.others if self.running is None else [*self.others, self.running]
+
     def end(self, event: TransferEnded) -> None:
         """Note the end of a transfer."""
         self.last = event
@@ -77,18 +84,19 @@ class LiveSession:
             self.others = [one for one in self.others if one.transfer != event.transfer]
 
 
-def session_values(session: LiveSession, moved: int) -> dict[str, Any]:
-    """Return a session as JSON values; ``moved`` are the bytes of its transfer so far."""
-    running = session.running
-    transfer = None
-    if running is not None:
-        transfer = {
-            "path": running.path,
-            "upload": running.upload,
-            "since": running.when,
-            "moved": moved,
-            "size": running.size,
+def session_values(session: LiveSession, moved: Moved) -> dict[str, Any]:
+    """Return a session as JSON values."""
+    transfers = [
+        {
+            "id": one.transfer_id,
+            "path": one.path,
+            "upload": one.upload,
+            "since": one.when,
+            "moved": moved(session.number, one.transfer),
+            "size": one.size,
         }
+        for one in session.transfers
+    ]
     return {
         "session": session.number,
         "id": session.id,
@@ -96,7 +104,8 @@ def session_values(session: LiveSession, moved: int) -> dict[str, Any]:
         "address": session.peer,
         "protocol": session.protocol,
         "since": session.since,
-        "transfer": transfer,
+        "transfer": transfers[-1] if transfers else None,
+        "transfers": transfers,
     }
 
 
@@ -105,8 +114,7 @@ class ActivityReport:
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
-        self.moved: Callable[[int], int] = lambda _number: 0
-        """Returns the bytes so far of the transfer of a session, by its number."""
+        self.moved: Moved = lambda _session, _transfer: 0
         self._started = seconds()
         self._sessions: dict[int, LiveSession] = {}
         self._counts: Counter[type[Event]] = Counter()
@@ -240,31 +248,35 @@ class ActivityReport:
         ]
 
 
-def _sessions_table(
-    sessions: Sequence[LiveSession], now: float, moved: Callable[[int], int]
-) -> list[str]:
-    rows = [
-        (
+def _sessions_table(sessions: Sequence[LiveSession], now: float, moved: Moved) -> list[str]:
+    rows: list[tuple[str, ...]] = []
+    for session in sessions[:MAX_ROWS]:
+        first, *others = _activities(session, now, moved)
+        facts = (
             str(session.number),
             printable_text(session.protocol),
             printable_text(session.user) or "-",
             printable_text(session.peer),
             duration_text(now - session.since),
-            _activity(session, now, moved),
         )
-        for session in sessions[:MAX_ROWS]
-    ]
+        rows.append((*facts, first))
+        rows += [("",) * len(facts) + (one,) for one in others]
     more = [f"({len(sessions) - MAX_ROWS} more)"] if len(sessions) > MAX_ROWS else []
     heading = ("No", "Protocol", "User", "Address", "For", "Activity")
     return _table("Sessions now", heading, rows, 0) + more
 
 
-def _activity(session: LiveSession, now: float, moved: Callable[[int], int]) -> str:
-    running, last = session.running, session.last
-    if running is not None:
+def _activities(session: LiveSession, now: float, moved: Moved) -> list[str]:
+    """Return what a session does, a text for each of its transfers."""
+    found = []
+    for running in session.transfers:
         verb = "uploading" if running.upload else "downloading"
         text = f"{verb} {printable_text(running.path)} for {duration_text(now - running.when)}"
-        return text + _progress(moved(session.number), running, now)
+        found.append(text + _progress(moved(session.number, running.transfer), running, now))
+    return found or [_idle(session.last)]
+
+
+def _idle(last: TransferEnded | None) -> str:
     if last is not None:
         verb = "uploaded" if last.upload else "downloaded"
         state = "" if last.outcome is Outcome.COMPLETE else f", {last.outcome.value}"

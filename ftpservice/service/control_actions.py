@@ -23,7 +23,7 @@ from ftpservice.accounts.defence.networks import (
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.admin_actions import publishing_actions
 from ftpservice.activity.event_feed import EventFeed, Feed
-from ftpservice.activity.report import ActivityReport, LiveSession, session_values
+from ftpservice.activity.report import ActivityReport, LiveSession, Moved, session_values
 from ftpservice.activity.trace.trace_feed import trace_for
 from ftpservice.concurrency.task import Task
 from ftpservice.control.factory import FTPFactory
@@ -31,6 +31,7 @@ from ftpservice.retention.retention_run import CannotRun
 from ftpservice.retention.retention_service import RetentionService
 from ftpservice.retention.trash_requests import TrashRequests
 from ftpservice.service.control_socket import BadRequest
+from ftpservice.session.context import moved_of
 from ftpservice.storage.errors import StorageError
 from ftpservice.wire.units import parse_duration
 
@@ -90,12 +91,12 @@ class ServiceActions:
 
     def who(self, _request: Request) -> Any:
         """Return the sessions."""
-        return [_session(one, self._moved(one.number)) for one in self._report.sessions()]
+        return [_session(one, self._moved) for one in self._report.sessions()]
 
-    def _moved(self, number: int) -> int:
-        """Return the bytes so far of the transfer of a session."""
+    def _moved(self, number: int, transfer: int) -> int:
+        """Return the bytes so far of a transfer of a session."""
         session = self._factory.sessions.get(number)
-        return 0 if session is None else session.context.moved
+        return 0 if session is None else moved_of(session.context, transfer)
 
     def kick(self, request: Request) -> Any:
         """End the sessions of a number, a user or a network; returns their numbers."""
@@ -271,10 +272,10 @@ def _network(given: object) -> Network:
     return ip_network(str(address)) if is_mapped else network
 
 
-def _session(session: LiveSession, moved: int) -> dict[str, Any]:
-    row, running = session_values(session, moved), session.running
-    if running is not None:
-        row["transfer"]["rate"] = moved / max(time.time() - running.when, 0.001)
+def _session(session: LiveSession, moved: Moved) -> dict[str, Any]:
+    row, now = session_values(session, moved), time.time()
+    for transfer in row["transfers"]:
+        transfer["rate"] = transfer["moved"] / max(now - transfer["since"], 0.001)
     return row
 
 

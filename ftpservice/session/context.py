@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -48,6 +48,7 @@ __all__ = [
     "SessionEvents",
     "SessionPeer",
     "TransferParameters",
+    "moved_of",
 ]
 
 
@@ -223,7 +224,9 @@ class SessionContext:
     failures: int = 0
     """Failed logins of this session."""
     running: RunningTransfer | None = None
-    """The transfer in progress."""
+    """The transfer in progress; of several at a time the last one that began."""
+    transfers: Mapping[int, RunningTransfer] | None = None
+    """Of a session that may have several at a time, those in progress by their number."""
     published_error: BaseException | None = None
     """The last error that an event has reported already."""
     tls_state: TLSState = field(default_factory=TLSState)
@@ -356,3 +359,11 @@ class SessionContext:
             requires = services.settings.tls.requires_data_tls(account.tls_required)
             has_limits = has_limits or bool(account.rate_up or account.rate_down)
         self.requires_protected_data, self.has_rate_limits = requires, has_limits
+
+
+def moved_of(context: SessionContext, transfer: int) -> int:
+    """Return the bytes so far of a transfer in progress, by its number in the session."""
+    if context.transfers is None:
+        return context.moved
+    found = context.transfers.get(transfer)
+    return 0 if found is None else found.moved

@@ -17,7 +17,7 @@ def session_lines(
     sessions: Sequence[Mapping[str, Any]], now: float, width: int | None = None
 ) -> list[str]:
     """Return a heading and a line a session; a line is cut at ``width``."""
-    rows = [_row(session, now, width is not None) for session in sessions]
+    rows = [row for session in sessions for row in _rows(session, now, width is not None)]
     cells = [HEADINGS, *rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(HEADINGS) - 1)]
     lines = [
@@ -27,16 +27,18 @@ def session_lines(
     return [_cut(line.rstrip(), width) for line in lines]
 
 
-def _row(session: Mapping[str, Any], now: float, is_narrow: bool) -> tuple[str, ...]:
+def _rows(session: Mapping[str, Any], now: float, is_narrow: bool) -> list[tuple[str, ...]]:
+    """Return the rows of a session: one for each of its transfers, the facts in the first."""
     user = USER_WIDTH if is_narrow else 40
-    return (
+    facts = (
         str(session["session"]),
         printable_text(session["user"] or "-", user),
         printable_text(session["address"], ADDRESS_WIDTH),
         session["protocol"],
         duration_text(now - session["since"]),
-        transfer_text(session["transfer"]),
     )
+    first, *others = map(transfer_text, session["transfers"] or [None])
+    return [(*facts, first), *(("",) * len(facts) + (one,) for one in others)]
 
 
 def transfer_text(transfer: Mapping[str, Any] | None) -> str:

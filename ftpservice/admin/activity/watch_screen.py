@@ -75,11 +75,11 @@ def _is_ended(keyboard: int) -> bool:
 
 def screen_lines(sessions: Sessions, now: float, columns: int, rows: int) -> list[str]:
     """Return the lines of a screen: a summary, then sessions, those with transfers first."""
-    transfers = [one["transfer"] for one in sessions if one["transfer"] is not None]
+    transfers = [transfer for one in sessions for transfer in one["transfers"]]
     rates = {True: 0.0, False: 0.0}
     for transfer in transfers:
         rates[bool(transfer["upload"])] += transfer.get("rate", 0.0)
-    ordered = sorted(sessions, key=lambda one: (one["transfer"] is None, one["session"]))
+    ordered = sorted(sessions, key=lambda one: (not one["transfers"], one["session"]))
     summary = (
         f"{time_text(now)[11:]} UTC  {count_text(len(sessions), 'session')}, "
         f"up {rate_text(rates[True])}, down {rate_text(rates[False])}  (q: end)"

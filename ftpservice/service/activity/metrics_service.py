@@ -11,6 +11,8 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.service.activity.resource_readings import MetricSources, resource_readings
 from ftpservice.service.activity.storage_space import StorageSpace
 from ftpservice.service.settings.errors import CannotStart
+from ftpservice.session.context import SessionContext
+from ftpservice.session.transfer import RunningTransfer
 
 if TYPE_CHECKING:
     from ftpservice.activity.metrics.metrics_page import MetricsPage
@@ -65,10 +67,11 @@ class MetricsService(Service):
         moved: Counter[tuple[bool, str]] = Counter()
         for session in factory.sessions.values():
             context = session.context
-            protocol, transfer = context.peer.protocol, context.running
-            if transfer is not None:
+            protocol, transfers = context.peer.protocol, _transfers(context)
+            for transfer in transfers:
                 running[transfer.upload, protocol] += 1
                 moved[transfer.upload, protocol] += transfer.moved
+            if transfers:
                 sessions[protocol, "transfer"] += 1
             else:
                 has_login = context.portal_login.account is not None
@@ -90,3 +93,10 @@ class MetricsService(Service):
             accepts=factory.session_refusal is None,
             readings=(*resource_readings(self._sources), *self._space.readings()),
         )
+
+
+def _transfers(context: SessionContext) -> list[RunningTransfer]:
+    """Return the transfers of a session that are in progress."""
+    if context.transfers is not None:
+        return list(context.transfers.values())
+    return [] if context.running is None else [context.running]

@@ -46,8 +46,9 @@ class AccountSession:
         self._reason = ""
         self._work: dict[object, tuple[Callable[[], object], Callable[[], object]]] = {}
         """What is under way, with what stops it and what ends its pause."""
-        self.transfers: list[RunningTransfer] = []
-        """Those in progress, the oldest first."""
+        self.transfers: dict[int, RunningTransfer] = {}
+        """Those in progress by their number, the oldest first."""
+        self.context.transfers = self.transfers
 
     @property
     def is_admin(self) -> bool:
@@ -104,15 +105,19 @@ class AccountSession:
             if self.is_over and not self._work:
                 self._leave()
 
-    def add_transfer(self, transfer: RunningTransfer) -> None:
-        """Show a transfer as the running one; there may be several, the last one is shown."""
-        self.transfers.append(transfer)
-        self.context.running = transfer
+    def begin_transfer(self, transfer: RunningTransfer, path: str, size: int | None) -> int:
+        """Publish that a transfer has started, and show it; return its number."""
+        context = self.context
+        context.running = transfer
+        user = context.account.name
+        number = context.events.begin_transfer(user, path, transfer.upload, size)
+        self.transfers[number] = transfer
+        return number
 
-    def remove_transfer(self, transfer: RunningTransfer) -> None:
-        """Undo `add_transfer`."""
-        self.transfers.remove(transfer)
-        self.context.running = self.transfers[-1] if self.transfers else None
+    def remove_transfer(self, number: int) -> None:
+        """Show a transfer no more, before its end is published."""
+        del self.transfers[number]
+        self.context.running = next(reversed(self.transfers.values()), None)
 
     def end(self, reason: str) -> None:
         """End after the requests in progress; no other one is accepted."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ftpservice.activity.report import LiveSession, session_values
+from ftpservice.session.context import moved_of
 from ftpservice.session.registry import ManagedSession
 
 __all__ = ["LiveSessions"]
@@ -37,10 +38,8 @@ class LiveSessions:
         return None
 
     def _row(self, session: LiveSession) -> dict[str, Any]:
-        running, last = session.running, session.last
-        row = session_values(session, self._moved(session.number))
-        if running is not None:
-            row["transfer"]["id"] = running.transfer_id
+        last = session.last
+        row = session_values(session, self._moved)
         row["last"] = None
         if last is not None:
             row["last"] = {
@@ -52,23 +51,22 @@ class LiveSessions:
             }
         return row
 
-    def _moved(self, number: int) -> int:
-        managed: Any = self._managed.get(number)
-        context = getattr(managed, "context", None)
-        return 0 if context is None else context.moved
+    def _moved(self, number: int, transfer: int) -> int:
+        managed = self._managed.get(number)
+        return 0 if managed is None else moved_of(managed.context, transfer)
 
     def counts(self) -> tuple[int, int]:
         """Return the numbers of sessions and of running transfers."""
         sessions = self._report.sessions()
-        return len(sessions), sum(one.running is not None for one in sessions)
+        return len(sessions), sum(len(one.transfers) for one in sessions)
 
     def moved_now(self) -> tuple[int, int]:
         """Return the bytes so far of the running uploads and downloads."""
         up = down = 0
         for session in self._report.sessions():
-            if session.running is not None:
-                moved = self._moved(session.number)
-                if session.running.upload:
+            for transfer in session.transfers:
+                moved = self._moved(session.number, transfer.transfer)
+                if transfer.upload:
                     up += moved
                 else:
                     down += moved

@@ -59,7 +59,7 @@ class LiveStream:
         self._parts = parts
         self._listeners: list[LiveListener] = []
         self._rows: dict[int, dict[str, Any]] = {}
-        self._moved: dict[int, int] = {}
+        self._moved: dict[str, int] = {}
         self._last_event = 0
         self._ticks = 0
         self._timer = LoopingCall(self._tick)
@@ -95,12 +95,16 @@ class LiveStream:
         if not self._listeners:
             self.stop()
 
-    def _look(self) -> tuple[list[dict[str, Any]], list[int], list[tuple[int, int]]]:
+    def _look(self) -> tuple[list[dict[str, Any]], list[int], list[tuple[str, int]]]:
         """Return the sessions that are new or have changed, the ended ones, and new progress."""
-        rows, moved, changed = {}, {}, []
+        rows: dict[int, dict[str, Any]] = {}
+        moved: dict[str, int] = {}
+        changed = []
         for row in self._parts.live.rows():
-            number, transfer = row["session"], row["transfer"]
-            moved[number] = 0 if transfer is None else transfer.pop("moved")
+            number = row["session"]
+            del row["transfer"]  # it is one of ``transfers``
+            for transfer in row["transfers"]:
+                moved[transfer["id"]] = transfer.pop("moved")
             rows[number] = row
             if self._rows.get(number) != row:
                 changed.append(row)

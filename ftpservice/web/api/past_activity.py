@@ -106,8 +106,7 @@ class PastActivity:
         now = self._seconds()
         for row in self._live.rows():
             history.spread("sessions", row["since"], now, now - row["since"])
-            transfer = row["transfer"]
-            if transfer is not None:
+            for transfer in row["transfers"]:
                 name, begin = "up" if transfer["upload"] else "down", transfer["since"]
                 history.spread(name, begin, now, transfer["moved"])
                 history.spread("transfers", begin, now, now - begin)

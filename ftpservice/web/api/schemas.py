@@ -77,7 +77,10 @@ COMPONENTS = {
         address=TEXT,
         protocol=TEXT,
         since=NUMBER,
-        transfer=_or_null(reference("Transfer")),
+        transfer=_or_null(reference("Transfer"))
+        | {"description": "Of several running transfers the last one that began."},
+        transfers=array(reference("Transfer"))
+        | {"description": "All running transfers, in the order in which they began."},
         last=_or_null(ANY),
     ),
     "Transfer": _object(

@@ -32,7 +32,7 @@ async def service_state(parts: ApiParts, call: ApiCall) -> Any:
         "now": parts.seconds(),
         "accepts": state["accepts"],
         "sessions": len(rows),
-        "transfers": sum(row["transfer"] is not None for row in rows),
+        "transfers": sum(len(row["transfers"]) for row in rows),
         "journal": parts.past.status,
         "hooks": hook_rows(parts.hooks),
         "problems": await parts.state_problems(),
@@ -55,7 +55,7 @@ async def drain(parts: ApiParts, call: ApiCall) -> Any:
     query={"user": "Only of this account.", "address": "Only from this address."},
 )
 async def list_sessions(parts: ApiParts, call: ApiCall) -> Any:
-    """List the sessions, each with its running transfer and the last one."""
+    """List the sessions, each with its running transfers and the last one that ended."""
     return [
         row
         for row in parts.live.rows()
@@ -91,8 +91,8 @@ async def end_sessions(parts: ApiParts, call: ApiCall) -> Any:
 
 @routes.add("GET", "/transfers", Scope.READ, array(SESSION))
 async def list_transfers(parts: ApiParts, _call: ApiCall) -> Any:
-    """List the sessions that have a running transfer, with its progress."""
-    return [row for row in parts.live.rows() if row["transfer"] is not None]
+    """List the sessions that have running transfers, with their progress."""
+    return [row for row in parts.live.rows() if row["transfers"]]
 
 
 @routes.add("GET", "/bans", Scope.READ, array(BAN))

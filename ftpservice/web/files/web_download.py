@@ -33,8 +33,7 @@ class WebDownload:
         context = account.context
         self._user = context.account.name
         self._started = context.services.clock.seconds()
-        account.add_transfer(self)
-        self._number = context.events.begin_transfer(self._user, path, False, size)
+        self._number = account.begin_transfer(self, path, size)
 
     def ended(self, problem: BaseException | None = None) -> None:
         """Publish the end."""
@@ -44,7 +43,7 @@ class WebDownload:
             is_abort = isinstance(problem, TransferAborted | CancelledError | GeneratorExit)
             outcome = Outcome.ABORTED if is_abort else Outcome.REFUSED
             detail = log_detail(problem) or CANCELLED_TEXT
-        self._account.remove_transfer(self)
+        self._account.remove_transfer(self._number)
         seconds = context.services.clock.seconds() - self._started
         facts = (self._path, False, outcome, self.moved, seconds, detail, "", self._number)
         context.events.end_transfer(self._user, *facts)

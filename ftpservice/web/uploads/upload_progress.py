@@ -56,8 +56,7 @@ class UploadProgress:
         self._pause: IDelayedCall | None = None
         self._open = ExitStack()
         self._open.enter_context(account.working(self._stop, self._end_if_paused))
-        account.add_transfer(self)
-        self._number = context.events.begin_transfer(self._user, self._path, True, size)
+        self._number = account.begin_transfer(self, self._path, size)
 
     def _stop(self) -> None:
         """End with the session."""
@@ -117,7 +116,7 @@ class UploadProgress:
         self.is_over = True
         self._end_pause()
         context = self.account.context
-        self.account.remove_transfer(self)
+        self.account.remove_transfer(self._number)
         seconds = context.services.clock.seconds() - self._started
         facts = (self._path, True, outcome, self.moved, seconds, detail, digest, self._number)
         context.events.end_transfer(self._user, *facts)

@@ -47,7 +47,7 @@ def test_the_list_is_refreshed_until_q(terminal, key):
         shown.append(len(shown))
         if len(shown) == 3:
             os.write(terminal, key)
-        return [session(len(shown), transfer=UPLOAD)]
+        return [session(len(shown), "ann", UPLOAD)]
 
     watch(fetch, lambda: NOW, streams)
     assert len(shown) == 3
@@ -81,7 +81,7 @@ def test_without_a_terminal_it_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (20, 5), (200, 60), (1, 3)])
 def test_the_screen_has_room_for_what_matters(columns, rows):
-    sessions = [session(number) for number in range(50)] + [session(99, transfer=UPLOAD)]
+    sessions = [session(number) for number in range(50)] + [session(99, "ann", UPLOAD)]
     lines = screen_lines(sessions, NOW, columns, rows)
     assert len(lines) <= rows
     assert max(map(len, lines)) <= columns

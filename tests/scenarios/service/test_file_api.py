@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from ftpservice.admin.cli import ftpservice
 from tests.support.command_service import CommandService
 from tests.support.page_client import PageClient
 from tests.support.service_process import PATIENCE, Program
@@ -38,6 +40,12 @@ class Files:
         self.place = service.files
         self.client = PageClient(served)
 
+    def who(self) -> list[dict[str, Any]]:
+        """Return what ``ftpservice who`` shows."""
+        words = ["who", "--socket", str(self.service.place / "var/control.sock"), "--json"]
+        found: list[dict[str, Any]] = json.loads(CliRunner().invoke(ftpservice, words).stdout)
+        return found
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
@@ -60,6 +68,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
 def sessions(client: PageClient) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(client.ask("GET", "/api/v1/sessions")[1])
     return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def until_status(client: PageClient, path: str, status: int) -> None:
@@ -121,6 +136,33 @@ def test_a_folder_is_an_archive_that_unzip_accepts(files: Files, tmp_path: Path)
     ).stdout
     lacking = [b"/names: a name in it has a line end", b"/outside: it is a link"]
     assert sorted(text.splitlines()) == lacking
+
+
+def test_all_transfers_of_a_login_are_seen_with_their_progress(files: Files) -> None:
+    client, reader = files.client, PageClient(files.served)
+    address = client.files("content", path="/large.bin")
+    first = reader.open("GET", address)
+    second = reader.open("GET", address, Range=f"bytes={len(LARGE) // 2}-")
+    assert (first[1].status, second[1].status) == (200, 206)
+    (row,) = [one for one in sessions(client) if one["transfers"]]
+    whole, half = row["transfers"]
+    assert (whole["size"], half["size"]) == (len(LARGE), len(LARGE) // 2)
+    assert all(0 < one["moved"] < one["size"] for one in (whole, half))
+    assert row["transfer"] == half
+    assert json.loads(client.ask("GET", "/api/v1/service")[1])["transfers"] == 2
+    who = files.who()
+    (shown,) = [one for one in who if one["session"] == row["session"]]
+    assert [one["id"] for one in shown["transfers"]] == [whole["id"], half["id"]]
+    assert all(one["rate"] > 0 for one in shown["transfers"])
+    for one in second:
+        one.close()
+    until(lambda: len(next(one for one in sessions(client) if one["transfers"])["transfers"]) == 1)
+    (row,) = [one for one in sessions(client) if one["transfers"]]
+    assert [one["id"] for one in row["transfers"]] == [whole["id"]]
+    for one in first:
+        one.close()
+    until(lambda: not any(one["transfers"] for one in sessions(client)))
+    reader.ask("DELETE", "/login")
 
 
 def test_a_download_that_waits_is_seen_and_ends_with_its_login(files: Files) -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import CHROMIUM, accessibility_problems, chromium, watched_page
 from tests.support.command_service import SECRET, CommandService
+from tests.support.page_client import PageClient
 from tests.support.service_process import PATIENCE, Program
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -366,7 +367,7 @@ def session_row(number: int) -> dict[str, object]:
     }  # fmt: skip
     return {
         "session": number, "id": f"s-{number}", "user": f"user{number}", "address": "192.0.2.1",
-        "protocol": "ftp", "since": 0, "transfer": transfer, "last": None,
+        "protocol": "ftp", "since": 0, "transfers": [transfer], "last": None,
     }  # fmt: skip
 
 
@@ -374,7 +375,7 @@ def test_of_thousands_of_sessions_only_those_that_are_seen_are_in_the_document(
     served: Served,
 ) -> None:
     rows = [session_row(number) for number in range(1, 5001)]
-    moved = [[number, 50] for number in range(1, 5001)]
+    moved = [[str(number), 50] for number in range(1, 5001)]
     snapshot = {"sessions": rows, "moved": moved, "now": 9, "started": 0, "last": 0}
     events = f"retry: 60000\nevent: snapshot\ndata: {json.dumps(snapshot)}\n\n"
     with watched_page(served.browser) as (page, reports):
@@ -414,4 +415,33 @@ def test_the_page_can_be_used_by_keyboard(served: Served) -> None:
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         expect(page.get_by_label("Filter sessions")).to_be_visible()
+        assert reports == []
+
+
+def test_each_transfer_of_a_login_has_a_row_with_its_progress(served: Served) -> None:
+    (served.service.place / "var/files/bob").mkdir(exist_ok=True)
+    (served.service.place / "var/files/bob/large.bin").write_bytes(bytes(48 << 20))
+    bob = PageClient(served.program, "bob")
+    address = bob.files("content", path="/large.bin")
+    downloads = [
+        bob.open("GET", address, Range=f"bytes={first}-{last}")
+        for first, last in ((0, (24 << 20) - 1), (24 << 20, (48 << 20) - 1))
+    ]
+    with watched_page(served.browser) as (page, reports):
+        served.log_in(page)
+        expect(page.get_by_role("link", name="2 transfers")).to_be_visible()
+        expect(page.get_by_text("2 running")).to_be_visible()
+        page.get_by_role("link", name="Sessions", exact=True).click()
+        page.get_by_label("Filter sessions").fill("large.bin")
+        expect(page.get_by_role("progressbar")).to_have_count(2)
+        expect(page.get_by_role("row").filter(has_text="/large.bin")).to_have_count(2)
+        expect(page.get_by_role("button", name="Kick")).to_have_count(1)
+        page.get_by_role("link", name="bob").first.click()
+        expect(page.get_by_role("progressbar")).to_have_count(2)
+        for one in downloads.pop():
+            one.close()
+        expect(page.get_by_role("progressbar")).to_have_count(1)
+        for one in downloads.pop():
+            one.close()
+        expect(page.get_by_role("progressbar")).to_have_count(0)
         assert reports == []

@@ -61,8 +61,11 @@ class Stream:
         self.may_listen = True
 
     def row(self, number: int, moved: int | None) -> dict[str, Any]:
-        transfer = None if moved is None else {"path": "/x", "moved": moved}
-        return {"session": number, "transfer": transfer}
+        transfers = []
+        if moved is not None:
+            transfers = [{"id": f"{number}-1", "moved": 7}, {"id": f"{number}-2", "moved": moved}]
+        last = transfers[-1] if transfers else None
+        return {"session": number, "transfer": last, "transfers": transfers}
 
     def browser(self) -> Browser:
         async def may_listen() -> bool:
@@ -84,14 +87,15 @@ def test_a_snapshot_then_what_has_changed(stream: Stream) -> None:
     ((kind, snapshot),) = browser.written
     assert kind == "snapshot"
     assert [row["session"] for row in snapshot["sessions"]] == [1, 2]
-    assert snapshot["moved"] == [[1, 0], [2, 10]]
+    assert snapshot["moved"] == [["2-1", 7], ["2-2", 10]]
+    assert snapshot["sessions"][1]["transfers"] == [{"id": "2-1"}, {"id": "2-2"}]
     stream.rows = {2: 30, 3: None}
     stream.recent(SessionOpened(0.0, 3, "192.0.2.1", ""))
     stream.clock.advance(1)
     delta = browser.written[1][1]
     assert [row["session"] for row in delta["changed"]] == [3]
     assert delta["gone"] == [1]
-    assert delta["moved"] == [[2, 30], [3, 0]]
+    assert delta["moved"] == [["2-2", 30]]
     assert [event["kind"] for event in delta["events"]] == ["session opened"]
     stream.clock.advance(1)
     assert browser.written[2][1]["changed"] == browser.written[2][1]["events"] == []
@@ -124,7 +128,7 @@ def test_a_browser_that_does_not_read_gets_a_snapshot_later(stream: Stream) -> N
     browser.producer.resumeProducing()
     stream.clock.advance(1)
     assert [kind for kind, _ in browser.written] == ["snapshot", "snapshot"]
-    assert browser.written[1][1]["moved"] == [[1, 5]]
+    assert browser.written[1][1]["moved"] == [["1-1", 7], ["1-2", 5]]
 
 
 def test_it_ends_when_the_caller_may_no_longer_listen(stream: Stream) -> None:

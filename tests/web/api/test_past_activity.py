@@ -75,11 +75,11 @@ async def test_events_totals_and_rates_are_there_after_a_restart(
         users = await past.past.users(ReportPeriod(past.now - 3600, past.now))
         assert [one["user"] for one in users["users"]] == ["ann", "eve"]
         running = {"since": past.now - 4, "moved": 4000, "upload": False}
-        past.rows = [{"since": past.now - 10, "transfer": running}]
+        past.rows = [{"since": past.now - 10, "transfers": [running, running | {"moved": 1000}]}]
         rates = await past.past.rates("hour")
         assert len(rates["when"]) == 180
         assert sum(rates["up"]) * 20 == 20_000
-        assert round(sum(rates["down"]) * 20) == 4000
+        assert round(sum(rates["down"]) * 20) == 5000
         assert round(sum(rates["sessions"]) * 20) == 10
         assert past.past.status is not None
         assert past.past.status["problem"] == ""

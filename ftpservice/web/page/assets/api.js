@@ -27,7 +27,7 @@ const SILENCE = 10000, PAUSES = [1000, 2000, 5000, 10000];
 
 // The sessions by number; `listen` calls `changed` after each change, and `lost` if the login has ended.
 export class Live {
-  constructor() { Object.assign(this, { sessions: new Map(), up: 0, down: 0, rates: [], started: 0, now: 0, last: 0, lastEvent: 0, lastProblem: 0, connected: false, since: 0 }); }
+  constructor() { Object.assign(this, { sessions: new Map(), progress: new Map(), up: 0, down: 0, rates: [], started: 0, now: 0, last: 0, lastEvent: 0, lastProblem: 0, connected: false, since: 0 }); }
 
   listen(changed, lost) {
     let source = null, timer = 0, tries = 0;
@@ -63,34 +63,39 @@ export class Live {
 
   replace(all) {
     this.sessions = new Map(all.sessions.map((row) => [row.session, row]));
-    for (const [number, moved] of all.moved) this.move(number, moved, all.now);
-    for (const row of this.sessions.values()) row.rate = 0;
+    this.progress = new Map(all.moved.map(([id, moved]) => [id, { moved, rate: 0 }]));
+    this.total();
     this.started = all.started; this.now = all.now; this.last = this.lastEvent = this.lastProblem = all.last;
   }
 
-  move(number, moved, now) {
-    const row = this.sessions.get(number);
-    if (!row) return 0;
-    const id = row.transfer ? row.transfer.id : null;
-    const gained = row.id === id ? Math.max(0, moved - (row.moved || 0)) : moved;
-    row.id = id; row.moved = moved; row.rate = gained / Math.max(0.2, now - this.now);
-    return row.transfer ? gained : 0;
+  // Give each transfer its bytes and its rate, and each session the sums; return the rates of uploads and downloads.
+  total() {
+    const kept = new Map();
+    let up = 0, down = 0;
+    for (const row of this.sessions.values()) {
+      row.moved = row.rate = 0;
+      for (const transfer of row.transfers) {
+        const { moved, rate } = this.progress.get(transfer.id) || { moved: 0, rate: 0 };
+        kept.set(transfer.id, { moved, rate });
+        transfer.moved = moved; transfer.rate = rate;
+        row.moved += moved; row.rate += rate;
+        if (transfer.upload) up += rate; else down += rate;
+      }
+    }
+    this.progress = kept;
+    return [up, down];
   }
 
   apply(delta) {
     const seconds = Math.max(0.2, delta.now - this.now);
-    for (const row of this.sessions.values()) row.rate = 0;
-    for (const row of delta.changed) {
-      const old = this.sessions.get(row.session) || {};
-      this.sessions.set(row.session, { ...row, id: old.id, moved: old.moved, rate: 0 });
-    }
+    for (const one of this.progress.values()) one.rate = 0;
+    for (const row of delta.changed) this.sessions.set(row.session, row);
     for (const number of delta.gone) this.sessions.delete(number);
-    let up = 0, down = 0;
-    for (const [number, moved] of delta.moved) {
-      const gained = this.move(number, moved, delta.now), row = this.sessions.get(number);
-      if (row && row.transfer) { if (row.transfer.upload) up += gained; else down += gained; }
+    for (const [id, moved] of delta.moved) {
+      const before = (this.progress.get(id) || { moved: 0 }).moved;
+      this.progress.set(id, { moved, rate: Math.max(0, moved - before) / seconds });
     }
-    this.up = up / seconds; this.down = down / seconds; this.now = delta.now;
+    [this.up, this.down] = this.total(); this.now = delta.now;
     this.rates.push([delta.now, this.up, this.down]);
     if (this.rates.length > 120) this.rates.shift();
     for (const event of delta.events) {

@@ -8,11 +8,17 @@ import { Action, Address, EventTable, Failed, Quota, Session, Source, User, useA
 
 const SHOWN_SESSIONS = 50, SHOWN_EVENTS = 50;
 
+// What a session does: each of its transfers with its progress.
+function Transfers({ row }) {
+  if (!row.transfers.length) return html`<${State} row=${row} />`;
+  return row.transfers.map((one) => html`<div key=${one.id}><${State} row=${row} transfer=${one} /> ${size(one.moved)}${one.size ? ` of ${size(one.size)}` : ""} · ${size(one.rate)}/s</div>`);
+}
+
 function SessionList({ rows, live, act }) {
   if (!rows.length) return html`<p class="soft">None now.</p>`;
   return html`<div class="scroll"><table><thead><tr><th>Session</th><th>User</th><th>Address</th><th>Protocol</th><th>State</th><th>Since</th><th>Actions</th></tr></thead><tbody>
     ${rows.slice(0, SHOWN_SESSIONS).map((row) => html`<tr key=${row.session}><td><${Session} number=${row.session} id=${row.id} /></td><td><${User} name=${row.user} /></td><td><${Address} peer=${row.address} /></td><td>${text(row.protocol)}</td>
-      <td><${State} row=${row} />${row.transfer ? ` ${size(row.moved)} · ${size(row.rate)}/s` : ""}</td><td>${span(live.now - row.since)}</td><td><${Kick} row=${row} act=${act} /></td></tr>`)}</tbody></table></div>
+      <td><${Transfers} row=${row} /></td><td>${span(live.now - row.since)}</td><td><${Kick} row=${row} act=${act} /></td></tr>`)}</tbody></table></div>
     ${rows.length > SHOWN_SESSIONS ? html`<p class="soft">${rows.length - SHOWN_SESSIONS} more.</p>` : null}`;
 }
 
@@ -66,13 +72,13 @@ export function SessionPage({ number, id, live, act }) {
   const row = live.sessions.get(number), known = row && (!id || row.id === id) ? row : null, key = id || (known && known.id);
   return html`<section aria-labelledby="h-session"><div class="line"><h2 id="h-session">Session ${number}</h2>${known ? html`<${Kick} row=${known} act=${act} />` : html`<span class="soft">has ended</span>`}</div>
     ${known ? html`<p><${User} name=${known.user} /> from <${Address} peer=${known.address} />, ${text(known.protocol)}, since ${time(known.since)} (${span(live.now - known.since)})</p>
-      <p><${State} row=${known} />${known.transfer ? ` ${size(known.moved)}${known.transfer.size ? ` of ${size(known.transfer.size)}` : ""} · ${size(known.rate)}/s` : ""}</p>
+      <div><${Transfers} row=${known} /></div>
       <p class="soft">Its commands and replies: ftpservice trace ${number}</p>` : null}</section>
     <section aria-labelledby="h-past"><h2 id="h-past">Transfers and other events</h2>${key ? html`<${Past} wanted=${{ session: key }} trigger=${known ? live.lastEvent : 0} />` : html`<p class="soft">Its id is not known.</p>`}</section><${Back} />`;
 }
 
 export function FilePage({ user, path, live, act }) {
-  const running = [...live.sessions.values()].filter((row) => row.transfer && row.transfer.path === path && (!user || row.user === user));
+  const running = [...live.sessions.values()].filter((row) => row.transfers.some((one) => one.path === path) && (!user || row.user === user));
   return html`<section aria-labelledby="h-file"><h2 id="h-file">File ${text(path)}</h2><p>As <${User} name=${user} /> sees it. Who stored, fetched, renamed or deleted it, by any name on the same disk, is below.</p>
       ${running.length ? html`<${SessionList} rows=${running} live=${live} act=${act} />` : null}</section>
     <section aria-labelledby="h-past"><h2 id="h-past">Its history</h2><${Past} wanted=${{ user, path }} trigger=${live.lastEvent} none="Nothing is known about this file." /></section><${Back} />`;

@@ -62,15 +62,15 @@ export function Overview({ live }) {
   const [period, setPeriod] = useState("24h");
   const state = useAsk("/service", 15), certificates = useAsk("/certificates", 60), storage = useAsk("/storage", 30), quotas = useAsk("/quotas", 30), bans = useAsk("/bans", 15);
   const users = useAsk(`/users?since=${period}`, 30), problems = useAsk("/events?problems=yes&limit=12", 60, live.lastProblem);
-  const rows = [...live.sessions.values()], running = rows.filter((row) => row.transfer), service = state.value;
+  const rows = [...live.sessions.values()], running = rows.flatMap((row) => row.transfers), service = state.value;
   const list = certificates.value ? certificates.value.certificates : null;
   const recent = (problems.value ? problems.value.events : []).filter((one) => live.now - one.when < 900).length;
   const tile = (name, value, extra) => html`<div class="tile"><span>${name}</span><b>${value}</b><span>${extra}</span></div>`;
   return html`<div class="tiles">
       ${tile("Up for", span(live.now - live.started), html`since ${time(live.started)}${service ? html`<br />version ${text(service.version)}` : ""}`)}
-      ${tile("Sessions", rows.length, html`<a href="#sessions">${running.length} transferring</a>`)}
-      ${tile("Uploads", `${size(live.up)}/s`, `${running.filter((row) => row.transfer.upload).length} running`)}
-      ${tile("Downloads", `${size(live.down)}/s`, `${running.filter((row) => !row.transfer.upload).length} running`)}
+      ${tile("Sessions", rows.length, html`<a href="#sessions">${running.length} ${running.length === 1 ? "transfer" : "transfers"}</a>`)}
+      ${tile("Uploads", `${size(live.up)}/s`, `${running.filter((one) => one.upload).length} running`)}
+      ${tile("Downloads", `${size(live.down)}/s`, `${running.filter((one) => !one.upload).length} running`)}
       ${tile("Failures", recent >= 12 ? "12 or more" : recent, html`<a href="#events/problems">in 15 minutes</a>`)}
       ${bans.value ? tile("Bans", bans.value.length, html`<a href="#bans">show</a>`) : null}
     </div>

@@ -6,16 +6,17 @@ import { Action, Address, File, Session, User } from "./widgets.js";
 
 const COLUMNS = { session: "No", user: "User", address: "Address", protocol: "Protocol", path: "File", rate: "Rate" };
 const EXTRA = 6;
-const value = (row, key) => (key === "path" ? (row.transfer ? row.transfer.path : "") : row[key] ?? "");
+const value = (row, key) => (key === "path" ? (row.transfers.length ? row.transfers[0].path : "") : row[key] ?? "");
+// A line for each transfer of a session, and one of a session without.
+const linesOf = (row) => (row.transfers.length ? row.transfers.map((transfer, index) => ({ row, transfer, isFirst: !index })) : [{ row, transfer: null, isFirst: true }]);
 
-export function State({ row }) {
-  const transfer = row.transfer;
+export function State({ row, transfer }) {
   if (!transfer) {
     const last = row.last;
     return html`<span class="wide soft" title=${last ? text(last.path) : ""}>idle${last ? html` · ${last.upload ? "uploaded" : "downloaded"} <${File} user=${row.user} path=${last.path} />, ${size(last.size)}${last.outcome === "complete" ? "" : `, ${last.outcome}`}` : null}</span>`;
   }
   return html`<span class="wide"><b>${transfer.upload ? "↑ upload" : "↓ download"}</b> <${File} user=${row.user} path=${transfer.path} />
-    ${transfer.size ? html`<progress max=${transfer.size} value=${Math.min(row.moved, transfer.size)} aria-label=${`Progress of ${text(transfer.path)}`}></progress>` : null}</span>`;
+    ${transfer.size ? html`<progress max=${transfer.size} value=${Math.min(transfer.moved, transfer.size)} aria-label=${`Progress of ${text(transfer.path)}`}></progress>` : null}</span>`;
 }
 
 export function Sessions({ live, act, login, word: given }) {
@@ -23,9 +24,10 @@ export function Sessions({ live, act, login, word: given }) {
   const [narrow, setNarrow] = useState(matchMedia("(max-width: 700px)").matches), box = useRef(null);
   useEffect(() => { const media = matchMedia("(max-width: 700px)"), changed = () => setNarrow(media.matches); media.addEventListener("change", changed); return () => media.removeEventListener("change", changed); }, []);
   const small = word.toLowerCase();
-  const rows = [...live.sessions.values()].filter((row) => !small || `${row.session} ${row.user} ${row.address} ${row.protocol} ${value(row, "path")}`.toLowerCase().includes(small));
+  const rows = [...live.sessions.values()].filter((row) => !small || `${row.session} ${row.user} ${row.address} ${row.protocol} ${row.transfers.map((one) => one.path).join(" ")}`.toLowerCase().includes(small));
   rows.sort((one, other) => { const a = value(one, order.key), b = value(other, order.key); return (a < b ? -1 : a > b ? 1 : one.session - other.session) * (order.down ? -1 : 1); });
-  const height = narrow ? 96 : 44, first = Math.max(0, Math.floor(top / height) - EXTRA), last = Math.min(rows.length, first + Math.ceil(460 / height) + 2 * EXTRA);
+  const lines = rows.flatMap(linesOf);
+  const height = narrow ? 96 : 44, first = Math.max(0, Math.floor(top / height) - EXTRA), last = Math.min(lines.length, first + Math.ceil(460 / height) + 2 * EXTRA);
   const sort = (key) => setOrder({ key, down: order.key === key && !order.down });
   const lock = (row) => api("POST", `/accounts/${part(row.user)}/lock`);
   const head = ([key, name]) => { const down = order.down ? "descending" : "ascending", chosen = order.key === key;
@@ -34,15 +36,15 @@ export function Sessions({ live, act, login, word: given }) {
       ${narrow ? html`<select aria-label="Sort by" value=${order.key} onChange=${(event) => setOrder({ key: event.target.value, down: order.down })}>${Object.entries(COLUMNS).map(([key, name]) => html`<option key=${key} value=${key}>${name}</option>`)}</select>
         <button aria-label=${order.down ? "Sort ascending" : "Sort descending"} onClick=${() => setOrder({ key: order.key, down: !order.down })}>${order.down ? "▼" : "▲"}</button>` : null}
       <span class="soft" role="status">${rows.length} of ${live.sessions.size}</span></div>
-    <div role="table" aria-label="Sessions" aria-rowcount=${rows.length + 1}>
+    <div role="table" aria-label="Sessions" aria-rowcount=${lines.length + 1}>
       ${narrow ? null : html`<div role="rowgroup"><div class="heads" role="row" aria-rowindex="1">${Object.entries(COLUMNS).map(head)}<span role="columnheader">Actions</span></div></div>`}
       <div class="rows" ref=${box} role="rowgroup" tabindex="0" aria-label="Rows of sessions" onScroll=${(event) => setTop(event.target.scrollTop)}>
-        <div class="space" role="presentation" style=${{ height: `${rows.length * height}px` }}>
-        ${rows.slice(first, last).map((row, index) => html`<div class="row" role="row" aria-rowindex=${first + index + 2} key=${row.session} style=${{ top: `${(first + index) * height}px` }}>
+        <div class="space" role="presentation" style=${{ height: `${lines.length * height}px` }}>
+        ${lines.slice(first, last).map(({ row, transfer, isFirst }, index) => html`<div class=${isFirst ? "row" : "row further"} role="row" aria-rowindex=${first + index + 2} key=${transfer && !isFirst ? transfer.id : row.session} style=${{ top: `${(first + index) * height}px` }}>
           <span role="cell"><${Session} number=${row.session} id=${row.id} /></span><span role="cell" title=${text(row.user)}><${User} name=${row.user} /></span><span role="cell"><${Address} peer=${row.address} /></span>
-          <span role="cell">${text(row.protocol)}</span><span role="cell" class="wide"><${State} row=${row} /></span><span role="cell">${row.transfer ? `${size(row.moved)} · ${size(row.rate)}/s` : span(live.now - row.since)}</span>
-          <span role="cell"><${Action} danger act=${act} work=${() => api("DELETE", `/sessions/${row.session}`)} done=${`Session ${row.session} has ended`} label=${`Kick session ${row.session}`}>Kick</${Action}>${" "}
+          <span role="cell">${text(row.protocol)}</span><span role="cell" class="wide"><${State} row=${row} transfer=${transfer} /></span><span role="cell">${transfer ? `${size(transfer.moved)} · ${size(transfer.rate)}/s` : span(live.now - row.since)}</span>
+          <span role="cell">${isFirst ? html`<${Action} danger act=${act} work=${() => api("DELETE", `/sessions/${row.session}`)} done=${`Session ${row.session} has ended`} label=${`Kick session ${row.session}`}>Kick</${Action}>${" "}
             <${Action} act=${act} sure=${`Ban ${text(row.address)} for 2 hours? Its sessions end.`} work=${() => api("POST", "/bans", { network: row.address, duration: "2h" })} done=${`${text(row.address)} is banned for 2 hours`} label=${`Ban ${text(row.address)}`}>Ban</${Action}>
-            ${row.user && row.user !== login.user ? html` <${Action} act=${act} sure=${`Lock the account ${text(row.user)}? Its sessions end.`} work=${() => lock(row)} done=${`${text(row.user)} is locked`} label=${`Lock ${text(row.user)}`}>Lock</${Action}>` : null}</span></div>`)}
+            ${row.user && row.user !== login.user ? html` <${Action} act=${act} sure=${`Lock the account ${text(row.user)}? Its sessions end.`} work=${() => lock(row)} done=${`${text(row.user)} is locked`} label=${`Lock ${text(row.user)}`}>Lock</${Action}>` : null}` : null}</span></div>`)}
       </div></div></div></section>`;
 }
