@@ -86,7 +86,8 @@ class FTPFactory(ftp.FTPFactory):
             self._adopt(settings)
         self.shared_state = LocalState(reactor) if shared_state is None else shared_state
         """What sessions count together with those of other processes."""
-        self._numbers: Iterator[int] = itertools.count(1)
+        self.numbers: Iterator[int] = itertools.count(1)
+        """Gives each session its number."""
         self._limits = self.shared_state.session_limits
         self._services: Services | None = None
         self.session_refusal: str | None = None
@@ -176,7 +177,7 @@ class FTPFactory(ftp.FTPFactory):
         settings = services.settings
         self.instances.append(session)
         self.connectionCount += 1
-        number, is_there = next(self._numbers), session.client_is_connected
+        number, is_there = next(self.numbers), session.client_is_connected
         peer = SessionPeer(number, ends.peer, is_there, protocol, services.run_id)
         self.sessions[peer.session] = session
         connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)

@@ -131,6 +131,8 @@ MAX_ACCEPTS = 100
 """Connections that are accepted, or refused, before the reactor turns to other events."""
 PAUSE_SECONDS = 0.1
 """Seconds until connections are accepted again, after there was nothing to refuse them with."""
+YIELD_SECONDS = 0.003
+"""Seconds for which connections are left to processes with fewer sessions."""
 MAX_DRAINED_BYTES = 64 * 1024
 OF_ONE_CONNECTION = frozenset(
     (
@@ -173,11 +175,29 @@ class AcceptLoop:
         """Whether `answer_early` is asked about each connection."""
         self.answer_early: Callable[[Any], bytes | None] = _answer_none
         """Returns what a peer gets that is refused before there is a session, or None."""
+        self._has_left = False
+        """Whether a connection was left to others; if they are busy, it is accepted now."""
         self._resuming: IDelayedCall | None = None
         reserve.hold()
         if port.backlog == Port.backlog:  # none was given
             port.socket.listen(BACKLOG)
         port.doRead = self.accept  # type: ignore[method-assign]
+
+    def share(self, leaves_to_others: Callable[[], bool]) -> None:
+        """Accept connections one by one, and leave them to others for a moment where that says so.
+
+        Other processes accept on the same socket.
+        """
+
+        def accept_or_leave() -> None:
+            self._has_left = not self._has_left and leaves_to_others()
+            if self._has_left:
+                self._pause(YIELD_SECONDS)
+            else:
+                self._most = 1
+                self.accept()
+
+        self._port.doRead = accept_or_leave
 
     def stop(self) -> None:
         """Do not watch the port again."""
@@ -247,10 +267,10 @@ class AcceptLoop:
         if not self._reserve.hold() or is_exhausted:
             self._pause()
 
-    def _pause(self) -> None:
+    def _pause(self, seconds: float = PAUSE_SECONDS) -> None:
         self._port.stopReading()
         if self._resuming is None:
-            self._resuming = self._port.reactor.callLater(PAUSE_SECONDS, self._resume)
+            self._resuming = self._port.reactor.callLater(seconds, self._resume)
 
     def _resume(self) -> None:
         self._resuming = None

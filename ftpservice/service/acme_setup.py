@@ -26,7 +26,7 @@ from ftpservice.service.acme.acme_files import AcmeFiles
 from ftpservice.service.acme.schedule import is_overdue
 from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.certificates.certificate_setup import acme_directory, issued_certificates
-from ftpservice.service.listeners import Listener, Listeners, parse_listener
+from ftpservice.service.sessions.listeners import Listener, Listeners, parse_listener
 from ftpservice.service.settings.acme import AcmeChallenge
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.settings import ServiceSettings

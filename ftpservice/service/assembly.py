@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import Service
-from twisted.cred.checkers import AllowAnonymousAccess, ICredentialsChecker
-from twisted.cred.credentials import IAnonymous
+from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.internet.protocol import ServerFactory
 
-from ftpservice.accounts.account_record import has_records
-from ftpservice.accounts.defence.bans import BanList
-from ftpservice.accounts.portal_checkers import UnusableChecker, portal_checkers
 from ftpservice.accounts.realm import Realm
-from ftpservice.backends.directory_check import DirectoryCheck
-from ftpservice.backends.mounts.mount_rules import MountRules
-from ftpservice.backends.strings import build_source
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
-from ftpservice.control.implicit_tls import ImplicitTLSFactory
-from ftpservice.events import EventStream, LoggedIn
-from ftpservice.net.proxy_protocol import ProxiedFactory
+from ftpservice.events import EventStream
 from ftpservice.retention.clock_watch import ClockWatch
 from ftpservice.retention.retention_run import RetentionRun
 from ftpservice.retention.retention_service import STATE_FILE, RetentionService, clock_state
-from ftpservice.service.accept_guard import AcceptGuard
-from ftpservice.service.account_watch import AccountWatch
 from ftpservice.service.acme_setup import AcmeHooks, acme_services, expiry_advice
 from ftpservice.service.activity.hook_setup import join_hooks
 from ftpservice.service.activity.recorders import build_recorders
-from ftpservice.service.ban_service import BAN_FILE, BanService
 from ftpservice.service.certificates.certificate_expiry import CertificateExpiry
 from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.certificates.certificate_setup import (
@@ -45,21 +32,29 @@ from ftpservice.service.certificates.certificate_setup import (
 )
 from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.control_socket import ControlSocket
-from ftpservice.service.exposure import refuse_shipped_passwords
 from ftpservice.service.lifecycle import FTPService, ServiceParts
-from ftpservice.service.listeners import (
+from ftpservice.service.log.setup import LogWriters
+from ftpservice.service.observer_setup import Observed, join_observers
+from ftpservice.service.operator_console import OperatorConsole, console_for
+from ftpservice.service.privileges import owner_for
+from ftpservice.service.sessions.accept_guard import AcceptGuard
+from ftpservice.service.sessions.exposure import refuse_shipped_passwords
+from ftpservice.service.sessions.listeners import (
     LISTEN_OPTIONS,
     Listener,
     Listeners,
     parse_listener,
     refuse_same_ports,
 )
-from ftpservice.service.log.setup import LogWriters
-from ftpservice.service.observer_setup import Observed, join_observers
-from ftpservice.service.operator_console import OperatorConsole, console_for
-from ftpservice.service.privileges import owner_for
+from ftpservice.service.sessions.session_assembly import (
+    account_watch_for,
+    bans_for,
+    portal_checkers_for,
+    realm_for,
+    session_factory_of,
+    storage_source_for,
+)
 from ftpservice.service.settings.directories import Owner, acting_as, make_directories
-from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.service.settings_reload import SettingsReload
@@ -71,11 +66,49 @@ from ftpservice.service.startup_banner import (
     login_summary,
 )
 from ftpservice.service.web_setup import WebServer, WebSources, closing_steps, serve_api, web_server
-from ftpservice.simple.factory import SimpleFactory
+from ftpservice.service.worker_setup import (
+    HeldPort,
+    WorkerSetup,
+    factory_class,
+    join_workers,
+    workers_for,
+)
+from ftpservice.session.services import EventSink
 from ftpservice.storage.interfaces import IStorageSource
-from ftpservice.storage.quota.book import QuotaBook
 
-__all__ = ["assemble", "bans_for", "listeners_for", "portal_checkers_for", "storage_source_for"]
+__all__ = ["assemble", "listeners_for"]
+
+
+class _Served(NamedTuple):
+    """What accepts the connections of each listener."""
+
+    checkers: list[ICredentialsChecker]
+    factory: FTPFactory
+    guard: AcceptGuard
+    web: WebServer | None
+    workers: WorkerSetup | None
+
+    def listeners(self, parsed: list[Listener], fail: Callable[[str], object]) -> Listeners:
+        """Return what binds them all."""
+        return Listeners(parsed, self.factory_of, self.check, fail)
+
+    def check(self, listener: Listener, port: IListeningPort) -> None:
+        """Check a port that is bound, and take over how it accepts; raises `CannotStart`."""
+        refuse_shipped_passwords(listener, port.getHost(), self.checkers)
+        if self.workers is None or listener.web:
+            self.guard.guard(listener, port)
+        else:
+            self.workers.hold(listener, port)
+
+    def factory_of(self, listener: Listener) -> IProtocolFactory:
+        """Return the factory for a listener's protocol, over the sessions of ``factory``."""
+        if listener.web:
+            assert self.web is not None
+            return self.web.factory_of(listener)
+        if self.workers is not None:
+            return HeldPort(self.factory)
+        return session_factory_of(self.factory, listener)
+
 
 URL_SCHEMES = {"listen": "ftp", "implicit": "ftps", "simple-tls": "simples"}
 """Of options whose name is not their scheme."""
@@ -92,24 +125,24 @@ def assemble(
     ``console`` and ``logs`` are those of the process under ``twistd``. Without a console the
     service is embedded in another program, which gets a failed start as an exception.
     """
-    console = console or console_for(None)
+    console, logs = console or console_for(None), logs or LogWriters()
     settings, owner = options.settings, owner_for(options)
-    logs, parsed = logs or LogWriters(), listeners_for(settings, reactor)
+    parsed = listeners_for(settings, reactor)
     _make_directories(settings, owner)
     certificates = load_or_make_certificates(settings, owner)
     source = storage_source_for(settings, reactor, owner)
     bans = bans_for(settings, reactor, owner)
     recorders = build_recorders(settings, bans.bans, reactor)
-    realm = _realm(settings, source, options.checkers, reactor)
+    realm = realm_for(settings, source, options.checkers, reactor)
     checkers, sink = portal_checkers_for(settings, options.checkers), recorders.sink
     hooks = join_hooks(settings, realm, sink.events, reactor, owner)
-    factory = FTPFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
+    factory = _session_factory(settings, Portal(realm, checkers), sink, reactor)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
     guard = AcceptGuard(sink.events, factory.address_refusal, reactor)
     fail = partial(_fail, console, reactor, logs)
-    check = partial(_check_bound, options.checkers, guard)
+    workers = workers_for(options, factory, certificates, reactor, fail)
     web = web_server(options, factory, reactor)
-    listeners = Listeners(parsed, partial(_factory_of, factory, web, reactor), check, fail)
+    listeners = _Served(options.checkers, factory, guard, web, workers).listeners(parsed, fail)
     banner = partial(_banner, options, source, listeners, certificates)
     sessions = (listeners, factory, checkers, realm)
     parts = ServiceParts(*sessions, settings.grace, banner, recorders.event_log)
@@ -125,7 +158,13 @@ def assemble(
     more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))
     _join(service, *recorders.services, *beside, *more)
     _reload_settings(service, options, reactor, console)
-    return service
+    return join_workers(workers, service, reload)
+
+
+def _session_factory(
+    settings: ServiceSettings, portal: Portal, sink: EventSink, reactor: Any
+) -> FTPFactory:
+    return factory_class(settings)(portal, reactor, settings.session, event_sink=sink)
 
 
 def _join(service: FTPService, *parts: Service | None) -> None:
@@ -145,17 +184,6 @@ def _make_directories(settings: ServiceSettings, owner: Owner) -> None:
     make_directories(settings.own_directories, owner)
     if settings.acme:
         make_directories([str(acme_directory(settings))], owner)
-
-
-def _check_bound(
-    checkers: list[ICredentialsChecker],
-    guard: AcceptGuard,
-    listener: Listener,
-    port: IListeningPort,
-) -> None:
-    """Check a port that is bound, and take over how it accepts; raises `CannotStart`."""
-    refuse_shipped_passwords(listener, port.getHost(), checkers)
-    guard.guard(listener, port)
 
 
 def _banner(
@@ -193,11 +221,7 @@ def _operation_services(
     """Yield the services that run beside the sessions."""
     acme = acme_services(options.settings, hooks, reactor)
     events = factory.event_sink.events
-    watch = AccountWatch(options.checkers, factory.sessions, reactor)
-    watch.publish = events.publish
-    events.subscribe(watch.new_logins.append, LoggedIn)
-    factory.password_accepted = watch.new_logins.append
-    yield watch
+    yield account_watch_for(options, factory, reactor)
     if factory.tls is not None:
         rules = () if acme is None else (expiry_advice,)
         yield CertificateExpiry(factory.tls, events.publish, reactor, time.time, *rules)
@@ -215,27 +239,6 @@ def _retention(
     with acting_as(owner_for(options)):
         watch = ClockWatch(time.time, state=clock_state(path))
     return RetentionService(run, watch, settings.retention, reactor, path)
-
-
-def _realm(
-    settings: ServiceSettings,
-    source: IStorageSource,
-    checkers: list[ICredentialsChecker],
-    reactor: Any,
-) -> Realm:
-    records: list[Any] = [checker for checker in checkers if has_records(checker)]
-    realm = Realm(
-        source,
-        records,
-        open_source=lambda text: build_source(settings.storage_string(text), reactor),
-        anonymous=settings.anonymous_root if settings.anonymous else None,
-    )
-    realm.quotas = QuotaBook(reactor, settings.quota_recount)
-    realm.mount_rules = MountRules(reactor, settings.rename_across_mounts)
-    realm.directories = DirectoryCheck(
-        reactor, BlockingPool(reactor, "directories", threads=8, waiting=100)
-    )
-    return realm
 
 
 def _reload_settings(
@@ -287,50 +290,3 @@ def _tls_summary(settings: ServiceSettings, certificates: LoadedCertificates | N
     if certificates is None:
         return TLSSummary(policy)
     return TLSSummary(policy, tuple(certificates.tls.certificates), certificates.is_self_signed)
-
-
-def storage_source_for(settings: ServiceSettings, reactor: Any, owner: Owner) -> IStorageSource:
-    """Return the storage of the setting ``root``, opened as by ``owner``; raises `CannotStart`."""
-    try:
-        with acting_as(owner):
-            return build_source(settings.storage_string(settings.root), reactor)
-    except (ValueError, OSError) as error:
-        raise CannotStart(f"--root: {error_text(error)}") from None
-
-
-def portal_checkers_for(
-    settings: ServiceSettings, checkers: list[ICredentialsChecker]
-) -> list[ICredentialsChecker]:
-    """Return the checkers for the portal; raises `CannotStart`."""
-    try:
-        found = portal_checkers(checkers)
-    except UnusableChecker as error:
-        raise CannotStart(f"--auth: {error_text(error)}") from None
-    offered = any(IAnonymous in checker.credentialInterfaces for checker in found)
-    anonymous = [AllowAnonymousAccess()] if settings.anonymous and not offered else []
-    return [*found, *anonymous]
-
-
-def bans_for(settings: ServiceSettings, reactor: Any, owner: Owner) -> BanService:
-    """Return the bans, read as by ``owner`` from the data directory; raises `CannotStart`."""
-    path = Path(settings.data_dir, BAN_FILE) if settings.data_dir else None
-    lists = (settings.allow_networks, settings.deny_networks)
-    with acting_as(owner):
-        return BanService(BanList(time.time, settings.ban_rules), path, lists, reactor)
-
-
-def _factory_of(
-    factory: FTPFactory, web: WebServer | None, reactor: Any, listener: Listener
-) -> IProtocolFactory:
-    """Return the factory for a listener's protocol, over the sessions of ``factory``."""
-    if listener.web:
-        assert web is not None
-        return web.factory_of(listener)
-    sessions: ServerFactory = factory
-    if listener.simple:
-        sessions = SimpleFactory(factory, secured=listener.implicit)
-    elif listener.implicit:
-        sessions = ImplicitTLSFactory(factory)
-    if not listener.proxied:
-        return sessions
-    return ProxiedFactory(sessions, reactor, exactly=listener.implicit)

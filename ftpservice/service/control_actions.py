@@ -163,7 +163,7 @@ class ServiceActions:
         elif not request.get("ask"):
             self._factory.finish_and_disconnect_all(DRAIN_TEXT)
         accepts = self._factory.session_refusal is None
-        return {"accepts": accepts, "sessions": len(self._factory.instances)}
+        return {"accepts": accepts, "sessions": len(self._factory.sessions)}
 
     def report(self, request: Request) -> Any:
         """Return the lines of REPORT."""

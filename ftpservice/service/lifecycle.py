@@ -1,15 +1,7 @@
 """The service: starts before the first client and stops after the last one.
 
-The steps of a stop:
-
-1. Close the listeners.
-2. End sessions without a transfer with 421. The others may finish their transfer, within the
-   grace period.
-3. Abort the transfers that remain; interrupted uploads leave partial uploads.
-4. Wait a moment for clients to receive the last reply.
-5. Wait for the threads to finish the calls that they have begun.
-
-`FTPService.skip_grace` ends the waits of steps 2 and 4, and omits no step.
+A stop closes the listeners, then ends the sessions in the steps of `SessionShutdown`.
+`FTPService.skip_grace` ends its waits for clients, and omits no step.
 """
 
 from __future__ import annotations
@@ -22,7 +14,6 @@ from twisted.application.service import MultiService
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
 
@@ -32,19 +23,15 @@ from ftpservice.activity.event_log import EventLog
 from ftpservice.control.factory import FTPFactory
 from ftpservice.retention.retention_service import RetentionService
 from ftpservice.service.certificates.certificate_reload import CertificateReload
-from ftpservice.service.listeners import Listeners
 from ftpservice.service.log.setup import LogWriters
 from ftpservice.service.operator_console import OperatorConsole
+from ftpservice.service.sessions.listeners import Listeners
+from ftpservice.service.sessions.session_assembly import apply_to_sessions
+from ftpservice.service.sessions.session_shutdown import SessionShutdown
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings_reload import SettingsChange
 
 __all__ = ["FTPService", "ServiceParts"]
-
-STOPPING_TEXT = "The service is stopping."
-LAST_REPLY_SECONDS = 2.0
-"""Time for clients to receive the last reply when the service stops."""
-POLL_SECONDS = 0.02
-REACTOR_ITERATIONS = 3
 
 
 @dataclass(frozen=True)
@@ -78,7 +65,7 @@ class FTPService(MultiService):
         self.parts = parts
         self._reactor = reactor
         self._console = console
-        self._skips_grace = False
+        self._shutdown = self._new_shutdown()
         self._is_bound = False
         self._grace = parts.grace
         self.drop_privileges: Callable[[], None] = lambda: None
@@ -88,6 +75,10 @@ class FTPService(MultiService):
         """Returns what puts a part of a change into force; raises `ValueError` if nothing can."""
         self.reload_settings: Callable[[], Deferred[None]] | None = None
         """Reads the settings again; None without a TOML file."""
+        self.begin_workers: Callable[[], Deferred[None]] | None = None
+        """Starts the processes that serve the sessions; fires when they do. None: this one does."""
+        self.workers_counted: Callable[[], Deferred[None]] | None = None
+        """Fires when it is known what those have in progress that a stop waits for."""
         self.last_steps: list[Callable[[], object]] = [parts.event_log.flush]
         """Called at the end of a stop, when no session is left; what they return is waited for."""
         self.reopen_steps: list[Callable[[], object]] = [self._logs.reopen]
@@ -116,13 +107,9 @@ class FTPService(MultiService):
         use_prepared = self.prepare_change(change)
         self._grace = change.settings.grace
         self.parts.event_log.verbosity = change.settings.log
-        self.parts.factory.apply(change.settings.session)
+        apply_to_sessions(change.settings, self.parts.factory, self.parts.realm)
         if self.parts.factory.bans is not None:
             self.parts.factory.bans.rules = change.settings.ban_rules
-        if self.parts.realm.quotas is not None:
-            self.parts.realm.quotas.recount_interval = change.settings.quota_recount
-        if self.parts.realm.mount_rules is not None:
-            self.parts.realm.mount_rules.rename_across = change.settings.rename_across_mounts
         if self.retention is not None:
             self.retention.apply(change.settings.retention)
         loaded = change.new_certificates
@@ -137,7 +124,7 @@ class FTPService(MultiService):
 
     def privilegedStartService(self) -> None:
         """Bind the listeners; raises `CannotStart`."""
-        self._skips_grace = False
+        self._shutdown = self._new_shutdown()
         self._reporting(super().privilegedStartService)
         self._is_bound = True
 
@@ -159,53 +146,37 @@ class FTPService(MultiService):
 
     def skip_grace(self) -> None:
         """Abort the transfers that a stop in progress waits for."""
-        self._skips_grace = True
+        self._shutdown.skips_grace = True
+
+    def _new_shutdown(self) -> SessionShutdown:
+        parts = self.parts
+        return SessionShutdown(
+            parts.factory,
+            parts.realm,
+            parts.checkers,
+            self._reactor,
+            lambda line: self._console.write_lines([line]),
+        )
 
     async def _stopped(self, closed: Deferred[Any]) -> None:
-        factory = self.parts.factory
+        shutdown = self._shutdown
         self._console.manager.stopping("running transfers may finish")
-        factory.finish_and_disconnect_all(STOPPING_TEXT)
+        shutdown.begin()
         await closed
-        await self._wait_for_transfers()
-        factory.disconnect_all(STOPPING_TEXT)
-        await self._wait_while(lambda: bool(factory.instances), LAST_REPLY_SECONDS)
-        factory.abort_all()
-        await self._iterate()
-        for checker in self.parts.checkers:
-            if IStartable.providedBy(checker):
-                checker.stop()
-        await self.parts.factory.release_resources()
-        await self.parts.realm.stop()
-        factory.close_lingering_connections()  # of transfers that ended with their last disk call
-        await self._iterate()
+        if self.workers_counted is not None:
+            await self.workers_counted()
+        await shutdown.end_sessions(self._grace)
+        await shutdown.release()
         for step in self.last_steps:
             await maybeDeferred(step)
 
-    async def _iterate(self) -> None:
-        """Let the reactor run a few times: it closes an aborted connection one iteration later."""
-        for _ in range(REACTOR_ITERATIONS):
-            await deferLater(self._reactor, 0)
-
-    async def _wait_for_transfers(self) -> None:
-        """Wait for running transfers, at most for the grace period, and report it."""
-        factory, grace = self.parts.factory, self._grace
-        if factory.working_count and grace and not self._skips_grace:
-            waiting = _transfers(factory.working_count)
-            self._console.write_lines([f"stopping: waiting up to {grace:g} s for {waiting}"])
-        await self._wait_while(lambda: bool(factory.working_count), grace)
-        if factory.working_count:
-            why = (
-                "grace period skipped" if self._skips_grace else f"not finished within {grace:g} s"
-            )
-            aborted = _transfers(factory.working_count)
-            self._console.write_lines([f"stopping: {aborted} aborted, {why}"])
-
-    async def _wait_while(self, condition: Callable[[], bool], seconds: float) -> None:
-        deadline = self._reactor.seconds() + seconds
-        while condition() and not self._skips_grace and self._reactor.seconds() < deadline:
-            await deferLater(self._reactor, POLL_SECONDS, lambda: None)
-
     def _started(self) -> None:
+        if self.begin_workers is None:
+            self._announce()
+        else:
+            self.begin_workers().addCallback(lambda _none: self._announce())
+
+    def _announce(self) -> None:
         self._console.write_lines(self.parts.banner())
         self._console.close_daemon_terminal()
         self._console.manager.ready("serving")
@@ -219,7 +190,3 @@ class FTPService(MultiService):
                 error.was_printed(by_daemon=self._console.is_daemon_terminal)
             self._console.close_daemon_terminal()
             raise
-
-
-def _transfers(count: int) -> str:
-    return f"{count} transfer{'' if count == 1 else 's'}"

@@ -7,7 +7,7 @@ New values apply to sessions that begin afterwards; existing sessions keep their
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -20,15 +20,13 @@ from ftpservice.net.tls.server import CertificateError
 from ftpservice.service.activity.hook_setup import check_changed_hooks
 from ftpservice.service.certificates.certificate_setup import LoadedCertificates, load_certificates
 from ftpservice.service.settings.errors import error_text
+from ftpservice.service.settings.live_settings import CERTIFICATE_SETTINGS, live_settings
 from ftpservice.service.settings.options import ServiceOptions
-from ftpservice.service.settings.settings import SETTINGS, ServiceSettings
-from ftpservice.session.tls_policy import ControlTLS
+from ftpservice.service.settings.settings import ServiceSettings
 
 __all__ = ["SettingsChange", "SettingsReload"]
 
 log = Logger("ftpservice")
-
-CERTIFICATE_SETTINGS = frozenset(("certificate", "key", "client-ca"))
 
 
 @dataclass(frozen=True)
@@ -110,32 +108,15 @@ class SettingsReload:
     def _read(self) -> SettingsChange:
         """Read the file and the certificates that it names (blocks)."""
         before, after = self._options.settings, self._options.read_settings()
-        changed = [name for name in SETTINGS if before.value(name) != after.value(name)]
-        live = tuple(name for name in changed if _is_live(name, before, after))
-        settings = replace(before, **{name.replace("-", "_"): after.value(name) for name in live})
         try:
-            settings.check()
-            if "hook" in live:
-                check_changed_hooks(settings)
+            live = live_settings(before, after)
+            if "hook" in live.applied:
+                check_changed_hooks(live.settings)
         except ValueError as error:
             raise usage.UsageError(str(error)) from None
-        reloads = not CERTIFICATE_SETTINGS.isdisjoint(live)
-        return SettingsChange(
-            settings,
-            live,
-            tuple(name for name in changed if name not in live),
-            load_certificates(settings.tls_files) if reloads else None,
-        )
-
-
-def _is_live(name: str, before: ServiceSettings, after: ServiceSettings) -> bool:
-    """Return whether a running service can apply this change."""
-    off = ControlTLS.OFF in (before.tls, after.tls)
-    if name == "tls":
-        return not off
-    if name in CERTIFICATE_SETTINGS:
-        return bool(before.certificate and after.certificate) and not off
-    return SETTINGS[name].live
+        reloads = not CERTIFICATE_SETTINGS.isdisjoint(live.applied)
+        new = load_certificates(live.settings.tls_files) if reloads else None
+        return SettingsChange(*live, new_certificates=new)
 
 
 def _unexpected(failure: Any) -> None:

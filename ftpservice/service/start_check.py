@@ -26,19 +26,19 @@ from ftpservice.service.activity.hook_setup import hooks_for
 from ftpservice.service.activity.journal_setup import journal_plan
 from ftpservice.service.activity.metrics_service import check_metrics_extra
 from ftpservice.service.activity.otel_setup import check_otel_extra
-from ftpservice.service.assembly import (
-    bans_for,
-    listeners_for,
-    portal_checkers_for,
-    storage_source_for,
-)
+from ftpservice.service.assembly import listeners_for
 from ftpservice.service.certificates.certificate_setup import acme_directory, check_certificates
 from ftpservice.service.control_socket import check_socket_path
-from ftpservice.service.exposure import refuse_shipped_passwords
-from ftpservice.service.listeners import Listener
 from ftpservice.service.log.setup import check_log
 from ftpservice.service.log.transfer_log_file import check_transfer_log
 from ftpservice.service.privileges import Privileges, owner_for
+from ftpservice.service.sessions.exposure import refuse_shipped_passwords
+from ftpservice.service.sessions.listeners import Listener
+from ftpservice.service.sessions.session_assembly import (
+    bans_for,
+    portal_checkers_for,
+    storage_source_for,
+)
 from ftpservice.service.settings.directories import Owner, acting_as, check_directories
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings

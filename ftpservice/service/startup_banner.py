@@ -18,7 +18,7 @@ from ftpservice.accounts.checkers import (
     shipped_accounts,
 )
 from ftpservice.net.tls.server import CertificateSummary
-from ftpservice.service.exposure import is_local
+from ftpservice.service.sessions.exposure import is_local
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.session.tls_policy import ControlTLS, TLSPolicy
 

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
-import gc
-import os
-import resource
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from getopt import GetoptError
 from typing import Any, NoReturn
 
@@ -20,13 +15,14 @@ from ftpservice.service.assembly import assemble
 from ftpservice.service.log.setup import logs_for
 from ftpservice.service.operator_console import console_for
 from ftpservice.service.privileges import Privileges, owner_for
+from ftpservice.service.process_memory import freeze_gc, reserve_descriptor_table
 from ftpservice.service.settings import options
 from ftpservice.service.settings.errors import CannotStart, WrongCommandLine
 from ftpservice.service.settings.options import UnexpectedArgument
 from ftpservice.service.signals import reload_on_sighup, reopen_on_sigusr1, stop_on_signals
 from ftpservice.service.start_check import start_warnings
 
-__all__ = ["Options", "freeze_gc", "installed_reactor", "makeService", "reserve_descriptor_table"]
+__all__ = ["Options", "installed_reactor", "makeService"]
 
 
 class Options(options.ServiceOptions):
@@ -89,21 +85,3 @@ def makeService(options: options.ServiceOptions) -> IService:
         reactor.callWhenRunning(freeze_gc)
         reactor.callWhenRunning(reserve_descriptor_table)
     return service
-
-
-def freeze_gc() -> None:
-    """Exclude the objects of the start from garbage collection, which shortens its pauses."""
-    gc.collect()
-    gc.freeze()
-
-
-def reserve_descriptor_table(size: int = 8192) -> None:
-    """Make the kernel allocate a large descriptor table now.
-
-    Linux grows a full table, and a process with threads then waits for all processors (an RCU
-    grace period): 20 ms and more, in the middle of an ``accept``. The table never shrinks.
-    """
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    size = size if limit == resource.RLIM_INFINITY else min(size, limit)
-    with suppress(OSError), open(os.devnull, "rb") as file:
-        os.close(fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, size - 1))

@@ -26,7 +26,7 @@ from ftpservice.concurrency.thread_pool import INTERRUPT_SECONDS, BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import LoginFailed, TransferEnded, TransferStarted
 from ftpservice.service.activity.recorders import Recorders
-from ftpservice.service.listeners import Listener
+from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings

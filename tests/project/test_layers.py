@@ -52,6 +52,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"activity.journal"},
         {"activity.reports"},
         {"retention"},
+        {"workers"},
         {"testing.contract"},
         {"testing"},
         {"web.http"},
@@ -66,8 +67,10 @@ RANKS: dict[str, list[set[str]]] = {
         {"service.log"},
         {"service.acme"},
         {"service.certificates"},
+        {"service.sessions"},
         {"service.activity"},
         {"service"},
+        {"workers.process"},
         {"admin.replay"},
         {"admin.accounts", "admin.activity", "admin.imports", "admin.checks"},
         {"admin"},
@@ -290,6 +293,7 @@ def test_only_the_twistd_plugin_imports_the_reactor() -> None:
     assert importing == [
         "ftpservice/concurrency/reactor_thread.py",  # runs it in a thread, for scripts and tests
         "ftpservice/service/tap.py",
+        "ftpservice/workers/process/__main__.py",
     ]
 
 

@@ -27,12 +27,15 @@ from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.service import assembly
 from ftpservice.service.assembly import assemble
 from ftpservice.service.certificates.certificate_reload import CertificateReload
-from ftpservice.service.lifecycle import LAST_REPLY_SECONDS, FTPService
+from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.operator_console import OperatorConsole
+from ftpservice.service.process_memory import freeze_gc, reserve_descriptor_table
+from ftpservice.service.sessions import session_assembly
+from ftpservice.service.sessions.session_shutdown import LAST_REPLY_SECONDS
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.signals import reload_on_sighup, reopen_on_sigusr1, stop_on_signals
-from ftpservice.service.tap import freeze_gc, makeService, reserve_descriptor_table
+from ftpservice.service.tap import makeService
 from tests.support.service_process import checkout_environment
 
 ALICE = "--auth=memory:alice:secret"
@@ -184,9 +187,9 @@ def test_what_cannot_be_assembled_is_reported(words: list[str], what: str) -> No
 
 def test_an_unusable_checker_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def useless(checkers: object) -> list[Any]:
-        raise assembly.UnusableChecker("unix: no")
+        raise session_assembly.UnusableChecker("unix: no")
 
-    monkeypatch.setattr(assembly, "portal_checkers", useless)
+    monkeypatch.setattr(session_assembly, "portal_checkers", useless)
     with pytest.raises(CannotStart, match="--auth: unix: no"):
         Started(ALICE)
 

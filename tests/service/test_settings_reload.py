@@ -227,7 +227,7 @@ def test_a_running_service_can_change_most_settings() -> None:
     assert restart == [
         "listen", "implicit", "simple", "simple-tls", "root", "auth", "anonymous",
         "anonymous-root", "upload-digest", "data-dir", "durable", "http", "https",
-        "http-host", "require-second-factor", "uid", "gid", "allow-root",
+        "http-host", "require-second-factor", "workers", "uid", "gid", "allow-root",
         "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps", "log-format",
         "xferlog", "metrics", "otel-endpoint", "journal", "journal-keep", "journal-size",
         "journal-spool", "acme", "acme-agree-tos", "acme-email", "acme-directory", "acme-ca-file",

@@ -213,6 +213,11 @@ class ServerTLS:
         return cls(files, load_contexts(files))
 
     @property
+    def files(self) -> TLSFiles:
+        """The files of the certificates in use."""
+        return self._files
+
+    @property
     def certificates(self) -> Sequence[CertificateSummary]:
         """The certificates in use, the default one first."""
         return self.contexts.certificates

@@ -81,6 +81,8 @@ class CertificateReload(Service):
         self._used = self._seen = versions
         self._reactor = reactor
         self._make_pool = pool
+        self.changed: Callable[[ServerTLS], object] = bool
+        """Called in the thread with other certificates that are in use now; may block."""
         self._poll = LoopingCall(self._check_in_thread)
         self._poll.clock = reactor
 
@@ -130,6 +132,7 @@ class CertificateReload(Service):
         """Switch to other files; in the pool's only thread, so never during a check."""
         self._tls.adopt(tls)
         self._paths, self._used, self._seen = paths, versions, versions
+        self.changed(self._tls)
 
     def _check_in_thread(self) -> Deferred[None]:
         return self._pool.run(self._check).addCallbacks(_log_line, _unexpected)
@@ -146,6 +149,7 @@ class CertificateReload(Service):
             self._tls.reload()
         except CertificateError as error:
             return f"{error}; the previous certificates stay in use"
+        self.changed(self._tls)
         fingerprints = ", ".join(one.fingerprint for one in self._tls.certificates)
         return f"certificates read again: SHA-256 {fingerprints}"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
+from ftpservice.net.tls.certificate_copies import CertificateCopies, copy_certificates
 from ftpservice.net.tls.self_signed import self_signed_certificate, usable_certificate
 from ftpservice.net.tls.server import CertificateError, ServerTLS, TLSFiles, check_authorities
 from ftpservice.service.acme.acme_files import ACME_DIRECTORY, AcmeFiles
@@ -42,6 +43,8 @@ class LoadedCertificates:
     """The versions of the files before they were read."""
     is_self_signed: bool = False
     """Whether the service made the certificate."""
+    copies: CertificateCopies | None = None
+    """The contents of files that exist no more."""
 
 
 def load_or_make_certificates(settings: ServiceSettings, owner: Owner) -> LoadedCertificates | None:
@@ -132,4 +135,5 @@ def _self_signed(settings: ServiceSettings, owner: Owner) -> LoadedCertificates:
     with tempfile.TemporaryDirectory(prefix="ftpservice-") as directory:
         path = self_signed_certificate(Path(directory))
         loaded = load_certificates(replace(settings.tls_files, certificates=((path, None),)))
-    return replace(loaded, paths=(), versions=(), is_self_signed=True)
+        copies = copy_certificates(loaded.tls.files)
+    return replace(loaded, paths=(), versions=(), is_self_signed=True, copies=copies)

@@ -9,7 +9,11 @@ from ftpservice.accounts.defence.bans import BanRules
 from ftpservice.activity.event_log import Verbosity
 from ftpservice.backends.mounts.mount_rules import RenameAcrossMounts
 from ftpservice.retention.schedule import RetentionSchedule
-from ftpservice.service.settings.parsers import enum_parser, parse_time_of_day
+from ftpservice.service.settings.parsers import (
+    enum_parser,
+    parse_time_of_day,
+    parse_workers,
+)
 from ftpservice.service.settings.setting import COUNT, FLAG, SECONDS, SWITCH, TEXT, setting
 from ftpservice.service.settings.web import WebSettings
 
@@ -20,6 +24,14 @@ __all__ = ["OperationSettings"]
 class OperationSettings(WebSettings):
     """What the administrator sees and steers of the running service."""
 
+    workers: int = setting(
+        TEXT,
+        "1",
+        "Processes that serve FTP and simple sessions, or auto for one for each processor; with "
+        "more than 1 a further process has the ports, HTTP, the log and all that exists once.",
+        parse_workers,
+        example="4",
+    )
     uid: str | None = setting(
         TEXT,
         None,

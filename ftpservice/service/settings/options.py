@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from ftpservice.service.settings.settings import (
     ServiceSettings,
     settings_from,
 )
-from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
+from ftpservice.service.settings.toml_file import BadConfiguration, read_toml, values_of
 
 __all__ = ["ServiceOptions", "UnexpectedArgument"]
 
@@ -88,6 +89,17 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
         self._lists: dict[str, tuple[Any, ...]] = {}
         self.stores: list[str] = []
         """The ``--auth`` strings of the checkers, in their order."""
+        self.words: list[str] = []
+        """The command line."""
+        self.read_configuration: Callable[[str], str] = read_toml
+        """Returns the text of the TOML file of a path; raises `ValueError`."""
+        self.configuration: str | None = None
+        """The text that was read last; None without a file."""
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse a command line; raises `usage.UsageError`."""
+        self.words = list(sys.argv[1:] if options is None else options)
+        super().parseOptions(self.words)
 
     def getSynopsis(self) -> str:
         """Return the first line of the help: the command may be ``ftpservice serve``."""
@@ -126,7 +138,7 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
 
     def postOptions(self) -> None:
         """Read the TOML file and require that some login is possible."""
-        self._directory = os.getcwd()
+        self.directory = os.getcwd()
         settings = self.read_settings()
         if not self.checkers:
             for description in settings.auth:
@@ -140,7 +152,7 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
     def read_settings(self) -> ServiceSettings:
         """Read the TOML file (blocks), and apply the options; raises `usage.UsageError`."""
         try:
-            settings = settings_from(self._from_file() | self._given(), self._directory)
+            settings = settings_from(self._from_file() | self._given(), self.directory)
         except SettingsConflict as error:
             raise usage.UsageError(str(error)) from None
         return self._with_anonymous(settings)
@@ -158,10 +170,11 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
     def _from_file(self) -> dict[str, Any]:
         if self["config"] is None:
             return {}
-        moved = os.getcwd() != self._directory
-        path = os.path.join(self._directory, self["config"]) if moved else self["config"]
+        moved = os.getcwd() != self.directory
+        path = os.path.join(self.directory, self["config"]) if moved else self["config"]
         try:
-            return load_toml(path)
+            self.configuration = self.read_configuration(path)
+            return values_of(self.configuration, path)
         except BadConfiguration as error:
             raise usage.UsageError(f"--config {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from datetime import time
@@ -19,6 +20,7 @@ __all__ = [
     "parse_host",
     "parse_listen_address",
     "parse_time_of_day",
+    "parse_workers",
 ]
 
 Choice = TypeVar("Choice", bound=Enum)
@@ -27,6 +29,8 @@ LISTEN_ADDRESS = re.compile(
 )
 """A port, an address and port, or a TCP endpoint string."""
 MAX_PORT = 65535
+MAX_WORKERS = 256
+ALL_PROCESSORS = "auto"
 
 
 def parse_listen_address(text: str) -> str:
@@ -88,3 +92,12 @@ def enum_parser(kind: type[Choice]) -> Callable[[str], Choice]:
         return kind(text.lower())
 
     return parse
+
+
+def parse_workers(text: str) -> int:
+    """Return a number of processes; ``auto`` is that of the processors. Raises `ValueError`."""
+    if text == ALL_PROCESSORS:
+        return len(os.sched_getaffinity(0))
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
+        raise ValueError(f"{text!r} is neither auto nor a number from 1 to {MAX_WORKERS}")
+    return int(text)

@@ -10,7 +10,15 @@ from typing import Any
 from ftpservice.service.settings.errors import error_text
 from ftpservice.service.settings.settings import SETTINGS
 
-__all__ = ["BadConfiguration", "key_line", "load_toml", "octal_literal", "parse_toml"]
+__all__ = [
+    "BadConfiguration",
+    "key_line",
+    "load_toml",
+    "octal_literal",
+    "parse_toml",
+    "read_toml",
+    "values_of",
+]
 
 MAX_FILE_BYTES = 1024 * 1024
 
@@ -19,8 +27,8 @@ class BadConfiguration(ValueError):
     """The file cannot be used; ``str`` of it is one line that says where and why."""
 
 
-def load_toml(path: str) -> dict[str, Any]:
-    """Read a file (blocks); returns values by setting name. Raises `BadConfiguration`."""
+def read_toml(path: str) -> str:
+    """Return the text of a file (blocks); raises `BadConfiguration`."""
     try:
         with open(path, "rb") as file:
             text = file.read(MAX_FILE_BYTES + 1).decode("utf-8")
@@ -28,6 +36,16 @@ def load_toml(path: str) -> dict[str, Any]:
         raise BadConfiguration(f"{path}: {error_text(error)}") from None
     if len(text) > MAX_FILE_BYTES:
         raise BadConfiguration(f"{path}: larger than {MAX_FILE_BYTES} bytes")
+    return text
+
+
+def load_toml(path: str) -> dict[str, Any]:
+    """Read a file (blocks); returns values by setting name. Raises `BadConfiguration`."""
+    return values_of(read_toml(path), path)
+
+
+def values_of(text: str, path: str) -> dict[str, Any]:
+    """Return the values by setting name in the text of a file; raises `BadConfiguration`."""
     try:
         return parse_toml(text)
     except BadConfiguration as error:

@@ -23,7 +23,7 @@ from ftpservice.accounts.sql.migration import upgrade
 from ftpservice.accounts.sql.sql_lookup import SQLLookup
 from ftpservice.accounts.sql.sql_store import SQLStore
 from ftpservice.events import LoggedIn
-from ftpservice.service.account_watch import WATCH_SECONDS, AccountWatch
+from ftpservice.service.sessions.account_watch import WATCH_SECONDS, AccountWatch
 from tests.accounts.doubles import SECRET
 from tests.support.open_resources import until
 
@@ -95,7 +95,9 @@ def path(tmp_path: Path) -> Path:
 async def test_the_watch_reads_a_file_when_it_changes_and_parses_what_is_new(
     path: Path, reads: Counted, parses: Counted, reactor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftpservice.service.account_watch.WATCH_SECONDS", WATCH_SECONDS / 50)
+    monkeypatch.setattr(
+        "ftpservice.service.sessions.account_watch.WATCH_SECONDS", WATCH_SECONDS / 50
+    )
     checker, session = PasswordFileChecker(PasswordFile(str(path), str)), Session()
     checker.file.load()
     assert (reads.taken(), parses.taken()) == (1, ACCOUNTS)  # at the start, before the first client

@@ -18,7 +18,7 @@ from ftpservice.accounts.stores.store_checker import StoreChecker
 from ftpservice.accounts.terms.login_hours import parse_hours
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.events import LoggedIn
-from ftpservice.service.account_watch import WATCH_SECONDS, AccountWatch
+from ftpservice.service.sessions.account_watch import WATCH_SECONDS, AccountWatch
 from ftpservice.storage.retention_rules import parse_retention
 from tests.accounts.doubles import Accounts
 

@@ -12,7 +12,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor
 from zope.interface import implementer
 
-from ftpservice.service.listeners import Listener, Listeners, parse_listener
+from ftpservice.service.sessions.listeners import Listener, Listeners, parse_listener
 from ftpservice.service.settings.errors import CannotStart, error_text
 
 

@@ -12,13 +12,13 @@ from twisted.internet.task import Clock
 from twisted.internet.tcp import Port
 
 from ftpservice.events import Event, EventStream, Refused
-from ftpservice.service.accept_guard import (
+from ftpservice.service.sessions.accept_guard import (
     ADVICE_SECONDS,
     FLOOD_SECONDS,
     MAX_REFUSED_SESSIONS,
     AcceptGuard,
 )
-from ftpservice.service.listeners import parse_listener
+from ftpservice.service.sessions.listeners import parse_listener
 from tests.support.open_resources import LoggedErrors
 
 TEXT = "Out of resources (Too many open files); try again later."

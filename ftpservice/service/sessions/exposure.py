@@ -14,7 +14,7 @@ from ftpservice.accounts.checkers import (
     RecordChecker,
     shipped_accounts,
 )
-from ftpservice.service.listeners import Listener
+from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
 
 __all__ = ["is_local", "refuse_shipped_passwords"]

@@ -12,8 +12,8 @@ from pytest_twisted import ensureDeferred
 
 from ftpservice.accounts.defence.bans import BanList, BanRules
 from ftpservice.accounts.defence.networks import NetworkTable, network_set
-from ftpservice.service import ban_service as module
-from ftpservice.service.ban_service import BanService
+from ftpservice.service.sessions import ban_service as module
+from ftpservice.service.sessions.ban_service import BanService
 
 
 @ensureDeferred

@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from ftpservice.events import EventStream, Refused
 from ftpservice.net.accepted_tcp import AcceptLoop
 from ftpservice.net.descriptor_reserve import DescriptorReserve
-from ftpservice.service.listeners import Listener
+from ftpservice.service.sessions.listeners import Listener
 from ftpservice.wire import codes
 from ftpservice.wire.addresses import canonical_host
 from ftpservice.wire.replies import reply
@@ -79,6 +79,8 @@ class AcceptGuard(Service):
         events.subscribe(self._count_refused, Refused)
         self._refusal = refusal
         self._reactor = reactor
+        self.leaves_to_others: Callable[[], bool] | None = None
+        """Returns whether connections are left to other processes; None: there are no others."""
         self._refused = 0
         """The number of refused connections since `_since`."""
         self._since = 0.0
@@ -121,6 +123,8 @@ class AcceptGuard(Service):
             if refuses_early:
                 loop.answer_early = partial(self._refuse_early, answer)
             loop.refuses_early = self._flood_check is not None
+            if self.leaves_to_others is not None:
+                loop.share(self.leaves_to_others)
             self._loops.append(loop)
 
     def _refuse_exhausted(self, answer: Callable[[str], bytes], peer: Any, error: OSError) -> bytes:

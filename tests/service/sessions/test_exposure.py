@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from ftpservice.service.exposure import is_local
+from ftpservice.service.sessions.exposure import is_local
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,306 @@
+"""The main process of several: it binds the ports, and workers accept their connections.
+
+What the main process does to all sessions (drain, stop, bans, other settings), the workers do, too.
+Their events are published here as if the sessions were in this process.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.tcp import Port
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ftpservice.accounts.defence.bans import Ban
+from ftpservice.concurrency.thread_pool import BlockingPool
+from ftpservice.control.factory import FTPFactory
+from ftpservice.events import BanLifted, Banned
+from ftpservice.net.tls.certificate_copies import CertificateCopies, copy_certificates
+from ftpservice.net.tls.server import CertificateError, ServerTLS
+from ftpservice.service.certificates.certificate_reload import CertificateReload
+from ftpservice.service.certificates.certificate_setup import LoadedCertificates
+from ftpservice.service.lifecycle import FTPService
+from ftpservice.service.sessions.listeners import Listener
+from ftpservice.service.settings.errors import CannotStart, error_text
+from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.service.settings_reload import SettingsChange
+from ftpservice.workers.launch import launch_worker
+from ftpservice.workers.log_forwarder import relay_log
+from ftpservice.workers.remote_sessions import RemoteSessions
+from ftpservice.workers.session_board import SessionBoard
+from ftpservice.workers.supervisor import Supervisor, columns_for
+from ftpservice.workers.worker import Worker
+
+__all__ = ["HeldPort", "MainFactory", "WorkerSetup", "factory_class", "join_workers", "workers_for"]
+
+log = Logger("ftpservice.workers")
+
+
+class MainFactory(FTPFactory):
+    """The sessions of the main process are those of HTTP; those of workers are in ``sessions``."""
+
+    supervisor: Supervisor | None = None
+    _refusal: str | None = None
+
+    @property
+    def session_refusal(self) -> str | None:
+        """Why new sessions are refused; None if they are accepted."""
+        return self._refusal
+
+    @session_refusal.setter
+    def session_refusal(self, reason: str | None) -> None:
+        self._refusal = reason
+        self._tell("refuse", reason)
+
+    def _tell(self, name: str, *values: Any) -> None:
+        if self.supervisor is not None:
+            self.supervisor.broadcast(name, *values)
+
+    @property
+    def working_count(self) -> int:
+        """The number of sessions that carry out a command, after all have to finish."""
+        return super().working_count + (self.supervisor.working if self.supervisor else 0)
+
+    def finish_and_disconnect_all(self, reason: str) -> None:
+        """End every session with 421, after its transfer if it has one; refuse new ones."""
+        super().finish_and_disconnect_all(reason)
+        if self.supervisor is not None:
+            for worker in self.supervisor.workers:
+                worker.finish(reason)
+
+    def disconnect_all(self, reason: str) -> None:
+        """End every session with 421; transfers are aborted."""
+        super().disconnect_all(reason)
+        self._tell("disconnect_all", reason)
+
+    def abort_all(self) -> None:
+        """Abort the connection of every session."""
+        super().abort_all()
+        self._tell("abort_all")
+
+    def stopFactory(self) -> None:
+        """Have the workers accept no more connections."""
+        self._tell("close")
+        super().stopFactory()
+
+    async def release_resources(self) -> None:
+        """End the workers, and stop the threads of this process."""
+        if self.supervisor is not None:
+            await self.supervisor.stop()
+        await super().release_resources()
+
+
+class HeldPort(ServerFactory):
+    """The factory of a port whose connections the workers accept."""
+
+    noisy = False
+
+    def __init__(self, sessions: FTPFactory) -> None:
+        self._sessions = sessions
+
+    def buildProtocol(self, _addr: IAddress | None) -> None:
+        """Refuse a connection: the port is not read."""
+
+    def doStart(self) -> None:
+        """Count this port among those of the sessions."""
+        self._sessions.doStart()
+
+    def doStop(self) -> None:
+        """Stop to count this port."""
+        self._sessions.doStop()
+
+
+class WorkerSetup:
+    """Joins a service to its workers; ``fail`` ends the process with a line."""
+
+    def __init__(
+        self,
+        options: ServiceOptions,
+        factory: MainFactory,
+        certificates: LoadedCertificates | None,
+        reactor: Any,
+        fail: Callable[[str], object],
+    ) -> None:
+        count = options.settings.workers
+        self._options = options
+        self._factory = factory
+        self._reactor = reactor
+        self._fail = fail
+        self._start_configuration = options.configuration
+        self._copies = None if certificates is None else _copies(certificates)
+        self._ports: list[tuple[Listener, Port]] = []
+        self._pool = BlockingPool(reactor, "workers", threads=1)
+        self.board = SessionBoard.create(columns_for(count))
+        events = factory.event_sink.events
+        sessions = partial(RemoteSessions, factory.sessions, events.publish)
+        launch = launch_worker(self._pool, reactor)
+        self.supervisor = Supervisor(count, self.board, launch, sessions, reactor)
+        self.supervisor.descriptors = self._descriptors
+        self.supervisor.first = self._first_message
+        self.supervisor.handlers = self._handlers
+        factory.supervisor = self.supervisor
+        factory.numbers = self.board.column(0)
+        events.subscribe(self._tell_bans, Banned, BanLifted)
+
+    def hold(self, listener: Listener, port: IListeningPort) -> None:
+        """Keep a bound port for the workers; raises `CannotStart` for one that is no socket."""
+        if not isinstance(port, Port):
+            raise CannotStart(
+                f"--{listener.option} {listener.text}: several workers need tcp:, tcp6:, unix: or "
+                "systemd: here"
+            )
+        port.stopReading()
+        self._ports.append((listener, port))
+
+    def begin(self) -> Deferred[None]:
+        """Start the workers; fires when they accept connections, and never if they cannot."""
+        begun: Deferred[None] = Deferred()
+
+        def failed(failure: Failure) -> None:
+            self._fail(error_text(failure.value))
+
+        self.supervisor.begin().addCallbacks(begun.callback, failed)
+        return begun
+
+    async def close(self) -> None:
+        """Release what the workers used, after they have ended."""
+        await self._pool.stop()
+        self.board.close()
+
+    def _descriptors(self) -> Sequence[int]:
+        return (self.board.descriptor, *(port.socket.fileno() for _, port in self._ports))
+
+    def _first_message(self, worker: Worker) -> tuple[Any, ...]:
+        """Return all that a worker needs to begin."""
+        options, current = self._options, self._options.configuration
+        listening = [
+            (one.option, one.text, one.proxied, port.socket.fileno(), _family(port.socket))
+            for one, port in self._ports
+        ]
+        plan = {
+            "words": list(options.words),
+            "directory": options.directory,
+            "configuration": self._start_configuration,
+            "changed": current if current != self._start_configuration else None,
+            "certificates": _plain(self._copies),
+            "bans": self._bans(),
+            "refusal": self._factory.session_refusal,
+            "board": (self.board.descriptor, self.board.columns, worker.column.number),
+            "ports": listening,
+        }
+        return ("start", plan)
+
+    def _handlers(self, worker: Worker) -> dict[str, Callable[..., object]]:
+        return {"log": relay_log, "report": partial(self._report, worker)}
+
+    def _report(self, worker: Worker, number: int, words: Sequence[str]) -> None:
+        """Answer a request for the lines of REPORT."""
+
+        def answer(lines: list[str]) -> None:
+            worker.send("reported", number, list(lines), None)
+
+        def refuse(failure: Failure) -> None:
+            if failure.check(ValueError):
+                worker.send("reported", number, [], failure.getErrorMessage())
+            else:
+                log.failure("a report could not be made", failure)
+                worker.send("reported", number, [], None)
+
+        maybeDeferred(self._factory.event_sink.report, *words).addCallbacks(answer, refuse)
+
+    def _tell_bans(self, _event: object) -> None:
+        self.supervisor.broadcast("bans", self._bans())
+
+    def _bans(self) -> list[tuple[Any, ...]]:
+        bans = self._factory.bans
+        return [] if bans is None else [_ban_values(ban) for ban in bans.bans()]
+
+    def settings_changed(self) -> None:
+        """Have the workers apply the settings that were read last."""
+        self.supervisor.broadcast("settings", self._options.configuration)
+
+    def certificates_changed(self, tls: ServerTLS) -> None:
+        """Read the files once more (blocks), for the workers."""
+        try:
+            copies = copy_certificates(tls.files)
+        except CertificateError as error:
+            log.error("the workers keep their certificates: {reason}", reason=str(error))
+            return
+        self._reactor.callFromThread(self._use_certificates, copies)
+
+    def _use_certificates(self, copies: CertificateCopies) -> None:
+        self._copies = copies
+        self.supervisor.broadcast("certificates", _plain(copies))
+
+
+def factory_class(settings: ServiceSettings) -> type[FTPFactory]:
+    """Return the class of the factory of sessions."""
+    return FTPFactory if settings.workers == 1 else MainFactory
+
+
+def workers_for(
+    options: ServiceOptions,
+    factory: FTPFactory,
+    certificates: LoadedCertificates | None,
+    reactor: Any,
+    fail: Callable[[str], object],
+) -> WorkerSetup | None:
+    """Return what joins the service to its workers; None if this process serves alone."""
+    if not isinstance(factory, MainFactory):
+        return None
+    return WorkerSetup(options, factory, certificates, reactor, fail)
+
+
+def join_workers(
+    workers: WorkerSetup | None, service: FTPService, reload: CertificateReload | None
+) -> FTPService:
+    """Have ``service`` start its workers, if it has some, and tell them what changes."""
+    if workers is None:
+        return service
+    service.begin_workers = workers.begin
+    service.workers_counted = workers.supervisor.counted
+    service.last_steps.append(workers.close)
+    prepare = service.prepare_change
+
+    def prepared(change: SettingsChange) -> Callable[[], object]:
+        use = prepare(change)
+
+        def apply() -> None:
+            use()
+            workers.settings_changed()
+
+        return apply
+
+    service.prepare_change = prepared
+    if reload is not None:
+        reload.changed = workers.certificates_changed
+    return service
+
+
+def _copies(certificates: LoadedCertificates) -> CertificateCopies:
+    try:
+        return certificates.copies or copy_certificates(certificates.tls.files)
+    except CertificateError as error:
+        raise CannotStart(f"--certificate: {error}") from None
+
+
+def _plain(copies: CertificateCopies | None) -> tuple[Any, ...] | None:
+    return None if copies is None else tuple(copies)
+
+
+def _family(own: socket.socket) -> int:
+    return int(own.family)
+
+
+def _ban_values(ban: Ban) -> tuple[Any, ...]:
+    until = None if ban.until == math.inf else ban.until
+    return (str(ban.network), ban.reason, ban.since, until, ban.times)

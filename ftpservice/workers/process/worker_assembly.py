@@ -1,0 +1,285 @@
+"""Builds what a worker serves with: what sessions need, and nothing that exists once.
+
+It is built from the command line and the text of the settings file as the main process has read
+them, whatever the file says now.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from ipaddress import ip_network
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ftpservice.accounts.account_record import IStartable
+from ftpservice.accounts.defence.bans import Ban
+from ftpservice.accounts.realm import Realm
+from ftpservice.concurrency.thread_pool import pool_loads
+from ftpservice.control.factory import FTPFactory
+from ftpservice.events import Event, EventStream
+from ftpservice.linux import set_dumpable
+from ftpservice.net.tls.certificate_copies import CertificateCopies, tls_from_copies
+from ftpservice.net.tls.server import CertificateError
+from ftpservice.service.sessions.accept_guard import AcceptGuard
+from ftpservice.service.sessions.exposure import refuse_shipped_passwords
+from ftpservice.service.sessions.listeners import Listener, Listeners
+from ftpservice.service.sessions.session_assembly import (
+    account_watch_for,
+    apply_to_sessions,
+    bans_for,
+    portal_checkers_for,
+    realm_for,
+    session_factory_of,
+    storage_source_for,
+)
+from ftpservice.service.sessions.session_shutdown import SessionShutdown
+from ftpservice.service.settings.directories import NO_CHANGE
+from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.settings.live_settings import live_settings
+from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.session.services import EventSink, Report
+from ftpservice.workers.channel import Channel
+from ftpservice.workers.event_forwarder import EventForwarder
+from ftpservice.workers.process.inherited_ports import InheritedEndpoint
+from ftpservice.workers.session_board import BoardColumn, SessionBoard
+
+__all__ = ["WorkerPlan", "WorkerService", "assemble_worker"]
+
+log = Logger("ftpservice.workers")
+
+WorkerPlan = Mapping[str, Any]
+"""The first message of the main process (`WorkerSetup`)."""
+MIN_UNEVENNESS = 2
+UNEVENNESS = 0.1
+"""How many sessions more than another process has are too many: the larger of both."""
+
+
+class CountedFactory(FTPFactory):
+    """Its number of sessions is on the board."""
+
+    column: BoardColumn
+
+    def context(self, *words: Any, **more: Any) -> Any:
+        """Register a session, and return its state."""
+        context = super().context(*words, **more)
+        self.column.sessions = len(self.instances)
+        return context
+
+    def leave(self, *words: Any, **more: Any) -> None:
+        """Remove a session that has ended."""
+        super().leave(*words, **more)
+        self.column.sessions = len(self.instances)
+
+    def has_more_than_others(self) -> bool:
+        """Return whether another process should accept the next connection."""
+        own, fewest = len(self.instances), self.column.fewest_sessions()
+        return own - fewest >= max(MIN_UNEVENNESS, int(own * UNEVENNESS))
+
+
+class WorkerService(MultiService):
+    """What a worker runs."""
+
+    def __init__(
+        self, options: ServiceOptions, factory: CountedFactory, realm: Realm, reactor: Any
+    ) -> None:
+        super().__init__()
+        self.options = options
+        self.factory = factory
+        self._realm = realm
+        self._reactor = reactor
+        self._checkers: list[ICredentialsChecker] = []
+        self._gates: Any = None
+        self._forwarder: EventForwarder | None = None
+        self._listeners: Listeners | None = None
+
+    def join(
+        self,
+        listeners: Listeners,
+        checkers: list[ICredentialsChecker],
+        forwarder: EventForwarder,
+        gates: Any,
+    ) -> None:
+        """Have these parts; ``gates`` are None where the settings have none."""
+        self._listeners, self._checkers = listeners, checkers
+        self._forwarder, self._gates = forwarder, gates
+        listeners.setServiceParent(self)
+
+    def start(self) -> None:
+        """Begin to accept connections; raises `CannotStart`."""
+        self.startService()
+        for checker in self._checkers:
+            if IStartable.providedBy(checker):
+                checker.start(self._reactor)
+        self.factory.column.accepts = True
+
+    def close(self) -> Any:
+        """Accept no more connections."""
+        self.factory.column.accepts = False
+        assert self._listeners is not None
+        return self._listeners.stopService()
+
+    def disconnect_all(self, reason: str) -> None:
+        """End every session with 421; transfers are aborted."""
+        self.factory.disconnect_all(reason)
+
+    def abort_all(self) -> None:
+        """Abort the connection of every session."""
+        self.factory.abort_all()
+
+    async def end_sessions(self, grace: float) -> None:
+        """Accept no more connections, and end all sessions within the grace period."""
+        shutdown = self._shutdown()
+        shutdown.begin()
+        await self.close()
+        await shutdown.end_sessions(grace)
+
+    async def release(self) -> None:
+        """Stop everything, when no session is left, and send the last events."""
+        self.factory.column.accepts = False
+        await self.stopService()
+        await self._shutdown().release()
+        if self._gates is not None:
+            await self._gates.finish()
+        if self._forwarder is not None:
+            self._forwarder.flush()
+
+    def _shutdown(self) -> SessionShutdown:
+        return SessionShutdown(self.factory, self._realm, self._checkers, self._reactor, bool)
+
+    def use_bans(self, bans: Iterable[tuple[Any, ...]]) -> None:
+        """Have these bans in place of those before."""
+        if self.factory.bans is not None:
+            self.factory.bans.load([_ban(*values) for values in bans])
+
+    def use_settings(self, text: str) -> None:
+        """Apply what can be applied of the text of the settings file."""
+        options = self.options
+        options.read_configuration = lambda _path: text
+        live = live_settings(options.settings, options.read_settings())
+        if "hook" in live.applied and self._gates is None:
+            self._gates = _gates(live.settings, self._realm, self.factory, self._reactor)
+        elif "hook" in live.applied:
+            from ftpservice.service.activity.hook_setup import change_hooks
+
+            settings = _only_gates(live.settings)
+            change_hooks(self._gates, self._realm, settings, self._reactor)()
+        options.settings = live.settings
+        apply_to_sessions(live.settings, self.factory, self._realm)
+
+    def use_certificates(self, copies: tuple[Any, ...]) -> None:
+        """Use other certificates for the connections from now on."""
+        if self.factory.tls is not None:
+            try:
+                self.factory.tls.adopt(tls_from_copies(CertificateCopies(*copies)))
+            except CertificateError as error:
+                log.error("{reason}; the previous certificates stay in use", reason=str(error))
+
+    def state(self) -> dict[str, Any]:
+        """Return what the main process shows of this one, as plain values."""
+        loads = {
+            name: (load.threads, load.running, load.waiting, load.refused)
+            for name, load in pool_loads().items()
+        }
+        return {"pools": loads, "sessions": len(self.factory.instances)}
+
+
+def assemble_worker(
+    plan: WorkerPlan, channel: Channel, report: Report, reactor: Any
+) -> WorkerService:
+    """Build the service; raises `CannotStart` and `usage.UsageError`."""
+    options = _options(plan)
+    settings = options.settings
+    set_dumpable(settings.core_dumps)
+    descriptor, columns, number = plan["board"]
+    column = SessionBoard(descriptor, columns).column(number)
+    events = EventStream(_subscriber_failed)
+    bans = bans_for(settings, reactor, NO_CHANGE, keeps=False)
+    source = storage_source_for(settings, reactor, NO_CHANGE)
+    realm = realm_for(settings, source, options.checkers, reactor)
+    checkers = portal_checkers_for(settings, options.checkers)
+    sink = EventSink(events, report)
+    factory = CountedFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
+    factory.numbers = factory.column = column
+    factory.bans = bans.bans
+    if plan["certificates"] is not None:
+        factory.tls = tls_from_copies(CertificateCopies(*plan["certificates"]))
+    forwarder = EventForwarder(channel, column, factory.sessions, reactor)
+    events.subscribe(forwarder)
+    guard = AcceptGuard(events, factory.address_refusal, reactor)
+    guard.leaves_to_others = factory.has_more_than_others
+    service = WorkerService(options, factory, realm, reactor)
+    for part in (bans, guard, account_watch_for(options, factory, reactor)):
+        part.setServiceParent(service)
+    gates = _gates(settings, realm, factory, reactor)
+    listeners = _listeners(plan, options, factory, guard, reactor)
+    service.join(listeners, checkers, forwarder, gates)
+    service.use_bans(plan["bans"])
+    if plan["changed"] is not None:
+        service.use_settings(plan["changed"])
+    factory.startFactory()
+    factory.session_refusal = plan["refusal"]
+    return service
+
+
+def _options(plan: WorkerPlan) -> ServiceOptions:
+    if os.getcwd() != plan["directory"]:
+        os.chdir(plan["directory"])
+    options = ServiceOptions()
+    options.read_configuration = lambda _path: plan["configuration"] or ""
+    options.parseOptions(plan["words"])
+    return options
+
+
+def _listeners(
+    plan: WorkerPlan,
+    options: ServiceOptions,
+    factory: FTPFactory,
+    guard: AcceptGuard,
+    reactor: Any,
+) -> Listeners:
+    def check(listener: Listener, port: IListeningPort) -> None:
+        refuse_shipped_passwords(listener, port.getHost(), options.checkers)
+        guard.guard(listener, port)
+
+    def fail(line: str) -> None:
+        raise CannotStart(line)
+
+    listeners = [
+        Listener(text, InheritedEndpoint(descriptor, family, reactor), proxied, option)
+        for option, text, proxied, descriptor, family in plan["ports"]
+    ]
+    return Listeners(listeners, partial(session_factory_of, factory), check, fail)
+
+
+def _gates(settings: ServiceSettings, realm: Realm, factory: FTPFactory, reactor: Any) -> Any:
+    """Return the gates of the settings, which the realm asks; None without any."""
+    found = _only_gates(settings)
+    if not found.hook:
+        return None
+    from ftpservice.service.activity.hook_setup import join_hooks
+
+    return join_hooks(found, realm, factory.event_sink.events, reactor, NO_CHANGE)
+
+
+def _only_gates(settings: ServiceSettings) -> ServiceSettings:
+    return replace(settings, hook=tuple(one for one in settings.hook if one.gate))
+
+
+def _ban(network: str, reason: str, since: float, until: float | None, times: int) -> Ban:
+    end = math.inf if until is None else until
+    return Ban(ip_network(network), reason, since, end, times)
+
+
+def _subscriber_failed(error: Exception, event: Event) -> None:
+    log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)

@@ -1,0 +1,150 @@
+"""A worker process: it serves the sessions that it accepts, and does what the main process says.
+
+When the main process is gone, it accepts no more connections, lets the transfers that run finish
+within the grace period, and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger, globalLogPublisher
+from twisted.python import usage
+
+from ftpservice.service.process_memory import freeze_gc, reserve_descriptor_table
+from ftpservice.service.settings.errors import CannotStart, error_text
+from ftpservice.workers.channel import Channel
+from ftpservice.workers.log_forwarder import LogForwarder
+from ftpservice.workers.process.remote_report import RemoteReport
+from ftpservice.workers.process.state_reports import StateReports
+from ftpservice.workers.process.worker_assembly import WorkerPlan, WorkerService, assemble_worker
+
+__all__ = ["WorkerProcess"]
+
+log = Logger("ftpservice.workers")
+
+MAX_ORPHAN_SECONDS = 60.0
+"""How long beyond the grace period a process without its main process may take to end."""
+
+
+class WorkerProcess:
+    """Carries out the messages of the main process."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        handlers: dict[str, Callable[..., object]] = {
+            "start": self._start,
+            "stop": lambda: ensureDeferred(self._stop()).addErrback(self._unexpected),
+            "close": lambda: self._serving("close")(),
+            "refuse": self._refuse,
+            "finish": self._finish,
+            "disconnect": self._disconnect,
+            "finish_all": self._finish_all,
+            "disconnect_all": lambda reason: self._serving("disconnect_all")(reason),
+            "abort_all": lambda: self._serving("abort_all")(),
+            "bans": lambda bans: self._serving("use_bans")(bans),
+            "settings": lambda text: self._serving("use_settings")(text),
+            "certificates": lambda copies: self._serving("use_certificates")(copies),
+        }
+        self._channel = Channel(handlers, self._lost)
+        self._report = RemoteReport(self._channel)
+        handlers["reported"] = self._report.answered
+        self._service: WorkerService | None = None
+        self._reports: StateReports | None = None
+        self._is_ending = False
+
+    def connect(self, own: socket.socket) -> None:
+        """Use a connected socket as the channel."""
+        self._channel.adopt(own, self._reactor)
+
+    def _serving(self, name: str) -> Callable[..., object]:
+        """Return a method of the service; one that does nothing while there is none."""
+        return getattr(self._service, name) if self._service is not None else bool
+
+    def _start(self, plan: WorkerPlan) -> None:
+        """Begin to serve, or say why that is not possible, and end."""
+        try:
+            service = assemble_worker(plan, self._channel, self._report, self._reactor)
+            service.start()
+        except (CannotStart, usage.UsageError) as error:
+            line = error.line if isinstance(error, CannotStart) else error_text(error)
+            self._channel.send("failed", line)
+            self._end()
+            return
+        except BaseException as error:
+            self._channel.send("failed", f"a worker could not start: {error!r}")
+            self._end()
+            raise
+        self._service = service
+        globalLogPublisher.addObserver(LogForwarder(self._channel, self._reactor))
+        freeze_gc()
+        reserve_descriptor_table()
+        working = partial(getattr, service.factory, "working_count")
+        self._reports = StateReports(self._channel, service.state, working, self._reactor)
+        self._reports.start()
+        self._channel.send("ready")
+
+    def _refuse(self, reason: str | None) -> None:
+        if self._service is not None:
+            self._service.factory.session_refusal = reason
+
+    def _sessions(self, numbers: Iterable[int]) -> Iterable[Any]:
+        if self._service is None:
+            return ()
+        known = self._service.factory.sessions
+        return [known[number] for number in numbers if number in known]
+
+    def _finish(self, numbers: Sequence[int], reason: str) -> None:
+        for session in self._sessions(numbers):
+            session.finish_and_disconnect(reason)
+
+    def _disconnect(self, numbers: Sequence[int], reason: str) -> None:
+        for session in self._sessions(numbers):
+            session.disconnect(reason)
+
+    def _finish_all(self, reason: str) -> None:
+        if self._service is not None:
+            self._service.factory.finish_and_disconnect_all(reason)
+        if self._reports is not None:
+            self._reports.tell_working()
+
+    async def _stop(self) -> None:
+        """End: the main process has waited for the sessions."""
+        self._is_ending = True
+        if self._service is not None:
+            await self._service.release()
+        self._end()
+
+    def _end(self) -> None:
+        self._is_ending = True
+        if self._reports is not None:
+            self._reports.stop()
+        self._channel.close()
+
+    def _lost(self) -> None:
+        """The channel is closed, by this process or because the main process is gone."""
+        if self._is_ending or self._service is None:
+            self._reactor.callWhenRunning(self._reactor.stop)
+            return
+        self._is_ending = True
+        grace = self._service.options.settings.grace
+        self._reactor.callLater(grace + MAX_ORPHAN_SECONDS, os._exit, 1)
+        ensureDeferred(self._end_alone(grace)).addErrback(self._unexpected)
+
+    async def _end_alone(self, grace: float) -> None:
+        assert self._service is not None
+        await self._service.end_sessions(grace)
+        await self._service.release()
+        self._reactor.stop()
+
+    def _unexpected(self, failure: Any) -> None:
+        """End at once: nothing can be said to end otherwise."""
+        log.failure("a worker could not end as it should", failure)
+        sys.stderr.write(failure.getTraceback())
+        os._exit(1)

@@ -1,0 +1,356 @@
+"""Several worker processes behind one port: what clients see, and what a killed one leaves."""
+
+from __future__ import annotations
+
+import ftplib
+import io
+import itertools
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+import pytest
+from argon2.low_level import Type, hash_secret
+
+from tests.support.service_process import PATIENCE, Program, checkout_environment
+
+TWISTD = str(Path(sys.executable).parent / "twistd")
+SERVE = (TWISTD, "--nodaemon", "--pidfile=", "ftpservice", "--allow-root", "--workers=2")
+LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
+ACCOUNTS = "--auth=passwd:accounts"
+FAST_HASH = hash_secret(b"demo", b"salt" * 4, 1, 8, 1, 32, Type.ID).decode()
+CONTENT = random.Random(1).randbytes(300_000)
+
+
+def wait_for(condition: Callable[[], object], what: str = "") -> None:
+    """Wait until a condition holds."""
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, what or "it never became true"
+        time.sleep(0.02)
+
+
+def children(number: int) -> list[int]:
+    """Return the child processes of a process, whichever of its threads has started them."""
+    found: list[int] = []
+    for path in Path(f"/proc/{number}/task").glob("*/children"):
+        with suppress(FileNotFoundError):
+            found += map(int, path.read_text().split())
+    return found
+
+
+def is_alive(number: int) -> bool:
+    """Return whether a process runs."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{number}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def login(port: int) -> ftplib.FTP:
+    client = ftplib.FTP()
+    try:
+        client.connect("127.0.0.1", port, timeout=PATIENCE)
+        client.login("demo", "demo")
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def process_of(client: ftplib.FTP, running: Program) -> int:
+    """Return the worker that serves a session."""
+    ours = client.sock.getsockname()[1]  # type: ignore[union-attr]
+    for number in children(running.process.pid):
+        for line in Path(f"/proc/{number}/net/tcp").read_text().splitlines()[1:]:
+            words = line.split()
+            if int(words[2].rpartition(":")[2], 16) == ours and has_socket(number, words[9]):
+                return number
+    raise AssertionError("no worker has the session")
+
+
+def has_socket(process: int, inode: str) -> bool:
+    for name in os.listdir(f"/proc/{process}/fd"):
+        with suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{process}/fd/{name}") == f"socket:[{inode}]":
+                return True
+    return False
+
+
+@pytest.fixture(autouse=True)
+def accounts(tmp_path: Path) -> None:
+    (tmp_path / "accounts").write_text(f"demo:{FAST_HASH}:/:full,admin\n")
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Program]:
+    with Program([*SERVE, LOOPBACK, ACCOUNTS, "--grace=20"], tmp_path) as program:
+        program.port()
+        yield program
+
+
+def spread_sessions(running: Program, stack: ExitStack) -> dict[int, ftplib.FTP]:
+    """Log in until each worker has a session; return one of each."""
+    found: dict[int, ftplib.FTP] = {}
+    for _ in range(40):
+        client = stack.enter_context(closing(login(running.port())))
+        found.setdefault(process_of(client, running), client)
+        if len(found) == 2:
+            return found
+    raise AssertionError(f"all sessions are in one worker: {found}")
+
+
+def test_sessions_of_all_workers_have_the_same_files(running: Program, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        sessions = spread_sessions(running, stack)
+        for number, client in sessions.items():
+            client.storbinary(f"STOR by-{number}", io.BytesIO(CONTENT))
+        for client in sessions.values():
+            assert sorted(client.nlst()) == sorted(f"by-{number}" for number in sessions)
+            for number in sessions:
+                read = io.BytesIO()
+                client.retrbinary(f"RETR by-{number}", read.write)
+                assert read.getvalue() == CONTENT
+        for number in sessions:
+            running.line(rf"uploaded /by-{number}: complete, 300000 bytes")
+        report = sessions.popitem()[1].sendcmd("SITE REPORT")
+        assert "Uploads    2 files" in report
+    assert running.stopped(signal.SIGTERM) == 0
+    assert "Traceback" not in running.output
+
+
+@pytest.mark.parametrize("program", ["curl", "lftp"])
+def test_other_programs_upload_list_and_download(
+    running: Program, tmp_path: Path, program: str
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(CONTENT)
+    url = f"ftp://127.0.0.1:{running.port()}"
+    commands = {
+        "curl": [
+            ["curl", "-sS", "-u", "demo:demo", "-T", str(source), f"{url}/there"],
+            ["curl", "-sS", "-u", "demo:demo", "-o", str(target), f"{url}/there"],
+        ],
+        "lftp": [
+            [
+                "lftp",
+                "-c",
+                "set ftp:ssl-allow no; set cmd:fail-exit yes; set net:max-retries 1;"
+                f"open -u demo,demo {url}; put {source} -o there; ls; get there -o {target}",
+            ]
+        ],
+    }
+    for command in commands[program]:
+        subprocess.run(command, check=True, timeout=PATIENCE, capture_output=True)
+    assert target.read_bytes() == CONTENT
+    assert running.stopped(signal.SIGTERM) == 0
+
+
+class Uploads:
+    """Clients that upload without end; ``confirmed`` are the names that got 226."""
+
+    def __init__(self, port: int) -> None:
+        self.confirmed: list[str] = []
+        self._port = port
+        self._ends = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(name,)) for name in "abcd"]
+
+    def __enter__(self) -> Uploads:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._ends.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+    def wait_for_more(self) -> None:
+        before = len(self.confirmed)
+        wait_for(lambda: len(self.confirmed) > before + 20)
+
+    def _run(self, name: str) -> None:
+        numbers = itertools.count()
+        while not self._ends.is_set():
+            with suppress(OSError, EOFError, ftplib.Error), closing(login(self._port)) as client:
+                while not self._ends.is_set():
+                    path = f"{name}-{next(numbers)}"
+                    client.storbinary(f"STOR {path}", io.BytesIO(CONTENT))
+                    self.confirmed.append(path)
+
+
+def newest(running: Program, other: int) -> int:
+    """Return the worker beside another one, as soon as there are two."""
+    wait_for(lambda: len(children(running.process.pid)) == 2)
+    return next(one for one in children(running.process.pid) if one != other)
+
+
+def kill_one(running: Program, uploads: Uploads) -> None:
+    """Kill a worker, and see that the session of the other one goes on."""
+    with ExitStack() as stack:
+        sessions = spread_sessions(running, stack)
+        victim, other = sessions
+        os.kill(victim, signal.SIGKILL)
+        with pytest.raises((EOFError, OSError)):
+            sessions[victim].voidcmd("NOOP")
+        sessions[other].storbinary("STOR still-there", io.BytesIO(CONTENT))
+        uploads.wait_for_more()
+        assert sessions[other].voidcmd("NOOP").startswith("200")
+    running.line(f"worker {newest(running, other)} accepts connections")
+
+
+def test_a_killed_worker_is_replaced_and_the_others_go_on(running: Program, tmp_path: Path) -> None:
+    """What was confirmed is there, and the sessions of the other worker notice nothing."""
+    with Uploads(running.port()) as uploads:
+        for _ in range(3):
+            uploads.wait_for_more()
+            kill_one(running, uploads)
+    running.line(r"has ended \(signal 9\); another one starts")
+    assert running.stopped(signal.SIGTERM) == 0
+    for name in uploads.confirmed:
+        assert (tmp_path / "var" / "files" / name).read_bytes() == CONTENT, name
+
+
+def test_a_transfer_outlives_a_killed_main_process_and_no_worker_is_left(
+    running: Program, tmp_path: Path
+) -> None:
+    port = running.port()
+    with closing(login(port)) as client:
+        workers = children(running.process.pid)
+        assert len(workers) == 2
+        client.voidcmd("TYPE I")
+        data = client.transfercmd("STOR late")
+        data.sendall(CONTENT)
+        os.kill(running.process.pid, signal.SIGKILL)
+        running.process.wait(PATIENCE)
+        wait_for(lambda: is_refused(port), "the port is still open")
+        data.sendall(CONTENT)
+        data.close()
+        assert client.voidresp().startswith("226")
+    assert (tmp_path / "var" / "files" / "late").read_bytes() == 2 * CONTENT
+    wait_for(lambda: not any(map(is_alive, workers)), "a worker is left")
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+def is_refused(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_stop_waits_for_transfers_in_workers(running: Program, tmp_path: Path) -> None:
+    with closing(login(running.port())) as client, closing(login(running.port())) as idle:
+        client.voidcmd("TYPE I")
+        data = client.transfercmd("STOR late")
+        data.sendall(CONTENT)
+        running.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ftplib.error_temp, match="421"):
+            idle.voidresp()
+        running.line("waiting up to 20 s for 1 transfer")
+        data.sendall(CONTENT)
+        data.close()
+        assert client.voidresp().startswith("226")
+        assert running.ended() == 0
+    assert (tmp_path / "var" / "files" / "late").read_bytes() == 2 * CONTENT
+    assert "uploaded /late: complete" in running.output
+    assert "Traceback" not in running.output
+
+
+def test_a_second_signal_skips_the_grace_period(running: Program) -> None:
+    with closing(login(running.port())) as client:
+        client.voidcmd("TYPE I")
+        with client.transfercmd("STOR late") as data:
+            data.sendall(CONTENT)
+            running.process.send_signal(signal.SIGTERM)
+            running.line("waiting up to 20 s for 1 transfer")
+            begun = time.monotonic()
+            assert running.stopped(signal.SIGTERM) == 0
+            assert time.monotonic() - begun < 15
+    assert "1 transfer aborted, grace period skipped" in running.output
+
+
+def test_the_service_manager_is_notified_when_all_workers_accept(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(path)
+        notified.settimeout(PATIENCE)
+        environment = checkout_environment() | {"NOTIFY_SOCKET": path}
+        with Program([*SERVE, LOOPBACK, ACCOUNTS], tmp_path, environment) as running:
+            assert b"READY=1" in notified.recv(1000)
+            assert len(children(running.process.pid)) == 2
+            login(running.port()).close()
+            assert running.stopped() == 0
+
+
+def test_every_kind_of_listener(tmp_path: Path) -> None:
+    command = [
+        *SERVE,
+        ACCOUNTS,
+        LOOPBACK,
+        "--listen=unix:ftp.sock",
+        "--listen=haproxy:tcp:0:interface=127.0.0.1",
+        "--implicit=tcp:0:interface=127.0.0.1",
+        "--simple=tcp:0:interface=127.0.0.1",
+        "--simple-tls=tcp:0:interface=127.0.0.1",
+        "--http=tcp:0:interface=127.0.0.1",
+    ]
+    with Program(command, tmp_path) as running:
+        running.line("  try ")
+        urls = [word for line in running.lines for word in line.split() if "://127" in word]
+        ports = {url.partition(":")[0]: int(url.rstrip("/").rpartition(":")[2]) for url in urls}
+        for _ in range(4):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(PATIENCE)
+                client.connect(str(tmp_path / "ftp.sock"))
+                assert client.recv(100).startswith(b"220 ")
+        with ftplib.FTP_TLS() as secured:
+            secured.connect("127.0.0.1", ports["ftp"], timeout=PATIENCE)
+            secured.login("demo", "demo")
+            secured.prot_p()
+            secured.storbinary("STOR secret", io.BytesIO(CONTENT))
+        implicit = f"ftps://127.0.0.1:{ports['ftps']}/secret"
+        command = ["curl", "-sSk", "-u", "demo:demo", implicit]
+        read = subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+        assert read.stdout == CONTENT
+        with socket.create_connection(("127.0.0.1", ports["simple"]), PATIENCE) as simple:
+            simple.sendall(b"USER demo\nPASS demo\nLIST\nQUIT\n")
+            assert b"secret" in b"".join(iter(lambda: simple.recv(1000), b""))
+        assert running.stopped() == 0
+    assert not (tmp_path / "ftp.sock").exists()
+    assert "Traceback" not in running.output
+
+
+def test_systemd_sockets_are_accepted_by_workers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as activated:
+        start = (
+            "import os, sys; os.dup2(int(sys.argv[1]), 3);"
+            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='x');"
+            "os.execv(sys.argv[2], sys.argv[2:])"
+        )
+        number = activated.fileno()
+        os.set_inheritable(number, True)
+        words = [*SERVE, ACCOUNTS, "--listen=systemd:domain=INET:index=0"]
+        command = [sys.executable, "-c", start, str(number), *words]
+        with Program(command, tmp_path, inherited=(number,)) as running:
+            with closing(login(running.port())) as client:
+                client.nlst()
+            assert running.stopped() == 0
+
+
+def test_what_keeps_a_worker_from_starting_is_said_in_one_line(tmp_path: Path) -> None:
+    text = "import os, sys\nif 'ftpservice.workers.process' in sys.orig_argv: os._exit(3)\n"
+    (tmp_path / "sitecustomize.py").write_text(text)
+    environment = checkout_environment()
+    environment["PYTHONPATH"] = f"{tmp_path}:{environment['PYTHONPATH']}"
+    with Program([*SERVE, LOOPBACK, ACCOUNTS], tmp_path, environment) as running:
+        assert running.ended() == 1
+    assert "Traceback" not in running.output
+    assert "ftpservice: a worker ended before it was ready (status 3)" in running.lines

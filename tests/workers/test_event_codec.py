@@ -1,0 +1,83 @@
+"""Events go from process to process unchanged, whatever their kind."""
+
+from __future__ import annotations
+
+import marshal
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from ftpservice.events import (
+    LoggedIn,
+    LoginFailed,
+    LoginRefusal,
+    Outcome,
+    SessionInfo,
+    TransferEnded,
+)
+from ftpservice.workers.event_codec import KINDS, EventDecoder, encode_event, plain_values
+
+VALUES: dict[str, Any] = {
+    "str": "a text \udcff",
+    "int": 7,
+    "float": 1.5,
+    "bool": True,
+    "int | None": None,
+    "float | None": None,
+    "int | str": 550,
+    "LoginRefusal": LoginRefusal.THROTTLED,
+    "Outcome": Outcome.REFUSED,
+    "tuple[str, ...]": ("a", "b"),
+}
+
+
+def sample(kind: type) -> Any:
+    values = {field.name: VALUES[str(field.type)] for field in fields(kind) if field.name != "info"}
+    return kind(**values)
+
+
+def carried(event: Any, decoder: EventDecoder | None = None) -> Any:
+    sent = marshal.loads(marshal.dumps(encode_event(event)))
+    return (decoder or EventDecoder()).decode(sent)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_kind_of_event_arrives_as_it_was(kind: type) -> None:
+    event = sample(kind)
+    assert carried(event) == event
+    assert type(carried(event)) is kind
+
+
+def test_what_an_event_says_of_its_session_goes_with_it() -> None:
+    info = SessionInfo("run-7", "ftp", "TLSv1.3", ("staff",), lambda path: f"/srv{path}")
+    ended = TransferEnded(1.0, 7, "::1", "ann", "/f", True, Outcome.COMPLETE, 1, 0.5, info=info)
+    arrived = carried(ended)
+    assert (arrived.info.id, arrived.info.protocol, arrived.info.groups) == info_values(info)
+    assert arrived.info.storage_name("/f") == "/srv/f"
+    assert arrived.info.storage_name("/other") is None
+
+
+def info_values(info: SessionInfo) -> tuple[Any, ...]:
+    return info.id, info.protocol, info.groups
+
+
+def test_events_of_a_session_share_what_they_say_of_it() -> None:
+    decoder = EventDecoder()
+    info = SessionInfo("run-7", "ftp")
+    logins = [LoggedIn(when, 7, "::1", "ann", info=info) for when in (1.0, 2.0)]
+    first, second = (carried(login, decoder) for login in logins)
+    assert first.info is second.info
+    decoder.forget([7])
+    assert carried(logins[0], decoder).info is not first.info
+
+
+def test_texts_of_other_classes_can_be_made_plain() -> None:
+    class Name(str):
+        __slots__ = ()
+
+    failed = LoginFailed(1.0, 7, "::1", Name("ann"))
+    with pytest.raises(ValueError, match="unmarshallable"):
+        marshal.dumps(encode_event(failed))
+    plain = plain_values(encode_event(failed))
+    assert EventDecoder().decode(marshal.loads(marshal.dumps(plain))) == failed
