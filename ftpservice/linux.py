@@ -28,10 +28,12 @@ __all__ = [
     "inotify_open",
     "inotify_unwatch",
     "inotify_watch",
+    "is_byte_locked",
     "is_cached",
     "is_open_elsewhere",
     "lock_byte",
     "open_beneath",
+    "punch_hole",
     "read_regular_file",
     "set_dumpable",
     "short_socket_path",
@@ -64,6 +66,7 @@ MAX_SOCKET_PATH_BYTES = 107
 """The longest path of a UNIX socket (unix(7))."""
 MAX_SOCKET_NAME_BYTES = MAX_SOCKET_PATH_BYTES - len("/proc/self/fd/1234567890/")
 PR_SET_DUMPABLE = 4
+FALLOC_PUNCH_HOLE = 0x02 | 0x01  # and keep the size
 IN_MODIFY, IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF = 0x02, 0x04, 0x400, 0x800
 IN_DONT_FOLLOW = 0x02000000
 IN_CHANGES = IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF
@@ -226,14 +229,17 @@ def is_open_elsewhere(descriptor: int) -> bool:
     return _is_open_here(descriptor)
 
 
-def lock_byte(descriptor: int, offset: int) -> bool:
+def lock_byte(descriptor: int, offset: int, is_shared: bool = False) -> bool:
     """Lock one byte of a file for the open file description; False if another one has it.
+
+    ``is_shared``: others may have the byte as well, if they share it too.
 
     Descriptors that were inherited or duplicated share a description, and so the lock; the kernel
     releases it when the last of them is closed, as at the end of a killed process. The byte need
     not exist.
     """
-    wanted = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)
+    kind = fcntl.F_RDLCK if is_shared else fcntl.F_WRLCK
+    wanted = FLOCK.pack(kind, os.SEEK_SET, offset, 1, 0)
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
     except (BlockingIOError, PermissionError):  # EAGAIN or EACCES (fcntl(2))
@@ -245,6 +251,21 @@ def unlock_byte(descriptor: int, offset: int) -> None:
     """Release what `lock_byte` has locked."""
     unwanted = FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, offset, 1, 0)
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, unwanted)
+
+
+def is_byte_locked(descriptor: int, offset: int) -> bool:
+    """Return whether another open file description has a lock on a byte, shared or not."""
+    wanted = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)
+    found = FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, wanted))
+    return bool(found[0] != fcntl.F_UNLCK)
+
+
+def punch_hole(descriptor: int, offset: int, size: int) -> None:
+    """Give a stretch of a file back to the filesystem; it reads as zeros then (fallocate(2))."""
+    stretch = (ctypes.c_int64(offset), ctypes.c_int64(size))
+    if _libc.fallocate(ctypes.c_int(descriptor), ctypes.c_int(FALLOC_PUNCH_HOLE), *stretch) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def _is_open_here(descriptor: int) -> bool:

@@ -16,7 +16,7 @@ from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.account_tree import AccountTree, OpenStorage
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.counted_tree import ACCOUNT_KIND
-from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.trash import TrashRule, with_trash
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -61,7 +61,7 @@ def mounted_parts(
     whole: AccountTree | None = None
     if book is not None and limits_of(record) != NO_LIMITS:
         whole = account_tree(record, book, open_root)
-        whole.tree.limits[record.name] = limits_of(record)
+        book.set_limits(whole.tree, record.name, limits_of(record))
     parts: list[MountedPart] = []
     for path, is_read_only, opens in _storages(record, open_root):
         if not is_read_only and book is not None:
@@ -74,7 +74,9 @@ def mounted_parts(
 def account_tree(record: AccountRecord, book: QuotaBook, open_root: OpenRoot) -> AccountTree:
     """Return what the quota of an account with mounts counts."""
     writable = [opens for _path, read_only, opens in _storages(record, open_root) if not read_only]
-    return AccountTree(book, (ACCOUNT_KIND, record.name, record.root, record.mounts), writable)
+    return AccountTree(
+        book, (ACCOUNT_KIND, record.name, record.root, repr(record.mounts)), writable
+    )
 
 
 def _storages(

@@ -47,7 +47,7 @@ from ftpservice.storage.name_rules.name_patterns import NameRules
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledger import NO_LIMITS, Place
+from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, Place
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage, QuotaState
 from ftpservice.storage.rights import PRESETS, Right
@@ -268,6 +268,8 @@ class Realm:
             storage = with_trash(storage, record.trash)
         has_quota = record.quota_bytes is not None or record.quota_files is not None
         quotas = self.quotas
+        if quotas is not None and quotas.shared is not None:
+            quotas.directory.sync()
         if not (has_quota or (quotas is not None and (record.shares_quota or quotas.trees))):
             return storage
         quotas, place = self._quotas(record), _place(storage, source, home)

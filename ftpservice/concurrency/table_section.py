@@ -83,6 +83,11 @@ class TableSection:
         row, begin = self.find(self._place(key)), field * self.columns
         return sum(self.sums.unpack_from(self.memory, (row + begin) * WORD)) if row else 0
 
+    def value(self, key: bytes, index: int) -> int:
+        """Return a value without a lock; it may have changed since."""
+        row = self.find(self._place(key))
+        return self.cells[row + self.values + index] if row else 0
+
     def give_back(self, key: bytes, field: int, amount: int = 1) -> None:
         """Subtract from a field what this process has added before; never fails or waits."""
         place = self._place(key)

@@ -19,7 +19,7 @@ from ftpservice.backends.mounts.mounted_storage import MountedStorage
 from ftpservice.backends.strings import directory_of
 from ftpservice.storage.errors import NotDirectory, PathNotFound, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage
-from ftpservice.storage.quota.ledger import Place
+from ftpservice.storage.quota.ledgers.ledger import Place
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ftpservice.storage.quota.ledger import Place
+from ftpservice.storage.quota.ledgers.ledger import Place
 from ftpservice.storage.retention_rules import (
     KEPT,
     DirectoryRetention,

@@ -22,7 +22,7 @@ from ftpservice.retention.pace import Pace
 from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import Busy, NotEmpty, NotSupported, PathNotFound, StorageError
 from ftpservice.storage.interfaces import IStorage
-from ftpservice.storage.quota.ledger import Place
+from ftpservice.storage.quota.ledgers.ledger import Place
 from ftpservice.storage.quota.upload_room import run_to_the_end
 from ftpservice.storage.retention_rules import RetentionRule, RetentionRules
 from ftpservice.wire.entry import Entry, Kind

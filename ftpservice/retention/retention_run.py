@@ -26,7 +26,7 @@ from ftpservice.retention.file_owners import FileOwners
 from ftpservice.retention.file_sweep import ExpiredFile, FileSweep, SweepCounts, SweepTerms
 from ftpservice.retention.pace import Pace
 from ftpservice.storage.errors import StorageError
-from ftpservice.storage.quota.ledger import Place
+from ftpservice.storage.quota.ledgers.ledger import Place
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["CannotRun", "RetentionRun", "RunResult"]

@@ -19,7 +19,7 @@ from ftpservice.activity.otel.span_feed import SpanFeed
 from ftpservice.backends.gates.run_record import RunRecord
 from ftpservice.concurrency.thread_pool import pool_loads
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 
 __all__ = ["MetricSources", "resource_readings"]
 
@@ -87,8 +87,7 @@ def _pools() -> Iterator[Reading]:
 def _quotas(book: QuotaBook) -> Iterator[Reading]:
     used = limit = 0
     filled: dict[str, float] = {}
-    counted = [tree for tree in book.trees.values() if tree.counts.is_counted]
-    for tree in counted:
+    for tree in book.counted():
         in_use = tree.ledger.used()
         for account, limits in tree.limits.items():
             filled[account] = max(filled.get(account, 0.0), _filled(in_use, limits))

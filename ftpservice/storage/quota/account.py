@@ -8,11 +8,12 @@ from functools import cached_property
 from ftpservice.storage.errors import QuotaExceeded, StorageError
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.account_trash import TRASH_PLACE, AccountTrash
-from ftpservice.storage.quota.book import Change, QuotaBook
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.change import Change
 from ftpservice.storage.quota.count import partial_size
 from ftpservice.storage.quota.counted_tree import CountedTree
-from ftpservice.storage.quota.ledger import NO_LIMITS, Place, QuotaLimits
-from ftpservice.storage.quota.upload_charge import UploadCharge
+from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, Place, QuotaLimits
+from ftpservice.storage.quota.ledgers.upload_charge import UploadCharge
 from ftpservice.storage.trash import ITrash
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
@@ -43,7 +44,7 @@ class QuotaAccount:
         """Return an account with one storage; its ledger is made if it has limits."""
         tree = None if limits == NO_LIMITS else book.enter(root, storage)
         if tree is not None:
-            tree.limits[owner] = limits
+            book.set_limits(tree, owner, limits)
         return cls(storage, book, owner, root, limits, tree)
 
     @cached_property
@@ -63,7 +64,7 @@ class QuotaAccount:
 
     def change(self, *paths: VirtualPath) -> Change:
         """Return a change of these names, to be entered."""
-        return Change(self.book, *map(self.place, paths))
+        return Change(self.book.changes, *map(self.place, paths))
 
     def add(self, path: VirtualPath, size: int, files: int, partials: int = 0) -> None:
         """Record that ``path`` takes up more, or less."""
@@ -71,11 +72,11 @@ class QuotaAccount:
 
     def charge(self, path: VirtualPath) -> UploadCharge:
         """Begin to hold for an upload to ``path``."""
-        return self.book.charge(self.owner, self.place(path), self.tree, self.limits)
+        return self.book.uploads.begin(self.owner, self.place(path), self.tree, self.limits)
 
     def settle(self, charge: UploadCharge, size: int = 0, files: int = 0) -> None:
         """End what `charge` began; within a change, so that no count comes in between."""
-        self.book.settle(self.owner, charge, size, files)
+        self.book.uploads.settle(self.owner, charge, size, files)
 
     def crosses(self, source: VirtualPath, target: VirtualPath) -> bool:
         """Tell whether a rename leaves a tree that is counted, or enters one."""
@@ -94,7 +95,7 @@ class QuotaAccount:
         """
         if not self.may_have_partials(path):
             return 0
-        if self.book.has_upload(self.owner, self.place(path), own):
+        if self.book.uploads.has(self.owner, self.place(path), own):
             return 0
         return await partial_size(self.storage, path)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ftpservice.storage.quota.book import Change, QuotaBook
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.change import Change
 from ftpservice.storage.quota.counted_tree import CountedTree
-from ftpservice.storage.quota.ledger import Place, QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import Place, QuotaLimits
 from ftpservice.storage.trash import ITrash, TrashedFile
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -44,7 +45,7 @@ class AccountTrash:
 
     async def discard(self, files: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
         """Remove files for good; they take up nothing any more."""
-        async with Change(self._book, self._place):
+        async with Change(self._book.changes, self._place):
             gone: Sequence[TrashedFile] = await self._trash.discard(files)
             for one in gone:
                 self._book.add(self._place, -one.size, -1)

@@ -15,7 +15,7 @@ from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.count import count_tree
 from ftpservice.storage.quota.counted_tree import ledger_text
-from ftpservice.storage.quota.ledger import Place
+from ftpservice.storage.quota.ledgers.ledger import Place
 from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -68,20 +68,23 @@ class AccountTree:
     async def tree_usage(self, _path: VirtualPath) -> TreeUsage:
         """Count all storages; one inside another one once."""
         found: dict[Place, IStorage] = {}
-        ledger = self._book.trees[self.place]
-        ledger.left_out.clear()
+        tree = self._book.trees[self.place]
+        left_out: set[int] = set()
         for number, opens in enumerate(self._storages):
             try:
                 storage, place = await self._opened(opens)
             except StorageError as error:
-                ledger.left_out.add(number)
+                left_out.add(number)
                 named = ledger_text(self.place)
                 log.error("quota of {name}: not counted: {error}", name=named, error=error)
             else:
                 found.setdefault(place, storage)
+        self._book.set_left_out(tree, left_out)
+        for place in found:
+            self._book.add_tree(tree, place)
+        await tree.when_announced()
         size = files = partials = 0
         for place, storage in found.items():
-            self._book.add_tree(ledger, place)
             if any(place[:depth] in found for depth in range(1, len(place))):
                 continue
             usage = await count_tree(storage, ROOT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
@@ -12,8 +13,8 @@ from ftpservice.concurrency.task import Task, drop_tracebacks
 from ftpservice.storage.errors import Busy, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.count import count_tree
-from ftpservice.storage.quota.count_state import CountState, ICountState
-from ftpservice.storage.quota.ledger import ILedger, Place, QuotaLedger, QuotaLimits
+from ftpservice.storage.quota.ledgers.count_state import CountState, ICountState
+from ftpservice.storage.quota.ledgers.ledger import ILedger, Place, QuotaLedger, QuotaLimits
 from ftpservice.storage.quota_interfaces import QuotaState
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -51,21 +52,22 @@ class CountedTree:
     only if no change was in progress or ended while the tree was read. Otherwise it is repeated,
     and finally new changes wait for it. Uploads that move data do not wait.
 
-    ``ledger`` and ``counts`` are for this process alone, unless others are given.
+    Its ``numbers`` are those of this process alone, unless others are given.
     """
 
     def __init__(
         self,
         place: Place,
         clock: IReactorTime,
-        ledger: ILedger | None = None,
-        counts: ICountState | None = None,
+        numbers: tuple[ILedger, ICountState] | None = None,
     ) -> None:
         self.place = place
-        self.ledger: ILedger = QuotaLedger() if ledger is None else ledger
-        self.counts: ICountState = (
-            CountState(self.ledger, clock.seconds()) if counts is None else counts
-        )
+        self.ledger: ILedger
+        self.counts: ICountState
+        if numbers is None:
+            ledger = QuotaLedger()
+            numbers = ledger, CountState(ledger, clock.seconds())
+        self.ledger, self.counts = numbers
         self.roots: set[Place] = set()
         """Where the directories are that it counts everything below."""
         self.left_out: set[int] = set()
@@ -82,29 +84,27 @@ class CountedTree:
         """Whether the last count suffices to refuse an upload by."""
         counts = self.counts
         age = self._clock.seconds() - counts.counted_at
-        return bool(age <= max(RECENT_SECONDS, RECENT_PER_COUNT_SECOND * counts.took))
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no session and no upload uses it."""
-        return not (
-            self.storages or self.ledger.held_files or self.counts.changes or self._counting
-        )
+        longest = max(RECENT_SECONDS, RECENT_PER_COUNT_SECOND * counts.took)
+        return age <= longest and not counts.is_in_doubt
 
     def enter(self, storage: IStorage) -> None:
         """Add the storage of a session; the tree is counted if there was none for a time."""
         counts = self.counts
         age = self._clock.seconds() - counts.counted_at
         is_used = bool(self.storages) or counts.is_used_elsewhere
-        if not is_used and age >= LOGIN_RECOUNT_SECONDS:
+        if not is_used and (age >= LOGIN_RECOUNT_SECONDS or counts.is_in_doubt):
             counts.void()
         self.storages.add(storage)
         counts.use(True)
-        if not counts.is_counted:
+        if not counts.is_counted or counts.is_in_doubt:
             self.begin_count()
 
     def begin_count(self) -> None:
-        """Count the tree, unless that is in progress."""
+        """Count the tree, unless that is in progress or cannot be begun now."""
+        with suppress(Busy):
+            self._begin_count()
+
+    def _begin_count(self) -> None:
         if self._counting is None and self.counts.begin_count():
             task = Task(self._count())
             if not task.ended:
@@ -115,7 +115,7 @@ class CountedTree:
         counts = self.counts
         wanted = counts.begun + 1
         while counts.ended < wanted:
-            self.begin_count()
+            self._begin_count()
             if counts.ended < wanted:
                 await self.event()
         if not counts.is_counted:
@@ -126,19 +126,27 @@ class CountedTree:
         counts = self.counts
         if counts.is_counted:
             return
-        self.begin_count()
         deadline = self._clock.seconds() + COUNT_TIMEOUT_SECONDS
-        while not counts.is_counted and counts.is_counting:
-            left = deadline - self._clock.seconds()
-            if left <= 0:
-                break
-            await self.event(left)
+        is_elsewhere = True
+        while is_elsewhere and not counts.is_counted:  # a process that counts may end meanwhile
+            self.begin_count()
+            is_elsewhere = self._counting is None and counts.is_counting
+            while not counts.is_counted and counts.is_counting:
+                left = deadline - self._clock.seconds()
+                if left <= 0:
+                    raise Busy(path, "what the account uses is being counted")
+                await self.event(left)
         if not counts.is_counted:
-            raise Busy(path, "what the account uses is being counted")
+            raise Busy(path, "what the account uses could not be counted")
 
     async def state(self, limits: QuotaLimits) -> QuotaState:
         """Return what is used, without files that will be replaced; raises `Busy`."""
+        counts = self.counts
         await self.when_counted(ROOT)
+        if counts.is_in_doubt:
+            self.begin_count()
+            while counts.is_in_doubt and counts.is_counting:
+                await self.event()
         return QuotaState(*self.ledger.used(), limits.size, limits.files)
 
     def change_ended(self) -> None:
@@ -171,6 +179,7 @@ class CountedTree:
         storage = next(iter(self.storages), None)
         if storage is None:
             raise Unavailable(ROOT, "no session uses the tree")
+        await self.when_announced()
         started, counts = self._clock.seconds(), self.counts
         is_accepted, attempts = False, 0
         while not is_accepted:
@@ -183,6 +192,11 @@ class CountedTree:
             mark = counts.mark()
             found = await count_tree(storage, ROOT)
             is_accepted = counts.accept(mark, found, (started, self._clock.seconds()))
+
+    async def when_announced(self) -> None:
+        """Wait until all processes know what the tree contains, so that no change is missed."""
+        while not self.counts.is_announced:
+            await self.event()
 
     async def event(self, seconds: float | None = None) -> None:
         """Wait until a change or a count ends, or for ``seconds``; perhaps for less."""

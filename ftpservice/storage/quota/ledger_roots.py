@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ftpservice.storage.quota.counted_tree import CountedTree
-from ftpservice.storage.quota.ledger import Place
+from ftpservice.storage.quota.ledgers.ledger import Place
 
 __all__ = ["LedgerRoots"]
 

@@ -40,11 +40,11 @@ from ftpservice.storage.links import lstat
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.count import count_tree, entry_usage, file_usage
 from ftpservice.storage.quota.counted_tree import CountedTree
-from ftpservice.storage.quota.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.upload_charge import UploadCharge
 from ftpservice.storage.quota.metered_append import MeteredAppend
 from ftpservice.storage.quota.metered_trash import MeteredTrash
 from ftpservice.storage.quota.metered_upload import MeteredUpload
-from ftpservice.storage.quota.upload_charge import UploadCharge
 from ftpservice.storage.quota.upload_room import UploadRoom, run_to_the_end
 from ftpservice.storage.quota_interfaces import IQuota, QuotaState, TreeUsage
 from ftpservice.storage.trash import ITrash
@@ -152,7 +152,7 @@ class MeteredStorage:
                 account.add(path, -there.size, -there.files)
                 if account.trash is not None:
                     account.trash.add(there.size, there.files)
-            if account.book.has_upload(account.owner, account.place(path)):
+            if account.book.uploads.has(account.owner, account.place(path)):
                 account.doubt(path)  # it may have had a partial upload besides that one
             if kept:
                 left = await account.idle_partial(path)
@@ -230,6 +230,7 @@ class MeteredStorage:
         in_place = mode is WriteMode.APPEND and await account.file_size(path) is not None
         charge.is_in_place = in_place
         charge.has_partial = not in_place and mode is not WriteMode.UNIQUE
+        account.book.uploads.mark(account.owner, charge)
         expected = request.expected if request.announced is None else request.announced
         wanted = request.offset + (expected or 0)
         # 1. Hold it.

@@ -25,7 +25,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
-from ftpservice.storage.quota.book import Change
+from ftpservice.storage.quota.change import Change
 from ftpservice.storage.quota.count import partial_size
 from ftpservice.storage.quota.upload_room import UploadRoom, run_to_the_end
 from ftpservice.storage.quota_interfaces import IReplacing, ISettledCommit
@@ -50,7 +50,7 @@ class MeteredUpload:
         self.has_ended = False
         self._mode = request.write_mode
         account, charge = room.account, room.charge
-        self._is_contended = account.book.has_upload(account.owner, charge.place, charge)
+        self._is_contended = account.book.uploads.has(account.owner, charge.place, charge)
 
     @property
     def path(self) -> VirtualPath:
@@ -153,7 +153,7 @@ class MeteredUpload:
     def _doubt_if_contended(self) -> None:
         """Have the tree counted after two uploads to one name: which one is kept is not known."""
         account, charge = self.room.account, self.room.charge
-        if self._is_contended or account.book.has_upload(account.owner, charge.place):
+        if self._is_contended or account.book.uploads.has(account.owner, charge.place):
             account.doubt(self.room.path)
 
     async def _kept_size(self) -> int:
@@ -162,7 +162,7 @@ class MeteredUpload:
         is_empty = not self.position and not charge.taken_over
         if is_empty or self._mode is WriteMode.UNIQUE:
             return 0
-        if account.book.has_upload(account.owner, charge.place, charge):
+        if account.book.uploads.has(account.owner, charge.place, charge):
             return 0  # that one may keep its bytes
         return await partial_size(account.storage, self.room.path)
 

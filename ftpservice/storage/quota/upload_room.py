@@ -11,7 +11,7 @@ from ftpservice.concurrency.task import Task
 from ftpservice.storage.errors import QuotaExceeded
 from ftpservice.storage.interfaces import WriteMode
 from ftpservice.storage.quota.account import QuotaAccount
-from ftpservice.storage.quota.upload_charge import UploadCharge
+from ftpservice.storage.quota.ledgers.upload_charge import UploadCharge
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["UploadRoom", "run_to_the_end"]

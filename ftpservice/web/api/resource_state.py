@@ -15,10 +15,9 @@ __all__ = ["hook_rows", "quota_rows"]
 
 def quota_rows(book: QuotaBook | None, most: int) -> list[dict[str, Any]]:
     """Return the accounts whose files are counted, the fullest quota first."""
-    trees = () if book is None else tuple(book.trees.values())
     rows: list[dict[str, Any]] = []
-    for tree in trees:
-        size, files = tree.ledger.used() if tree.counts.is_counted else (0, 0)
+    for tree in () if book is None else book.counted():
+        size, files = tree.ledger.used()
         rows += (
             {
                 "user": account,
@@ -28,7 +27,6 @@ def quota_rows(book: QuotaBook | None, most: int) -> list[dict[str, Any]]:
                 "quota_files": limits.files,
             }
             for account, limits in tree.limits.items()
-            if tree.counts.is_counted
         )
     for row in rows:
         row["filled"] = max(

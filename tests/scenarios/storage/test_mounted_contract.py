@@ -11,7 +11,7 @@ from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.account_tree import AccountTree
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage
 from ftpservice.testing.contract.case import result_of

@@ -6,13 +6,14 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from ftpservice.storage.errors import Busy, Unavailable
-from ftpservice.storage.quota.book import Change, QuotaBook
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.change import Change
 from ftpservice.storage.quota.counted_tree import (
     COUNT_TIMEOUT_SECONDS,
     LOGIN_RECOUNT_SECONDS,
     ledger_text,
 )
-from ftpservice.storage.quota.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
 from ftpservice.wire.paths import ROOT
 
@@ -47,7 +48,7 @@ class Bench:
         return self.tree.ledger.size, self.tree.ledger.files
 
     def change(self):
-        made = Change(self.book, (*PLACE, "file"))
+        made = Change(self.book.changes, (*PLACE, "file"))
         assert made.try_enter()
         return made
 
@@ -119,7 +120,7 @@ def test_after_three_disturbed_counts_changes_wait(bench):
         bench.storage.found(size, 1)
     assert bench.tree.counts.is_exclusive
     assert bench.storage.counts == []  # the change in progress ends first
-    other = Change(bench.book, (*PLACE, "other"))
+    other = Change(bench.book.changes, (*PLACE, "other"))
     assert not other.try_enter()
     entering = started(other.__aenter__())
     last.leave()

@@ -16,7 +16,7 @@ from ftpservice.storage.interfaces import IPartials, IStorage, WriteRequest
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import IQuota, ITreeUsage
 from ftpservice.storage.rights import PRESETS

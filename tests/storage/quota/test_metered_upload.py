@@ -10,7 +10,7 @@ from ftpservice.storage.errors import QuotaExceeded
 from ftpservice.storage.interfaces import ISpliceTarget, WriteRequest
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage
 from ftpservice.testing.contract.case import begin_upload, create_file, path_at

@@ -7,14 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from ftpservice.backends.gates.run_record import GATE_OUTCOMES, HOOK_OUTCOMES, HookRun, RunRecord
-from ftpservice.storage.quota.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.web.api.resource_state import hook_rows, quota_rows
 
 
-def tree(size: int, files: int, is_counted: bool = True, **limits: QuotaLimits) -> Any:
+def tree(size: int, files: int, **limits: QuotaLimits) -> Any:
     return SimpleNamespace(
         ledger=SimpleNamespace(used=lambda: (size, files)),
-        counts=SimpleNamespace(is_counted=is_counted),
         limits=limits,
     )
 
@@ -23,10 +22,10 @@ def test_the_fullest_quota_is_first() -> None:
     trees = {
         ("a",): tree(50, 1, ann=QuotaLimits(100, None), bob=QuotaLimits(None, 1)),
         ("b",): tree(90, 5, carl=QuotaLimits(100, 50)),
-        ("c",): tree(0, 0, is_counted=False, dora=QuotaLimits(1, 1)),
         ("d",): tree(3, 1, eve=QuotaLimits(0, None)),
     }
-    rows = quota_rows(SimpleNamespace(trees=trees), 10)  # type: ignore[arg-type]
+    book = SimpleNamespace(counted=lambda: list(trees.values()))
+    rows = quota_rows(book, 10)  # type: ignore[arg-type]
     assert [(row["user"], row["filled"]) for row in rows] == [
         *(("bob", 1.0), ("eve", 1.0), ("carl", 0.9), ("ann", 0.5)),
     ]
@@ -34,7 +33,7 @@ def test_the_fullest_quota_is_first() -> None:
         "user": "carl", "bytes": 90, "files": 5, "quota_bytes": 100, "quota_files": 50,
         "filled": 0.9,
     }  # fmt: skip
-    assert len(quota_rows(SimpleNamespace(trees=trees), 1)) == 1  # type: ignore[arg-type]
+    assert len(quota_rows(book, 1)) == 1  # type: ignore[arg-type]
     assert quota_rows(None, 10) == []
 
 

@@ -2,7 +2,7 @@
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from ftpservice.storage.quota.path_locks import PathLocks
+from ftpservice.storage.quota.ledgers.path_locks import PathLocks
 
 
 def acquired(locks, key, order):

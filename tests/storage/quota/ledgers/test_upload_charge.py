@@ -2,8 +2,8 @@
 
 import pytest
 
-from ftpservice.storage.quota.ledger import NO_LIMITS, QuotaLedger, QuotaLimits
-from ftpservice.storage.quota.upload_charge import UploadCharge
+from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, QuotaLedger, QuotaLimits
+from ftpservice.storage.quota.ledgers.upload_charge import UploadCharge
 
 FILE = ("tree", "file")
 

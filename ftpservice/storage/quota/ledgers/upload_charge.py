@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ftpservice.storage.quota.ledger import NO_LIMITS, Holding, ILedger, Place, QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, Holding, ILedger, Place, QuotaLimits
 
 __all__ = ["UploadCharge"]
 
@@ -32,6 +32,8 @@ class UploadCharge:
         """Whether it is for an upload that grows in a partial upload."""
         self.is_in_place = False
         """Whether it is for an append to a file, which may be renamed meanwhile."""
+        self.is_marked = False
+        """Whether other processes are told of it."""
         self.size = self.files = 0
         """What is held."""
         self.taken_over = 0
@@ -119,22 +121,26 @@ class UploadCharge:
         return any(limit is not None and used > limit for used, limit in checked)
 
     def try_grow(self, size: int, files: int = 0) -> bool:
-        """Hold more if the limits allow it; tell whether they do."""
+        """Hold more if the limits allow it; tell whether they do. Raises `Busy`."""
         if size <= 0 and files <= 0:
             return True
-        change = self._grown(size, files)
-        if self._try_hold(change, *self._checked_limits()):
-            return True
-        self._grown(-size, -files)
-        return False
+        return self._try_grow(size, files, True)
 
-    def _try_hold(self, change: Holding, size_limit: int | None, files_limit: int | None) -> bool:
-        ledgers = self.ledgers
-        if ledgers and not ledgers[0].try_hold(change, size_limit, files_limit):
-            return False
-        for ledger in ledgers[1:]:
-            ledger.hold(change)
-        return True
+    def _try_grow(self, size: int, files: int, counts_files: bool) -> bool:
+        """Hold more if the limits allow it; that of files only if ``counts_files``."""
+        change, ledgers = self._grown(size, files), self.ledgers
+        is_held = False
+        try:
+            size_limit, files_limit = self._checked_limits()
+            files_limit = files_limit if counts_files else None
+            is_held = not ledgers or ledgers[0].try_hold(change, size_limit, files_limit)
+        finally:
+            if not is_held:
+                self._grown(-size, -files)
+        if is_held:
+            for ledger in ledgers[1:]:
+                ledger.hold(change)
+        return is_held
 
     def grow_up_to(self, size: int) -> int:
         """Hold up to ``size`` bytes more; return how many."""
@@ -146,9 +152,8 @@ class UploadCharge:
                 if self.replaced is not None:  # the rest of the credit grows with what is held
                     left += max(0, self.replaced - self.size)
                 most = max(0, min(size, left))
-            if not most or self._try_hold(self._grown(most, 0), self._checked_limits()[0], None):
+            if not most or self._try_grow(most, 0, False):
                 return most
-            self._grown(-most, 0)
         return 0
 
     def shrink_to(self, size: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from zope.interface import Attribute, Interface, implementer
 
-from ftpservice.storage.quota.ledger import ILedger
+from ftpservice.storage.quota.ledgers.ledger import QuotaLedger
 from ftpservice.storage.quota_interfaces import TreeUsage
 
 __all__ = ["CountState", "ICountState"]
@@ -22,9 +22,12 @@ class ICountState(Interface):
     changes = Attribute("Changes in progress; a count of the tree is invalid meanwhile.")
     begun = Attribute("How many counts have begun.")
     ended = Attribute("How many of them have ended.")
-    counted_at = Attribute("Seconds of the clock at the last count; -inf if the sums are in doubt.")
+    is_in_doubt = Attribute("Whether the sums may be wrong; a refusal needs another count.")
+    counted_at = Attribute("Seconds of the clock at the last count.")
     took = Attribute("Seconds that the last count took.")
     is_used_elsewhere = Attribute("Whether another process has sessions that use the tree.")
+    announced_at = Attribute("Where in the announcements the last one of the tree ends.")
+    is_announced = Attribute("Whether all processes know what the tree contains.")
     poll_seconds = Attribute("How often to look at what other processes do; None without any.")
 
     def begin_change() -> bool:
@@ -37,7 +40,7 @@ class ICountState(Interface):
         """Record the end of a change."""
 
     def begin_count() -> bool:
-        """Begin a count; False if another process counts."""
+        """Begin a count; False if another process counts. Raises `Busy` if it cannot."""
 
     def mark() -> int | None:
         """Return what `accept` takes, before the tree is read; None during a change."""
@@ -72,10 +75,12 @@ class CountState:
     """The counts of a tree that only this process changes."""
 
     is_used_elsewhere = False
+    announced_at = 0
+    is_announced = True
     poll_seconds: float | None = None
 
-    def __init__(self, ledger: ILedger, now: float) -> None:
-        self.is_counted = self.is_counting = self.is_exclusive = False
+    def __init__(self, ledger: QuotaLedger, now: float) -> None:
+        self.is_counted = self.is_counting = self.is_exclusive = self.is_in_doubt = False
         self.changes = 0
         self.begun = self.ended = 0
         self.counted_at = now
@@ -114,7 +119,7 @@ class CountState:
         if mark is None or mark != self.mark():
             return False
         self._ledger.counted(*found)
-        self.is_counted = True
+        self.is_counted, self.is_in_doubt = True, False
         self.counted_at, self.took = seconds[1], seconds[1] - seconds[0]
         return True
 
@@ -137,7 +142,7 @@ class CountState:
 
     def doubt(self) -> None:
         """Record that the sums may be wrong: the next refusal counts first."""
-        self.counted_at = float("-inf")
+        self.is_in_doubt = True
 
     def use(self, is_used: bool) -> None:
         """Nothing else is told."""

@@ -78,13 +78,13 @@ class ILedger(Interface):
         """Record that uploads hold more, or less."""
 
     def try_hold(change: Holding, size_limit: int | None, files_limit: int | None) -> bool:
-        """Record that an upload holds more, if limits are kept then; tell whether they are."""
+        """Record that an upload holds more, if limits are kept then; tell whether they are.
+
+        Raises `Busy`, and then nothing has changed.
+        """
 
     def settle(change: Holding, size: int, files: int) -> None:
         """Record that uploads hold less, and that more is settled, or the reverse."""
-
-    def counted(size: int, files: int, partials: int) -> None:
-        """Record what a count of the tree found, without the uploads under way."""
 
     def used() -> tuple[int, int]:
         """Return the bytes and files in use, without files that will be replaced."""
