@@ -22,7 +22,7 @@ PACKAGED := setup.cfg $(CONSTRAINTS) pyproject.toml $(wildcard README.md) \
 	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed -o -path '*/assets/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clients lint types docs bench clean
+.PHONY: help serve test check clients lint types docs bench soak clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make lint     check style and formatting'
 	@echo 'make types    check types'
 	@echo 'make bench    compare the speed with other servers (BENCH_ARGS=--quick)'
+	@echo 'make soak     run a day of the service in 30 minutes (SOAK_ARGS="--minutes 5")'
 	@echo 'make docs     generate the reference pages from the code'
 	@echo 'make clean    remove the virtual environment and caches; keeps var/ and its files'
 
@@ -69,6 +70,10 @@ bench: $(VENV)/.benching
 	-@benchmarks/install-peers
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 	$(BIN)/python -m benchmarks.clients $(filter --quick,$(BENCH_ARGS))
+
+# Checks that many sessions under a fast clock leave nothing over.
+soak: $(VENV)/.testing
+	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.* _trial_temp*

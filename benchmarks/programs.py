@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["KEEPER", "LOAD", "PEERS", "SLOW_DISK", "compiled"]
+__all__ = ["FAST_CLOCK", "KEEPER", "LOAD", "PEERS", "SLOW_DISK", "compile_fast_clock", "compiled"]
 
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers"
@@ -15,6 +15,7 @@ PEERS = HERE / ".peers"
 LOAD = "load"
 KEEPER = "keeper"
 SLOW_DISK = "slowdisk.so"
+FAST_CLOCK = "fastclock.so"
 FLAGS = ("-O2", "-Wall", "-Wextra")
 WITH_TLS, WITHOUT_TLS = "tls.c", "without_tls.c"
 
@@ -24,16 +25,31 @@ def compiled(into: Path) -> bool:
 
     Returns whether the load client has TLS, for which the headers of OpenSSL are needed.
     """
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        raise SystemExit("benchmarks: a C compiler is missing: apt install build-essential")
+    compiler = _compiler()
     openssl = _openssl(compiler)
     left_out = WITH_TLS if openssl is None else WITHOUT_TLS
     sources = [path for path in sorted((HERE / "load").glob("*.c")) if path.name != left_out]
     _run(compiler, *FLAGS, "-pthread", "-o", into / LOAD, *sources, *(openssl or ()))
     _run(compiler, *FLAGS, "-o", into / KEEPER, HERE / "keeper.c")
-    _run(compiler, *FLAGS, "-shared", "-fPIC", "-o", into / SLOW_DISK, HERE / "slowdisk.c", "-ldl")
+    _compile_library(compiler, HERE / "slowdisk.c", into / SLOW_DISK)
     return openssl is not None
+
+
+def compile_fast_clock(into: Path) -> Path:
+    """Compile the fast clock into a directory, and return its path; exits if that fails."""
+    _compile_library(_compiler(), HERE / "fastclock.c", into / FAST_CLOCK)
+    return into / FAST_CLOCK
+
+
+def _compiler() -> str:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        raise SystemExit("benchmarks: a C compiler is missing: apt install build-essential")
+    return compiler
+
+
+def _compile_library(compiler: str, source: Path, target: Path) -> None:
+    _run(compiler, *FLAGS, "-shared", "-fPIC", "-o", target, source, "-ldl")
 
 
 def _openssl(compiler: str) -> tuple[str, ...] | None:
