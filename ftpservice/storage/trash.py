@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from zope.interface import Attribute, Interface, implementer
 
-from ftpservice.storage.errors import Exists, NotSupported, PathNotFound
+from ftpservice.storage.errors import Exists, NotSupported, PathNotFound, StorageError
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -221,15 +221,41 @@ async def restore(
     """Restore a file under its name or another one; missing directories are created.
 
     ``mode`` is theirs. Raises what `ITrash.restore` and ``make_directory`` do; nothing is
-    overwritten unless ``replace``.
+    overwritten unless ``replace``. A refused restore leaves no new directories.
     """
     trash = trash_of(storage, trashed.path)
     target = trashed.path if target is None else target
+    entry: Entry
     try:
-        await storage.stat(target.parent)
-    except PathNotFound:
+        entry = await trash.restore(trashed, target, replace)
+    except PathNotFound:  # whatever else refuses it has been asked
+        if await _is_there(storage, target.parent) or not await _is_kept(trash, trashed):
+            raise
+    else:
+        return entry
+    made: list[VirtualPath] = []
+    try:
         for depth in range(1, len(target.parts)):
+            path = VirtualPath(target.parts[:depth])
             with suppress(Exists):
-                await storage.make_directory(VirtualPath(target.parts[:depth]), mode)
-    entry: Entry = await trash.restore(trashed, target, replace)
+                await storage.make_directory(path, mode)
+                made.append(path)
+        entry = await trash.restore(trashed, target, replace)
+    except BaseException:
+        for path in reversed(made):
+            with suppress(StorageError):
+                await storage.remove_directory(path)
+        raise
     return entry
+
+
+async def _is_there(storage: IStorage, path: VirtualPath) -> bool:
+    try:
+        await storage.stat(path)
+    except PathNotFound:
+        return False
+    return True
+
+
+async def _is_kept(trash: ITrash, trashed: TrashedFile) -> bool:
+    return any(one.id == trashed.id for one in await trash.trashed(trashed.path))

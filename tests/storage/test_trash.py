@@ -1,11 +1,25 @@
 """The rule of a trash, and restoring files where their directories are gone."""
 
 import pytest
+from twisted.internet.task import Clock
 
 from ftpservice.backends.memory.storage import MemoryStorage
-from ftpservice.storage.errors import Exists, NotSupported, PathNotFound
+from ftpservice.storage.errors import (
+    Denied,
+    Exists,
+    NameRefused,
+    NotSupported,
+    PathNotFound,
+    QuotaExceeded,
+)
+from ftpservice.storage.name_rules.filtered_storage import FilteredStorage
+from ftpservice.storage.name_rules.name_patterns import NamePatterns, NameRules
 from ftpservice.storage.permissions import RestrictedStorage
-from ftpservice.storage.rights import PRESETS
+from ftpservice.storage.quota.account import QuotaAccount
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.ledger import QuotaLimits
+from ftpservice.storage.quota.metered_storage import MeteredStorage
+from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.storage.trash import (
     IKeepsTrash,
     ITrash,
@@ -59,6 +73,50 @@ def test_missing_directories_are_created(kept):
     assert run(read_file(kept, "/a/b/file")) == b"data"
     with pytest.raises(PathNotFound):
         run(find_trashed(kept, path_at("/a/b/file")))
+
+
+def deleted_with_its_directories(kept):
+    for path in ("/a", "/a/b"):
+        run(kept.make_directory(path_at(path)))
+    run(create_file(kept, "/a/b/file", b"data"))
+    run(kept.remove_file(path_at("/a/b/file")))
+    for path in ("/a/b", "/a"):
+        run(kept.remove_directory(path_at(path)))
+    return run(find_trashed(kept, path_at("/a/b/file")))
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "error"),
+    [
+        (lambda kept: RestrictedStorage(kept, PRESETS["full"] - {Right.CREATE}), Denied),
+        (
+            lambda kept: FilteredStorage(kept, NameRules(NamePatterns(()), NamePatterns(("f*",)))),
+            NameRefused,
+        ),
+        (lambda kept: RestrictedStorage(kept, PRESETS["full"] - {Right.MKDIR}), Denied),
+    ],
+)
+def test_a_refused_restore_creates_no_directories(kept, wrapped, error):
+    found = deleted_with_its_directories(kept)
+    with pytest.raises(error):
+        run(restore(wrapped(kept), found, replace=False))
+    assert run(list_directory(kept)) == {}
+
+
+def test_a_file_that_is_gone_from_the_trash_creates_no_directories(kept):
+    found = deleted_with_its_directories(kept)
+    run(ITrash(kept).discard([found]))
+    with pytest.raises(PathNotFound):
+        run(restore(kept, found))
+    assert run(list_directory(kept)) == {}
+
+
+def test_a_restore_that_fails_half_way_removes_what_it_has_created(kept):
+    found = deleted_with_its_directories(kept)
+    account = QuotaAccount.of(kept, QuotaBook(Clock()), "one", ("memory",), QuotaLimits(files=2))
+    with pytest.raises(QuotaExceeded):
+        run(restore(MeteredStorage(account), found, path_at("/c/d/e/f")))
+    assert run(list_directory(kept)) == {}
 
 
 def test_a_file_is_found_by_its_id_or_the_latest_by_its_name(kept):

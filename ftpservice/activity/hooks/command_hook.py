@@ -17,6 +17,7 @@ from zope.interface import implementer
 from ftpservice.activity.hooks.command_process import CommandOutcome, CommandProcess
 from ftpservice.activity.hooks.event_documents import environment_of, request_document
 from ftpservice.activity.hooks.hook_settings import HookSettings
+from ftpservice.activity.text_table import count_text
 from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, RunRecord
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner, PoolOverloaded
@@ -190,7 +191,7 @@ class CommandHook:
             log.info("the hook {name}: {text}", name=self._name, text=text)
         if self._dropped:
             count, self._dropped = self._dropped, 0
-            log.error("the hook {name} has missed {count} events", name=self._name, count=count)
+            self._report_missed(count)
 
     def _drop(self) -> None:
         if not self._dropped:
@@ -216,7 +217,11 @@ class CommandHook:
     def _stopped(self, ended: int) -> None:
         lost = ended + self._dropped
         if lost:
-            log.error("the hook {name} has missed {count} events", name=self._name, count=lost)
+            self._report_missed(lost)
+
+    def _report_missed(self, count: int) -> None:
+        missed = count_text(count, "event")
+        log.error("the hook {name} has missed {missed}", name=self._name, missed=missed)
 
 
 @implementer(IUploadGate, IDeleteGate, ILoginGate)

@@ -26,6 +26,7 @@ from ftpservice.activity.hooks.hook_settings import HookSettings
 from ftpservice.activity.hooks.webhook_request import Answer, Verdict, WebhookClient
 from ftpservice.activity.hooks.webhook_spool import Delivery, WebhookSpool
 from ftpservice.activity.logs.event_fields import visible_text
+from ftpservice.activity.text_table import count_text
 from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, RunRecord
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner, PoolOverloaded
@@ -85,7 +86,8 @@ class WebhookHook:
     ) -> None:
         self._name = settings.name
         self._most = settings.max_waiting
-        self._spool = WebhookSpool(directory / f"{settings.name}.spool", settings.max_waiting)
+        path = directory / f"{settings.name}.spool"
+        self._spool = WebhookSpool(path, settings.max_waiting, seconds)
         self._client = WebhookClient(settings.webhook, settings.secret_file, settings.time_limit)
         self._pool: BlockingRunner = BlockingPool(reactor, f"hook {self._name}", threads=2)
         self._seconds = seconds
@@ -234,12 +236,13 @@ class WebhookHook:
                 "the spool of the hook {name} is damaged: its events are lost; it is kept as "
                 "{path}, and a new one is begun",
                 name=self._name,
-                path=self._spool.damaged_path,
+                path=str(self._spool.damaged_path),
             )
 
     def _report_dropped(self) -> None:
         count, self._dropped = self._dropped, 0
-        log.error("the hook {name} has missed {count} events", name=self._name, count=count)
+        missed = count_text(count, "event")
+        log.error("the hook {name} has missed {missed}", name=self._name, missed=missed)
 
 
 def _document(body: bytes) -> Mapping[str, Any]:

@@ -6,8 +6,12 @@ The calls block and may be made in several threads.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, TypeVar
@@ -16,6 +20,11 @@ __all__ = ["Delivery", "WebhookSpool"]
 
 T = TypeVar("T")
 BUSY_SECONDS = 5.0
+MAX_DAMAGED = 3
+"""Damaged files that are kept; the oldest are removed."""
+SIDE_SUFFIXES = ("-journal", "-wal", "-shm")
+"""Files that SQLite has beside a database, and would apply to a new one of the same name."""
+TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 TABLE = """create table if not exists delivery (
     number integer primary key autoincrement,
     id text not null,
@@ -38,16 +47,21 @@ class Delivery(NamedTuple):
 
 
 class WebhookSpool:
-    """The queue in the file ``path``, of at most ``most`` deliveries."""
+    """The queue in the file ``path``, of at most ``most`` deliveries.
 
-    def __init__(self, path: Path, most: int) -> None:
+    ``seconds`` returns the time since the epoch.
+    """
+
+    def __init__(self, path: Path, most: int, seconds: Callable[[], float] = time.time) -> None:
         self._path = path
         self._most = most
+        self._seconds = seconds
         self._lock = Lock()
         self._opened: sqlite3.Connection | None = None
         self.count = 0
         """The deliveries in it; known once it was opened."""
-        self.damaged_path = path.with_name(f"{path.name}.damaged")
+        self.damaged_path: Path | None = None
+        """Where the last damaged file is; None if there was none."""
         self.damaged = 0
         """How often a damaged file was set aside."""
 
@@ -113,10 +127,44 @@ class WebhookSpool:
                 if type(error) is not sqlite3.DatabaseError:  # locked, full, read-only
                     raise
             self._close()
-            os.replace(self._path, self.damaged_path)
-            self.damaged += 1
+            self._set_aside()
             with self._database() as database:
                 return work(database)
+
+    def _set_aside(self) -> None:
+        """Give a damaged file, with those beside it, a name with the time.
+
+        Those beside it go first: if the process is killed, no new file finds them in its place.
+        """
+        aside = self._free_name()
+        for suffix in SIDE_SUFFIXES:
+            with suppress(FileNotFoundError):
+                os.rename(f"{self._path}{suffix}", f"{aside}{suffix}")
+        os.rename(self._path, aside)
+        self.damaged_path = aside
+        self.damaged += 1
+        with suppress(OSError):
+            self._remove_older(aside)
+
+    def _free_name(self) -> Path:
+        """Return a name with the time that no file has."""
+        when = datetime.fromtimestamp(self._seconds(), UTC)
+        while True:
+            name = f"{self._path.name}.damaged.{when.strftime(TIME_FORMAT)}"
+            if not os.path.lexists(aside := self._path.with_name(name)):
+                return aside
+            when += timedelta(microseconds=1)
+
+    def _remove_older(self, latest: Path) -> None:
+        """Remove the oldest damaged files beyond `MAX_DAMAGED`, whatever the clock says."""
+        prefix = re.escape(f"{self._path.name}.damaged.")
+        pattern = re.compile(rf"({prefix}[0-9TZ.]+)({'|'.join(SIDE_SUFFIXES)})?")
+        found = [pattern.fullmatch(name) for name in os.listdir(self._path.parent)]
+        older = {match[1] for match in found if match is not None} - {latest.name}
+        for name in sorted(older, reverse=True)[MAX_DAMAGED - 1 :]:
+            for suffix in ("", *SIDE_SUFFIXES):
+                with suppress(FileNotFoundError):
+                    os.unlink(self._path.with_name(f"{name}{suffix}"))
 
     def _close(self) -> None:
         opened, self._opened = self._opened, None

@@ -198,4 +198,4 @@ async def test_the_end_of_the_service_ends_a_hook_that_is_retired(lines, monkeyp
         ending = hook.retire()
         hook.hurry()
         await ending
-        assert lines[-1] == "the hook h has missed 1 events"
+        assert lines[-1] == "the hook h has missed 1 event"

@@ -162,7 +162,8 @@ def test_a_damaged_spool_is_set_aside_and_told(bench):
     assert [line.partition(":")[0] for line in bench.lines if "damaged" in line] == [
         "the spool of the hook tell is damaged"
     ]
-    assert (bench.place / "tell.spool.damaged").read_bytes() == b"damaged" * 1000
+    (kept,) = bench.place.glob("tell.spool.damaged.*")
+    assert kept.read_bytes() == b"damaged" * 1000
 
 
 def test_what_was_not_sent_is_sent_by_the_next_run(bench):
