@@ -42,6 +42,7 @@ from ftpservice.accounts.password_hash import cost_of, is_costly, verify
 from ftpservice.accounts.verified_passwords import VerifiedPasswords
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.events import LoginRefusal
+from ftpservice.wire.units import count_text
 
 __all__ = [
     "CHECK_THREADS",
@@ -229,12 +230,12 @@ class PasswordFileChecker(RecordChecker):
             self._pool = new_check_pool(reactor)
             costs = [cost_of(record.password_hash) for record in self.records()] or [(0, 0)]
             log.info(
-                "{path}: {accounts} accounts; a password check takes up to {memory} MiB and"
-                " {passes} passes, {threads} checks at a time",
+                "{path}: {accounts}; a password check takes up to {memory} MiB and"
+                " {passes}, {threads} checks at a time",
                 path=self.file.path,
-                accounts=len(self.records()),
+                accounts=count_text(len(self.records()), "account"),
                 memory=-(-max(memory for memory, _ in costs) // 1024),
-                passes=max(passes for _, passes in costs),
+                passes=count_text(max(passes for _, passes in costs), "pass"),
                 threads=CHECK_THREADS,
             )
         if self._store is not None and self._upgrades is None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from ftpservice.activity.text_table import count_text
 from ftpservice.events import AdminAction
+from ftpservice.wire.units import count_text
 
 __all__ = ["REQUESTED_BY", "BadRequest", "publishing_actions"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ftpservice.wire.units import count_text
+
 __all__ = ["MAX_NAMES", "BoundedCounter"]
 
 MAX_NAMES = 1000
@@ -51,7 +53,7 @@ class BoundedCounter:
             self._add_row(others, self._rows[name])
         count = self._others_names + len(names[most:])
         if count:
-            rows.append((f"({count} others)", tuple(others)))
+            rows.append((f"({count_text(count, 'other')})", tuple(others)))
         return rows
 
     def totals(self) -> tuple[int, ...]:

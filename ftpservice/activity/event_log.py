@@ -17,9 +17,9 @@ from twisted.logger import Logger, LogLevel, globalLogPublisher
 
 from ftpservice import events
 from ftpservice.activity.log_throttle import LogThrottle, SuppressedLines
-from ftpservice.activity.text_table import count_text, duration_text
+from ftpservice.activity.text_table import duration_text
 from ftpservice.events import Event, Outcome
-from ftpservice.wire.units import bytes_text
+from ftpservice.wire.units import bytes_text, count_text
 
 __all__ = ["LOGGED_EVENT", "EventLog", "Verbosity"]
 
@@ -123,7 +123,7 @@ LINES: dict[type[Event], Callable[[Any], str]] = {
     events.AccountChanged: lambda event: f": {ACCOUNT_CHANGES.get(event.what, event.what)}",
     events.Banned: _banned,
     events.BanLifted: lambda event: f": the ban of {event.network} was lifted",
-    SuppressedLines: lambda event: f": {event.count} more refusals within a second",
+    SuppressedLines: lambda event: f": {count_text(event.count, 'more refusal')} within a second",
 }
 """What follows the account, the address and the session's number in the line of an event."""
 
@@ -237,7 +237,7 @@ def _level(event: Event) -> Any:
 
 def _line(event: Event) -> str:
     if isinstance(event, SuppressedLines) and event.others:
-        return f"- {event.count} more refusals of other sessions within a second"
+        return f"- {count_text(event.count, 'more refusal')} of other sessions within a second"
     info, number = event.info, getattr(event, "transfer", 0)
     name = f"{info.id}-{number}" if number else info.id or "-"
     who = f"{event.user or '-'}@{event.peer or '-'} [{event.session}]"

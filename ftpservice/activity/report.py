@@ -9,7 +9,6 @@ from typing import Any
 
 from ftpservice.activity.bounded_counter import BoundedCounter
 from ftpservice.activity.text_table import (
-    count_text,
     duration_text,
     printable_text,
     rate_text,
@@ -32,6 +31,7 @@ from ftpservice.events import (
     TransferEnded,
     TransferStarted,
 )
+from ftpservice.wire.units import count_text
 
 __all__ = ["MAX_ERRORS", "MAX_ROWS", "ActivityReport", "LiveSession", "Moved", "session_values"]
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 __all__ = [
-    "count_text",
     "duration_text",
     "printable_text",
     "rate_text",
@@ -30,15 +29,6 @@ def _escape(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-
-
-def count_text(count: int, noun: str) -> str:
-    """Return a number of things: ``1 file``, ``2 days``, ``0 directories``."""
-    if count == 1:
-        return f"1 {noun}"
-    ends_in_ies = noun.endswith("y") and noun[-2] not in "aeiou"
-    plural = f"{noun[:-1]}ies" if ends_in_ies else f"{noun}s"
-    return f"{count} {plural}"
 
 
 def size_text(count: int) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 import click
 from cryptography import x509
 
-from ftpservice.activity.text_table import count_text
 from ftpservice.admin.checks.acme_checks import check_acme, renewed_expiry_finding
 from ftpservice.admin.checks.finding import Finding, Level, error, good, warning
 from ftpservice.admin.checks.machine_checks import (
@@ -33,6 +32,7 @@ from ftpservice.admin.checks.network_checks import (
 from ftpservice.admin.command_output import FAILED_STATUS
 from ftpservice.admin.config_commands import SERVE_OPTIONS, parsed_options
 from ftpservice.admin.password_input import read_password
+from ftpservice.wire.units import count_text
 
 __all__ = ["doctor"]
 

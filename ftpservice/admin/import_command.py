@@ -14,7 +14,6 @@ from ftpservice.accounts.groups.group_names import is_group
 from ftpservice.accounts.groups.home_template import fill_template
 from ftpservice.accounts.passwd_line import parse_rights_field, parse_root
 from ftpservice.accounts.storage_problems import check_storages
-from ftpservice.activity.text_table import count_text
 from ftpservice.admin.command_output import FAILED_STATUS, AdminCommandError
 from ftpservice.admin.imports.account_draft import ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_files import (
@@ -27,6 +26,7 @@ from ftpservice.admin.imports.account_files import (
     read_data,
 )
 from ftpservice.admin.store_options import account_command
+from ftpservice.wire.units import count_text
 
 __all__ = ["import_users"]
 

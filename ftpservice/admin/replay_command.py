@@ -10,7 +10,7 @@ import click
 
 from ftpservice.admin.command_output import FAILED_STATUS, UNAVAILABLE_STATUS, AdminCommandError
 from ftpservice.admin.password_input import read_password
-from ftpservice.wire.units import parse_size
+from ftpservice.wire.units import count_text, parse_size
 
 if TYPE_CHECKING:  # imports ssl and the table of verbs, which other commands do not need
     from ftpservice.admin.replay.replay_target import ReplayTarget
@@ -128,5 +128,6 @@ def _print(compared: int, differences: list[Difference], as_json: bool) -> None:
         for mark, lines in (("-", one.expected), ("+", one.received)):
             for line in lines:
                 click.echo(f"{mark} {line.encode('utf-8', 'backslashreplace').decode()}")
-    differ = "none differs" if not differences else f"{len(differences)} differ"
-    click.echo(f"{compared} replies compared, {differ}")
+    count = len(differences)
+    differ = "none differs" if not count else "1 differs" if count == 1 else f"{count} differ"
+    click.echo(f"{count_text(compared, 'reply')} compared, {differ}")

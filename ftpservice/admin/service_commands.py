@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from ftpservice.activity.text_table import count_text, table_lines
+from ftpservice.activity.text_table import table_lines
 from ftpservice.admin.activity.session_table import session_lines
 from ftpservice.admin.command_output import (
     FAILED_STATUS,
@@ -22,7 +22,7 @@ from ftpservice.admin.command_output import (
     access_advice,
 )
 from ftpservice.linux import short_socket_path
-from ftpservice.wire.units import parse_duration
+from ftpservice.wire.units import count_text, parse_duration
 
 __all__ = ["SERVICE_COMMANDS", "RequestRefused", "request", "service_command"]
 

@@ -20,7 +20,7 @@ from ftpservice.storage.rights import Right
 from ftpservice.wire import codes
 from ftpservice.wire.facts import format_time
 from ftpservice.wire.replies import Reply, reply
-from ftpservice.wire.units import bytes_text
+from ftpservice.wire.units import bytes_text, count_text
 
 __all__ = ["SYNTAX", "partials", "partials_summary"]
 
@@ -63,7 +63,7 @@ def _line(one: PartialUpload, all_accounts: bool) -> str:
 
 def _summary(found: Sequence[PartialUpload]) -> str:
     size = sum(one.size for one in found)
-    return f"{len(found)} interrupted upload{'' if len(found) == 1 else 's'}, {bytes_text(size)}"
+    return f"{count_text(len(found), 'interrupted upload')}, {bytes_text(size)}"
 
 
 async def partials_summary(context: SessionContext) -> str:

@@ -12,7 +12,7 @@ from ftpservice.wire import codes
 from ftpservice.wire.facts import format_time
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.replies import Reply, reply
-from ftpservice.wire.units import bytes_text
+from ftpservice.wire.units import bytes_text, count_text
 
 __all__ = ["UNDELETE_SYNTAX", "restore_and_tell", "undelete"]
 
@@ -62,7 +62,7 @@ async def _listed(context: SessionContext, path: VirtualPath) -> Reply:
     lines = [_line(one) for one in found[:MAX_SHOWN]]
     if len(found) > MAX_SHOWN:
         lines.append(f" ({len(found) - MAX_SHOWN} more)")
-    count = f"{len(found)} file{'' if len(found) == 1 else 's'}"
+    count = count_text(len(found), "file")
     size = sum(one.size for one in found)
     return reply(
         codes.SYSTEM_STATUS,

@@ -24,6 +24,7 @@ from ftpservice.retention.clock_watch import ClockState, ClockWatch, load_state,
 from ftpservice.retention.file_sweep import ExpiredFile
 from ftpservice.retention.retention_run import CannotRun, RetentionRun, RunResult
 from ftpservice.retention.schedule import RetentionSchedule
+from ftpservice.wire.units import bytes_text, count_text
 
 __all__ = ["STATE_FILE", "RetentionService", "clock_state"]
 
@@ -253,12 +254,12 @@ def _file(expired: ExpiredFile) -> dict[str, Any]:
 
 def _log_result(result: RunResult) -> None:
     log.info(
-        "retention deleted {files} files ({size} bytes) and {directories} directories of "
-        "{accounts} accounts; {in_use} were in use, {failed} failed",
-        accounts=len(result.counts),
-        files=result.total("files"),
-        size=result.total("bytes"),
-        directories=result.total("directories"),
+        "retention deleted {files} ({size}) and {directories} of {accounts}; {in_use} in use, "
+        "{failed} failed",
+        accounts=count_text(len(result.counts), "account"),
+        files=count_text(result.total("files"), "file"),
+        size=bytes_text(result.total("bytes")),
+        directories=count_text(result.total("directories"), "directory"),
         in_use=result.total("in_use"),
         failed=result.total("failed"),
     )

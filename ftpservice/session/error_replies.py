@@ -66,6 +66,10 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
     errors.InvalidName: (codes.BAD_NAME, "That name is not allowed."),
     errors.NameRefused: (codes.BAD_NAME, "That name is not allowed."),
     errors.NoSpace: (codes.NO_SPACE, "No space left."),
+    errors.TrashFull: (
+        codes.NO_SPACE,
+        "No space left to keep the file in the trash; nothing was deleted or replaced.",
+    ),
     errors.QuotaExceeded: (codes.OVER_QUOTA, "Quota exceeded."),
     errors.Busy: (codes.FILE_BUSY, "In use; try again later."),
     errors.OutOfResources: (codes.LOCAL_ERROR, "Out of resources; try again later."),

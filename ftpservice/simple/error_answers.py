@@ -45,6 +45,10 @@ ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
     errors.InvalidName: (ErrorCode.SYNTAX, "the name is not allowed"),
     errors.NameRefused: (ErrorCode.DENIED, "the name is not allowed"),
     errors.NoSpace: (ErrorCode.FULL, "no space left"),
+    errors.TrashFull: (
+        ErrorCode.FULL,
+        "no space left to keep the file in the trash; nothing was deleted or replaced",
+    ),
     errors.QuotaExceeded: (ErrorCode.QUOTA, "quota exceeded"),
     errors.Busy: (ErrorCode.INTERNAL, "in use; try again later"),
     errors.OutOfResources: (ErrorCode.INTERNAL, "out of resources; try again later"),

@@ -39,6 +39,7 @@ from ftpservice.storage.errors import (
     QuotaExceeded,
     RefusedByGate,
     StorageError,
+    TrashFull,
     Unavailable,
 )
 from ftpservice.storage.gates import (
@@ -166,6 +167,7 @@ __all__ = [
     "RestrictedStorage",
     "Right",
     "StorageError",
+    "TrashFull",
     "TrashRule",
     "TrashedFile",
     "TreeUsage",

@@ -28,6 +28,7 @@ __all__ = [
     "QuotaExceeded",
     "RefusedByGate",
     "StorageError",
+    "TrashFull",
     "Unavailable",
 ]
 
@@ -147,6 +148,12 @@ class NoSpace(StorageError):
     """The storage is full."""
 
     words = "no space left"
+
+
+class TrashFull(NoSpace):
+    """There is no space to keep a file in the trash, so it was neither deleted nor replaced."""
+
+    words = "no space left to keep it in the trash"
 
 
 class QuotaExceeded(StorageError):

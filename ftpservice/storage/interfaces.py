@@ -26,6 +26,7 @@ from zope.interface import Attribute, Interface
 from ftpservice.storage.errors import BadOffset
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.units import bytes_text
 
 __all__ = [
     "IAccess",
@@ -109,7 +110,7 @@ class WriteRequest:
     def check_announced(self, written: int, path: VirtualPath) -> None:
         """Raise `BadOffset` if another number of bytes was announced than ``written``."""
         if self.announced not in (None, written):
-            raise BadOffset(path, f"{written} bytes arrived, {self.announced} were announced")
+            raise BadOffset(path, f"{written} of {bytes_text(self.announced or 0)} arrived")
 
 
 class PartialUpload(NamedTuple):

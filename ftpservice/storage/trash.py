@@ -113,6 +113,13 @@ class ITrash(Interface):
     def discard(trashed: Sequence[TrashedFile]) -> Awaitable[Sequence[TrashedFile]]:
         """Remove files of the trash for good; return those that were there."""
 
+    def oldest(size: int, files: int) -> Awaitable[Sequence[TrashedFile]]:
+        """Return the oldest files that make up so many bytes and files, or all there are.
+
+        Each is returned once until all have been, and may have gone meanwhile. The time that this
+        takes does not depend on the number of files in the trash, but for now and then.
+        """
+
     def take_freed() -> tuple[int, int]:
         """Return the bytes and files that the other calls have removed; for quotas.
 
@@ -151,6 +158,10 @@ class WrappedTrash:
     async def discard(self, trashed: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
         """Remove files of the trash for good."""
         return await self._inner.discard(trashed)
+
+    async def oldest(self, size: int, files: int) -> Sequence[TrashedFile]:
+        """Return the oldest files that make up so much."""
+        return await self._inner.oldest(size, files)
 
     def take_freed(self) -> tuple[int, int]:
         """Return what was removed to make room for other versions."""

@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "bytes_text",
     "checked_path",
+    "count_text",
     "parse_duration",
     "parse_size",
     "parse_umask",
@@ -37,6 +38,15 @@ def parse_size(text: str) -> int:
 def bytes_text(count: int) -> str:
     """Return ``1 byte``, ``2 bytes``."""
     return "1 byte" if count == 1 else f"{count} bytes"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a number of things: ``1 file``, ``2 days``, ``0 directories``."""
+    if count == 1:
+        return f"1 {noun}"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{count} {noun[:-1]}ies"
+    return f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def parse_duration(text: str, needs_unit: bool = False) -> float:

@@ -73,5 +73,5 @@ def test_at_the_end_the_counts_are_written_at_once() -> None:
     bench = Bench()
     bench.refuse(7, MAX_LINES_PER_SESSION + 1)
     bench.lines.flush()
-    assert bench.written[-1] == "- ann@192.0.2.1 [7]: 1 more refusals within a second"
+    assert bench.written[-1] == "- ann@192.0.2.1 [7]: 1 more refusal within a second"
     assert bench.clock.getDelayedCalls() == []

@@ -3,13 +3,13 @@
 import pytest
 
 from ftpservice.activity.text_table import (
-    count_text,
     duration_text,
     printable_text,
     size_text,
     table_lines,
     time_text,
 )
+from ftpservice.wire.units import count_text
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,7 @@ def test_columns_stand_in_line_the_last_ones_flush_right():
         (3649, "day", "3649 days"),
         (0, "directory", "0 directories"),
         (2, "file", "2 files"),
+        (2, "pass", "2 passes"),
     ],
 )
 def test_numbers_of_things_have_the_plural_of_their_noun(count, noun, said):

@@ -41,7 +41,7 @@ DOORS = {
         RefusedByGate
         BadOffset BadPath BeingUploaded BlockingPool BlockingRunner Busy Denied Entry Exists
         FilesystemUnsupported FreedSpace HasTrash HasUploads IKeepsTrash ITrash
-        TrashRule TrashedFile IAccess IBatchCommit IConditionalRemoval
+        TrashFull TrashRule TrashedFile IAccess IBatchCommit IConditionalRemoval
         IDescriptor IEnter IFreeSpace
         IHashes ILinks IListing INamedSource in_pool InvalidName IPartials IPathNamedSource
         IReading IReplacing

@@ -16,9 +16,13 @@ __all__ = ["FailingCalls", "mounted", "remount", "used"]
 
 
 @contextmanager
-def mounted(folder: Path, size: int) -> Iterator[bool]:
-    """Mount a tmpfs of ``size`` bytes at ``folder``; yields whether that worked."""
-    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+def mounted(folder: Path, size: int, inodes: int = 0) -> Iterator[bool]:
+    """Mount a tmpfs of ``size`` bytes at ``folder``; yields whether that worked.
+
+    ``inodes`` is how many files and directories it can have; 0: any number.
+    """
+    options = f"size={size}" + (f",nr_inodes={inodes}" if inodes else "")
+    words = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
     folder.mkdir(exist_ok=True)
     done = os.geteuid() == 0 and subprocess.run(words, capture_output=True).returncode == 0
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ftpservice.stream.connection import SMALL_FILE_SIZE, StreamConnection
 from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply
+from ftpservice.wire.units import bytes_text
 from ftpservice_client.errors import NetworkError, ServerRefused, Timeout, VerificationFailed
 from ftpservice_client.ftp.control import CommandExchange, ControlConnection
 from ftpservice_client.ftp.data import DataConnections
@@ -136,14 +137,14 @@ class FTPFiles:
         """
         offset, moved = attempt.offset, attempt.moved
         if moved < size - offset:
-            raise NetworkError(f"the server sent {offset + moved} of {size} bytes")
+            raise NetworkError(f"the server sent {offset + moved} of {bytes_text(size)}")
         if not attempt.asks_size:  # the number in the preliminary reply may have been another one
             self._trusts_opening_size = False
             raise OverlapMismatch("the server sends more bytes than its first reply announced")
         await self._control.drain_abandoned()
         now = await self._size(attempt.name)
         if now is not None and now > size and not (offset and moved == now):
-            watch.note(f"the file grew during the download; the first {size} bytes were received")
+            watch.note(f"the file grew during the download; of it the first {bytes_text(size)}")
             return
         if offset:
             self._connections.quirks.ignores_restart = moved == size
@@ -207,7 +208,9 @@ class FTPFiles:
             reply = await self._data_transfers.run(command, requested)
         except Timeout as error:
             if is_sent:
-                raise Timeout(f"{error}; all {moved} bytes were sent and may be stored") from error
+                raise Timeout(
+                    f"{error}; all of it ({bytes_text(moved)}) was sent and may be stored"
+                ) from error
             raise
         is_entire = not at.append and not at.offset and AMBIGUOUS_NAME_PART not in name
         if not is_entire or last_number_in(STORED_SIZE_PATTERN, reply) != moved:
@@ -227,7 +230,7 @@ class FTPFiles:
         if at.offset and stored in (moved, at.offset):
             self._connections.quirks.ignores_restart = True
             raise OverlapMismatch(NO_RESTART_TEXT)
-        raise VerificationFailed(f"the server has {stored} bytes of {expected}")
+        raise VerificationFailed(f"the server has {stored} of {bytes_text(expected)}")
 
 
 def last_number_in(pattern: re.Pattern[str], reply: Reply | None) -> int | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.units import count_text
 from ftpservice_client.errors import (
     ClientError,
     NetworkError,
@@ -171,5 +172,5 @@ def _item(entry: Entry) -> TreeItem:
 
 def _unparsed_error(listing: Listing) -> UnparsableListing:
     count = len(listing.unparsed)
-    lines = "a line" if count == 1 else f"{count} lines"
+    lines = count_text(count, "line")
     return UnparsableListing(f"{lines} of the listing cannot be parsed: {listing.unparsed[0]!r}")

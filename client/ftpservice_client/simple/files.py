@@ -7,6 +7,7 @@ from ftpservice.stream.errors import TransferAborted
 from ftpservice.stream.pump import pump_to_connection
 from ftpservice.wire.replies import escaped
 from ftpservice.wire.simple import MAX_IMMEDIATE_UPLOAD_SIZE, SimpleAnswer
+from ftpservice.wire.units import bytes_text
 from ftpservice_client.errors import (
     NetworkError,
     ProtocolViolation,
@@ -109,7 +110,7 @@ async def upload(
         await _send_large(connection, name, source, watch)
     stored = number_from_answer(connection, await connection.read_answer(name))
     if stored != size:
-        raise VerificationFailed(f"the server has {stored} bytes of {size}")
+        raise VerificationFailed(f"the server has {stored} of {bytes_text(size)}")
 
 
 async def _send_large(

@@ -39,6 +39,7 @@ from ftpservice.accounts.external.ldap_settings import (
 )
 from ftpservice.accounts.external.ldap_values import option_words, same_dn
 from ftpservice.accounts.external.store_string import read_secret
+from ftpservice.wire.units import count_text
 
 __all__ = ["LDAPAccounts"]
 
@@ -193,9 +194,10 @@ class LDAPAccounts:
             else:
                 records[record.name] = record
         if not is_complete:
+            listed = count_text(len(entries), "entry")
             problems.append(
-                f"{settings.place}: the list ends after {len(entries)} entries, at a size limit of "
-                "the directory; raise the limit for the account of service-dn"
+                f"{settings.place}: the list ends after {listed}, at a size limit of the "
+                "directory; raise the limit for the account of service-dn"
             )
         unusable.pop("", None)  # an entry without a name
         return AccountListing(tuple(records.values()), problems, tuple(unusable.values()))

@@ -17,7 +17,6 @@ from zope.interface import implementer
 from ftpservice.activity.hooks.command_process import CommandOutcome, CommandProcess
 from ftpservice.activity.hooks.event_documents import environment_of, request_document
 from ftpservice.activity.hooks.hook_settings import HookSettings
-from ftpservice.activity.text_table import count_text
 from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, RunRecord
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner, PoolOverloaded
@@ -30,6 +29,7 @@ from ftpservice.storage.gates import (
     ILoginGate,
     IUploadGate,
 )
+from ftpservice.wire.units import count_text
 
 __all__ = ["CommandGate", "CommandHook", "GateFailed", "HookCommand"]
 

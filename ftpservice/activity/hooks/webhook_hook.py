@@ -26,11 +26,11 @@ from ftpservice.activity.hooks.hook_settings import HookSettings
 from ftpservice.activity.hooks.webhook_request import Answer, Verdict, WebhookClient
 from ftpservice.activity.hooks.webhook_spool import Delivery, WebhookSpool
 from ftpservice.activity.logs.event_fields import visible_text
-from ftpservice.activity.text_table import count_text
 from ftpservice.backends.gates.run_record import HOOK_OUTCOMES, RunRecord
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner, PoolOverloaded
 from ftpservice.events import Event
+from ftpservice.wire.units import count_text
 
 __all__ = ["GIVE_UP_SECONDS", "WebhookHook"]
 

@@ -35,6 +35,7 @@ from ftpservice.events import (
     TransferEnded,
     UploadRefused,
 )
+from ftpservice.wire.units import count_text
 
 __all__ = [
     "COLUMNS",
@@ -230,7 +231,9 @@ VALUES: dict[type[Event], Callable[[Any], Values]] = {
     },
     BanLifted: lambda event: {"kind": "ban", "action": "lift", "target": event.network},
     CertificateIssued: lambda event: _certificate("issued", event.names),
-    CertificateExpires: lambda event: _certificate("expires", event.names, f"{event.days} days"),
+    CertificateExpires: lambda event: _certificate(
+        "expires", event.names, count_text(event.days, "day")
+    ),
     CertificateFailed: lambda event: _certificate("failed", event.names, event.reason),
 }
 """What is in the row of each event, beside what all events have."""

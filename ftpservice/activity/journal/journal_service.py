@@ -33,6 +33,7 @@ from ftpservice.activity.journal.spool import Spool
 from ftpservice.activity.journal.spool_lock import lock_spool
 from ftpservice.concurrency.thread_pool import BlockingPool, PoolOverloaded
 from ftpservice.events import Event
+from ftpservice.wire.units import count_text
 
 __all__ = ["JournalService", "JournalStatus"]
 
@@ -131,7 +132,7 @@ class JournalService(Service):
         left = len(self._queue) + (0 if self._writer is None else self._writer.pending)
         self._writer = self._schedule = None
         if left:
-            log.error("the journal has lost {count} events", count=left)
+            log.error("the journal has lost {lost}", lost=count_text(left, "event"))
 
     @property
     def status(self) -> JournalStatus:
@@ -242,8 +243,8 @@ class JournalService(Service):
             log.error("the events of the journal wait in memory: {reason}", reason=problem)
             return
         log.error(
-            "the journal has lost {count} events{why}",
-            count=count,
+            "the journal has lost {lost}{why}",
+            lost=count_text(count, "event"),
             why=f"; its spool takes no more: {problem}" if problem else "",
         )
 

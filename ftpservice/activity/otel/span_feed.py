@@ -18,6 +18,7 @@ from ftpservice.backends.gates.run_record import HookRun
 from ftpservice.concurrency.thread_pool import BlockingPool, BlockingRunner
 from ftpservice.concurrency.timers import Deadline
 from ftpservice.events import Event, EventStream
+from ftpservice.wire.units import count_text
 
 __all__ = ["ExportResult", "SpanExporter", "SpanFeed"]
 
@@ -186,8 +187,8 @@ class SpanFeed:
             return
         self._reported, self._report_not_before = self.lost, now + REPORT_SECONDS
         log.error(
-            "{count} spans for OpenTelemetry are lost: {reason}",
-            count=count,
+            "{spans} for OpenTelemetry lost: {reason}",
+            spans=count_text(count, "span"),
             reason=self._problem or "there were too many at once",
         )
         self._problem = ""

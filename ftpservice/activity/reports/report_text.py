@@ -10,7 +10,6 @@ from typing import Any
 
 from ftpservice.activity.reports.report_data import HourOfTransfers, ProblemRow, ReportData
 from ftpservice.activity.text_table import (
-    count_text,
     duration_text,
     printable_text,
     rate_text,
@@ -18,6 +17,7 @@ from ftpservice.activity.text_table import (
     table_lines,
     time_text,
 )
+from ftpservice.wire.units import count_text
 
 __all__ = ["csv_text", "report_lines"]
 

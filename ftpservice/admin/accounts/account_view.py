@@ -10,8 +10,9 @@ from ftpservice.accounts.account_json import JSON_FIELDS, account_json
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.accounts.account_store import UnusableAccount
 from ftpservice.accounts.password_hash import hash_scheme
-from ftpservice.activity.text_table import count_text, printable_text, size_text, table_lines
+from ftpservice.activity.text_table import printable_text, size_text, table_lines
 from ftpservice.storage.rights import rights_words
+from ftpservice.wire.units import count_text
 
 __all__ = [
     "account_lines",

@@ -15,6 +15,7 @@ from ftpservice.accounts.account_store import AccountStoreError
 from ftpservice.activity.journal.journal_place import JournalPlan
 from ftpservice.activity.reports.report_period import ReportPeriod, parse_period
 from ftpservice.admin.activity.journal_report import JournalReading, json_report, read_journal
+from ftpservice.wire.units import count_text
 
 __all__ = ["ReportFailed", "ReportRequest", "print_report"]
 
@@ -125,10 +126,12 @@ def _write(
         click.echo("\n".join(report_lines(reading.data)))
         if sessions:
             click.echo("\n".join(["", "Sessions now:", *session_lines(sessions, time.time())]))
-    for what, count in (("bytes of events wait in the spool", reading.waiting),
-                        ("events could not be read, and are lost", reading.dropped)):  # fmt: skip
-        if count:
-            click.echo(f"ftpservice: warning: {count:,} {what}", err=True)
+    if reading.waiting:
+        waiting = f"{reading.waiting:,} bytes of events wait in the spool"
+        click.echo(f"ftpservice: warning: {waiting}", err=True)
+    if reading.dropped:
+        lost = count_text(reading.dropped, "event")
+        click.echo(f"ftpservice: warning: lost, because unreadable: {lost}", err=True)
 
 
 def _write_html(path: str, reading: JournalReading) -> None:

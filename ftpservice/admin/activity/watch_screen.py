@@ -10,8 +10,9 @@ import tty
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
-from ftpservice.activity.text_table import count_text, rate_text, time_text
+from ftpservice.activity.text_table import rate_text, time_text
 from ftpservice.admin.activity.session_table import session_lines
+from ftpservice.wire.units import count_text
 
 __all__ = ["NoTerminal", "screen_lines", "watch"]
 

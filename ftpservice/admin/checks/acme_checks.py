@@ -18,6 +18,7 @@ from ftpservice.admin.checks.finding import Finding, Level, error, good, warning
 from ftpservice.admin.checks.network_checks import expiry_finding, unverified_context
 from ftpservice.service.acme.challenge import ACME_PROTOCOL, HTTP_PATH, NOT_FOUND_TEXT
 from ftpservice.service.acme.schedule import is_overdue
+from ftpservice.wire.units import count_text
 
 if TYPE_CHECKING:  # slow to import, and not needed without ACME
     from ftpservice.service.settings.acme import AcmeChallenge
@@ -164,5 +165,6 @@ def _state_findings(settings: ServiceSettings) -> Iterator[Finding]:
     else:
         yield renewed_expiry_finding(SUBJECT, x509.load_pem_x509_certificate(found.pem))
     if state.problem:
-        text = f"{state.failures} attempts have failed, the last one: {state.problem}"
+        failed = count_text(state.failures, "failed attempt")
+        text = f"{failed}, the last one: {state.problem}"
         yield error(SUBJECT, text, f"the next one is at {time_text(state.next_attempt)} UTC")

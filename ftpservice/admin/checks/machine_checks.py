@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ftpservice.activity.text_table import size_text
 from ftpservice.admin.checks.finding import Finding, error, good, warning
+from ftpservice.wire.units import count_text
 
 __all__ = [
     "check_clock",
@@ -41,7 +42,10 @@ def check_descriptors(max_sessions: int) -> Iterator[Finding]:
     limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = max_sessions * DESCRIPTORS_PER_SESSION + OTHER_DESCRIPTORS
     if limit == resource.RLIM_INFINITY or limit >= wanted:
-        yield good("descriptors", f"{max_sessions} sessions may use {wanted}; the limit is {limit}")
+        yield good(
+            "descriptors",
+            f"{count_text(max_sessions, 'session')} may use {wanted}; the limit is {limit}",
+        )
         return
     possible = max(0, limit - OTHER_DESCRIPTORS) // DESCRIPTORS_PER_SESSION
     raised = f"LimitNOFILE={wanted} in the unit" + (
@@ -49,7 +53,8 @@ def check_descriptors(max_sessions: int) -> Iterator[Finding]:
     )
     yield warning(
         "descriptors",
-        f"the limit of {limit} open files is enough for {possible} of {max_sessions} sessions",
+        f"the limit of {limit} open files is enough for {possible} of "
+        f"{count_text(max_sessions, 'session')}",
         f"set {raised}, or lower max-sessions",
     )
 
@@ -132,7 +137,9 @@ def check_passive_ports(ports: tuple[int, int] | None, max_sessions: int) -> Ite
     first, last = ports
     size = last - first + 1
     if size < min(max_sessions, 50):
-        text = f"{size} ports allow {size} transfers at a time, for {max_sessions} sessions"
+        allow = "1 port allows" if size == 1 else f"{size} ports allow"
+        transfers, sessions = count_text(size, "transfer"), count_text(max_sessions, "session")
+        text = f"{allow} {transfers} at a time, for {sessions}"
         yield warning(subject, text, "enlarge passive-ports, or lower max-sessions")
     low, high = map(int, (PROC_NET / "ip_local_port_range").read_text(encoding="ascii").split())
     exposed = set(range(max(first, low), min(last, high) + 1)) - reserved_ports()

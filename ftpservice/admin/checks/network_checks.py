@@ -13,9 +13,9 @@ from ipaddress import ip_address
 
 from cryptography import x509
 
-from ftpservice.activity.text_table import count_text
 from ftpservice.admin.checks.finding import Finding, error, good, warning
 from ftpservice.net.tls.certificate_file import renewal_lead
+from ftpservice.wire.units import count_text
 
 __all__ = [
     "CertificateCheck",

@@ -16,7 +16,6 @@ from ftpservice.accounts.groups.inheritance import AccountGroups
 from ftpservice.accounts.passwd_file import parse
 from ftpservice.accounts.passwd_line import parse_line
 from ftpservice.accounts.storage_problems import check_storages
-from ftpservice.activity.text_table import count_text
 from ftpservice.admin.imports.account_draft import AccountDraft, ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_lines import LINE_FORMATS, ShadowLine, parse_shadow_line
 from ftpservice.admin.imports.sftpgo_dump import (
@@ -24,6 +23,7 @@ from ftpservice.admin.imports.sftpgo_dump import (
     read_dump_groups,
     read_dump_user,
 )
+from ftpservice.wire.units import count_text
 
 __all__ = [
     "FORMATS",

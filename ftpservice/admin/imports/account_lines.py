@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
 from ftpservice.accounts.terms.login_hours import parse_hours
-from ftpservice.activity.text_table import count_text
 from ftpservice.admin.imports.account_draft import AccountDraft, whole_number
+from ftpservice.wire.units import count_text
 
 __all__ = ["LINE_FORMATS", "ShadowLine", "parse_shadow_line"]
 

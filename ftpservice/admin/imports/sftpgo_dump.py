@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, check_group_name
-from ftpservice.activity.text_table import count_text
 from ftpservice.admin.imports.account_draft import AccountDraft, ImportOptions
 from ftpservice.admin.imports.dump_values import number, strings, typed
 from ftpservice.admin.imports.sftpgo_access import read_hours, read_patterns, read_permissions
 from ftpservice.admin.imports.sftpgo_groups import DumpGroups
+from ftpservice.wire.units import count_text
 
 __all__ = ["lists_of_dump", "read_dump_groups", "read_dump_user"]
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.trash.trash_bin import TrashBin
+from ftpservice.backends.local.trash.trash_names import owner_name
+from ftpservice.backends.local.trash.trash_order import TrashOrders
 from ftpservice.backends.local.trash_search import TrashSearch
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.trash import TrashedFile, TrashRule
 from ftpservice.wire.entry import Entry
-from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["LocalTrash"]
 
@@ -22,6 +24,7 @@ class LocalTrash:
     _trash: TrashBin | None
     _tree: DirectoryTree
     _owner: str
+    _orders: TrashOrders
     _runner: BlockingRunner
 
     @property
@@ -48,6 +51,20 @@ class LocalTrash:
         for one in trashed:
             gone += await in_pool(self._runner, one.path, self._any_bin().discard, [one])
         return gone
+
+    async def oldest(self, size: int, files: int) -> Sequence[TrashedFile]:
+        """Return the oldest files that make up so much, or all there are."""
+        name = owner_name(self._owner)
+        order = self._orders.of(self._tree.root, name)
+        taken = order.take(size, files)
+        if not taken:
+            search = self._orders.search(self._tree, name)
+            order.begin()
+            while await in_pool(self._runner, ROOT, search.turn):
+                pass
+            order.fill(search.found)
+            taken = order.take(size, files)
+        return taken
 
     def take_freed(self) -> tuple[int, int]:
         """Return what was removed to make room for other versions."""

@@ -31,6 +31,7 @@ from ftpservice.storage.errors import Exists
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.source_strings import IPathNamedSource
 from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.wire.units import count_text
 
 __all__ = ["LocalSource", "LocalStorage"]
 
@@ -113,7 +114,9 @@ class LocalSource:
                 pass
             removed += walk.removed
         if removed:
-            log.info("removed {removed} expired files of the trash", removed=removed)
+            log.info(
+                "removed {removed} from the trash", removed=count_text(removed, "expired file")
+            )
 
     async def stop(self) -> None:
         """End sweeping and the source's own pool."""

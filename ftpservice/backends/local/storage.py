@@ -42,6 +42,8 @@ from ftpservice.backends.local.partials.partial_file import find_partial
 from ftpservice.backends.local.paths.names import partial_name
 from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.trash.trash_bin import TrashBin
+from ftpservice.backends.local.trash.trash_order import TrashOrders
+from ftpservice.backends.local.trash_search import OldestSearch
 from ftpservice.backends.local.usage import UsageWalk, place_of
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
@@ -96,6 +98,8 @@ class LocalOptions:
     """Uploads under way that have no partial yet."""
     trash: TrashRule | None = None
     """How long what is deleted and overwritten is kept."""
+    trash_orders: TrashOrders = field(default_factory=lambda: TrashOrders(OldestSearch))
+    """The oldest files of the trash of its accounts."""
 
 
 @implementer(IStorage)
@@ -111,9 +115,10 @@ class LocalFiles:
         self._owner = owner
         self._runner = runner
         self._options = options
+        self._orders = options.trash_orders
         self._trash: TrashBin | None = None
         if options.trash is not None:
-            self._trash = TrashBin(tree, owner, options.trash, options.durable)
+            self._trash = TrashBin(tree, owner, options.trash, options.durable, self._orders)
         self._uploads = AccountUploads(
             tree,
             owner,

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from heapq import nsmallest
 
-from ftpservice.backends.local.metadata.stat import entry_of
 from ftpservice.backends.local.paths.names import TRASH_NAME, decoded, encoded
 from ftpservice.backends.local.paths.tree import DirectoryTree, open_hidden
-from ftpservice.backends.local.trash.trash_names import COPY_NAME, ItemName, item_name, trash_path
+from ftpservice.backends.local.trash.trash_names import (
+    COPY_NAME,
+    ItemName,
+    item_name,
+    trash_path,
+    trashed_file,
+)
+from ftpservice.backends.local.trash.trash_order import EVERYBODY, MAX_ORDERED
 from ftpservice.backends.local.tree_walk import DIRECTORY_FLAGS, TreeWalk
 from ftpservice.storage.errors import StorageError
 from ftpservice.storage.trash import TrashedFile
-from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["ExpiredTrash", "TrashSearch", "remove_empty_trash"]
+__all__ = ["ExpiredTrash", "OldestSearch", "TrashSearch", "remove_empty_trash"]
 
 SETTLED_SECONDS = 10.0
 """The age at which a file that is in the trash and in its place has been left so by a crash."""
@@ -55,11 +61,25 @@ class TrashSearch(_TrashWalk):
         item = item_name(name)
         if item is None:
             return
-        entry = entry_of("", facts)
-        size = entry.size if entry.kind is Kind.FILE else 0
-        times = facts.st_mtime, item.deleted / 1e6, item.expires / 1e6
         had = VirtualPath(path.parts[2:])  # without the trash and the owner
-        self.found.append(TrashedFile(item.id, had, entry.kind, size, *times, item.was_overwritten))
+        self.found.append(trashed_file(item, had, facts))
+
+
+class OldestSearch(_TrashWalk):
+    """Collects the oldest files of the trash ``name``, or of `EVERYBODY`."""
+
+    def __init__(self, tree: DirectoryTree, name: bytes) -> None:
+        names = (name.decode(),) if name != EVERYBODY else ()
+        super().__init__(tree, VirtualPath((TRASH_NAME, *names)))
+        self.found: list[TrashedFile] = []
+        self._depth = 1 + len(names)
+
+    def _examine(self, _opened: int, path: VirtualPath, name: bytes, facts: os.stat_result) -> None:
+        item = item_name(name)
+        if item is not None and len(path.parts) > self._depth:
+            self.found.append(trashed_file(item, VirtualPath(path.parts[self._depth :]), facts))
+            if len(self.found) >= 2 * MAX_ORDERED:
+                self.found = nsmallest(MAX_ORDERED, self.found, key=lambda one: one.id)
 
 
 class ExpiredTrash(_TrashWalk):

@@ -232,6 +232,16 @@ class MemoryUndelete:
                 gone.append(one)
         return gone
 
+    async def oldest(self, size: int, files: int) -> Sequence[TrashedFile]:
+        """Return the oldest files that make up so much, or all there are."""
+        found: list[TrashedFile] = []
+        for one in self._trash.nodes():
+            if size <= 0 and files <= 0:
+                break
+            found.append(one.shown)
+            size, files = size - one.shown.size, files - 1
+        return found
+
     def take_freed(self) -> tuple[int, int]:
         """Return what was removed to make room for other versions."""
         return self._trash.freed.take()

@@ -74,6 +74,16 @@ class MountedTrash:
                 gone.append(one)
         return gone
 
+    async def oldest(self, size: int, files: int) -> Sequence[TrashedFile]:
+        """Return the oldest files of all storages together."""
+        found: list[TrashedFile] = []
+        for one in reversed(await self.trashed(ROOT)):
+            if size <= 0 and files <= 0:
+                break
+            found.append(one)
+            size, files = size - one.size, files - 1
+        return found
+
     def take_freed(self) -> tuple[int, int]:
         """Return nothing: each storage has charged it."""
         return 0, 0

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from ftpservice.events import CertificateExpires, Event
 from ftpservice.net.tls.certificate_file import CertificateSummary, renewal_lead
 from ftpservice.net.tls.server import ServerTLS
+from ftpservice.wire.units import count_text
 
 __all__ = ["WARNING_DAYS", "CertificateExpiry"]
 
@@ -86,7 +87,7 @@ class CertificateExpiry(Service):
         names, until = ", ".join(certificate.names), certificate.not_after
         shown = datetime.fromtimestamp(until.timestamp(), UTC).strftime("%Y-%m-%d %H:%M UTC")
         if days:
-            left = f"{days} day{'' if days == 1 else 's'}"
+            left = count_text(days, "day")
             log.warn(
                 "the certificate of {names} expires in {left}, on {until}; {advice}",
                 names=names,

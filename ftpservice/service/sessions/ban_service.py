@@ -144,7 +144,7 @@ class BanService(Service):
             self.bans.use_networks(lists.allowed, lists.denied)
             allowed, denied = lists.sizes
             log.info(
-                "{allowed} networks are allowed, {denied} are denied",
+                "networks: {allowed} allowed, {denied} denied",
                 allowed=allowed,
                 denied=denied,
             )

@@ -7,13 +7,15 @@ which an upload is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from ftpservice.storage.errors import StorageError
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.change import Change
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers.ledger import Place, QuotaLimits
 from ftpservice.storage.trash import ITrash, TrashedFile
-from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["TRASH_PLACE", "AccountTrash"]
 
@@ -45,27 +47,47 @@ class AccountTrash:
 
     async def discard(self, files: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
         """Remove files for good; they take up nothing any more."""
+        gone: list[TrashedFile] = []
         async with Change(self._book.changes, self._place):
-            gone: Sequence[TrashedFile] = await self._trash.discard(files)
-            for one in gone:
-                self._book.add(self._place, -one.size, -1)
+            for file in files:  # one by one: an error leaves those before it charged
+                gone += await self._discard(file)
+        return gone
+
+    async def _discard(self, file: TrashedFile) -> Sequence[TrashedFile]:
+        try:
+            gone: Sequence[TrashedFile] = await self._trash.discard([file])
+        except BaseException:  # it may be gone all the same
+            for tree in self._book.roots.around(self._place):
+                tree.doubt()
+            raise
+        if gone:
+            self._book.add(self._place, -file.size, -1)
         return gone
 
     async def free(self, size: int, files: int) -> bool:
         """Remove the oldest files until they make up so much; tell whether there was any.
 
-        Others may remove the same ones meanwhile, which makes room as well. Not to be called within
-        a change.
+        Others may remove the same ones meanwhile, which makes room as well. One that cannot be
+        removed is left out. Not to be called within a change.
         """
-        oldest: list[TrashedFile] = []
-        for one in reversed(await self._trash.trashed(ROOT)):
-            if size <= 0 and files <= 0:
+        seen: set[str] = set()
+        while size > 0 or files > 0:
+            oldest = [one for one in await self._trash.oldest(size, files) if one.id not in seen]
+            if not oldest:
                 break
-            oldest.append(one)
-            size, files = size - one.size, files - 1
-        if oldest:
-            await self.discard(oldest)
-        return bool(oldest)
+            seen.update(one.id for one in oldest)
+            gone = await self._discard_all(oldest)
+            size, files = size - sum(one.size for one in gone), files - len(gone)
+        return bool(seen)
+
+    async def _discard_all(self, files: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
+        """Remove files for good, but those that cannot be removed."""
+        gone: list[TrashedFile] = []
+        async with Change(self._book.changes, self._place):
+            for file in files:
+                with suppress(StorageError):
+                    gone += await self._discard(file)
+        return gone
 
     async def trim(self) -> None:
         """Remove the oldest files while the quota is exceeded."""

@@ -12,8 +12,8 @@ Reading methods are the inner storage's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from zope.interface import implementer
 
@@ -147,7 +147,8 @@ class MeteredStorage:
         async with account.change(path):
             there = await file_usage(self._inner, path)
             kept = await account.idle_partial(path)
-            await self._inner.remove_file(path)
+            with self._charging_freed():
+                await self._inner.remove_file(path)
             if there is not None:
                 account.add(path, -there.size, -there.files)
                 if account.trash is not None:
@@ -157,6 +158,16 @@ class MeteredStorage:
             if kept:
                 left = await account.idle_partial(path)
                 account.add(path, left - kept, int(bool(left)) - 1, int(bool(left)) - 1)
+
+    @contextmanager
+    def _charging_freed(self) -> Iterator[None]:
+        """Charge what the trash has lost for a change that failed nevertheless."""
+        try:
+            yield
+        except BaseException:
+            if self._account.trash is not None:
+                self._account.trash.add(0, 0)
+            raise
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
         """Rename; what is moved between trees is counted before."""
@@ -174,7 +185,8 @@ class MeteredStorage:
                 if moving.kind is Kind.DIRECTORY:
                     below = await count_tree(self._inner, source)
                     moved = TreeUsage(below.size, below.files + 1, below.partials)
-            await self._inner.rename(source, target, replace)
+            with self._charging_freed():
+                await self._inner.rename(source, target, replace)
             account.book.move_uploads(account.place(source), account.place(target))
             if there is not None:
                 account.add(target, -there.size, -there.files)

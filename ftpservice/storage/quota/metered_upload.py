@@ -139,6 +139,8 @@ class MeteredUpload:
         try:
             await self.inner.abandon()
         finally:
+            if account.trash is not None:
+                account.trash.add(0, 0)  # a commit that failed may have made room in it
             kept = await self._kept_size()
             charge.will_replace(None)
             charge.shrink_to(kept)

@@ -82,7 +82,9 @@ async def send_archive(
     await pool.run(archive.close)  # an entry for each of up to 100,000 members
     await stream.flush()
     if out.moved != plan.size:
-        raise TransferAborted(f"the archive has {out.moved} bytes, {plan.size} were announced")
+        raise TransferAborted(
+            f"the archive has {out.moved} of {plan.size} bytes that were announced"
+        )
 
 
 async def _send_member(

@@ -24,6 +24,7 @@ from ftpservice.web.files.web_download import send_file_range
 from ftpservice.web.http.problems import Problem
 from ftpservice.web.http.web_request import WebRequest
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.units import bytes_text
 
 __all__ = ["MAX_DOWNLOADS", "routes", "send_file"]
 
@@ -117,7 +118,7 @@ def _send_headers(request: WebRequest, reading: IReading) -> tuple[int, int] | N
         part = requested_range(request.getHeader("range"), size)
     if part == NOT_SATISFIABLE:
         request.setHeader(b"Content-Range", b"bytes */%d" % size)
-        raise Problem(416, f"The file has {size} bytes.")
+        raise Problem(416, f"The file has {bytes_text(size)}.")
     if part is None:
         part = (0, size)
     else:

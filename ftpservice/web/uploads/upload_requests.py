@@ -45,6 +45,7 @@ from ftpservice.web.uploads.upload_writing import (
     receive,
 )
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.units import bytes_text
 
 __all__ = ["UPLOADS_ROOT", "mount_uploads"]
 
@@ -342,7 +343,8 @@ def _not_kept(context: SessionContext) -> Problem:
 def _check_offset(request: WebRequest, given: int, offset: int) -> None:
     if given != offset:
         request.setHeader("Upload-Offset", str(offset))
-        raise Problem(409, f"{offset} bytes have arrived; continue there.", reason="offset")
+        arrived = f"{bytes_text(offset)} arrived; continue there."
+        raise Problem(409, arrived, reason="offset")
 
 
 def _published(writing: IWriting, progress: UploadProgress) -> tuple[tuple[str, str], ...]:

@@ -122,7 +122,7 @@ def test_what_the_collector_does_not_take_is_lost_and_it_gets_a_rest(bench, prob
     assert bench.exporter.batches == [3, 2]
     assert bench.counts == (2, 3)
     (line,) = bench.lines
-    assert line.startswith("3 spans for OpenTelemetry are lost: ")
+    assert line.startswith("3 spans for OpenTelemetry lost: ")
     assert line.endswith("503 from the collector")
     bench.stop()
 
@@ -135,7 +135,7 @@ def test_a_loss_that_is_logged_later_has_its_reason(bench):
     bench.clock.advance(REPORT_SECONDS)
     bench.publish()
     bench.clock.advance(FLUSH_SECONDS)
-    assert bench.lines == ["1 spans for OpenTelemetry are lost: refused"] * 2
+    assert bench.lines == ["1 span for OpenTelemetry lost: refused"] * 2
     bench.stop()
 
 
@@ -147,7 +147,7 @@ def test_what_does_not_fit_is_counted_and_logged_now_and_then(bench):
     assert bench.feed.lost == 7
     bench.runner.held = False
     bench.runner.release()
-    assert bench.lines == ["7 spans for OpenTelemetry are lost: there were too many at once"]
+    assert bench.lines == ["7 spans for OpenTelemetry lost: there were too many at once"]
     bench.exporter.problem = "gone"
     for _ in range(int(REPORT_SECONDS / RETRY_SECONDS) + 1):
         bench.clock.advance(RETRY_SECONDS)
@@ -171,7 +171,7 @@ def test_a_collector_that_has_just_failed_is_not_waited_for_at_the_end(bench):
     bench.publish(4)
     bench.stop()
     assert (bench.exporter.batches, bench.counts) == ([1], (0, 5))
-    assert bench.lines[-1] == "4 spans for OpenTelemetry are lost: the service stops"
+    assert bench.lines[-1] == "4 spans for OpenTelemetry lost: the service stops"
 
 
 def test_attempts_are_ended_when_the_end_takes_long(bench):

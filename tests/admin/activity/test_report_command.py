@@ -97,7 +97,7 @@ def test_what_waits_in_a_service_that_runs_is_told(data):
 def test_damage_is_told(data):
     (data / "journal-spool").mkdir()
     (data / "journal-spool" / "000000000001.spool").write_bytes(b"damage\n")
-    assert "warning: 1 events could not be read, and are lost" in run().stderr
+    assert "warning: lost, because unreadable: 1 event" in run().stderr
 
 
 @pytest.mark.parametrize(

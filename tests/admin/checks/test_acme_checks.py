@@ -97,7 +97,7 @@ def test_names_authority_and_attempts_are_checked(
         "there is no certificate yet",
     )
     assert failed.level is Level.ERROR
-    assert "1 attempts have failed, the last one: refused by dns" in failed.text
+    assert "1 failed attempt, the last one: refused by dns" in failed.text
     assert "2027-01-15" in failed.advice
 
 

@@ -97,7 +97,7 @@ def test_a_session_is_traced_and_replayed(server, tmp_path) -> None:
     assert status == 1
     assert "MKD plans\n- 257 " in shown
     assert "\n+ 550 " in shown
-    assert shown.endswith(" replies compared, 1 differ\n")
+    assert shown.endswith(" replies compared, 1 differs\n")
     for file in (served.root / "plans").iterdir():
         file.unlink()
     (served.root / "plans").rmdir()

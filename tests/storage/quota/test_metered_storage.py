@@ -9,9 +9,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from ftpservice.backends.memory.capabilities import MemoryUndelete
 from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.backends.memory.tree import MemoryTree
-from ftpservice.storage.errors import QuotaExceeded, StorageError
+from ftpservice.storage.errors import QuotaExceeded, StorageError, Unavailable
 from ftpservice.storage.interfaces import IPartials, IStorage, WriteRequest
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.account import QuotaAccount
@@ -313,10 +314,46 @@ def test_two_that_remove_the_same_file_of_the_trash_both_find_room(bench):
     run(storage.remove_file(path_at("/a")))
     trash = storage._account.trash
     [old] = run(ITrash(storage).trashed(ROOT))
-    with mock.patch.object(type(trash._trash), "trashed", mock.AsyncMock(return_value=[old])):
+    with mock.patch.object(type(trash._trash), "oldest", mock.AsyncMock(return_value=[old])):
         assert [run(trash.free(1, 1)) for _ in range(2)] == [True, True]
     assert run(trash.free(1, 1)) is False
     bench.check()
+
+
+def failing_discard(name):
+    """Make one file of a trash one that cannot be removed."""
+    real = MemoryUndelete.discard
+
+    async def discard(self, files):
+        if any(one.path.name == name for one in files):
+            raise Unavailable(files[0].path, "input/output error")
+        return await real(self, files)
+
+    return mock.patch.object(MemoryUndelete, "discard", discard)
+
+
+def test_a_discard_that_fails_charges_what_has_gone(bench):
+    storage = bench.storage(size=20, trash=RULE)
+    for name in ("/a", "/b", "/c"):
+        run(create_file(storage, name, b"12345"))
+        run(storage.remove_file(path_at(name)))
+    with failing_discard("b"), pytest.raises(Unavailable):
+        run(ITrash(storage).discard(run(ITrash(storage).trashed(ROOT))))
+    usage = run(IQuota(storage).quota_state())
+    assert (usage.size, usage.files) == (10, 2)
+    assert [str(one.path) for one in run(ITrash(storage).trashed(ROOT))] == ["/b", "/a"]
+
+
+def test_a_file_of_the_trash_that_cannot_be_removed_refuses_no_upload(bench):
+    storage = bench.storage(size=10, trash=RULE)
+    for name in ("/a", "/b"):
+        run(create_file(storage, name, b"12345"))
+        run(storage.remove_file(path_at(name)))
+    with failing_discard("a"):
+        run(create_file(storage, "/c", b"12345"))
+    assert [str(one.path) for one in run(ITrash(storage).trashed(ROOT))] == ["/a"]
+    with failing_discard("a"), pytest.raises(QuotaExceeded):
+        run(create_file(storage, "/d", b"12345"))
 
 
 def test_a_directory_finds_room_in_the_trash(bench):

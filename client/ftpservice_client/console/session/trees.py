@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ftpservice.wire.units import count_text
 from ftpservice_client import MirrorIncomplete, MirrorProgress, MirrorResult, MirrorStep
 from ftpservice_client.console.session.exit_status import error_text
 from ftpservice_client.console.session.session import ConsoleSession
@@ -45,7 +46,7 @@ def _mirror_lines(result: MirrorResult) -> list[str]:
     lines = [f"{step.action} {step.name or '.'}" for step in result.steps if step.action != "skip"]
     lines += [_failure_line(step, step.name or ".", error) for step, error in result.failed]
     unchanged = sum(step.action == "skip" for step in result.steps)
-    files = f"{len(moved)} file{'' if len(moved) == 1 else 's'}"
+    files = count_text(len(moved), "file")
     return [*lines, f"{files}, {format_size(result.size)}; {unchanged} unchanged"]
 
 

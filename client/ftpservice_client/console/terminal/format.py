@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ftpservice.wire.entry import Entry, Kind
+from ftpservice.wire.units import count_text
 from ftpservice_client.console.terminal.escape import escape_unprintable
 from ftpservice_client.console.terminal.screen import Colour, Screen
 
@@ -53,7 +54,7 @@ def listing_summary(entries: Sequence[Entry]) -> str:
     directories = sum(entry.kind is Kind.DIRECTORY for entry in entries)
     files = len(entries) - directories
     total = sum(entry.size for entry in entries if entry.kind is Kind.FILE)
-    parts = [f"{files} file{'' if files == 1 else 's'}, {format_size(total)}"]
+    parts = [f"{count_text(files, 'file')}, {format_size(total)}"]
     if directories:
         parts.append(f"{directories} director{'y' if directories == 1 else 'ies'}")
     return "; ".join(parts)

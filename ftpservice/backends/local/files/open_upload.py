@@ -113,7 +113,7 @@ def _find_start(upload: LocalUpload, path: VirtualPath, request: WriteRequest) -
         upload.start(partial.found)
     elif partial.found or request.partial_only or not request.offset:
         if request.offset > partial.found:
-            raise BadOffset(path, f"{partial.found} bytes arrived")
+            raise BadOffset(path, f"{bytes_text(partial.found)} arrived")
         upload.start(request.offset)
     else:
         upload.start(request.offset, _open_old_file(partial.target, path, request.offset))

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from ftpservice.backends.local.partials.partial_file import discard_idle
 from ftpservice.wire.paths import VirtualPath
+from ftpservice.wire.units import count_text
 
 __all__ = ["PartialSweep", "PeriodicSweep"]
 
@@ -68,7 +69,9 @@ class PeriodicSweep:
             _log.failure("removing expired partial uploads failed")
         else:
             if removed:
-                _log.info("removed {removed} expired partial uploads", removed=removed)
+                _log.info(
+                    "removed {removed}", removed=count_text(removed, "expired partial upload")
+                )
 
 
 _log = Logger()

@@ -5,6 +5,7 @@
   rename that takes its first one away: whenever the process is killed, the file has a name. What a
   killed process has left twice is removed by the next sweep.
 - A file whose inode stays (`files/in_place.py`) and one of another filesystem are copied instead.
+- On a full disk the oldest files of the trash make room for the one that is kept.
 - The changes of one name that replace something take place one after the other, within a process.
 """
 
@@ -13,9 +14,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock
+from typing import TypeVar
 
 from ftpservice.backends.local.metadata.stat import entry_of
 from ftpservice.backends.local.paths.file_ops import rename_exclusive, sync_directory
@@ -23,9 +25,23 @@ from ftpservice.backends.local.paths.names import check_new_name, partial_name
 from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
 from ftpservice.backends.local.trash.file_copy import copy_to, move_to
 from ftpservice.backends.local.trash.trash_directory import TrashDirectory, items_in
-from ftpservice.backends.local.trash.trash_names import ItemName, new_item_name
+from ftpservice.backends.local.trash.trash_names import (
+    ItemName,
+    item_name,
+    new_item_name,
+    owner_name,
+    trashed_file,
+)
+from ftpservice.backends.local.trash.trash_order import EVERYBODY, TrashOrders
 from ftpservice.linux import UNSUPPORTED_ERRNOS
-from ftpservice.storage.errors import Exists, IsDirectory, PathNotFound, Unavailable
+from ftpservice.storage.errors import (
+    Exists,
+    IsDirectory,
+    PathNotFound,
+    StorageError,
+    TrashFull,
+    Unavailable,
+)
 from ftpservice.storage.trash import FreedSpace, TrashedFile, TrashRule
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
@@ -33,8 +49,13 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = ["TrashBin"]
 
 CANNOT_LINK_ERRNOS = (*UNSUPPORTED_ERRNOS, errno.EACCES, errno.EMLINK)
+FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+MAX_FULL_ATTEMPTS = 6
+"""Attempts to make room; each removes twice as many files as the one before, 63 in all."""
 MAX_ATTEMPTS = 20
 NAME_LOCKS = tuple(Lock() for _ in range(64))
+
+T = TypeVar("T")
 
 
 class TrashBin:
@@ -50,15 +71,55 @@ class TrashBin:
         owner: str,
         rule: TrashRule | None = None,
         is_durable: bool = False,
+        orders: TrashOrders | None = None,
     ) -> None:
         self.rule = rule
         self.freed = FreedSpace()
         self._tree = tree
-        self._directory = TrashDirectory(tree.root, owner)
+        self._name = owner_name(owner)
+        self._directory = TrashDirectory(tree.root, self._name)
         self._is_durable = is_durable
+        self._orders = orders
 
     def keep(self, place: DirectoryEntry, path: VirtualPath) -> None:
-        """Move what is deleted to the trash; raises `FileNotFoundError` if there is nothing."""
+        """Move what is deleted to the trash; raises `FileNotFoundError` if there is nothing.
+
+        Raises `TrashFull` if it cannot be kept; then nothing is deleted.
+        """
+        self._with_room(path, lambda: self._keep(place, path))
+
+    def _with_room(self, path: VirtualPath, change: Callable[[], T]) -> T:
+        """Make a change; while there is no space for it, the oldest files of the trash go.
+
+        A file is moved without a copy, but a new directory needs a block, or an inode.
+        """
+        for attempt in range(MAX_FULL_ATTEMPTS + 1):
+            try:
+                return change()
+            except OSError as error:
+                if error.errno not in FULL_ERRNOS:
+                    raise
+                if attempt == MAX_FULL_ATTEMPTS or not self._drop_oldest(2**attempt):
+                    self._directory.prune(path)
+                    raise TrashFull(path, errno.errorcode[error.errno]) from error
+        raise AssertionError
+
+    def _drop_oldest(self, count: int) -> int:
+        """Remove the oldest files of the trash of all accounts here; return how many."""
+        tree, orders, removed = self._tree, self._orders, 0
+        if orders is None:
+            return 0
+        order = orders.of(tree.root, EVERYBODY)
+        while removed < count and (one := order.oldest(orders.search(tree, EVERYBODY))):
+            directory = TrashDirectory(tree.root, one.path.parts[0].encode())
+            found = one._replace(path=VirtualPath(one.path.parts[1:]))
+            with suppress(OSError, StorageError):
+                for gone in _discarded(directory, found):
+                    self.freed.add(gone.size)
+                    removed += 1
+        return removed
+
+    def _keep(self, place: DirectoryEntry, path: VirtualPath) -> None:
         for _ in range(MAX_ATTEMPTS):
             with self._directory.versions_of(path, create=True) as opened:
                 if self._moved(place, (opened, self._new_item(was_overwritten=False)), path):
@@ -80,7 +141,18 @@ class TrashBin:
             if error.errno != errno.EXDEV:
                 raise
             move_to((place.directory, place.name), target, _copy_name(item), path)
+        self._note(target, path)
         return True
+
+    def _note(self, target: tuple[int, bytes], path: VirtualPath) -> None:
+        """Add a file that is in the trash now to the orders, if there are any."""
+        for name, start in ((self._name, ()), (EVERYBODY, (self._name.decode(),))):
+            order = None if self._orders is None else self._orders.known(self._tree.root, name)
+            item = item_name(target[1]) if order is not None else None
+            if order is not None and item is not None:
+                with suppress(OSError):
+                    facts = os.stat(item.name, dir_fd=target[0], follow_symlinks=False)
+                    order.add(trashed_file(item, VirtualPath((*start, *path.parts)), facts))
 
     @contextmanager
     def replacing(
@@ -93,7 +165,9 @@ class TrashBin:
         """
         with _lock_of(place):
             before = place.facts()
-            kept = None if before is None else self._second_name(place, path, in_place)
+            kept: tuple[int, bytes] | None = None
+            if before is not None:
+                kept = self._with_room(path, lambda: self._second_name(place, path, in_place))
             if kept is None:
                 yield
                 return
@@ -129,6 +203,7 @@ class TrashBin:
             opened, item = self._directory.open(path), self._new_item(was_overwritten=True)
             try:
                 self._add_name(place, (opened, item), path, in_place)
+                self._note((opened, item), path)
                 return opened, item
             except BaseException as error:
                 os.close(opened)
@@ -242,13 +317,17 @@ class TrashBin:
 
     def discard(self, trashed: Sequence[TrashedFile]) -> list[TrashedFile]:
         """Remove files of the trash for good; return those that were there."""
-        gone: list[TrashedFile] = []
-        for one in trashed:
-            with suppress(PathNotFound), self._directory.versions_of(one.path) as opened:
-                if _removed(opened, _found(opened, one)) is not None:
-                    gone.append(one)
-            self._directory.prune(one.path)
-        return gone
+        return [gone for one in trashed for gone in _discarded(self._directory, one)]
+
+
+def _discarded(directory: TrashDirectory, trashed: TrashedFile) -> list[TrashedFile]:
+    """Remove a file for good; return it, or nothing if it was gone."""
+    gone: list[TrashedFile] = []
+    with suppress(PathNotFound), directory.versions_of(trashed.path) as opened:
+        if _removed(opened, _found(opened, trashed)) is not None:
+            gone.append(trashed)
+    directory.prune(trashed.path)
+    return gone
 
 
 def _lock_of(place: DirectoryEntry) -> Lock:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from ftpservice.backends.local.paths.names import TRASH_NAME, components
-from ftpservice.backends.local.trash.trash_names import ItemName, item_name, owner_name
+from ftpservice.backends.local.trash.trash_names import ItemName, item_name
 from ftpservice.storage.errors import PathNotFound, Unavailable
 from ftpservice.wire.paths import VirtualPath
 
@@ -26,11 +26,11 @@ MAX_ATTEMPTS = 20
 
 
 class TrashDirectory:
-    """What ``owner`` has deleted below the open directory ``root``; all calls block."""
+    """The trash with this name (`owner_name`) below the open directory ``root``; calls block."""
 
-    def __init__(self, root: int, owner: str) -> None:
+    def __init__(self, root: int, name: bytes) -> None:
         self._root = root
-        self._owner = owner
+        self._name = name
 
     @contextmanager
     def versions_of(self, path: VirtualPath, create: bool = False) -> Iterator[int]:
@@ -49,7 +49,7 @@ class TrashDirectory:
         return _created(self._root, self._names(path), path)
 
     def _names(self, path: VirtualPath) -> list[bytes]:
-        return [TRASH_NAME.encode(), owner_name(self._owner), *components(path)]
+        return [TRASH_NAME.encode(), self._name, *components(path)]
 
     def prune(self, path: VirtualPath) -> None:
         """Remove the directory of the versions of a path, and those above, if they are empty."""

@@ -15,7 +15,10 @@ from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
 
+from ftpservice.backends.local.metadata.stat import entry_of
 from ftpservice.backends.local.paths.names import TRASH_NAME, components, decoded
+from ftpservice.storage.trash import TrashedFile
+from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "new_item_name",
     "owner_name",
     "trash_path",
+    "trashed_file",
 ]
 
 ITEM = re.compile(
@@ -54,6 +58,14 @@ def item_name(name: bytes) -> ItemName | None:
     number = (match["deleted"] + match["token"]).decode()
     times = int(match["deleted"], 16), int(match["expires"], 16)
     return ItemName(name, number, *times, match["how"] == b"o")
+
+
+def trashed_file(item: ItemName, path: VirtualPath, facts: os.stat_result) -> TrashedFile:
+    """Return a file of the trash that had the name ``path``."""
+    kind = entry_of("", facts).kind
+    size = facts.st_size if kind is Kind.FILE else 0
+    times = facts.st_mtime, item.deleted / 1e6, item.expires / 1e6
+    return TrashedFile(item.id, path, kind, size, *times, item.was_overwritten)
 
 
 class _Clock:
