@@ -7,7 +7,6 @@ which an upload is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from ftpservice.storage.errors import StorageError
 from ftpservice.storage.quota.book import QuotaBook
@@ -70,24 +69,32 @@ class AccountTrash:
         Others may remove the same ones meanwhile, which makes room as well. One that cannot be
         removed is left out. Not to be called within a change.
         """
-        seen: set[str] = set()
+        stuck: list[TrashedFile] = []
+        has_freed, seen = False, set[str]()
         while size > 0 or files > 0:
-            oldest = [one for one in await self._trash.oldest(size, files) if one.id not in seen]
-            if not oldest:
+            stuck_size = sum(one.size for one in stuck)
+            oldest = await self._trash.oldest(size + stuck_size, files + len(stuck))
+            found = [one for one in oldest if one.id not in seen]
+            if not found:
                 break
-            seen.update(one.id for one in oldest)
-            gone = await self._discard_all(oldest)
-            size, files = size - sum(one.size for one in gone), files - len(gone)
-        return bool(seen)
+            for one in found:
+                if size <= 0 and files <= 0:
+                    break
+                seen.add(one.id)
+                gone = await self._removed(one)
+                if gone is None:
+                    stuck.append(one)
+                else:
+                    has_freed = True
+                    size, files = size - one.size * gone, files - gone
+        return has_freed
 
-    async def _discard_all(self, files: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
-        """Remove files for good, but those that cannot be removed."""
-        gone: list[TrashedFile] = []
-        async with Change(self._book.changes, self._place):
-            for file in files:
-                with suppress(StorageError):
-                    gone += await self._discard(file)
-        return gone
+    async def _removed(self, file: TrashedFile) -> bool | None:
+        """Remove a file for good; tell whether it was there. None if it cannot be removed."""
+        try:
+            return bool(await self.discard([file]))
+        except StorageError:
+            return None
 
     async def trim(self) -> None:
         """Remove the oldest files while the quota is exceeded."""
