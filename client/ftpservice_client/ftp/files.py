@@ -208,9 +208,7 @@ class FTPFiles:
             reply = await self._data_transfers.run(command, requested)
         except Timeout as error:
             if is_sent:
-                raise Timeout(
-                    f"{error}; all of it ({bytes_text(moved)}) was sent and may be stored"
-                ) from error
+                raise Timeout(f"{error}; {bytes_text(moved)} sent, may be stored") from error
             raise
         is_entire = not at.append and not at.offset and AMBIGUOUS_NAME_PART not in name
         if not is_entire or last_number_in(STORED_SIZE_PATTERN, reply) != moved:

@@ -147,7 +147,7 @@ class MeteredStorage:
         async with account.change(path):
             there = await file_usage(self._inner, path)
             kept = await account.idle_partial(path)
-            with self._charging_freed():
+            with _charging_freed(account):
                 await self._inner.remove_file(path)
             if there is not None:
                 account.add(path, -there.size, -there.files)
@@ -158,16 +158,6 @@ class MeteredStorage:
             if kept:
                 left = await account.idle_partial(path)
                 account.add(path, left - kept, int(bool(left)) - 1, int(bool(left)) - 1)
-
-    @contextmanager
-    def _charging_freed(self) -> Iterator[None]:
-        """Charge what the trash has lost for a change that failed nevertheless."""
-        try:
-            yield
-        except BaseException:
-            if self._account.trash is not None:
-                self._account.trash.add(0, 0)
-            raise
 
     async def rename(self, source: VirtualPath, target: VirtualPath, replace: bool = True) -> None:
         """Rename; what is moved between trees is counted before."""
@@ -185,7 +175,7 @@ class MeteredStorage:
                 if moving.kind is Kind.DIRECTORY:
                     below = await count_tree(self._inner, source)
                     moved = TreeUsage(below.size, below.files + 1, below.partials)
-            with self._charging_freed():
+            with _charging_freed(account):
                 await self._inner.rename(source, target, replace)
             account.book.move_uploads(account.place(source), account.place(target))
             if there is not None:
@@ -273,6 +263,17 @@ class MeteredStorage:
         except BaseException:
             await writing.abandon()
             raise
+
+
+@contextmanager
+def _charging_freed(account: QuotaAccount) -> Iterator[None]:
+    """Charge what the trash has lost for a change that failed nevertheless."""
+    try:
+        yield
+    except BaseException:
+        if account.trash is not None:
+            account.trash.add(0, 0)
+        raise
 
 
 @implementer(IQuota)

@@ -14,10 +14,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import TypeVar
 
 from ftpservice.backends.local.metadata.stat import entry_of
 from ftpservice.backends.local.paths.file_ops import rename_exclusive, sync_directory
@@ -26,20 +25,21 @@ from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
 from ftpservice.backends.local.trash.file_copy import copy_to, move_to
 from ftpservice.backends.local.trash.trash_directory import TrashDirectory, items_in
 from ftpservice.backends.local.trash.trash_names import (
-    ItemName,
-    item_name,
     new_item_name,
     owner_name,
-    trashed_file,
 )
-from ftpservice.backends.local.trash.trash_order import EVERYBODY, TrashOrders
+from ftpservice.backends.local.trash.trash_order import TrashOrders
+from ftpservice.backends.local.trash.trash_room import (
+    TrashRoom,
+    discarded,
+    found_item,
+    removed_size,
+)
 from ftpservice.linux import UNSUPPORTED_ERRNOS
 from ftpservice.storage.errors import (
     Exists,
     IsDirectory,
     PathNotFound,
-    StorageError,
-    TrashFull,
     Unavailable,
 )
 from ftpservice.storage.trash import FreedSpace, TrashedFile, TrashRule
@@ -49,13 +49,8 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = ["TrashBin"]
 
 CANNOT_LINK_ERRNOS = (*UNSUPPORTED_ERRNOS, errno.EACCES, errno.EMLINK)
-FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
-MAX_FULL_ATTEMPTS = 6
-"""Attempts to make room; each removes twice as many files as the one before, 63 in all."""
 MAX_ATTEMPTS = 20
 NAME_LOCKS = tuple(Lock() for _ in range(64))
-
-T = TypeVar("T")
 
 
 class TrashBin:
@@ -76,48 +71,16 @@ class TrashBin:
         self.rule = rule
         self.freed = FreedSpace()
         self._tree = tree
-        self._name = owner_name(owner)
-        self._directory = TrashDirectory(tree.root, self._name)
+        self._directory = TrashDirectory(tree.root, owner_name(owner))
         self._is_durable = is_durable
-        self._orders = orders
+        self._room = TrashRoom(tree, owner_name(owner), orders, self.freed)
 
     def keep(self, place: DirectoryEntry, path: VirtualPath) -> None:
         """Move what is deleted to the trash; raises `FileNotFoundError` if there is nothing.
 
         Raises `TrashFull` if it cannot be kept; then nothing is deleted.
         """
-        self._with_room(path, lambda: self._keep(place, path))
-
-    def _with_room(self, path: VirtualPath, change: Callable[[], T]) -> T:
-        """Make a change; while there is no space for it, the oldest files of the trash go.
-
-        A file is moved without a copy, but a new directory needs a block, or an inode.
-        """
-        for attempt in range(MAX_FULL_ATTEMPTS + 1):
-            try:
-                return change()
-            except OSError as error:
-                if error.errno not in FULL_ERRNOS:
-                    raise
-                if attempt == MAX_FULL_ATTEMPTS or not self._drop_oldest(2**attempt):
-                    self._directory.prune(path)
-                    raise TrashFull(path, errno.errorcode[error.errno]) from error
-        raise AssertionError
-
-    def _drop_oldest(self, count: int) -> int:
-        """Remove the oldest files of the trash of all accounts here; return how many."""
-        tree, orders, removed = self._tree, self._orders, 0
-        if orders is None:
-            return 0
-        order = orders.of(tree.root, EVERYBODY)
-        while removed < count and (one := order.oldest(orders.search(tree, EVERYBODY))):
-            directory = TrashDirectory(tree.root, one.path.parts[0].encode())
-            found = one._replace(path=VirtualPath(one.path.parts[1:]))
-            with suppress(OSError, StorageError):
-                for gone in _discarded(directory, found):
-                    self.freed.add(gone.size)
-                    removed += 1
-        return removed
+        self._room.make(path, lambda: self._keep(place, path))
 
     def _keep(self, place: DirectoryEntry, path: VirtualPath) -> None:
         for _ in range(MAX_ATTEMPTS):
@@ -141,18 +104,8 @@ class TrashBin:
             if error.errno != errno.EXDEV:
                 raise
             move_to((place.directory, place.name), target, _copy_name(item), path)
-        self._note(target, path)
+        self._room.note(target, path)
         return True
-
-    def _note(self, target: tuple[int, bytes], path: VirtualPath) -> None:
-        """Add a file that is in the trash now to the orders, if there are any."""
-        for name, start in ((self._name, ()), (EVERYBODY, (self._name.decode(),))):
-            order = None if self._orders is None else self._orders.known(self._tree.root, name)
-            item = item_name(target[1]) if order is not None else None
-            if order is not None and item is not None:
-                with suppress(OSError):
-                    facts = os.stat(item.name, dir_fd=target[0], follow_symlinks=False)
-                    order.add(trashed_file(item, VirtualPath((*start, *path.parts)), facts))
 
     @contextmanager
     def replacing(
@@ -167,7 +120,7 @@ class TrashBin:
             before = place.facts()
             kept: tuple[int, bytes] | None = None
             if before is not None:
-                kept = self._with_room(path, lambda: self._second_name(place, path, in_place))
+                kept = self._room.make(path, lambda: self._second_name(place, path, in_place))
             if kept is None:
                 yield
                 return
@@ -203,7 +156,7 @@ class TrashBin:
             opened, item = self._directory.open(path), self._new_item(was_overwritten=True)
             try:
                 self._add_name(place, (opened, item), path, in_place)
-                self._note((opened, item), path)
+                self._room.note((opened, item), path)
                 return opened, item
             except BaseException as error:
                 os.close(opened)
@@ -246,7 +199,7 @@ class TrashBin:
             return
         with suppress(OSError):
             for item in items_in(opened)[self.rule.versions :]:
-                size = _removed(opened, item)
+                size = removed_size(opened, item)
                 if size is not None:
                     self.freed.add(size)
 
@@ -257,11 +210,11 @@ class TrashBin:
         check_new_name(target)
         with self._tree.parent(target) as place:
             with self._directory.versions_of(trashed.path) as opened:
-                item = _found(opened, trashed)
+                item = found_item(opened, trashed)
                 try:
                     self._move_back((opened, item.name), place, target, replace)
                 except FileNotFoundError:
-                    _found(opened, trashed)  # raises `PathNotFound` if it is gone
+                    found_item(opened, trashed)  # raises `PathNotFound` if it is gone
                     raise
             facts = place.facts()
         self._directory.prune(trashed.path)
@@ -317,17 +270,7 @@ class TrashBin:
 
     def discard(self, trashed: Sequence[TrashedFile]) -> list[TrashedFile]:
         """Remove files of the trash for good; return those that were there."""
-        return [gone for one in trashed for gone in _discarded(self._directory, one)]
-
-
-def _discarded(directory: TrashDirectory, trashed: TrashedFile) -> list[TrashedFile]:
-    """Remove a file for good; return it, or nothing if it was gone."""
-    gone: list[TrashedFile] = []
-    with suppress(PathNotFound), directory.versions_of(trashed.path) as opened:
-        if _removed(opened, _found(opened, trashed)) is not None:
-            gone.append(trashed)
-    directory.prune(trashed.path)
-    return gone
+        return [gone for one in trashed for gone in discarded(self._directory, one)]
 
 
 def _lock_of(place: DirectoryEntry) -> Lock:
@@ -357,20 +300,3 @@ def _copy_name(item: bytes) -> bytes:
 def _hidden_name(name: bytes) -> bytes:
     """Return a name as a partial upload has; what is left of a copy is swept like one."""
     return partial_name(os.urandom(8).hex(), name)
-
-
-def _found(opened: int, trashed: TrashedFile) -> ItemName:
-    found = next((one for one in items_in(opened) if one.id == trashed.id), None)
-    if found is None:
-        raise PathNotFound(trashed.path, "not in the trash any more")
-    return found
-
-
-def _removed(opened: int, item: ItemName) -> int | None:
-    """Remove an item; return its bytes, None if it is gone."""
-    try:
-        facts = os.stat(item.name, dir_fd=opened, follow_symlinks=False)
-        os.unlink(item.name, dir_fd=opened)
-    except FileNotFoundError:
-        return None
-    return facts.st_size if stat.S_ISREG(facts.st_mode) else 0
