@@ -1,7 +1,7 @@
 """The rule of a trash, and restoring files where their directories are gone."""
 
 import pytest
-from ftpservice.storage.quota.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from twisted.internet.task import Clock
 
 from ftpservice.backends.memory.storage import MemoryStorage
