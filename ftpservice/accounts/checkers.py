@@ -134,12 +134,19 @@ class RecordChecker:
     credentialInterfaces = (IUsernamePassword, ICertificateCredentials)
     place: str
     """Where the accounts are, for messages."""
+    _upgrades: HashUpgrades | None = None
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.refuse_shipped = False
         self._now = now
         self._costly_check = Lock()
         """Held during a check of `is_costly`, so that other logins have a thread at any time."""
+
+    def is_same_password(self, old: str, new: str) -> bool:
+        """Return whether two hashes are of one password: one may have replaced the other."""
+        return old == new or (
+            self._upgrades is not None and self._upgrades.is_replacement(old, new)
+        )
 
     def _matches(self, hashed: str, password: bytes) -> bool:
         """Hash a password (blocks); raises `LoginBusy` during another costly check."""

@@ -8,6 +8,7 @@ hash that is not replaced when the service stops is replaced at the next login.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -31,6 +32,7 @@ PAUSE_FACTOR = 20.0
 RETRY_SECONDS = 600.0
 """How long hashes stay as they are after the store could not be changed."""
 MAX_PENDING = 1000
+MAX_REPLACED = 10_000
 
 
 class HashUpgrades:
@@ -47,6 +49,8 @@ class HashUpgrades:
         """The names whose new hash is being made or written."""
         self._made: dict[str, tuple[str, str]] = {}
         """The old and the new hash by name, to be written."""
+        self._replaced: OrderedDict[str, str] = OrderedDict()
+        """The old hash by the new one, of those that were made last."""
         self._next_write = 0.0
         self._retry_at = 0.0
         self._delayed: IDelayedCall | None = None
@@ -77,7 +81,14 @@ class HashUpgrades:
 
     def _hash_made(self, new: str, name: str, old: str) -> None:
         self._made[name] = old, new
+        self._replaced[new] = old
+        if len(self._replaced) > MAX_REPLACED:
+            self._replaced.popitem(last=False)
         self._schedule()
+
+    def is_replacement(self, old: str, new: str) -> bool:
+        """Return whether a hash was made here of the password of the old one."""
+        return self._replaced.get(new) == old
 
     def _no_hash(self, failure: Failure, name: str) -> None:
         """Leave the hash for the next login: the pool is busy or stopped."""

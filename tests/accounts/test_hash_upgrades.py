@@ -224,3 +224,13 @@ def test_the_file_keeps_its_mode(checker, path):
     os.chmod(path, 0o640)
     login(checker, b"ann")
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_hash_that_was_made_here_is_of_the_same_password(upgrades, store, pool):
+    record = store.find("ann")
+    upgrades.after_login(record, b"secret")
+    new = store.find("ann").password_hash
+    assert new != record.password_hash
+    assert upgrades.is_replacement(record.password_hash, new)
+    assert not upgrades.is_replacement(new, record.password_hash)
+    assert not upgrades.is_replacement(record.password_hash, hash_password("secret"))

@@ -6,7 +6,8 @@
 - The hours of an account end: the same, also while its store is down.
 - An account with another root, other rights or options, its own or those of its groups: its
   sessions get 421 after the command in progress, and log in again with the new ones.
-- Another password, retention or place in the file changes nothing for them.
+- Another password, retention or place in the file changes nothing for them. (A login to the page
+  ends with the password: `ftpservice.web.access.request_access`.)
 - A store that is down changes nothing for them either.
 """
 

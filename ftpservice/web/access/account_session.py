@@ -40,6 +40,10 @@ class AccountSession:
         self.context: SessionContext = factory.context(self, ends, PROTOCOL)
         state = self.context.tls_state
         state.control, state.description = bool(tls), tls
+        self.password_hash = ""
+        """That of the password of its login; empty: not known."""
+        self.factors: object = None
+        """What `known_factors` returned at its login; None: not known."""
         self.is_over = False
         """Whether it accepts no request any more."""
         self._has_begun = self._has_left = self._is_guest = False

@@ -31,7 +31,7 @@ from ftpservice.state_files.disk_space import is_out_of_space
 from ftpservice.web.access.account_session import HTTP_SESSION
 from ftpservice.web.http.problems import NO_SPACE_REASON, Problem
 
-__all__ = ["FactorAccess"]
+__all__ = ["FactorAccess", "known_factors"]
 
 log = Logger("ftpservice.web")
 
@@ -45,6 +45,12 @@ FULL_TEXT = "The disk of the second factors is full; see the log of the service.
 UNAVAILABLE_TEXT = "Second factors cannot be checked at the moment; see the log of the service."
 
 Change = Callable[[SecondFactors], tuple[SecondFactors, Any]]
+
+
+def known_factors(factors: SecondFactors) -> tuple[object, object]:
+    """Return what differs when an app or a passkey was added or removed."""
+    secret = factors.code_secret
+    return secret and secret.secret, tuple(one.id for one in factors.passkeys)
 
 
 @dataclass(slots=True)
@@ -87,6 +93,15 @@ class FactorAccess:
             return SecondFactors()
         found: SecondFactors = await self._told(self._file.find, user)
         return found
+
+    async def known(self, user: str) -> object:
+        """Return `known_factors` of an account; None if they cannot be read now."""
+        if self._file is None:
+            return None
+        try:
+            return known_factors(await self._pool.run(self._file.find, user))
+        except (FactorFileError, PoolOverloaded):
+            return None
 
     async def all(self) -> dict[str, SecondFactors]:
         """Return the second factors by account; raises `Problem`."""

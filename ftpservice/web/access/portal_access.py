@@ -46,6 +46,10 @@ class AccountState:
     is_in_force: bool = True
     is_admin: bool | None = None
     """Whether it has the right ``admin``; None: not known."""
+    password_hash: str = ""
+    """Empty: not known."""
+    has_other_password: bool = False
+    """Whether it has another password than that of a hash."""
 
 
 class PortalAccess:
@@ -75,6 +79,7 @@ class PortalAccess:
         session = AccountSession(self._factory, peer, tls)
         try:
             await self._log_in(session, user, password)
+            session.password_hash = (await self.state(user)).password_hash
         except BaseException:
             session.end("")
             raise
@@ -178,8 +183,11 @@ class PortalAccess:
         event = LoginFailed(time.time(), 0, peer, user, reason, detail, info=HTTP_SESSION)
         self._factory.event_sink.events.publish(event)
 
-    async def state(self, user: str) -> AccountState:
-        """Return whether an account that has logged in is in force, as far as that is known."""
+    async def state(self, user: str, known_hash: str = "") -> AccountState:
+        """Return whether an account that has logged in is in force, as far as that is known.
+
+        ``known_hash`` is that of the password that it has logged in with; empty: not known.
+        """
         is_known_to_all = True
         for checker in self._checkers:
             try:
@@ -188,7 +196,12 @@ class PortalAccess:
                 return AccountState()
             is_known_to_all = is_known_to_all and has_records(checker)
             if record is not None:
-                return AccountState(_is_in_force(record), Right.ADMIN in record.rights)
+                new = record.password_hash
+                is_other = isinstance(checker, RecordChecker) and not (
+                    not known_hash or checker.is_same_password(known_hash, new)
+                )
+                is_admin = Right.ADMIN in record.rights
+                return AccountState(_is_in_force(record), is_admin, new, is_other)
         return AccountState(not is_known_to_all)
 
 
@@ -214,7 +227,9 @@ async def _record_of(checker: object, user: str) -> AccountRecord | None:
 
 
 def _is_in_force(record: AccountRecord) -> bool:
-    return not record.disabled and (record.expires is None or date.today() <= record.expires)
+    if record.disabled or (record.hours is not None and not record.hours.contain(time.time())):
+        return False
+    return record.expires is None or date.today() <= record.expires
 
 
 def _credentials(session: AccountSession, user: str, password: str) -> PeerCredentials:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ftpservice.web.access.account_session import AccountSession
 from ftpservice.web.access.page_sessions import PAGE_COOKIE, PageSession, PageSessions
-from ftpservice.web.access.portal_access import PortalAccess
+from ftpservice.web.access.portal_access import AccountState, PortalAccess
 from ftpservice.web.access.scopes import Caller, Scope
 from ftpservice.web.access.second_step import SecondStep
 from ftpservice.web.access.token_access import TokenAccess
@@ -32,6 +32,8 @@ MAX_NAME_LENGTH = 1024
 EVERYTHING, NOTHING = frozenset(Scope), frozenset[Scope]()
 LOG_OUT_TEXT = "The user has logged out."
 INVALID_TEXT = "The account is no longer in force."
+PASSWORD_TEXT = "The account has another password."
+FACTORS_TEXT = "The second factors of the account have changed."
 
 
 class RequestAccess:
@@ -134,15 +136,26 @@ class RequestAccess:
         session = self._sessions.find(PAGE_COOKIE.read(request))
         if session is not None and self._seconds() - session.checked >= CHECK_SECONDS:
             session.checked = self._seconds()
-            state = await self._portal.state(session.user)
-            if not state.is_in_force:
-                self._sessions.end(session, INVALID_TEXT)
+            state = await self._portal.state(session.user, session.account.password_hash)
+            reason = await self._end_reason(session, state)
+            if reason:
+                self._sessions.end(session, reason)
                 return None
             if state.is_admin is not None:
                 session.is_admin = state.is_admin
             if session.account.is_over:  # meanwhile
                 return None
         return session
+
+    async def _end_reason(self, session: PageSession, state: AccountState) -> str:
+        """Return why the login of an account has to end; empty: it goes on."""
+        if not state.is_in_force:
+            return INVALID_TEXT
+        if state.has_other_password:
+            return PASSWORD_TEXT
+        step = self.second_step
+        has_changed = step is not None and await step.has_changed(session.account)
+        return FACTORS_TEXT if has_changed else ""
 
 
 def _told(session: PageSession) -> dict[str, Any]:

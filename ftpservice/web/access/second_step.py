@@ -17,7 +17,7 @@ from ftpservice.accounts.second_factors.passkeys import (
     has_passkey_extra,
 )
 from ftpservice.web.access.account_session import AccountSession
-from ftpservice.web.access.factor_access import FactorAccess
+from ftpservice.web.access.factor_access import FactorAccess, known_factors
 from ftpservice.web.access.login_challenges import (
     CHALLENGE_COOKIE,
     LoginChallenge,
@@ -107,6 +107,7 @@ class SecondStep:
         """
         name = account_name(account)
         factors = await self._factors.find(name)
+        account.factors = known_factors(factors)
         if not factors.is_on:
             if self._requires(name, account):
                 self._factors.refuse(name, request.peer_host, "it has none, and needs one")
@@ -149,6 +150,13 @@ class SecondStep:
         if taken is None or taken.account.is_over:
             raise Problem(410, ENDED_TEXT)
         return taken.user, taken.account
+
+    async def has_changed(self, account: AccountSession) -> bool:
+        """Return whether an account has other second factors than at its login."""
+        if account.factors is None:
+            return False
+        known = await self._factors.known(account_name(account))
+        return known is not None and known != account.factors
 
     async def _next_passkey(
         self, name: str, challenge: LoginChallenge, request: Any

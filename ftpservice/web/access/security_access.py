@@ -38,7 +38,7 @@ from ftpservice.accounts.second_factors.passkeys import (
 )
 from ftpservice.accounts.second_factors.recovery_codes import plain_code
 from ftpservice.web.access.account_session import AccountSession
-from ftpservice.web.access.factor_access import FactorAccess
+from ftpservice.web.access.factor_access import FactorAccess, known_factors
 from ftpservice.web.access.request_access import RequestAccess
 from ftpservice.web.access.second_step import (
     account_name,
@@ -58,6 +58,7 @@ MAX_NAME_LENGTH = 60
 CHANGED_TEXT = "The second factors of the account have changed meanwhile; begin again."
 NO_ADDRESS_TEXT = "Passkeys need the page to be opened by a host name, not by an address."
 
+Change = Callable[[SecondFactors], tuple[SecondFactors, Any]]
 Addition = Callable[[SecondFactors], tuple[SecondFactors, list[str]]]
 
 
@@ -82,6 +83,7 @@ class SecurityCall:
 
     request: Any
     name: str
+    account: AccountSession
     progress: Progress
     body: dict[str, Any] = field(default_factory=dict)
 
@@ -134,7 +136,7 @@ class SecurityAccess:
             raise Problem(403, "Anonymous users have no second factors.")
         progress = self._progress.setdefault(account, Progress())
         body = {} if request.method in (b"GET", b"HEAD") else body_of(request)
-        return SecurityCall(request, account_name(account), progress, body)
+        return SecurityCall(request, account_name(account), account, progress, body)
 
     async def _prove(self, call: SecurityCall, adds: bool = False) -> SecondFactors:
         """Check the proof in a body; return the second factors. Raises `Problem`."""
@@ -175,7 +177,7 @@ class SecurityAccess:
         issuer = urlsplit(call.request.getHeader("origin")).hostname or "ftpservice"
         shown = await self._factors.in_thread(_new_app, call.name, issuer)
         call.progress.secret, call.progress.begun = shown["secret"], self._factors.seconds()
-        call.progress.known = _known(factors)
+        call.progress.known = known_factors(factors)
         return dict(shown)
 
     async def _confirm_app(self, call: SecurityCall) -> dict[str, Any]:
@@ -188,7 +190,7 @@ class SecurityAccess:
         if step is None:
             raise Problem(400, "The code is wrong; is the clock of your device right?")
         change = with_code_secret(progress.secret, now, step)
-        codes = await self._factors.change(call.name, _if_same(progress.known, change))
+        codes = await self._change(call, _if_same(progress.known, change))
         progress.secret, progress.proved = "", now
         self._publish(call, "second factor added", "one-time codes")
         return {"recovery_codes": codes}
@@ -196,7 +198,7 @@ class SecurityAccess:
     async def _remove_app(self, call: SecurityCall) -> dict[str, Any]:
         """Remove the app."""
         await self._prove(call)
-        if await self._factors.change(call.name, without_code_secret):
+        if await self._change(call, without_code_secret):
             self._publish(call, "second factor removed", "one-time codes")
         return {}
 
@@ -209,7 +211,7 @@ class SecurityAccess:
             raise Problem(409, NO_ADDRESS_TEXT)
         factors, progress = await self._prove(call, adds=True), call.progress
         progress.registration, progress.begun = ceremony, self._factors.seconds()
-        progress.known = _known(factors)
+        progress.known = known_factors(factors)
         known = factors.passkeys
         work = self._factors.in_thread(registration_options, call.name, ceremony, known)
         return dict(await work)
@@ -228,7 +230,7 @@ class SecurityAccess:
             given = call.body.get("passkey")
             passkey = await self._factors.in_thread(new_passkey, name, given, ceremony, now)
             change = _if_same(progress.known, with_passkey(passkey))
-            codes = await self._factors.change(call.name, change)
+            codes = await self._change(call, change)
         except PasskeyRefused as error:
             raise Problem(400, str(error)) from None
         progress.proved = now
@@ -239,9 +241,7 @@ class SecurityAccess:
         """Remove the passkey of a name."""
         await self._prove(call)
         name = call.body.get("name")
-        if not isinstance(name, str) or not await self._factors.change(
-            call.name, without_passkey(name)
-        ):
+        if not isinstance(name, str) or not await self._change(call, without_passkey(name)):
             raise Problem(404, "The account has no passkey of this name.")
         self._publish(call, "second factor removed", f"passkey {name}")
         return {}
@@ -255,13 +255,19 @@ class SecurityAccess:
         self._publish(call, "recovery codes replaced", "")
         return {"recovery_codes": codes}
 
+    async def _change(self, call: SecurityCall, work: Change) -> Any:
+        """Change the second factors: this login goes on, the others of the account end."""
+
+        def noted(before: SecondFactors) -> tuple[SecondFactors, Any]:
+            after, result = work(before)
+            return after, (after, result)
+
+        after, result = await self._factors.change(call.name, noted)
+        call.account.factors = known_factors(after)
+        return result
+
     def _publish(self, call: SecurityCall, action: str, detail: str) -> None:
         self._factors.publish(call.name, call.peer, action, call.name, detail)
-
-
-def _known(factors: SecondFactors) -> tuple[object, object]:
-    secret = factors.code_secret
-    return secret and secret.secret, tuple(one.id for one in factors.passkeys)
 
 
 def _if_same(known: tuple[object, object], change: Addition) -> Addition:
@@ -271,7 +277,7 @@ def _if_same(known: tuple[object, object], change: Addition) -> Addition:
     """
 
     def checked(factors: SecondFactors) -> tuple[SecondFactors, list[str]]:
-        if _known(factors) != known:
+        if known_factors(factors) != known:
             raise Problem(409, CHANGED_TEXT)
         return change(factors)
 

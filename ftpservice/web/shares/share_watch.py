@@ -27,7 +27,7 @@ log = Logger("ftpservice")
 
 WATCH_SECONDS = 2.0
 REMOVED_TEXT = "The share link was removed."
-LOCKED_TEXT = "The account is locked or removed."
+LOCKED_TEXT = "The account is no longer in force."
 
 
 class ShareWatch:

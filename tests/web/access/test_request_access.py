@@ -27,6 +27,7 @@ class Session:
 
     is_over = is_working = False
     is_admin = may_transfer = True
+    password_hash = "of its login"
 
     def end(self, reason: str) -> None:
         self.is_over = True
@@ -38,7 +39,7 @@ class Portal:
     def __init__(self) -> None:
         self.admins = {"ann"}
 
-        self.locked = False
+        self.locked = self.has_other_password = False
 
     async def check(self, user: str, password: str, peer: str, tls: str) -> Session:
         if password != "right":
@@ -48,8 +49,9 @@ class Portal:
     def begin(self, session: Session, make_room: Any) -> None:
         pass
 
-    async def state(self, user: str) -> AccountState:
-        return AccountState(not self.locked, user in self.admins)
+    async def state(self, user: str, _known_hash: str) -> AccountState:
+        other = self.has_other_password
+        return AccountState(not self.locked, user in self.admins, has_other_password=other)
 
 
 class Door:
@@ -171,6 +173,13 @@ def test_a_malformed_login_is_refused(door: Door, body: Any) -> None:
 def test_without_tls_other_machines_are_refused_before_anything_else(door: Door) -> None:
     assert door.status(is_secure=False) == 403
     assert door.status(is_secure=False, peer="127.0.0.1") == 401
+
+
+def test_a_login_ends_when_its_account_has_another_password(door: Door) -> None:
+    door.log_in()
+    door.portal.has_other_password = True
+    door.now += CHECK_SECONDS
+    assert door.status() == 401
 
 
 def test_a_login_ends_when_its_account_is_no_longer_in_force(door: Door) -> None:

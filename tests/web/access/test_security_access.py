@@ -16,6 +16,7 @@ from ftpservice.accounts.second_factors.factor_records import Passkey
 from ftpservice.accounts.second_factors.passkeys import with_passkey
 from ftpservice.events import AdminAction, LoggedIn, LoginFailed, LoginRefusal
 from ftpservice.web.access.login_challenges import LIFE_SECONDS, MAX_TRIES
+from ftpservice.web.access.request_access import CHECK_SECONDS
 from tests.support.page_in_memory import PASSWORD, PageInMemory
 from tests.support.web_client import Answer
 
@@ -254,3 +255,38 @@ def test_a_challenge_of_a_passkey_is_good_for_one_try(tmp_path: Path) -> None:
         challenges.append(refused.json["passkey"]["challenge"])
     assert len(set(challenges)) == 4
     page.stop()
+
+
+def test_a_change_ends_the_other_logins_of_the_account(
+    page: PageInMemory, file: FactorFile
+) -> None:
+    logins = []
+    for _ in range(2):
+        page.cookie = ""
+        page.log_in()
+        logins.append((page.cookie, page.csrf))
+    begun = page.send("factors/app", password=PASSWORD).json
+    assert page.send("factors/app/confirm", code=code_of(page, begun["secret"])).status == 200
+    page.clock.advance(CHECK_SECONDS)
+    assert page.ask("GET", "/login").status == 200
+    page.cookie, page.csrf = logins[0]
+    assert page.ask("GET", "/login").status == 401
+    page.cookie, page.csrf = logins[1]
+    page.clock.advance(CHECK_SECONDS)
+    file.path.write_text("[")  # what cannot be read ends nothing
+    assert page.ask("GET", "/login").status == 200
+    file.path.unlink()  # as after `ftpservice user second-factor remove`
+    page.clock.advance(CHECK_SECONDS)
+    assert page.ask("GET", "/login").status == 401
+
+
+def test_factors_that_change_between_the_two_steps_end_the_login(
+    page: PageInMemory, file: FactorFile
+) -> None:
+    file.change("ann", with_code_secret(SECRET, 0.0))
+    page.log_in()
+    other = with_passkey(Passkey("key", "AAAA", "AAAA", "localhost", 0.0))
+    file.change("ann", other)
+    assert page.send("second-factor", code=code_of(page)).status == 200
+    page.clock.advance(CHECK_SECONDS)
+    assert page.ask("GET", "/login").status == 401
