@@ -9,10 +9,11 @@ from ftpservice.accounts.defence.table_login_attempts import LOGIN_ATTEMPTS, Tab
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.session.shared.shared_state import ISharedState, LocalState
 from ftpservice.session.shared.table_session_limits import SESSION_PLACES, TableSessionLimits
+from ftpservice.stream.table_rate_limits import RATES, TableRateLimiters
 
 __all__ = ["SHARED_RECORDS", "TableState"]
 
-SHARED_RECORDS = (SESSION_PLACES, LOGIN_ATTEMPTS)
+SHARED_RECORDS = (SESSION_PLACES, LOGIN_ATTEMPTS, RATES)
 """The sections that a table for `TableState` has."""
 
 
@@ -24,3 +25,4 @@ class TableState(LocalState):
         super().__init__(clock)
         self.login_attempts = TableLoginAttempts(table.section(LOGIN_ATTEMPTS.name), clock)
         self.session_limits = TableSessionLimits(table.section(SESSION_PLACES.name))
+        self.rate_limiters = TableRateLimiters(table.section(RATES.name), clock)
