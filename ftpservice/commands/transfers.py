@@ -50,7 +50,8 @@ async def retrieve(context: SessionContext, path: VirtualPath) -> Transfer:
         except PathNotFound as error:
             await refuse_missing(context, path, error)
         try:
-            if context.reported_sizes or context.services.resume_offers.offers:
+            offers = context.services.resume_offers
+            if context.reported_sizes or offers.offers or offers.is_shared:
                 check_reader(context, path)
             if next_transfer is not WHOLE_FILE:
                 _check_span(context, next_transfer, reading.entry.size)
@@ -139,18 +140,13 @@ async def _claim(
 ) -> ActiveUpload | None:
     """Claim the name for this session; raises `BeingUploaded` while another one uploads to it.
 
-    Sessions that append may do so at the same time, but not together with one that replaces: their
-    bytes would be lost.
+    None if it appends together with another session.
     """
     uploads, key = context.services.uploads, (context.account.name, path)
     peer, clock, appends = context.peer, context.services.clock, mode is WriteMode.APPEND
-    if key in uploads.active:
-        if appends:
-            await uploads.wait_for_end(key)
-            if uploads.appends(key):
-                return None
-        await uploads.abort_dead_upload(key, peer.host, clock.seconds)
     active = ActiveUpload(key, peer.host, context.is_live, clock.seconds(), appends=appends)
+    if uploads.is_shared or key in uploads.active:
+        return active if await uploads.claim(active, clock.seconds) else None
     uploads.active[key] = active
     return active
 
@@ -162,14 +158,14 @@ async def _begin(
     request: WriteRequest,
     verb: str,
 ) -> UploadJob:
-    services = context.services
+    services, offers = context.services, context.services.resume_offers
     try:
         writing = await context.storage.open_writing(path, request)
     except BadOffset:
         await refuse_offset(context, path)
     try:
         if request.write_mode is not WriteMode.APPEND:
-            if context.reported_sizes or services.resume_offers.offers:
+            if context.reported_sizes or offers.offers or offers.is_shared:
                 forget_partial(context, path)
             if services.digests.is_enabled:
                 writing = services.digests.hashing_writer_for(writing, request.write_mode)

@@ -63,7 +63,7 @@ async def _resumable_size(context: SessionContext, path: VirtualPath) -> Entry |
     """
     partial = await partial_of(context, path)
     services, key = context.services, context.upload_key(path)
-    if partial is None or services.resume_offers.is_short(key) or key in services.uploads.active:
+    if partial is None or services.resume_offers.is_short(key) or services.uploads.is_active(key):
         return partial
     return partial._replace(size=partial.size - 1)
 
@@ -83,7 +83,8 @@ async def reported_size(context: SessionContext, path: VirtualPath) -> Entry:
         _record(context, path, ReportedSize(partial.size, WriteMode.CREATE))
         return partial
     services, peer = context.services, context.peer
-    if services.resume_offers.belongs_to(context.upload_key(path), peer.session, peer.host):
+    key = context.upload_key(path)
+    if await services.resume_offers.belongs_to(key, peer.session, peer.host):
         partial = await _resumable_size(context, path)
         if partial is not None:
             _record(context, path, ReportedSize(partial.size, WriteMode.REPLACE))
@@ -151,7 +152,7 @@ async def resume_request(
 
 async def _refuse_doubtful(context: SessionContext, path: VirtualPath) -> None:
     """Raise `ReplyError` if a client may take the file for what arrived of its upload."""
-    if context.upload_key(path) in context.services.uploads.active:
+    if context.services.uploads.is_active(context.upload_key(path)):
         return
     partial = await partial_of(context, path)
     if partial is None:
@@ -189,7 +190,7 @@ async def refuse_missing(
     partial = await partial_of(context, path)
     if partial is None:
         raise error
-    if context.upload_key(path) in context.services.uploads.active:
+    if context.services.uploads.is_active(context.upload_key(path)):
         raise ReplyError(
             codes.FILE_UNAVAILABLE, f"It is being uploaded ({bytes_text(partial.size)} so far)."
         )

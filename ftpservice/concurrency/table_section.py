@@ -80,8 +80,26 @@ class TableSection:
 
     def total(self, key: bytes, field: int) -> int:
         """Return the sum of a field without a lock; it may have changed since."""
+        return sum(self.columns_of(key, field))
+
+    @property
+    def used_slots(self) -> int:
+        """The number of slots that keys have."""
+        count, tags = 0, self._marks + self.record.buckets
+        for bucket in range(self.record.buckets):
+            if self.cells[self._marks + bucket]:
+                begin = tags + bucket * BUCKET_SLOTS * 2
+                count += BUCKET_SLOTS - self.cells[begin : begin + BUCKET_SLOTS].tolist().count(0)
+        return count
+
+    def exists(self, key: bytes) -> bool:
+        """Return whether a key has a slot, without a lock."""
+        return self.find(self._place(key)) != 0
+
+    def columns_of(self, key: bytes, field: int) -> tuple[int, ...]:
+        """Return a field of each process without a lock; empty if the key has no slot."""
         row, begin = self.find(self._place(key)), field * self.columns
-        return sum(self.sums.unpack_from(self.memory, (row + begin) * WORD)) if row else 0
+        return self.sums.unpack_from(self.memory, (row + begin) * WORD) if row else ()
 
     def value(self, key: bytes, index: int) -> int:
         """Return a value without a lock; it may have changed since."""

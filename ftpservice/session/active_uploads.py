@@ -19,7 +19,10 @@ from ftpservice.net.socket_state import is_established
 from ftpservice.storage.errors import BeingUploaded
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["SILENCE_SECONDS", "TAKEOVER_SECONDS", "ActiveUpload", "ActiveUploads"]
+__all__ = ["SILENCE_SECONDS", "TAKEOVER_SECONDS", "ActiveUpload", "ActiveUploads", "UploadKey"]
+
+UploadKey = tuple[str, VirtualPath]
+"""Account and path."""
 
 TAKEOVER_SECONDS = 5.0
 """Time without a byte after which a session from the same address may abort an upload."""
@@ -48,11 +51,11 @@ class UploadConnection(Protocol):
 class ActiveUpload:
     """One upload; ``connection`` is its data connection, once there is one."""
 
-    __slots__ = ("_began", "abort", "appends", "connection", "host", "is_live", "key", "waiters")
+    __slots__ = ("abort", "appends", "began", "connection", "host", "is_live", "key", "waiters")
 
     def __init__(
         self,
-        key: tuple[str, VirtualPath],
+        key: UploadKey,
         host: str | None,
         is_live: Callable[[], bool],
         began: float,
@@ -68,7 +71,8 @@ class ActiveUpload:
         self.connection: UploadConnection | None = None
         self.abort: Callable[[], object] = self._abort_connection
         """Aborts its transfer, which then ends by itself."""
-        self._began = began
+        self.began = began
+        """When its name was claimed."""
         self.waiters: list[Deferred[None]] = []
         """Sessions that wait for its end."""
 
@@ -81,7 +85,7 @@ class ActiveUpload:
         if not self.is_live():
             return True
         connection = self.connection
-        silent = now - self._began if connection is None else connection.silent_seconds()
+        silent = now - self.began if connection is None else connection.silent_seconds()
         return silent >= (TAKEOVER_SECONDS if host == self.host else SILENCE_SECONDS)
 
     def is_ending(self) -> bool:
@@ -105,14 +109,40 @@ class ActiveUpload:
 
 
 class ActiveUploads:
-    """The uploads under way in this process."""
+    """The uploads under way in this process.
+
+    If there are others that may have an upload to the same name (``is_shared``), each name is
+    claimed by `claim`; otherwise one that is not in ``active`` may be entered there.
+    """
+
+    is_shared = False
 
     def __init__(self) -> None:
-        self.active: dict[tuple[str, VirtualPath], ActiveUpload] = {}
+        self.active: dict[UploadKey, ActiveUpload] = {}
         """By account and path."""
 
+    async def claim(self, upload: ActiveUpload, now: Callable[[], float]) -> bool:
+        """Claim the name of an upload; raises `BeingUploaded` while another one to it is alive.
+
+        Sessions that append may do so at the same time, but not together with one that replaces:
+        their bytes would be lost. False if the upload appends, like another one to this name.
+        """
+        key = upload.key
+        if upload.appends:
+            await self.wait_for_end(key)
+            if self.appends(key):
+                return False
+        await self.abort_dead_upload(key, upload.host, now)
+        upload.began = now()
+        self.active[key] = upload
+        return True
+
+    def is_active(self, key: UploadKey) -> bool:
+        """Return whether an upload to this name is under way."""
+        return key in self.active
+
     async def abort_dead_upload(
-        self, key: tuple[str, VirtualPath], host: str | None, now: Callable[[], float]
+        self, key: UploadKey, host: str | None, now: Callable[[], float]
     ) -> None:
         """Abort an upload to this name that is dead, and wait for the end of one that is ending.
 
@@ -125,13 +155,13 @@ class ActiveUploads:
                 raise BeingUploaded(key[1])
             await other.ended()
 
-    async def wait_for_end(self, key: tuple[str, VirtualPath]) -> None:
+    async def wait_for_end(self, key: UploadKey) -> None:
         """Abort an upload to this name whose session has ended, and wait for its end."""
         while (other := self.active.get(key)) is not None and not other.is_live():
             other.abort()
             await other.ended()
 
-    def appends(self, key: tuple[str, VirtualPath]) -> bool:
+    def appends(self, key: UploadKey) -> bool:
         """Return whether the upload under way to this name appends."""
         other = self.active.get(key)
         return other is not None and other.appends

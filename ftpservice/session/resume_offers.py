@@ -59,7 +59,12 @@ class _Offer:
 
 
 class ResumeOffers:
-    """The offers of this process; ``seconds`` is a clock."""
+    """The offers of this process; ``seconds`` is a clock.
+
+    If there are others (``is_shared``), ``offers`` does not show whether there are any.
+    """
+
+    is_shared = False
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
@@ -91,7 +96,7 @@ class ResumeOffers:
         offer = self.offers.get(key) if self.offers else None
         return offer is not None and offer.until > self._seconds()
 
-    def belongs_to(self, key: Key, session: int, host: str | None) -> bool:
+    async def belongs_to(self, key: Key, session: int, host: str | None) -> bool:
         """Return whether the offer is for this session; one without a session is assigned to it."""
         offer = self.offers.get(key) if self.offers else None
         if offer is None:

@@ -141,11 +141,12 @@ async def begin_upload(
     Raises `StorageError`; `BeingUploaded` if another session is uploading to the name.
     """
     services, peer, key = context.services, context.peer, context.upload_key(path)
-    if key in services.uploads.active:
-        await services.uploads.abort_dead_upload(key, peer.host, services.clock.seconds)
     active = ActiveUpload(key, peer.host, context.is_live, services.clock.seconds())
     active.connection = connection
-    services.uploads.active[key] = active
+    if services.uploads.is_shared or key in services.uploads.active:
+        await services.uploads.claim(active, services.clock.seconds)
+    else:
+        services.uploads.active[key] = active
     mode = MaskedMode.of(0o666, context.parameters.umask)
     try:
         request = WriteRequest(WriteMode.REPLACE, 0, size, mode)

@@ -39,16 +39,6 @@ def add(section: TableSection, key: bytes, amount: int = 1, field: int = 0) -> N
         record.add(field, amount)
 
 
-def used_slots(table: SharedTable, record: RecordLayout) -> int:
-    """Return the number of slots that have a tag."""
-    first = table.layout.first_word(record.name) + record.buckets
-    cells, count = table.section(record.name).cells, 0
-    for bucket in range(record.buckets):
-        begin = first + bucket * 2 * BUCKET_SLOTS
-        count += sum(tag != 0 for tag in cells[begin : begin + BUCKET_SLOTS])
-    return count
-
-
 def test_what_counts_is_the_sum_over_the_columns(tables: list[SharedTable]) -> None:
     for amount, table in enumerate(tables, 1):
         add(table.section("small"), b"key", amount)
@@ -65,7 +55,7 @@ def test_a_key_that_is_only_read_gets_no_slot(tables: list[SharedTable]) -> None
     with tables[0].section("settled").lock(b"key") as record:
         assert not record.exists
         assert (record.total(0), record.own(0), record.value(0), record.columns(0)) == (0, 0, 0, ())
-    assert used_slots(tables[0], SETTLED) == 0
+    assert tables[0].section(SETTLED.name).used_slots == 0
 
 
 def test_a_slot_whose_numbers_are_0_is_free(tables: list[SharedTable]) -> None:
@@ -76,11 +66,11 @@ def test_a_slot_whose_numbers_are_0_is_free(tables: list[SharedTable]) -> None:
         record.set_value(0, 5)
     add(one, b"key", -1)
     add(two, b"key", -1, field=1)
-    assert used_slots(tables[0], SETTLED) == 1
+    assert tables[0].section(SETTLED.name).used_slots == 1
     with one.lock(b"key") as record:
         assert record.value(0) == 5
         record.set_value(0, 0)
-    assert used_slots(tables[0], SETTLED) == 0
+    assert tables[0].section(SETTLED.name).used_slots == 0
 
 
 def test_a_full_section_refuses_a_new_key_and_keeps_the_counts(tables: list[SharedTable]) -> None:
@@ -143,7 +133,7 @@ def test_tens_of_thousands_of_keys_take_bounded_memory(tables: list[SharedTable]
     for number in range(20_000):
         with section.lock(b"%d" % number) as record:
             record.set_value(1, number + 1)
-    assert used_slots(tables[0], FORGETTING) == BUCKET_SLOTS
+    assert tables[0].section(FORGETTING.name).used_slots == BUCKET_SLOTS
     assert len(section._known) <= table_section.MAX_KNOWN_KEYS
     with section.lock(b"19999") as record:
         assert record.value(1) == 20_000
@@ -209,7 +199,7 @@ def test_what_was_held_is_given_back_while_another_process_has_the_lock(
         assert record.total(0) == 1
         one.give_back(b"key", 0)
         assert record.total(0) == 0
-    assert used_slots(tables[0], SMALL) == 0, "freed by the process that had the lock"
+    assert tables[0].section(SMALL.name).used_slots == 0, "freed by the process that had the lock"
     one.give_back(b"key", 0)  # a key without a slot
     assert one.total(b"key", 0) == 0
 
@@ -286,7 +276,7 @@ class Model:
 
     def close(self) -> None:
         used = sum(bool(self.settled[k] or self.values[k] or self.in_all(k)) for k in KEYS)
-        assert used_slots(self.first, SETTLED) == used
+        assert self.first.section(SETTLED.name).used_slots == used
         for table in self.tables:
             table.close()
 

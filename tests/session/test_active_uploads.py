@@ -1,4 +1,7 @@
-"""Which sessions may upload to a name that another one uploads to."""
+"""Which sessions may upload to a name that another one uploads to.
+
+The same holds for the sessions of a process that shares names with others.
+"""
 
 import socket
 from types import SimpleNamespace
@@ -18,6 +21,7 @@ from ftpservice.wire.paths import VirtualPath
 from tests.net.test_socket_state import Handle, pair
 from tests.support.loopback import send_rst
 from tests.support.memory_transport import outcome, start
+from tests.support.peer_processes import PeerProcesses
 
 KEY = ("ann", VirtualPath.parse("/a"))
 HERE, AWAY = "127.0.0.1", "127.0.0.2"
@@ -26,20 +30,30 @@ HERE, AWAY = "127.0.0.1", "127.0.0.2"
 class Stage:
     """One upload under way from `HERE`, whose session is connected or not."""
 
-    def __init__(self):
-        self.clock, self.uploads, self.cuts = Clock(), ActiveUploads(), []
+    def __init__(self, uploads=None, clock=None):
+        self.clock, self.uploads, self.cuts = clock or Clock(), uploads or ActiveUploads(), []
         self.live = True
         self.first = ActiveUpload(KEY, HERE, lambda: self.live, self.clock.seconds())
         self.first.abort = lambda: self.cuts.append(self.clock.seconds())
-        self.uploads.active[self.first.key] = self.first
+        assert outcome(self.claim(self.first))
+
+    def claim(self, upload):
+        return start(self.uploads.claim(upload, self.clock.seconds))
 
     def second(self, host=HERE):
         return start(self.uploads.abort_dead_upload(KEY, host, self.clock.seconds))
 
 
+@pytest.fixture(params=["local", "table"])
+def stage(request):
+    processes = PeerProcesses(1)
+    shared = processes.states[0].uploads
+    yield Stage(shared if request.param == "table" else None, processes.clock)
+    processes.close()
+
+
 @pytest.mark.parametrize(("host", "seconds"), [(HERE, TAKEOVER_SECONDS), (AWAY, SILENCE_SECONDS)])
-def test_an_upload_is_aborted_only_after_a_long_silence(host, seconds):
-    stage = Stage()
+def test_an_upload_is_aborted_only_after_a_long_silence(stage, host, seconds):
     stage.clock.advance(seconds - 0.1)
     with pytest.raises(BeingUploaded):
         outcome(stage.second(host))
@@ -52,8 +66,7 @@ def test_an_upload_is_aborted_only_after_a_long_silence(host, seconds):
 
 
 @pytest.mark.parametrize("ends", [lambda theirs: theirs.shutdown(socket.SHUT_WR), send_rst])
-def test_an_upload_whose_data_connection_has_ended_is_waited_for(ends):
-    stage = Stage()
+def test_an_upload_whose_data_connection_has_ended_is_waited_for(stage, ends):
     ours, theirs = pair()
     with ours, theirs:
         stage.first.connection = SimpleNamespace(
@@ -70,8 +83,7 @@ def test_an_upload_whose_data_connection_has_ended_is_waited_for(ends):
         assert outcome(waiting) is None
 
 
-def test_an_upload_that_is_stored_after_its_data_connection_is_waited_for():
-    stage = Stage()
+def test_an_upload_that_is_stored_after_its_data_connection_is_waited_for(stage):
     stage.first.connection = SimpleNamespace(lost=True, silent_seconds=lambda: 0.0)
     waiting = stage.second()
     assert not waiting.called
@@ -79,8 +91,7 @@ def test_an_upload_that_is_stored_after_its_data_connection_is_waited_for():
     assert outcome(waiting) is None
 
 
-def test_an_upload_whose_session_has_ended_is_aborted_and_waited_for():
-    stage = Stage()
+def test_an_upload_whose_session_has_ended_is_aborted_and_waited_for(stage):
     stage.live = False
     waiting, settling = stage.second(AWAY), start(stage.uploads.wait_for_end(KEY))
     assert not waiting.called and not settling.called
@@ -89,22 +100,19 @@ def test_an_upload_whose_session_has_ended_is_aborted_and_waited_for():
     assert KEY not in stage.uploads.active
 
 
-def test_wait_for_end_ignores_an_upload_whose_session_lives():
-    stage = Stage()
+def test_wait_for_end_ignores_an_upload_whose_session_lives(stage):
     stage.clock.advance(1000)
     assert outcome(start(stage.uploads.wait_for_end(KEY))) is None
     assert stage.cuts == []
 
 
-def test_of_two_waiting_sessions_one_gets_the_name():
-    stage = Stage()
+def test_of_two_waiting_sessions_one_gets_the_name(stage):
     stage.live = False
     got = []
 
     async def claim(name):
-        await stage.uploads.abort_dead_upload(KEY, HERE, stage.clock.seconds)
         other = ActiveUpload(KEY, HERE, lambda: True, stage.clock.seconds())
-        stage.uploads.active[KEY] = other
+        await stage.uploads.claim(other, stage.clock.seconds)
         got.append(name)
 
     one, two = start(claim("one")), start(claim("two"))
@@ -115,8 +123,7 @@ def test_of_two_waiting_sessions_one_gets_the_name():
     assert got == ["one"]
 
 
-def test_waiting_can_be_cancelled():
-    stage = Stage()
+def test_waiting_can_be_cancelled(stage):
     stage.live = False
     waiting = stage.second()
     waiting.cancel()
@@ -124,3 +131,23 @@ def test_waiting_can_be_cancelled():
         outcome(waiting)
     stage.uploads.leave(stage.first)
     assert KEY not in stage.uploads.active
+
+
+def test_sessions_may_append_to_one_name_together(stage):
+    stage.uploads.leave(stage.first)
+    appending = [
+        ActiveUpload(KEY, HERE, lambda: True, stage.clock.seconds(), appends=True) for _ in range(2)
+    ]
+    assert [outcome(stage.claim(one)) for one in appending] == [True, False]
+    with pytest.raises(BeingUploaded):
+        outcome(stage.second())
+    for one in appending:
+        stage.uploads.leave(one)
+    assert not stage.uploads.is_active(KEY)
+
+
+def test_nobody_appends_while_another_session_replaces(stage):
+    appending = ActiveUpload(KEY, HERE, lambda: True, stage.clock.seconds(), appends=True)
+    with pytest.raises(BeingUploaded):
+        outcome(stage.claim(appending))
+    assert stage.uploads.is_active(KEY)

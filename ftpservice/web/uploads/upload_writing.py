@@ -29,11 +29,9 @@ async def claimed(
     """Hold the name against other uploads of the account; raises `BeingUploaded`."""
     services, key = context.services, context.upload_key(path)
     clock = services.clock
-    if key in services.uploads.active:
-        await services.uploads.abort_dead_upload(key, context.peer.host, clock.seconds)
     active = ActiveUpload(key, context.peer.host, body.is_there, clock.seconds())
     active.connection = body
-    services.uploads.active[key] = active
+    await services.uploads.claim(active, clock.seconds)
     try:
         yield active
     finally:

@@ -56,13 +56,7 @@ class Bench:
             self.attempts[number % PROCESSES].failed(address)
 
     def used_slots(self) -> int:
-        record = self.first.layout.records[0]
-        cells, count = self.first.section(record.name).cells, 0
-        first = self.first.layout.first_word(record.name) + record.buckets
-        for bucket in range(record.buckets):
-            begin = first + bucket * 2 * BUCKET_SLOTS
-            count += sum(tag != 0 for tag in cells[begin : begin + BUCKET_SLOTS])
-        return count
+        return self.first.section(LOGIN_ATTEMPTS.name).used_slots
 
 
 @pytest.fixture

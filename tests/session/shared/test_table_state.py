@@ -7,40 +7,42 @@ from typing import Any
 
 import pytest
 from twisted.internet.error import ConnectionLost
-from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
-from ftpservice.concurrency.shared_table import SharedTable
+from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.shared.shared_state import ISharedState
-from ftpservice.session.shared.table_state import SHARED_RECORDS, TableState
+from ftpservice.session.shared.table_state import TableState
+from ftpservice.storage.errors import BeingUploaded
+from ftpservice.wire.paths import VirtualPath
 from tests.support.ftp_dialogue import FTPDialogue
+from tests.support.memory_transport import outcome, start
+from tests.support.peer_processes import PeerProcesses
 
 
 @pytest.fixture
-def tables() -> Iterator[list[SharedTable]]:
-    """One table, as two processes have it."""
-    first = SharedTable.create(SHARED_RECORDS, 4)
-    second = SharedTable.attach(first.descriptor, first.claim_column())
-    yield [first, second]
-    first.close()
-    second.close()
+def processes() -> Iterator[PeerProcesses]:
+    """Two processes."""
+    made = PeerProcesses(2, MemoryReactorClock())
+    yield made
+    made.close()
 
 
-def test_processes_have_everything_that_counts(tables: list[SharedTable]) -> None:
-    assert verifyObject(ISharedState, TableState(tables[0], Clock()))
+def test_processes_have_everything_that_counts(processes: PeerProcesses) -> None:
+    assert all(verifyObject(ISharedState, state) for state in processes.states)
 
 
 class TableDialogue(FTPDialogue):
     """A session of a process that counts in a table."""
 
-    def __init__(self, table: SharedTable, **settings: Any) -> None:
-        self.table = table
+    def __init__(self, processes: PeerProcesses, number: int, **settings: Any) -> None:
+        self.processes, self.number = processes, number
         super().__init__(SessionSettings(**settings))
 
-    def shared_state(self, clock: Any) -> TableState:
-        return TableState(self.table, clock)
+    def shared_state(self, _clock: Any) -> TableState:
+        return self.processes.states[self.number]
 
 
 def log_in(dialogue: FTPDialogue) -> str:
@@ -49,17 +51,28 @@ def log_in(dialogue: FTPDialogue) -> str:
     return dialogue.say("PASS secret")[-1][:3]
 
 
-def test_the_sessions_of_a_user_count_in_all_processes(tables: list[SharedTable]) -> None:
-    one, two = (TableDialogue(table, max_sessions_per_user=1) for table in tables)
+def test_the_sessions_of_a_user_count_in_all_processes(processes: PeerProcesses) -> None:
+    one, two = (TableDialogue(processes, number, max_sessions_per_user=1) for number in (0, 1))
     assert (log_in(one), log_in(two)) == ("230", "421")
 
 
 @pytest.mark.parametrize("settings", [{"max_sessions": 1}, {"max_sessions_per_address": 1}])
 def test_the_sessions_in_all_and_of_an_address_count_in_all_processes(
-    tables: list[SharedTable], settings: dict[str, int]
+    processes: PeerProcesses, settings: dict[str, int]
 ) -> None:
-    one, two = (TableDialogue(table, **settings) for table in tables)
+    one, two = (TableDialogue(processes, number, **settings) for number in (0, 1))
     assert (one.codes(), two.codes()) == ([220], [421])
     one.lose(Failure(ConnectionLost()))
     _protocol, transport = two.connect()
     assert transport.value().startswith(b"220")
+
+
+def test_without_messages_no_process_is_asked(processes: PeerProcesses) -> None:
+    one, two = (TableState(table, processes.clock) for table in processes.tables)
+    key = ("ann", VirtualPath.parse("/a"))
+    upload = ActiveUpload(key, None, bool, 0.0)
+    assert outcome(start(one.uploads.claim(upload, processes.clock.seconds)))
+    claiming = start(two.uploads.claim(upload, processes.clock.seconds))
+    processes.clock.pump([0.05] * 110)
+    with pytest.raises(BeingUploaded):
+        outcome(claiming)

@@ -1,0 +1,91 @@
+"""Questions between the processes that serve the same clients, each of which has a column.
+
+A message is a tuple of plain values; how it gets to another process is not decided here. A question
+whose process ends, or does not answer in time, fails with `PeerGone`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+__all__ = ["ANSWER_SECONDS", "PeerGone", "PeerRequests", "Send"]
+
+log = Logger("ftpservice.session")
+
+ANSWER_SECONDS = 30.0
+"""The longest time to wait for an answer."""
+ASK, ANSWER = "ask", "answer"
+Send = Callable[[int, tuple[Any, ...]], object]
+
+
+class PeerGone(Exception):
+    """The process has ended, or does not answer."""
+
+
+class PeerRequests:
+    """Asks other processes, and answers them.
+
+    ``send(column, message)`` sends a message to the process of a column. `received` is called with
+    what comes from there, `gone` when the process has ended, or there is none for a message.
+    """
+
+    def __init__(self, send: Send, clock: IReactorTime) -> None:
+        self._send = send
+        self._clock = clock
+        self._numbers = count()
+        self._asked: dict[int, tuple[int, Deferred[Any]]] = {}
+        """The columns that were asked, and who waits for the answer."""
+        self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
+
+    def answer(self, name: str, handler: Callable[..., Awaitable[Any]]) -> None:
+        """Have a coroutine function answer a question; its result is a plain value."""
+        self._handlers[name] = handler
+
+    async def ask(self, column: int, name: str, *values: Any) -> Any:
+        """Return what the process of a column answers; raises `PeerGone`."""
+        number, answer = next(self._numbers), Deferred[Any]()
+        self._asked[number] = column, answer
+        limit = self._clock.callLater(ANSWER_SECONDS, self._fail, number)
+        try:
+            self._send(column, (ASK, number, name, *values))
+            return await answer
+        finally:
+            self._asked.pop(number, None)
+            if limit.active():
+                limit.cancel()
+
+    def received(self, column: int, message: tuple[Any, ...]) -> None:
+        """Take a message from the process of a column."""
+        kind, number, *values = message
+        if kind == ANSWER:
+            _column, answer = self._asked.pop(number, (0, None))
+            if answer is not None:
+                answer.callback(values[0])
+            return
+        answering = Deferred.fromCoroutine(self._answered(*values))
+        answering.addErrback(self._unexpected)
+        answering.addCallback(lambda result: self._send(column, (ANSWER, number, result)))
+
+    async def _answered(self, name: str, *values: Any) -> Any:
+        return await self._handlers[name](*values)
+
+    def _unexpected(self, failure: Failure) -> None:
+        log.failure("another process gets no answer", failure)
+
+    def gone(self, column: int) -> None:
+        """Note that the process of a column has ended."""
+        for number, (asked, _answer) in tuple(self._asked.items()):
+            if asked == column:
+                self._fail(number)
+
+    def _fail(self, number: int) -> None:
+        _column, answer = self._asked.pop(number, (0, None))
+        if answer is not None:
+            answer.errback(PeerGone())

@@ -1,0 +1,133 @@
+"""The uploads under way in several processes of a machine.
+
+The process of an upload has a mark at its name in the shared table. Another process that wants the
+name asks the one with the mark, which alone can tell whether the upload is alive, and abort it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from ftpservice.concurrency.table_layout import RecordLayout
+from ftpservice.concurrency.table_lock import TableError
+from ftpservice.concurrency.table_section import TableSection
+from ftpservice.session.active_uploads import ActiveUpload, ActiveUploads, UploadKey
+from ftpservice.session.shared.peer_requests import PeerGone, PeerRequests
+from ftpservice.storage.errors import BeingUploaded, Busy
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["ACTIVE_UPLOADS", "TableUploads", "upload_key_bytes"]
+
+ACTIVE = 0
+ACTIVE_UPLOADS = RecordLayout("active uploads", fields=1, slots=65536)
+RETRY_SECONDS = 0.05
+"""Time in which the mark of a process that has ended is removed."""
+MAX_RETRIES = 100
+ABORT, WAIT, APPENDS = "abort dead upload", "wait for upload", "appends"
+IS_ALIVE = "alive"
+
+
+class TableUploads(ActiveUploads):
+    """The uploads under way in this process, and marks of those in others."""
+
+    is_shared = True
+
+    def __init__(self, section: TableSection, peers: PeerRequests, clock: IReactorTime) -> None:
+        super().__init__()
+        self._section = section
+        self._peers = peers
+        self._clock = clock
+        peers.answer(ABORT, self._aborted_for_peer)
+        peers.answer(WAIT, self._ended_for_peer)
+        peers.answer(APPENDS, self._appends_for_peer)
+
+    async def claim(self, upload: ActiveUpload, now: Callable[[], float]) -> bool:
+        """Claim the name of an upload; raises `BeingUploaded`, and `Busy` without room for it.
+
+        False if the upload appends, like another one to this name.
+        """
+        key = upload.key
+        for _ in range(MAX_RETRIES):
+            if upload.appends:
+                await self.wait_for_end(key)
+                if self.appends(key) or await self._asked(key, APPENDS):
+                    return False
+            await self.abort_dead_upload(key, upload.host, now)
+            if self._mark(key):
+                upload.began = now()
+                self.active[key] = upload
+                return True
+            if await self._asked(key, ABORT, upload.host) == IS_ALIVE:
+                break
+        raise BeingUploaded(key[1])
+
+    def _mark(self, key: UploadKey) -> bool:
+        """Mark a name for this process, unless one has done so."""
+        try:
+            with self._section.lock(upload_key_bytes(key)) as record:
+                if record.total(ACTIVE):
+                    return False
+                record.add(ACTIVE, 1)
+        except TableError as error:
+            raise Busy(key[1], f"the upload cannot be recorded: {error}") from error
+        return True
+
+    async def _asked(self, key: UploadKey, name: str, *values: object) -> object:
+        """Return what the process with the mark says; None without one, or if it has ended.
+
+        Its mark will be removed in a moment then.
+        """
+        column = self._other_column(key)
+        if column is None:
+            return None
+        user, path = key
+        try:
+            answer: object = await self._peers.ask(column, name, user, path.parts, *values)
+        except PeerGone:
+            await deferLater(self._clock, RETRY_SECONDS)
+            return None
+        return answer
+
+    def _other_column(self, key: UploadKey) -> int | None:
+        """Return the column of another process that has a mark at a name."""
+        columns = self._section.columns_of(upload_key_bytes(key), ACTIVE)
+        own = self._section.column
+        return next((n for n, mark in enumerate(columns) if mark and n != own), None)
+
+    async def wait_for_end(self, key: UploadKey) -> None:
+        """Abort an upload to this name whose session has ended, and wait for its end."""
+        await super().wait_for_end(key)
+        if self._other_column(key) is not None:
+            await self._asked(key, WAIT)
+
+    def is_active(self, key: UploadKey) -> bool:
+        """Return whether an upload to this name is under way."""
+        return super().is_active(key) or self._other_column(key) is not None
+
+    def leave(self, upload: ActiveUpload) -> None:
+        """Remove an upload whose transaction has ended."""
+        if self.active.get(upload.key) is upload:
+            self._section.give_back(upload_key_bytes(upload.key), ACTIVE)
+        super().leave(upload)
+
+    async def _aborted_for_peer(self, user: str, parts: tuple[str, ...], host: str | None) -> str:
+        key = user, VirtualPath(tuple(parts))
+        try:
+            await self.abort_dead_upload(key, host, self._clock.seconds)
+        except BeingUploaded:
+            return IS_ALIVE
+        return ""
+
+    async def _ended_for_peer(self, user: str, parts: tuple[str, ...]) -> None:
+        await super().wait_for_end((user, VirtualPath(tuple(parts))))
+
+    async def _appends_for_peer(self, user: str, parts: tuple[str, ...]) -> bool:
+        return self.appends((user, VirtualPath(tuple(parts))))
+
+
+def upload_key_bytes(key: UploadKey) -> bytes:
+    """Return the key of an upload in a table."""
+    return f"{key[0]}\0{key[1]}".encode("utf-8", "surrogateescape")

@@ -1,0 +1,101 @@
+"""Questions between processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+
+from ftpservice.session.shared.peer_requests import ANSWER_SECONDS, PeerGone, PeerRequests
+from tests.support.memory_transport import is_pending, outcome, start
+
+
+class Pair:
+    """Process 1 asks process 2; messages wait until they are delivered."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.sent: list[tuple[int, tuple[Any, ...]]] = []
+        self.one, self.two = (
+            PeerRequests(lambda to, message: self.sent.append((to, message)), self.clock)
+            for _ in range(2)
+        )
+
+    def deliver(self) -> None:
+        while self.sent:
+            to, message = self.sent.pop(0)
+            if to == 1:
+                self.one.received(2, message)
+            else:
+                self.two.received(1, message)
+
+
+async def doubled(number: int) -> int:
+    return number * 2
+
+
+def test_a_question_gets_its_answer() -> None:
+    pair = Pair()
+    pair.two.answer("double", doubled)
+    asked = [start(pair.one.ask(2, "double", number)) for number in (3, 4)]
+    assert all(map(is_pending, asked))
+    pair.deliver()
+    assert list(map(outcome, asked)) == [6, 8]
+    assert pair.clock.getDelayedCalls() == []
+
+
+def test_an_answer_may_take_its_time_but_not_for_ever() -> None:
+    pair, slow = Pair(), Deferred[str]()
+
+    async def wait() -> str:
+        return await slow
+
+    pair.two.answer("wait", wait)
+    first, second = start(pair.one.ask(2, "wait")), start(pair.one.ask(2, "wait"))
+    pair.deliver()
+    pair.clock.advance(ANSWER_SECONDS - 1)
+    assert is_pending(first)
+    pair.clock.advance(1)
+    for asked in (first, second):
+        with pytest.raises(PeerGone):
+            outcome(asked)
+    slow.callback("late")
+    pair.deliver()
+
+
+def test_a_process_that_ends_gives_no_answer() -> None:
+    pair = Pair()
+    other, asked = start(pair.one.ask(3, "double", 1)), start(pair.one.ask(2, "double", 1))
+    pair.one.gone(2)
+    with pytest.raises(PeerGone):
+        outcome(asked)
+    assert is_pending(other)
+    pair.one.gone(3)
+    with pytest.raises(PeerGone):
+        outcome(other)
+    assert pair.clock.getDelayedCalls() == []
+
+
+def test_an_error_is_logged_and_answered_with_none(caplog: pytest.LogCaptureFixture) -> None:
+    pair = Pair()
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    pair.two.answer("fail", fail)
+    asked = start(pair.one.ask(2, "fail"))
+    pair.deliver()
+    assert outcome(asked) is None
+
+
+def test_a_question_can_be_cancelled() -> None:
+    pair = Pair()
+    pair.two.answer("double", doubled)
+    asked = start(pair.one.ask(2, "double", 1))
+    asked.cancel()
+    with pytest.raises(CancelledError):
+        outcome(asked)
+    pair.deliver()
+    assert pair.clock.getDelayedCalls() == []
