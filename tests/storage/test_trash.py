@@ -1,7 +1,6 @@
 """The rule of a trash, and restoring files where their directories are gone."""
 
 import pytest
-from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from twisted.internet.task import Clock
 
 from ftpservice.backends.memory.storage import MemoryStorage
@@ -18,6 +17,7 @@ from ftpservice.storage.name_rules.name_patterns import NamePatterns, NameRules
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.storage.trash import (

@@ -1,8 +1,9 @@
 """An upload that is published only when its gates have said yes.
 
-Until then it is invisible, as any upload before its commit. After a no, or if the wait for an
-answer is cancelled, nothing of it is kept. A gate that changes the name has the upload copied to a
-transaction of that name, which is published instead.
+Until then it is invisible, as any upload before its commit. After a no nothing of it is kept. If
+the wait for an answer is cancelled, because the client has gone, what arrived is kept as that of
+any interrupted upload: it can be resumed at its end, and the gates are asked again. A gate that
+changes the name has the upload copied to a transaction of that name, which is published instead.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from twisted.internet.defer import CancelledError
 from zope.interface import implementer
 
 from ftpservice.backends.gates.gate_rules import AccountGates, GateRule
@@ -96,7 +98,8 @@ class GatedWriting:
             finally:
                 held.close()
         except BaseException as error:
-            if isinstance(error, RefusedByGate) or not isinstance(error, StorageError):
+            is_resumable = isinstance(error, StorageError | CancelledError)
+            if isinstance(error, RefusedByGate) or self.renamed_from or not is_resumable:
                 self._held.keep_nothing()
             await self.abandon()
             raise

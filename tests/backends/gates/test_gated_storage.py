@@ -276,7 +276,7 @@ def test_a_gate_that_fails_refuses_unless_it_is_said_to_accept(inner, answer, ac
     assert ("a" in run(list_directory(inner))) is accepts
 
 
-def test_an_upload_whose_wait_is_cancelled_is_dropped(files, inner, gate):
+def test_an_upload_whose_wait_is_cancelled_is_resumed_and_asked_about_again(files, inner, gate):
     asked = gate.answer = Deferred()
     writing = run(begin_upload(files, "/in/a", b"x" * 10))
     results = []
@@ -289,7 +289,21 @@ def test_an_upload_whose_wait_is_cancelled_is_dropped(files, inner, gate):
     assert asked.called
     run(writing.abandon())
     assert run(list_directory(inner, "/in")).keys() == {"deep"}
+    assert run(partial_size(inner, "/in/a")) == 10
+    gate.answer = NO
+    with pytest.raises(RefusedByGate):
+        run(run(files.open_writing(path_at("/in/a"), WriteRequest(offset=10))).commit())
     assert run(partial_size(inner, "/in/a")) is None
+
+
+def test_a_rename_whose_wait_is_cancelled_leaves_no_partial_upload(files, inner, gate):
+    run(create_file(inner, "/out/a", b"content"))
+    gate.answer = Deferred()
+    renaming = Task(files.rename(path_at("/out/a"), path_at("/in/a"))).done
+    renaming.addErrback(lambda failure: failure.trap(CancelledError))
+    renaming.cancel()
+    assert run(IPartials(inner).all_partials()) == []
+    assert run(read_file(inner, "/out/a")) == b"content"
 
 
 def test_a_file_gets_to_a_guarded_name_by_an_upload_only(files, inner, gate):

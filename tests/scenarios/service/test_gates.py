@@ -150,7 +150,7 @@ def test_a_gate_changes_the_name_and_reply_and_events_tell_it(gated) -> None:
 
 
 @in_thread
-def test_while_a_gate_runs_the_control_connection_answers_and_abor_drops_the_upload(
+def test_while_a_gate_runs_the_control_connection_answers_and_an_abort_can_be_resumed(
     gated, tmp_path
 ) -> None:
     begun = tmp_path / "begun"
@@ -176,11 +176,22 @@ command = ["/bin/sh", "-c", "{script}"]
     assert all(name.startswith(".ftpservice.") for name in service.files())  # hidden
     assert wire.ask("ABOR").code == 426
     assert wire.reply().code == 226
-    assert service.files() == {}
+    assert all(name.startswith(".ftpservice.") for name in service.files())
 
     service.served.wait_for(lambda: group_has_ended(group))
     assert service.of(TransferEnded)[0].outcome is Outcome.ABORTED
-    assert wire.code("SIZE a") == 550
+    assert [wire.code(line) for line in ("TYPE I", "SIZE a", "REST 7")] == [200, 213, 350]
+    begun.unlink()
+    again = wire.data()
+    wire.send("STOR a\r\n")
+    assert wire.reply().code == 150
+    again.close()
+    service.served.wait_for(lambda: begun.exists() and begun.read_text().strip())
+    wire.end.close()  # a cut of the control connection
+    service.served.wait_for(lambda: group_has_ended(int(begun.read_text())))
+    service.served.wait_for(lambda: len(service.of(TransferEnded)) == 2)
+    other = service.served.session()
+    assert [other.code(line) for line in ("TYPE I", "SIZE a")] == [200, 213]
 
 
 @in_thread

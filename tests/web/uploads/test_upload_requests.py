@@ -185,6 +185,28 @@ def test_a_gate_that_is_asked_is_given_up_when_the_client_goes(uploading: Upload
     assert uploading.outcomes() == [TransferStarted, Outcome.ABORTED]
 
 
+def test_after_a_cut_while_a_gate_is_asked_it_is_asked_again(uploading: Uploading) -> None:
+    asked: list[Deferred[None]] = []
+
+    def prepare() -> Deferred[None]:
+        asked.append(Deferred())
+        return asked[-1]
+
+    with_writing(uploading, prepare=prepare)
+    place = uploading.create(3).headers["location"]
+    kind = "Content-Type: application/offset+octet-stream"
+    channel, _transport = uploading.begin("PATCH", place, 3, kind, "Upload-Offset: 0")
+    channel.dataReceived(b"abc")
+    channel.connectionLost(Failure(ConnectionLost()))
+    assert uploading.ask("HEAD", place, b"").headers["upload-offset"] == "3"
+    channel, transport = uploading.begin("PATCH", place, 0, kind, "Upload-Offset: 3")
+    assert (len(asked), transport.answers) == (2, [])
+    asked[1].callback(None)
+    (answer,) = transport.answers
+    assert (answer.status, answer.headers["upload-path"]) == (204, "/a.bin")
+    channel.connectionLost(Failure(ConnectionLost()))
+
+
 @pytest.mark.parametrize(
     ("error", "status", "reason", "text"),
     [
