@@ -143,7 +143,7 @@ class WebServer(Service):
         mount_page(self.site, access, self._serve_security(access, factors, challenges))
         self._serve_shares(portal, parts.shares, sources.factory)
         self._serve_uploads(access, sources.factory)
-        self._timers = (parts.past.history, live, sessions, challenges)
+        self._timers = (parts.past.history, live, sessions, challenges, parts.traces)
         self._past = parts.past
 
     def _serve_uploads(self, access: RequestAccess, factory: FTPFactory) -> None:
@@ -208,6 +208,7 @@ class WebServer(Service):
         from ftpservice.web.api.live_sessions import LiveSessions
         from ftpservice.web.api.past_activity import READ_SECONDS, PastActivity
         from ftpservice.web.api.recent_events import RecentEvents
+        from ftpservice.web.api.running_traces import RunningTraces
 
         settings, factory = self._options.settings, sources.factory
         recorders, journal = sources.recorders, sources.recorders.journal
@@ -235,6 +236,7 @@ class WebServer(Service):
             sources.quotas,
             sources.hooks,
             tokens=tokens,
+            traces=RunningTraces(factory, self.site.reactor, time.time),
             shares=self._shares(),
         )
 

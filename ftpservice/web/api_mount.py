@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import json
 
-from ftpservice.web.api import account_routes, factor_routes, past_routes, service_routes
+from ftpservice.web.api import (
+    account_routes,
+    factor_routes,
+    past_routes,
+    service_routes,
+    trace_routes,
+)
 from ftpservice.web.api.api_parts import ApiParts
 from ftpservice.web.api.api_resource import ApiResource, CallerAccess
 from ftpservice.web.api.live_stream import LiveStream
@@ -23,6 +29,7 @@ for table in (
     past_routes.routes,
     account_routes.routes,
     factor_routes.routes,
+    trace_routes.routes,
     listing_routes.routes,
     content_routes.routes,
     change_routes.routes,

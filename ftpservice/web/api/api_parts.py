@@ -52,6 +52,8 @@ class ApiParts:
     quotas: QuotaBook | None = None
     hooks: HookService | None = None
     tokens: TokenAccess | None = None
+    traces: Any = None
+    """The traces that callers have started (`RunningTraces`)."""
     shares: Any = None
     """The share links (`ftpservice.web.shares.shares.Shares`)."""
     archives: dict[str, int] = field(default_factory=dict)

@@ -13,6 +13,7 @@ __all__ = [
     "EVENT",
     "PAST",
     "SESSION",
+    "TRACE",
     "USER_TOTALS",
     "array",
     "body",
@@ -57,6 +58,7 @@ EVENT = reference("Event")
 BAN = reference("Ban")
 ACCOUNT = reference("Account")
 ENDED = array(INTEGER)
+TRACE = reference("Trace")
 USER_TOTALS = reference("UserTotals")
 PAST: dict[str, Any] = {
     "type": "object",
@@ -90,6 +92,16 @@ COMPONENTS = {
         since=NUMBER,
         moved=INTEGER,
         size=_or_null(INTEGER),
+    ),
+    "Trace": _object(
+        id=TEXT,
+        target=TEXT,
+        by=TEXT,
+        since=NUMBER,
+        until=NUMBER,
+        records=INTEGER,
+        bytes=INTEGER,
+        ended={"type": "string", "description": "Why it has ended; empty: it runs."},
     ),
     "Ban": _object(network=TEXT, reason=TEXT, since=NUMBER, until=_or_null(NUMBER)),
     "FileEntry": _object(

@@ -196,3 +196,52 @@ def test_what_does_not_exist_is_a_problem(api: Api) -> None:
     assert api.ask("GET", "/events?limit=0")[0] == 400
     assert api.ask("GET", "/accounts/@staff")[0] == 404
     assert SECRET not in api.served.output
+
+
+def test_a_trace_is_started_downloaded_stopped_and_removed(api: Api) -> None:
+    def transcript(id: str) -> list[dict[str, Any]]:
+        connection = http.client.HTTPConnection("127.0.0.1", api.port, PATIENCE)
+        headers = {"Authorization": f"Bearer {api.token}"}
+        connection.request("GET", f"/api/v1/traces/{id}/transcript", headers=headers)
+        answer = connection.getresponse()
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        lines = answer.read().splitlines()
+        connection.close()
+        return [json.loads(line) for line in lines]
+
+    assert api.ask("GET", "/traces", token=api.reader) == (200, [])
+    assert api.ask("POST", "/traces", {"target": "ann"}, token=api.reader)[0] == 403
+    for given, text in (
+        ({"target": ""}, "a session or an account"),
+        ({"target": "4711"}, "no session 4711"),
+        ({"target": "ann", "duration": "5"}, "has no unit"),
+        ({"target": "ann", "duration": "2d"}, "at most a day"),
+    ):
+        status, problem = api.ask("POST", "/traces", given)
+        assert (status, text in problem["detail"]) == (400, True)
+    status, trace = api.ask("POST", "/traces", {"target": "ann", "duration": "10m"})
+    assert (status, trace["target"], trace["by"], trace["ended"]) == (200, "ann", "token all", "")
+    client = api.service.client(api.served)
+    client.voidcmd("NOOP")
+    records = transcript(trace["id"])
+    assert records[0]["trace"] == 1
+    commands = [one["command"] for one in records if "command" in one]
+    assert commands == ["USER ann", "PASS ***", "NOOP"]
+    status, stopped = api.ask("POST", f"/traces/{trace['id']}/stop")
+    assert (status, stopped["ended"]) == (200, "stopped by token all")
+    client.voidcmd("NOOP")
+    assert transcript(trace["id"]) == records
+    (row,) = api.ask("GET", "/sessions?user=ann")[1]
+    number = str(row["session"])
+    _, of_session = api.ask("POST", "/traces", {"target": number, "redact_names": True})
+    client.quit()
+    deadline = time.monotonic() + PATIENCE
+    while not api.ask("GET", "/traces")[1][0]["ended"]:
+        assert time.monotonic() < deadline
+    assert api.ask("GET", "/traces")[1][0]["ended"] == "the session has ended"
+    assert transcript(of_session["id"])[-1]["closed"] == "closed"
+    for one in (trace, of_session):
+        assert api.ask("DELETE", f"/traces/{one['id']}")[0] == 200
+    assert api.ask("DELETE", f"/traces/{trace['id']}")[0] == 404
+    assert api.ask("GET", "/traces") == (200, [])
+    api.await_event("/events?kind=admin&limit=50", action="trace", target="ann")

@@ -24,7 +24,7 @@ XSS = "<img src=x onerror=alert(1)>"
 STRONG = "correct horse battery staple 9"
 PHONE = {"width": 375, "height": 740}
 VIEWS = (
-    *("overview", "sessions", "accounts", "bans", "events"),
+    *("overview", "sessions", "accounts", "bans", "events", "traces"),
     *("user/bob", "address/127.0.0.1", "session/1", "file/bob/%2Fx"),
 )
 
@@ -444,4 +444,29 @@ def test_each_transfer_of_a_login_has_a_row_with_its_progress(served: Served) ->
         for one in downloads.pop():
             one.close()
         expect(page.get_by_role("progressbar")).to_have_count(0)
+        assert reports == []
+
+
+def test_a_trace_is_started_downloaded_and_stopped(served: Served) -> None:
+    with watched_page(served.browser) as (page, reports), served.client("bob") as client:
+        served.log_in(page)
+        page.get_by_role("link", name="Traces", exact=True).click()
+        page.get_by_label("Session or account").fill("bob")
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("status")).to_contain_text("The trace of bob has begun")
+        row = page.get_by_role("row").filter(has_text="bob")
+        expect(row).to_contain_text("runs until")
+        client.voidcmd("NOOP")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download the transcript of bob").click()
+        lines = Path(download.value.path()).read_text().splitlines()
+        assert json.loads(lines[0])["trace"] == 1
+        assert [json.loads(line).get("command") for line in lines].count("NOOP") == 1
+        page.get_by_role("button", name="Stop the trace of bob").click()
+        expect(row).to_contain_text("ended: stopped by ann")
+        page.get_by_role("button", name="Remove the trace of bob").click()
+        expect(page.get_by_text("There is none.")).to_be_visible()
+        page.get_by_label("Session or account").fill("4711")
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("status")).to_contain_text("there is no session 4711")
         assert reports == []

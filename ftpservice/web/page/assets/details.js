@@ -73,7 +73,7 @@ export function SessionPage({ number, id, live, act }) {
   return html`<section aria-labelledby="h-session"><div class="line"><h2 id="h-session">Session ${number}</h2>${known ? html`<${Kick} row=${known} act=${act} />` : html`<span class="soft">has ended</span>`}</div>
     ${known ? html`<p><${User} name=${known.user} /> from <${Address} peer=${known.address} />, ${text(known.protocol)}, since ${time(known.since)} (${span(live.now - known.since)})</p>
       <div><${Transfers} row=${known} /></div>
-      <p class="soft">Its commands and replies: ftpservice trace ${number}</p>` : null}</section>
+      <p class="soft">Its commands and replies: <a href=${`#traces/${number}`}>trace it</a>, or ftpservice trace ${number}</p>` : null}</section>
     <section aria-labelledby="h-past"><h2 id="h-past">Transfers and other events</h2>${key ? html`<${Past} wanted=${{ session: key }} trigger=${known ? live.lastEvent : 0} />` : html`<p class="soft">Its id is not known.</p>`}</section><${Back} />`;
 }
 

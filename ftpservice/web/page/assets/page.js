@@ -9,8 +9,9 @@ import { Events } from "./events.js";
 import { Login } from "./login.js";
 import { Overview } from "./overview.js";
 import { Sessions } from "./sessions.js";
+import { Traces } from "./traces.js";
 
-const PAGES = { overview: "Overview", sessions: "Sessions", accounts: "Accounts", bans: "Bans", events: "Events" };
+const PAGES = { overview: "Overview", sessions: "Sessions", accounts: "Accounts", bans: "Bans", events: "Events", traces: "Traces" };
 const WITHIN = { user: "accounts", address: "sessions", session: "sessions", file: "events" };
 const ENDED = "Your login has ended. Log in again.";
 const place = () => location.hash.slice(1).split("/").map(unpart);
@@ -40,6 +41,7 @@ function View({ where, ...more }) {
   if (name === "sessions") return html`<${Sessions} key=${first} word=${first} ...${more} />`;
   if (name === "accounts") return html`<${Accounts} ...${more} />`;
   if (name === "bans") return html`<${Bans} ...${more} />`;
+  if (name === "traces") return html`<${Traces} key=${first} target=${first} ...${more} />`;
   if (name === "events") return html`<${Events} key=${first} only=${first} ...${more} />`;
   if (name === "user") return html`<${UserPage} key=${first} name=${first} ...${more} />`;
   if (name === "address") return html`<${AddressPage} key=${first} peer=${first} ...${more} />`;
