@@ -104,7 +104,8 @@ def check_here(options: Any) -> Iterator[Finding]:
     yield from check_descriptors(settings.max_sessions)
     yield from check_processes()
     yield from check_clock()
-    yield from check_passive_ports(settings.passive_ports, settings.max_sessions)
+    passive = settings.passive_ports, settings.max_sessions, settings.passive_port
+    yield from check_passive_ports(*passive)
     addresses = list(_tcp_addresses(settings))
     if any(host in ANY_HOST for _, host, _ in addresses):
         yield from _check_masquerade(settings)

@@ -24,6 +24,7 @@ from ftpservice.control.protocol import ControlProtocol
 from ftpservice.data.connector import ControlAddresses, DataConnector
 from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive_ports import PassivePorts
+from ftpservice.data.shared_port import SharedPassivePort, open_shared_port
 from ftpservice.events import Event, EventStream, LoggedIn
 from ftpservice.net.tls.server import ServerTLS
 from ftpservice.session.context import SessionContext, SessionPeer, TransferParameters
@@ -94,6 +95,8 @@ class FTPFactory(ftp.FTPFactory):
         """Why new sessions are refused; None if they are accepted."""
         self.password_accepted: Callable[[LoggedIn], object] = bool
         """Called when a password was right whose session may begin only after a second factor."""
+        self.shared_port: SharedPassivePort | None = None
+        """The one port of the passive data connections, if the settings have it."""
         self._listens = False
         self.instances: list[ManagedSession] = []
         self.sessions: dict[int, ManagedSession] = {}
@@ -181,6 +184,7 @@ class FTPFactory(ftp.FTPFactory):
         peer = SessionPeer(number, ends.peer, is_there, protocol, services.run_id)
         self.sessions[peer.session] = session
         connector = self.connector(self.reactor, settings.data, self._ports, self._masquerade, ends)
+        connector.shared_port = self.shared_port
         return SessionContext(
             services,
             peer,
@@ -270,7 +274,9 @@ class FTPFactory(ftp.FTPFactory):
             session.abort()
 
     def startFactory(self) -> None:
-        """Accept sessions."""
+        """Accept sessions; fails if the one passive port is taken."""
+        if self.shared_port is None:
+            self.shared_port = open_shared_port(self.reactor, self._settings.data)
         self.session_refusal = None
         self._listens = True
 
@@ -292,6 +298,9 @@ class FTPFactory(ftp.FTPFactory):
         await self._stop_threads()
 
     async def _stop_threads(self) -> None:
+        shared_port, self.shared_port = self.shared_port, None
+        if shared_port is not None:
+            shared_port.close()
         services, self._services = self._services, None
         if services is not None:
             await services.digests.stop()

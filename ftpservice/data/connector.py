@@ -13,11 +13,13 @@ from ftpservice.concurrency.batched_checks import BatchedChecks
 from ftpservice.data.active import ActiveChannel
 from ftpservice.data.channel import DataChannel
 from ftpservice.data.data_tls import PLAINTEXT_DATA, DataProtection
-from ftpservice.data.listener import DataListener
+from ftpservice.data.listener import DataListener, PassiveListener
 from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive import PassiveChannel
 from ftpservice.data.passive_ports import NoPortFree, PassivePorts
 from ftpservice.data.peer_policy import DataSettings, PeerPolicy
+from ftpservice.data.shared_port import SharedPassivePort, SharedPortListener
+from ftpservice.data.waiting_sessions import LATE_SECONDS, DataPeer
 from ftpservice.wire.addresses import HostPort, canonical_host, is_ipv6
 
 __all__ = ["ControlAddresses", "DataConnector", "PeerRefused", "WrongFamily"]
@@ -28,6 +30,9 @@ LOOPBACK_ADDRESS = "127.0.0.1"
 EPSV_RETRY_SECONDS = (0.99, 1.1)
 """curl (7.88) sleeps for about this long when the reply to EPSV arrives before it polls for it;
 on one machine that happens with every file but the first."""
+DEFAULT_TURN_SECONDS = 30.0
+"""Time to wait for a turn at the shared port if there is no data timeout."""
+NO_TURN_TEXT = "other sessions of this address wait for their connections to the passive port"
 FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.001, 0.008
 """Delay of the reply for such a client: doubled whenever it was not enough."""
 
@@ -49,6 +54,8 @@ class ControlAddresses:
     local: str
     proxied: bool = False
     """Whether both are from a PROXY header; ``local`` may then be an address of another host."""
+    balancer: str = ""
+    """The address that the PROXY header came from."""
 
 
 class DataConnector:
@@ -56,6 +63,12 @@ class DataConnector:
 
     protection: DataProtection = PLAINTEXT_DATA
     """Asked for the TLS of each data connection when it begins (PROT)."""
+    shared_port: SharedPassivePort | None = None
+    """The port of all sessions' passive data connections; None: each has one of its own."""
+    session = 0
+    """The number of the session."""
+    user = ""
+    """The name of its account."""
 
     def __init__(
         self,
@@ -72,6 +85,7 @@ class DataConnector:
         self._ports = ports
         self._masquerade = masquerade
         self._proxied = ends.proxied
+        self._balancer = ends.balancer
         self._local = LOOPBACK_ADDRESS if ends.peer is None else canonical_host(ends.local)
         self._policy = PeerPolicy(ends.peer or LOOPBACK_ADDRESS)
         self.family = 2 if is_ipv6(self._policy.peer) else 1
@@ -83,6 +97,10 @@ class DataConnector:
         )
         """The address to listen on."""
         self._prepared: DataChannel | None = None
+        self._shared: SharedPortListener | None = None
+        """The share in the shared port; None for a port of its own."""
+        self._expired: SharedPortListener | None = None
+        """A share whose time was over, which the client does not know yet."""
         self._announced_at = 0.0
         self._delay = 0.0
         self._connects_early = False
@@ -91,7 +109,8 @@ class DataConnector:
     async def passive(self, extended: bool, family: int | None = None) -> HostPort:
         """Listen for the client and return what to announce; ``extended`` is EPSV.
 
-        Raises `WrongFamily`, `NoPortFree`, `CannotOpenDataConnection`.
+        At the shared port it may have to wait for its turn. Raises `WrongFamily`, `NoPortFree`,
+        `CannotOpenDataConnection`.
         """
         wanted = (family or self.family) if extended else 1
         if wanted != self.family:
@@ -104,9 +123,11 @@ class DataConnector:
         if not extended and self._masquerade.has_rules:
             host = await self._masquerade.address_for(self._policy.peer, self._local)
         reactor, settings, peer = self._reactor, self._settings, self._policy
-        listener = self.open_listener()
+        shared = await self._listen_at_shared_port() if self.shared_port is not None else None
+        listener: PassiveListener = self.open_listener() if shared is None else shared
         if self._prepared is not None:
             self.close()
+        self._shared = shared
         channel = PassiveChannel(reactor, settings, peer, listener, self.protection)
         self._prepared = channel
         self._checks.add(reactor, channel.watch)  # most commands arrive before that
@@ -129,14 +150,45 @@ class DataConnector:
             own, port = self._ports.listen(self._interface)
         return DataListener(self._reactor, own, port)
 
+    async def _listen_at_shared_port(self) -> SharedPortListener | None:
+        """Return a share in the shared port; None for a port of the range instead.
+
+        Raises `NoPortFree`.
+        """
+        assert self.shared_port is not None
+        data_tls = self.protection.next_data_tls() if self.protection.data else None
+        habit = None if data_tls is None else data_tls.session_reuse
+        tls_session = b""
+        if data_tls is not None and (
+            self._settings.require_session_reuse or data_tls.session_reuse.is_reliable
+        ):
+            tls_session = data_tls.session_id
+        expected = DataPeer(self.session, self.user, self._policy.peer, self._balancer, tls_session)
+        if self._ports.has_range:
+            return await self.shared_port.open_listener(expected, habit, 0)
+        timeout = (self._settings.data_timeout or DEFAULT_TURN_SECONDS) + 2 * LATE_SECONDS
+        listener = await self.shared_port.open_listener(expected, habit, timeout)
+        if listener is None:
+            raise NoPortFree(NO_TURN_TEXT)
+        return listener
+
     def has_idle_port(self) -> bool:
-        """Return whether a port is announced to which no client has connected."""
-        return isinstance(self._prepared, PassiveChannel) and self._prepared.check_unused()
+        """Return whether a port of its own is announced to which no client has connected."""
+        prepared = self._prepared
+        return (
+            isinstance(prepared, PassiveChannel)
+            and self._shared is None
+            and prepared.check_unused()
+        )
 
     def close_idle_port(self, problem: str) -> None:
         """Stop listening; a client that has connected is kept for its command."""
-        if isinstance(self._prepared, PassiveChannel):
-            self._prepared.stop_listening(problem)
+        prepared = self._prepared
+        if isinstance(prepared, PassiveChannel):
+            prepared.stop_listening(problem)
+            if prepared.problem and self._shared is not None:
+                self._expired = self._shared
+                self._expired.lose_touch()
 
     def active(self, target: HostPort) -> None:
         """Remember where to connect; raises `WrongFamily`, `PeerRefused`.
@@ -161,6 +213,8 @@ class DataConnector:
         None if nothing was prepared, or if PROT has changed since the client connected.
         """
         prepared, self._prepared = self._prepared, None
+        if self._expired is not None:
+            self._tell_expired()
         if prepared is None:
             return None
         if isinstance(prepared, PassiveChannel):
@@ -177,9 +231,17 @@ class DataConnector:
     def close(self) -> None:
         """Close what was prepared and not taken."""
         prepared, self._prepared = self._prepared, None
+        if self._expired is not None:
+            self._tell_expired()
         if prepared is not None:
             self._idle_ports.discard(self)
             prepared.close()
+
+    def _tell_expired(self) -> None:
+        """The client is told now that its time for the shared port was over."""
+        expired, self._expired = self._expired, None
+        if expired is not None:
+            expired.hear_from()
 
 
 @lru_cache(maxsize=64)

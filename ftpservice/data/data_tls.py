@@ -22,14 +22,25 @@ from ftpservice.net.tls.transport import HandshakeOptions, TLSTransport, adopt_s
 
 __all__ = ["PLAINTEXT_DATA", "DataProtection", "DataTLSContext", "SessionReuseHabit"]
 
+RELIABLE_RESUMPTIONS = 2
+"""Data connections in a row that have to resume before that is expected of the next one."""
+
 
 class SessionReuseHabit:
     """Whether a client resumes the TLS session of its control connection; None: not known yet."""
 
     resumes: bool | None = None
+    resumed_in_a_row = 0
+    """How many of the last data connections did. Some clients use each ticket once only."""
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether the next data connection most likely resumes it too."""
+        return self.resumed_in_a_row >= RELIABLE_RESUMPTIONS
 
     def observe(self, is_resumed: bool, is_contested: bool) -> None:
         """Record one data connection; ``is_contested``: it may have been another client's."""
+        self.resumed_in_a_row = self.resumed_in_a_row + 1 if is_resumed else 0
         if is_resumed or not is_contested:
             self.resumes = is_resumed
 

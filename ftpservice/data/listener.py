@@ -1,4 +1,4 @@
-"""The listening socket of one passive data connection.
+"""What accepts one passive data connection: usually a listening socket of its own.
 
 Twisted's `Port` is made for services that listen for long and writes log lines about it. Keeping a
 socket open from one transfer to the next was measured: it saves nothing, and a port that is used
@@ -8,6 +8,7 @@ again can be predicted (RFC 2577 §8).
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from zope.interface import implementer
 from ftpservice.data.passive_ports import BACKLOG
 from ftpservice.net.accepted_tcp import AcceptedTransport
 
-__all__ = ["DataListener"]
+__all__ = ["DataListener", "PassiveListener"]
 
 AcceptPeer = Callable[[str], IProtocol | None]
 """Returns the protocol for a connection from a host; ``None`` closes the connection."""
@@ -26,9 +27,44 @@ MakeTransport = Callable[[socket.socket, IProtocol, tuple[Any, ...], Any], Any]
 """Makes the transport of a socket, for a protocol, a peer and a reactor."""
 
 
+class PassiveListener(ABC):
+    """Accepts the connections for which ``accept_peer`` returns a protocol, closes the others."""
+
+    expects_resumption = False
+    """Whether the connection most likely resumes the TLS session of the control connection."""
+
+    def __init__(self, port: int) -> None:
+        self.accept_peer: AcceptPeer | None = None
+        self.when_failed: Callable[[str], object] = bool
+        """Called with the reason if it is closed because no connection can be accepted."""
+        self.make_transport: MakeTransport = AcceptedTransport
+        self.port = port
+        """What PASV and EPSV announce."""
+
+    @abstractmethod
+    def watch(self) -> None:
+        """Let the reactor accept connections from now on."""
+
+    @abstractmethod
+    def stop_watching(self) -> None:
+        """Accept no more connections by the reactor; may be repeated."""
+
+    @abstractmethod
+    def accept_pending(self) -> None:
+        """Accept the connections that wait in the kernel, until one closes the listener."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Accept all waiting connections, then accept no more; may be repeated."""
+
+    @abstractmethod
+    def close_now(self) -> None:
+        """Accept no more connections; may be repeated."""
+
+
 @implementer(IReadDescriptor)
-class DataListener:
-    """Accepts the connections for which ``accept_peer`` returns a protocol, closes the others.
+class DataListener(PassiveListener):
+    """A listening socket for one data connection.
 
     Connections are accepted when `accept_pending` is called, or by the reactor between `watch` and
     `stop_watching`. A fast client connects and sends its command before the port would be watched;
@@ -37,15 +73,11 @@ class DataListener:
 
     def __init__(self, reactor: Any, own: socket.socket, port: int = 0) -> None:
         """``port``: that of ``own``, if the caller knows it."""
-        self.accept_peer: AcceptPeer | None = None
-        self.when_failed: Callable[[str], object] = bool
-        """Called with the reason if it is closed because no connection can be accepted."""
-        self.make_transport: MakeTransport = AcceptedTransport
+        super().__init__(port or own.getsockname()[1])
         self._reactor = reactor
         self._own = own
         self._family = super(socket.socket, own).family  # without the enumeration of `socket`
         self._is_watched = False
-        self.port: int = port or own.getsockname()[1]
 
     @property
     def is_open(self) -> bool:

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ftpservice.data.channel import CLOSED_TEXT, CannotOpenDataConnection, DataChannel
 from ftpservice.data.data_tls import PLAINTEXT_DATA, DataProtection, DataTLSContext
-from ftpservice.data.listener import DataListener
+from ftpservice.data.listener import PassiveListener
 from ftpservice.data.peer_policy import DataSettings, PeerPolicy
 from ftpservice.data.pending_connection import PendingDataConnection
 from ftpservice.data.tls_candidates import MAX_CANDIDATES, TLSCandidates
@@ -36,7 +36,7 @@ class PassiveChannel(DataChannel):
         clock: IReactorTime,
         settings: DataSettings,
         policy: PeerPolicy,
-        listener: DataListener,
+        listener: PassiveListener,
         protection: DataProtection = PLAINTEXT_DATA,
     ) -> None:
         self._clock = clock
@@ -49,7 +49,7 @@ class PassiveChannel(DataChannel):
         self._data_tls: DataTLSContext | None = None
         """The TLS of ``_accepted``."""
         self._candidates: TLSCandidates | None = None
-        self._listener: DataListener | None = listener
+        self._listener: PassiveListener | None = listener
         self._closed = False
         self.connected_early = False
         """Whether the client began TLS before its command: some wait for the handshake first."""
@@ -175,7 +175,12 @@ class PassiveChannel(DataChannel):
             self._accepted = StreamConnection(self._clock, self._settings.stall_timeout, made)
             return self._accepted
         if self._candidates is None:
-            self._candidates = TLSCandidates(self._clock, self._settings, self._settled)
+            self._candidates = TLSCandidates(
+                self._clock,
+                self._settings,
+                self._settled,
+                expects_resumption=listener.expects_resumption,
+            )
             self.connected_early = not self._is_wanted
             self._wake()  # a waiting transfer has other times to keep now
         candidate = self._candidates.add(data_tls)

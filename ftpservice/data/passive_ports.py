@@ -118,6 +118,11 @@ class PassivePorts:
         self._listen = listen
         self._idle: IdlePassivePorts | None = None
 
+    @property
+    def has_range(self) -> bool:
+        """Whether the ports are those of a range."""
+        return self._range is not None
+
     def idle_ports(self, clock: IReactorTime) -> IdlePassivePorts:
         """Return the ports that wait for their client; one object for all sessions."""
         if self._idle is None:

@@ -14,6 +14,7 @@ __all__ = [
     "DataSettings",
     "PeerPolicy",
     "parse_address_rule",
+    "parse_passive_port",
     "parse_port_range",
 ]
 
@@ -44,6 +45,11 @@ class DataSettings:
 
     passive_ports: tuple[int, int] | None = None
     """First and last; ``None`` for any port."""
+    passive_port: int | None = None
+    """The port that all sessions share for their passive data connections.
+
+    With it ``passive_ports`` are used only where several sessions of one address wait.
+    """
     passive_addresses: tuple[AddressRule, ...] = ()
     data_timeout: float = 30.0
     """For the data connection to be made."""
@@ -59,6 +65,8 @@ class DataSettings:
     def __post_init__(self) -> None:
         if self.passive_ports is not None:
             object.__setattr__(self, "passive_ports", _first_and_last(self.passive_ports))
+        if self.passive_port is not None:
+            _check_shared_port(self.passive_port, self.passive_ports)
         if not isinstance(self.passive_addresses, (tuple, list)) or not all(
             isinstance(rule, AddressRule) for rule in self.passive_addresses
         ):
@@ -78,6 +86,21 @@ def _first_and_last(ports: object) -> tuple[int, int]:
         f"passive_ports is {ports!r}; it has to be the first and the last port, from 1 to"
         f" {MAX_PORT}, such as (50000, 50099), or None"
     )
+
+
+def _check_shared_port(port: object, ports: tuple[int, int] | None) -> None:
+    if type(port) is not int or not 1 <= port <= MAX_PORT:
+        raise ValueError(f"passive_port is {port!r}; it has to be from 1 to {MAX_PORT}, or None")
+    if ports is not None and ports[0] <= port <= ports[1]:
+        raise ValueError(f"passive_port {port} is one of passive_ports; it has to be another")
+
+
+def parse_passive_port(text: str) -> int:
+    """Read the number of a port; raises `ValueError`."""
+    first, last = parse_port_range(text)
+    if first != last:
+        raise ValueError(f"{text!r} is not one port, as 50000 is")
+    return first
 
 
 def parse_port_range(text: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ first connection is taken. With TLS more is known:
 - The first complete handshake wins. One that resumed the TLS session of the control connection
   certainly belongs to the client and wins at once; while other handshakes are under way, one that
   did not resume waits `RESUMPTION_GRACE_SECONDS` for it, unless this client is known not to resume.
+  So it does at the shared port, whose number everybody knows, if this client is known to resume.
 - A client whose handshake failed gets its reply after `RETRY_GRACE_SECONDS` without another
   connection.
 """
@@ -37,7 +38,12 @@ class TLSCandidates:
     """Connections at one port; ``changed`` is called when one is ready or has failed."""
 
     def __init__(
-        self, clock: IReactorTime, settings: DataSettings, changed: Callable[[], object]
+        self,
+        clock: IReactorTime,
+        settings: DataSettings,
+        changed: Callable[[], object],
+        *,
+        expects_resumption: bool = False,
     ) -> None:
         self.winner: PendingDataConnection | None = None
         """The connection of the transfer."""
@@ -50,7 +56,8 @@ class TLSCandidates:
         """Those that may still win, and are not complete."""
         self._secured: PendingDataConnection | None = None  # complete, and not resumed
         self._secured_at = self._failed_at = 0.0
-        self._is_contested = False
+        self._is_contested = expects_resumption
+        self._expects_resumption = expects_resumption
         self._wanted_at = inf
 
     @property
@@ -121,7 +128,8 @@ class TLSCandidates:
         """Return when one that did not resume wins if no other handshake completes."""
         if first.data_tls.session_reuse.resumes is False:
             return 0.0
-        grace = RESUMPTION_GRACE_SECONDS if self.handshakes else 0.0
+        waits = self.handshakes or self._expects_resumption
+        grace = RESUMPTION_GRACE_SECONDS if waits else 0.0
         return max(self._secured_at, self._wanted_at) + grace
 
     def _settle(self, candidate: PendingDataConnection) -> None:

@@ -23,7 +23,13 @@ from ftpservice.net.descriptor_reserve import DescriptorReserve
 from ftpservice.net.interfaces import StreamProtocol
 from ftpservice.net.tcp import OnDemandTransport, twisted_address
 
-__all__ = ["AcceptLoop", "AcceptedControlTransport", "AcceptedTransport", "set_accepted_transport"]
+__all__ = [
+    "OF_ONE_CONNECTION",
+    "AcceptLoop",
+    "AcceptedControlTransport",
+    "AcceptedTransport",
+    "set_accepted_transport",
+]
 
 log = Logger("ftpservice")
 

@@ -237,7 +237,7 @@ class SessionContext:
 
     def __post_init__(self) -> None:
         """Have data connections follow PROT, and apply the settings."""
-        self.connector.protection = self.tls_state
+        self.connector.protection, self.connector.session = self.tls_state, self.peer.session
         self.portal_login.client = self.peer
         self.events = SessionEvents(self.services, self.peer, self.portal_login, self.tls_state)
         services = self.services
@@ -318,6 +318,7 @@ class SessionContext:
         """Decide what holds for all commands of this login."""
         self.account = account
         self.events.info, self.events.last_user = None, account.name
+        self.connector.user = self.events.last_user
         self.storage = IStorage(account.storage)
         self.own_uploads = IOwnUploads(account.storage, None)
         self.directory = account.home

@@ -35,6 +35,10 @@ def control_addresses(transport: Any) -> ControlAddresses:
         return ControlAddresses(canonical_host(host), canonical_host(local))
     peer = getattr(transport.getPeer(), "host", None)
     local = getattr(transport.getHost(), "host", "")
+    sender = getattr(transport.transport.getPeer(), "host", "") if is_proxied(transport) else ""
     return ControlAddresses(
-        canonical_host(peer) if peer else None, canonical_host(local), is_proxied(transport)
+        canonical_host(peer) if peer else None,
+        canonical_host(local),
+        is_proxied(transport),
+        canonical_host(sender),
     )

@@ -9,11 +9,18 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address
 
-__all__ = ["BadProxyHeader", "bytes_missing", "complete_header"]
+__all__ = ["BadProxyHeader", "bytes_missing", "client_host", "complete_header", "header_size"]
 
 V2_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 V2_FIXED_HEADER_SIZE = 16
 """Bytes of version 2 that are always there."""
+V2_PROXY = 0x21
+"""Version and command of a connection that is passed on; the other command is for health checks."""
+V2_ADDRESSES: dict[int, tuple[type[IPv4Address | IPv6Address], int]] = {
+    0x11: (IPv4Address, 4),
+    0x21: (IPv6Address, 16),
+}
+"""Kind and size of an address, by the byte for family and protocol: TCP only."""
 V1_PREFIX = b"PROXY "
 V1_MIN_LINE_SIZE = len(b"PROXY UNKNOWN\r\n")
 V1_MAX_LINE_SIZE = 107
@@ -80,3 +87,27 @@ def _checked(line: bytes) -> bytes:
     except ValueError as error:
         raise BadProxyHeader(str(error)) from None
     return line
+
+
+def header_size(early: bytes) -> int | None:
+    """Return the size of the header that ``early`` begins with; None while more must come.
+
+    Raises `BadProxyHeader`.
+    """
+    if complete_header(early) is None:
+        return None
+    if early.startswith(V2_SIGNATURE):
+        size = V2_FIXED_HEADER_SIZE + int.from_bytes(early[14:V2_FIXED_HEADER_SIZE])
+        return size if len(early) >= size else None
+    return early.index(b"\r\n") + 2
+
+
+def client_host(header: bytes) -> str:
+    """Return the address of the client in a complete header; empty if it names none."""
+    if not header.startswith(V2_SIGNATURE):
+        kind, _, rest = header.removeprefix(V1_PREFIX).partition(b" ")
+        return "" if kind.startswith(b"UNKNOWN") else rest.split(b" ")[0].decode("ascii")
+    family, size = V2_ADDRESSES.get(header[13], (IPv4Address, 0))
+    address = header[V2_FIXED_HEADER_SIZE : V2_FIXED_HEADER_SIZE + size]
+    has_client = header[12] == V2_PROXY and size and len(address) == size
+    return str(family(address)) if has_client else ""

@@ -201,6 +201,8 @@ def test_the_clock_is_asked():
 def test_passive_ports():
     (found,) = machine_checks.check_passive_ports(None, 10)
     assert found.level is Level.WARNING
+    (found,) = machine_checks.check_passive_ports(None, 10, 50000)
+    assert (found.level, "port 50000" in found.text) == (Level.GOOD, True)
     with socket.socket() as taken:
         taken.bind(("", 0))
         taken.listen()

@@ -7,6 +7,7 @@ from ftpservice.data.peer_policy import (
     DataSettings,
     PeerPolicy,
     parse_address_rule,
+    parse_passive_port,
     parse_port_range,
 )
 
@@ -124,3 +125,16 @@ def test_malformed_data_settings_are_refused_by_name():
         DataSettings(data_timeout="30")
     with pytest.raises(ValueError, match="stall_timeout is 0 or more, not -1"):
         DataSettings(stall_timeout=-1)
+
+
+@pytest.mark.parametrize("port", [0, 65536, "50000", True, 50000])
+def test_a_malformed_shared_port_is_refused(port):
+    with pytest.raises(ValueError, match="passive_port "):
+        DataSettings(passive_port=port, passive_ports=(50000, 50099))
+
+
+def test_a_shared_port_beside_a_range():
+    assert DataSettings(passive_port=40000, passive_ports=(50000, 50099)).passive_port == 40000
+    assert parse_passive_port("40000") == 40000
+    with pytest.raises(ValueError, match="is not one port"):
+        parse_passive_port("40000-40001")

@@ -67,8 +67,8 @@ def test_what_can_change_changes_for_sessions_to_come() -> None:
         grace = 7
     """
     assert started.again(text) == [
-        "settings read again, applied: tls, passive-ports, passive-address, welcome,"
-        " max-sessions, idle-timeout, rate-up, grace, umask, log"
+        "settings read again, applied: tls, welcome, max-sessions, idle-timeout, rate-up, grace,"
+        " umask, passive-ports, passive-address, log"
     ]
     now = started.session
     assert (now.idle_timeout, now.welcome, now.rate_up, now.max_sessions) == (
@@ -81,8 +81,8 @@ def test_what_can_change_changes_for_sessions_to_come() -> None:
     factory = started.service.parts.factory
     assert list(factory._ports._range) == [50000, 50001]
     assert started.again("") == [
-        "settings read again, applied: tls, passive-ports, passive-address, welcome,"
-        " max-sessions, idle-timeout, rate-up, grace, umask, log"
+        "settings read again, applied: tls, welcome, max-sessions, idle-timeout, rate-up, grace,"
+        " umask, passive-ports, passive-address, log"
     ]
     assert started.session.data.passive_ports is None
     assert started.again("") == ["settings read again: nothing has changed"]
@@ -226,7 +226,7 @@ def test_a_running_service_can_change_most_settings() -> None:
     restart = [name for name, setting in SETTINGS.items() if not setting.live]
     assert restart == [
         "listen", "implicit", "simple", "simple-tls", "root", "auth", "anonymous",
-        "anonymous-root", "upload-digest", "data-dir", "durable", "http", "https",
+        "anonymous-root", "upload-digest", "data-dir", "durable", "passive-port", "http", "https",
         "http-host", "require-second-factor", "workers", "uid", "gid", "allow-root",
         "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps", "log-format",
         "xferlog", "metrics", "otel-endpoint", "journal", "journal-keep", "journal-size",

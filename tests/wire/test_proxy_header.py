@@ -8,7 +8,9 @@ from ftpservice.wire.proxy_header import (
     V2_SIGNATURE,
     BadProxyHeader,
     bytes_missing,
+    client_host,
     complete_header,
+    header_size,
 )
 
 LINE = b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 21\r\n"
@@ -69,3 +71,37 @@ def test_in_pieces_too() -> None:
     assert bytes_missing(V2[:3]) == 12
     assert bytes_missing(V2[:17]) == 11
     assert bytes_missing(V2) == bytes_missing(V2 + b"more") == 0
+
+
+def version_2(command: int, family: int, addresses: bytes) -> bytes:
+    return V2_SIGNATURE + bytes((command, family)) + len(addresses).to_bytes(2) + addresses
+
+
+V4 = version_2(0x21, 0x11, bytes((192, 0, 2, 1, 192, 0, 2, 2, 19, 136, 0, 21)))
+V6 = version_2(0x21, 0x21, b"\x20\x01\x0d\xb8" + bytes(11) + b"\x01" + bytes(20))
+
+
+@pytest.mark.parametrize(
+    ("header", "host"),
+    [
+        (LINE, "192.0.2.1"),
+        (b"PROXY TCP6 2001:db8::1 ::1 1 2\r\n", "2001:db8::1"),
+        (b"PROXY UNKNOWN\r\n", ""),
+        (b"PROXY UNKNOWN 192.0.2.1 192.0.2.2 1 2\r\n", ""),
+        (V4, "192.0.2.1"),
+        (V6, "2001:db8::1"),
+        (version_2(0x20, 0x00, b""), ""),
+        (version_2(0x20, 0x11, V4[16:]), ""),
+        (version_2(0x21, 0x31, bytes(216)), ""),
+        (version_2(0x21, 0x11, b"\x01"), ""),
+    ],
+)
+def test_the_size_and_the_client_of_a_header(header: bytes, host: str) -> None:
+    assert header_size(header + b"more") == header_size(header) == len(header)
+    assert client_host(header) == host
+    assert [header_size(header[:size]) for size in range(len(header))] == [None] * len(header)
+
+
+def test_malformed_headers_have_no_size() -> None:
+    with pytest.raises(BadProxyHeader):
+        header_size(b"GET / HTTP/1.1\r\n")

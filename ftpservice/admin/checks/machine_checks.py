@@ -125,9 +125,17 @@ def reserved_ports() -> set[int]:
     return found
 
 
-def check_passive_ports(ports: tuple[int, int] | None, max_sessions: int) -> Iterator[Finding]:
-    """Check the range of passive ports: its size, and whether other programs use it."""
+def check_passive_ports(
+    ports: tuple[int, int] | None, max_sessions: int, shared: int | None = None
+) -> Iterator[Finding]:
+    """Check the range of passive ports: its size, and whether other programs use it.
+
+    ``shared`` is the port of all sessions, if there is one; then there need not be a range.
+    """
     subject = "passive ports"
+    if shared is not None:
+        yield good(subject, f"port {shared} is that of the data connections of all sessions")
+        return
     if ports is None:
         text = "any free port is used for data connections"
         yield warning(

@@ -210,6 +210,6 @@ def _check_data(
                 subject, f"{verb}: {caught}", "use an account that may list its directory"
             )
         except OSError as caught:
-            advice = "open the range of passive-ports in firewall and router"
+            advice = "open the range of passive-ports, or passive-port, in firewall and router"
             yield error(subject, f"{verb}: no data connection: {caught}", advice)
             return

@@ -15,6 +15,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
+from ftpservice.data.shared_port import CannotOpenSharedPort
 from ftpservice.net.accepted_tcp import set_accepted_transport
 from ftpservice.service.settings.errors import CannotStart, error_text
 
@@ -200,8 +201,11 @@ def _error_line(listener: Listener, error: BaseException | None) -> str:
     if isinstance(error, CannotStart):
         return error.line
     cause = error.socketError if isinstance(error, CannotListenError) else error
+    what, option = listener.text, listener.option
+    if isinstance(error, CannotOpenSharedPort):
+        what, option = f"--passive-port {error.port}", "passive-port"
     number = cause.errno if isinstance(cause, OSError) else None
     advice = [ERROR_ADVICE[number]] if number in ERROR_ADVICE else []
-    other = os.environ.get(f"FTPSERVICE_ADVICE_{listener.option.upper()}", f"--{listener.option}")
+    other = os.environ.get(f"FTPSERVICE_ADVICE_{option.upper()}", f"--{option}")
     advice.append(f"choose another {other}")
-    return f"cannot listen on {listener.text}: {error_text(cause)} - {' or '.join(advice)}"
+    return f"cannot listen on {what}: {error_text(cause)} - {' or '.join(advice)}"

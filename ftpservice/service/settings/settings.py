@@ -14,14 +14,10 @@ from typing import Any
 
 from ftpservice.accounts.account_record import is_storage_string
 from ftpservice.accounts.groups.home_template import has_fields
-from ftpservice.data.peer_policy import (
-    AddressRule,
-    DataSettings,
-    parse_address_rule,
-    parse_port_range,
-)
+from ftpservice.data.peer_policy import DataSettings
 from ftpservice.net.tls.server import TLSFiles
 from ftpservice.service.settings.acme import AcmeSettings
+from ftpservice.service.settings.data_connections import DataConnectionSettings
 from ftpservice.service.settings.errors import SettingsConflict
 from ftpservice.service.settings.hooks import HookTables
 from ftpservice.service.settings.journal import JournalSettings
@@ -63,7 +59,14 @@ FILES_DIRECTORY = "files"
 
 
 @dataclass(frozen=True)
-class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSettings, HookTables):
+class ServiceSettings(
+    AcmeSettings,
+    JournalSettings,
+    LogSettings,
+    OperationSettings,
+    HookTables,
+    DataConnectionSettings,
+):
     """The values of all settings; paths are absolute, durations are in seconds."""
 
     listen: tuple[str, ...] = setting(
@@ -183,23 +186,6 @@ class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSetti
     anonymous_root: VirtualPath = setting(
         TEXT, "/", "The directory under root that anonymous users see.", parse_anonymous_root
     )
-    passive_ports: tuple[int, int] | None = setting(
-        TEXT,
-        None,
-        "Ports for passive data connections, such as 50000-50100 (default: any free port).",
-        parse_port_range,
-        example='"50000-50100"',
-        live=True,
-    )
-    passive_address: tuple[AddressRule, ...] = setting(
-        TEXTS,
-        (),
-        "Address or DNS name to announce in the reply to PASV, for a server behind NAT; "
-        "NETWORK=ADDRESS applies to clients in that network only.",
-        parse_address_rule,
-        example='["203.0.113.7"]',
-        live=True,
-    )
     welcome: str = setting(TEXT, "ftpservice ready", "The greeting.", live=True)
     max_sessions: int = setting(COUNT, 10_000, "Maximum number of sessions.", live=True)
     max_sessions_per_address: int = setting(
@@ -216,13 +202,6 @@ class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSetti
         300,
         "Time without a command and without a transfer after which a session is closed; 0 for no "
         "limit.",
-        live=True,
-    )
-    data_timeout: float = setting(
-        SECONDS,
-        30,
-        "Time limit for a data connection to be made; an unused passive port is closed then. 0 "
-        "for no limit.",
         live=True,
     )
     stall_timeout: float = setting(
@@ -365,6 +344,7 @@ class ServiceSettings(AcmeSettings, JournalSettings, LogSettings, OperationSetti
         self.check_metrics(bool(self.http or self.https))
         self.check_journal(self.data_dir)
         self.check_hooks()
+        self.check_passive_port(self.workers)
         if self.acme:
             self.check_acme(self.offers_tls, bool(self.certificate), self.data_dir)
 

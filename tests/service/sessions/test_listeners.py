@@ -12,6 +12,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor
 from zope.interface import implementer
 
+from ftpservice.data.shared_port import CannotOpenSharedPort
 from ftpservice.service.sessions.listeners import Listener, Listeners, parse_listener
 from ftpservice.service.settings.errors import CannotStart, error_text
 
@@ -121,6 +122,16 @@ def test_the_option_that_it_was_given_with_is_named() -> None:
     with pytest.raises(CannotStart) as caught:
         service.privilegedStartService()
     assert caught.value.line.endswith("stop the other program or choose another --simple-tls")
+
+
+def test_the_shared_passive_port_is_named_if_it_is_that() -> None:
+    error = CannotOpenSharedPort("", 50000, OSError(errno.EADDRINUSE, "Address already in use"))
+    with pytest.raises(CannotStart) as caught:
+        Watched(fail(error)).privilegedStartService()
+    assert caught.value.line == (
+        "cannot listen on --passive-port 50000: address already in use"
+        " - stop the other program or choose another --passive-port"
+    )
 
 
 def test_an_error_of_another_kind_is_reported_as_well() -> None:

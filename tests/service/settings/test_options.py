@@ -121,6 +121,8 @@ def test_a_wrong_file_is_named(elsewhere: Path) -> None:
         ("--idle-timeout=-1", "--idle-timeout: "),
         ("--umask=9", "--umask: "),
         ("--passive-ports=9-1", "--passive-ports: "),
+        ("--passive-port=9-10", "--passive-port: "),
+        ("--passive-port=65536", "--passive-port: "),
         ("--passive-address=a b", "--passive-address: "),
         ("--config=none.toml", "--config none.toml: no such file"),
         ("--auth=bogus:x", "--help-auth"),

@@ -83,6 +83,7 @@ def test_every_setting_arrives_where_it_belongs() -> None:
         "upload-digest": SETTINGS["upload-digest"].parse("sha-1"),
         "passive-ports": SETTINGS["passive-ports"].parse("50000-50100"),
         "passive-address": SETTINGS["passive-address"].parse("203.0.113.7"),
+        "passive-port": SETTINGS["passive-port"].parse("40000"),
     }
     settings = settings_from(given)
     session = settings.session
@@ -97,7 +98,19 @@ def test_every_setting_arrives_where_it_belongs() -> None:
     assert (session.login_timeout, session.idle_timeout) == (11, 12.5)
     assert (session.data.data_timeout, session.data.stall_timeout) == (13, 14)
     assert session.data.passive_ports == given["passive-ports"]
+    assert session.data.passive_port == 40000
     assert session.data.passive_addresses == given["passive-address"]
+
+
+def test_the_shared_port_is_none_of_the_range() -> None:
+    given = {"passive-ports": (50000, 50099), "passive-port": 50099, "root": "memory:"}
+    with pytest.raises(SettingsConflict, match="--passive-port 50099 is one of --passive-ports"):
+        settings_from(given)
+
+
+def test_the_shared_port_is_that_of_one_process() -> None:
+    with pytest.raises(SettingsConflict, match="--passive-port needs --workers 1"):
+        settings_from({"passive-port": 50099, "workers": 2, "root": "memory:"})
 
 
 def test_tls_settings_arrive_where_they_belong(

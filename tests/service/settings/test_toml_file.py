@@ -58,6 +58,8 @@ def test_every_kind_of_value_is_read() -> None:
         ("listen = ['tcp6:21', 'unix:/run/a.sock']", ("tcp6:21", "unix:/run/a.sock")),
         ("passive-ports = '50000 - 50100'", (50000, 50100)),
         ("passive-ports = '50000:50100'", (50000, 50100)),
+        ("passive-port = 50000", 50000),
+        ("passive-port = '50000'", 50000),
         ("upload-digest = 'sha256'", "SHA-256"),
     ],
 )

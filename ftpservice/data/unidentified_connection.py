@@ -1,0 +1,166 @@
+"""A connection at the shared passive port of which more must be known than its address.
+
+What the client sends is only looked at (``MSG_PEEK``): whoever gets the connection reads it again.
+Only the header of the PROXY protocol is taken out.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ftpservice.net.tls.client_hello import bytes_of_hello, offered_sessions
+from ftpservice.wire.proxy_header import BadProxyHeader, client_host, header_size
+
+__all__ = ["HOLD_SECONDS", "UnidentifiedConnection"]
+
+MAX_PEEKED_BYTES = 20 * 1024
+"""A header and a ClientHello."""
+HOLD_SECONDS = 10.0
+"""Time after which a connection of which no more is known is closed."""
+HEADER_SECONDS = 0.5
+"""Time for the header of a balancer; it sends that at once."""
+
+
+@implementer(IReadDescriptor)
+class UnidentifiedConnection:
+    """An accepted socket; ``identify`` is called with this whenever more is known.
+
+    Whoever uses the socket calls `release` first.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        own: socket.socket,
+        peer: tuple[Any, ...],
+        host: str,
+        identify: Callable[[UnidentifiedConnection], object],
+    ) -> None:
+        self.host = host
+        """The address of the client, as far as it is known."""
+        self.balancer = ""
+        """The address of the balancer that has sent a header."""
+        self.expects_header = False
+        self.tls_sessions: frozenset[bytes] | None = None
+        """What the client wants to resume; None if it has sent nothing yet."""
+        self.is_expired = False
+        """Whether nothing more was known in time."""
+        self.is_useless = False
+        """Whether it has ended, or what it sent is malformed."""
+        self.peer = peer
+        self._reactor = reactor
+        self._own = own
+        self._identify = identify
+        self._seen = 0
+        self._is_watched = False
+        self._timer: IDelayedCall | None = None
+
+    def start(self, *, expects_header: bool) -> None:
+        """Wait for bytes of the client, or first for a header."""
+        self._own.setblocking(False)
+        self.expects_header = expects_header
+        seconds = HEADER_SECONDS if expects_header else HOLD_SECONDS
+        self._timer = self._reactor.callLater(seconds, self._expire)
+        self._is_watched = True
+        self._reactor.addReader(self)
+        self.doRead()
+
+    def release(self) -> socket.socket:
+        """Stop looking at the connection, and return its socket."""
+        self._stop_watching()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._own.fileno() >= 0:
+            self._own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        return self._own
+
+    def close(self) -> None:
+        """Close the connection; may be repeated."""
+        self.release().close()
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._own.fileno()
+
+    def logPrefix(self) -> str:
+        """Return the prefix of log lines."""
+        return "data port"
+
+    def connectionLost(self, _reason: Failure) -> None:
+        """Close the connection: the reactor stops."""
+        self.close()
+
+    def doRead(self) -> None:
+        """Look at what has arrived."""
+        try:
+            early = self._own.recv(MAX_PEEKED_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            early = b""
+        try:
+            missing = self._examine(early) if early else -1
+        except BadProxyHeader:
+            missing = -1
+        if missing < 0 or (missing and len(early) == self._seen):  # it is readable and gets no more
+            self.is_useless = True
+        elif missing:
+            self._seen = len(early)
+            size = min(len(early) + missing, MAX_PEEKED_BYTES)
+            self._own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+            return
+        self._stop_watching()
+        self._identify(self)
+
+    def _examine(self, early: bytes) -> int:
+        """Take the header, if there is to be one, and look at the rest.
+
+        Returns how many bytes are missing at least; -1 if the connection is of no use.
+        """
+        if self.expects_header and early[:1] in (b"P", b"\r"):
+            size = header_size(early)
+            if size is None:
+                return 1
+            host = client_host(self._own.recv(size))
+            if not host:
+                return -1  # a health check
+            self.balancer, self.host, early = self.host, host, early[size:]
+            self._seen = 0
+        self.expects_header = False
+        if not early:
+            self._restart_timer()
+            return 0
+        size = bytes_of_hello(early)
+        if size > len(early):
+            return size - len(early)
+        self.tls_sessions = offered_sessions(early[:size]) if size else frozenset()
+        return 0
+
+    def watch_on(self) -> None:
+        """Wait for more bytes, if any could tell more."""
+        if self.tls_sessions is None and not self._is_watched:
+            self._is_watched = True
+            self._reactor.addReader(self)
+
+    def _stop_watching(self) -> None:
+        if self._is_watched:
+            self._is_watched = False
+            self._reactor.removeReader(self)
+
+    def _restart_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.reset(HOLD_SECONDS)
+
+    def _expire(self) -> None:
+        if self.expects_header:
+            self.expects_header = False
+            self._timer = self._reactor.callLater(HOLD_SECONDS, self._expire)
+        else:
+            self.is_expired = True
+        self._identify(self)
