@@ -9,9 +9,10 @@ them. What is counted is the processor time of all threads, less that of a run w
 - "outside": the part of it within SQLite, which does not hold the lock of the interpreter: another
   core does that work while the service goes on.
 - "lock": the rest, in microseconds for each upload. That much less a session gets done.
-- "session": the same for the four events of a session that logs in and out without a transfer.
+- "session": the same for the three events of a session that logs in and out without a transfer.
 
-The numbers of two runs differ by about 10 %, so each is the median of several; run nothing else.
+Other work on the machine makes a run slower and never faster, so each number is the least of several
+runs; run nothing else all the same.
 """
 
 from __future__ import annotations
@@ -215,7 +216,7 @@ def _run(part: str, events: str, count: int) -> Cost:
 def measured(
     parts: Sequence[str], events: Sequence[str], count: int, rounds: int
 ) -> dict[str, dict[str, Cost]]:
-    """Return the median cost of each part, by what happened."""
+    """Return the least cost of each part, by what happened."""
     found: dict[str, dict[str, Cost]] = {part: {} for part in parts}
     for what in events:
         samples: dict[str, list[Cost]] = {part: [] for part in (NOTHING, *parts)}

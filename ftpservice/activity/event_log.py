@@ -28,7 +28,7 @@ LOGGED_EVENT = "ftpservice_event"
 
 WRITE_DELAY_SECONDS = 0.05
 """The longest time that a line waits for others."""
-LINES_PER_WRITE = 50
+LINES_PER_WRITE = 200
 """The number of lines that are written without a delay."""
 
 FILE_CHANGES = {

@@ -23,7 +23,7 @@ __all__ = ["TransferLog", "xferlog_line"]
 
 WRITE_DELAY_SECONDS = 0.5
 """The longest time that a line waits for others."""
-LINES_PER_WRITE = 200
+LINES_PER_WRITE = 500
 """The number of lines that are written without a delay."""
 UNSAFE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 ANONYMOUS = "anonymous"

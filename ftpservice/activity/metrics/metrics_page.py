@@ -62,7 +62,7 @@ class MetricsPage:
 
     def start(self) -> None:
         """Begin to count."""
-        self._unsubscribe = self._events.subscribe(self._keep, *self._counters.kinds)
+        self._unsubscribe = self._events.subscribe(self._happened.append, *self._counters.kinds)
         self._lag.start()
         self._timer.set(COUNT_SECONDS)
 
@@ -81,16 +81,14 @@ class MetricsPage:
         self._add_taken()
         return self._pool.run(self._rendered, self._state())
 
-    def _keep(self, event: Event) -> None:
-        self._happened.append(event)
-
     def _count(self) -> None:
         self._timer.set(COUNT_SECONDS)
         self._add_taken()
 
     def _add_taken(self) -> None:
         """Count what has happened, in the thread, before what it does next."""
-        happened, self._happened = self._happened, []
+        happened = self._happened.copy()
+        self._happened.clear()  # the list stays: its method is the subscriber
         if happened:
             counting = self._pool.finish(self._counters.add, happened)
             counting.addErrback(lambda failure: log.failure("events were not counted", failure))

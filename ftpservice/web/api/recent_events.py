@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from ftpservice.activity.journal.journal_rows import VALUES, event_values
@@ -50,29 +52,29 @@ class RecentEvents:
 
     def __init__(self) -> None:
         self.last_number = 0
-        self._events: deque[Numbered] = deque(maxlen=MAX_EVENTS)
+        self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._problems: deque[Numbered] = deque(maxlen=MAX_PROBLEMS)
 
     def __call__(self, event: Event) -> None:
         """Keep an event."""
-        self.last_number = number = self.last_number + 1
-        self._events.append((number, event))
+        self.last_number += 1
+        self._events.append(event)
         is_problem = (
             event.outcome is not Outcome.COMPLETE
             if isinstance(event, TransferEnded)
             else type(event) in PROBLEMS
         )
         if is_problem:
-            self._problems.append((number, event))
+            self._problems.append((self.last_number, event))
 
     def chosen(self, query: EventQuery) -> list[dict[str, Any]]:
         """Return the events of a query, the latest first."""
-        kept = self._problems if query.problems else self._events
+        kept = reversed(self._problems) if query.problems else self._latest()
         before = self.last_number + 1
         if query.before.isascii() and query.before.isdecimal():
             before, query = int(query.before[:15]), replace(query, until=math.inf)
         found: list[dict[str, Any]] = []
-        for number, event in reversed(kept):
+        for number, event in kept:
             row = event_values(event)
             if number >= before or row is None or not query.wants(row):
                 continue
@@ -81,10 +83,14 @@ class RecentEvents:
                 break
         return found
 
+    def _latest(self) -> Iterator[Numbered]:
+        """Yield the events with their numbers, the latest first."""
+        return zip(count(self.last_number, -1), reversed(self._events), strict=False)
+
     def after(self, number: int) -> list[dict[str, Any]]:
         """Return the events with a higher number, the oldest first."""
         found = []
-        for one, event in reversed(self._events):
+        for one, event in self._latest():
             if one <= number:
                 break
             row = event_values(event)

@@ -91,7 +91,7 @@ class UploadRecords:
         if not self._is_loaded:
             if len(self._early) < MAX_EARLY:
                 self._early.add((user, path))
-        elif (key := self._by_name.get((user, path))) is not None:
+        elif self._by_name and (key := self._by_name.get((user, path))) is not None:
             self.remove(self._records[key])
 
     async def create(self, user: str, path: str, length: int, replaces: bool) -> tuple[str, Any]:
