@@ -11,8 +11,8 @@ them. What is counted is the processor time of all threads, less that of a run w
 - "lock": the rest, in microseconds for each upload. That much less a session gets done.
 - "session": the same for the three events of a session that logs in and out without a transfer.
 
-Other work on the machine makes a run slower and never faster, so each number is the least of several
-runs; run nothing else all the same.
+Other work on the machine makes a run slower and never faster, so each number is the least of
+several runs; run nothing else all the same.
 """
 
 from __future__ import annotations
