@@ -24,7 +24,9 @@ class BoundedCounter:
 
     def add(self, name: str, *amounts: int) -> None:
         """Add amounts, one for each column, to the row of ``name``."""
-        row = self.row(name)
+        row = self._rows.get(name)
+        if row is None:
+            row = self._new_row(name)
         for column, amount in enumerate(amounts):
             row[column] += amount
 

@@ -175,9 +175,7 @@ class EventLog:
         kind = type(event)
         if kind is events.TransferEnded:
             if self.verbosity is Verbosity.ALL or _is_incomplete(event):
-                self._waiting.append(event)
-                if self._call is None or len(self._waiting) >= LINES_PER_WRITE:
-                    self._write_soon()
+                self._append(event)
         elif kind in PROBLEM_EVENTS:
             is_ban = kind is events.Banned  # a flood of other problems must not hide it
             if not _is_told(event) and (is_ban or self._throttle.allows_line(event)):
@@ -189,9 +187,6 @@ class EventLog:
 
     def _append(self, event: Event) -> None:
         self._waiting.append(event)
-        self._write_soon()
-
-    def _write_soon(self) -> None:
         if len(self._waiting) >= LINES_PER_WRITE:
             self._write_waiting()
         elif self._call is None:
