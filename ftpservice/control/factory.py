@@ -31,6 +31,7 @@ from ftpservice.session.context import SessionContext, SessionPeer, TransferPara
 from ftpservice.session.error_replies import log
 from ftpservice.session.registry import ManagedSession
 from ftpservice.session.services import EventSink, Services
+from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.shared.shared_state import ISharedState, LocalState
 from ftpservice.session.upload_digests import UploadDigests
@@ -38,6 +39,9 @@ from ftpservice.session.upload_digests import UploadDigests
 __all__ = ["FTPFactory"]
 
 ADDRESS_LIMIT_TEXT = "Too many sessions from your address."
+FULL_TEXT = "Too many sessions; try again later."
+MAX_DISPLACED = 3
+"""Sessions of other processes that are displaced for one, whose place others may take first."""
 DISPLACED_TEXT = "Not logged in, and all sessions are in use; connect again."
 COMMAND_SECONDS_PER_TURN = 0.005
 """Time for commands, of all sessions, in one iteration of the reactor."""
@@ -45,6 +49,27 @@ COMMAND_SECONDS_PER_TURN = 0.005
 
 def _log_failure(error: Exception, event: Event) -> None:
     log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)
+
+
+def _refuse_or_ask(limits: SessionLimits, context: SessionContext) -> str | Deferred[str | None]:
+    """Refuse a session because all places are taken, if no other process can displace one."""
+    if limits.is_shared:
+        return Deferred.fromCoroutine(_enter_displacing(limits, context))
+    limits.release("address", context.peer.limit_key)
+    return FULL_TEXT
+
+
+async def _enter_displacing(limits: SessionLimits, context: SessionContext) -> str | None:
+    """Have another process displace a session; return why the new one is refused, or None."""
+    most, address = context.services.settings.max_sessions, context.peer.limit_key
+    for _ in range(MAX_DISPLACED):
+        if not await limits.displace_elsewhere():
+            break
+        if limits.take("all", "", most):
+            limits.waiting.add(address, context.peer.session)
+            return None
+    limits.release("address", address)
+    return FULL_TEXT
 
 
 class FTPFactory(ftp.FTPFactory):
@@ -90,6 +115,7 @@ class FTPFactory(ftp.FTPFactory):
         self.numbers: Iterator[int] = itertools.count(1)
         """Gives each session its number."""
         self._limits = self.shared_state.session_limits
+        self._limits.displace = self._displace
         self._services: Services | None = None
         self.session_refusal: str | None = None
         """Why new sessions are refused; None if they are accepted."""
@@ -192,8 +218,11 @@ class FTPFactory(ftp.FTPFactory):
             parameters=TransferParameters(ascii=settings.ascii, umask=settings.umask),
         )
 
-    def enter(self, context: SessionContext) -> str | None:
-        """Count a session; returns why it is refused, or None."""
+    def enter(self, context: SessionContext) -> str | Deferred[str | None] | None:
+        """Count a session; returns why it is refused, or None.
+
+        A Deferred of that if another process is asked to displace a session.
+        """
         settings, address = context.services.settings, context.peer.limit_key
         if self.session_refusal is not None:
             return self.session_refusal
@@ -202,11 +231,9 @@ class FTPFactory(ftp.FTPFactory):
             return why
         if not self._limits.take("address", address, settings.max_sessions_per_address):
             return ADDRESS_LIMIT_TEXT
-        if not self._limits.take("all", "", settings.max_sessions):
+        while not self._limits.take("all", "", settings.max_sessions):
             if not self._displace():
-                self._limits.release("address", address)
-                return "Too many sessions; try again later."
-            self._limits.take("all", "", 0)
+                return _refuse_or_ask(self._limits, context)
         self._limits.waiting.add(address, context.peer.session)
         return None
 

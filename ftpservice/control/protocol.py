@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -56,6 +57,7 @@ class ControlProtocol(Protocol):
 
     transport: Any
     """A stream transport that is also a push producer, as those of all reactors are."""
+    interpreter: ProtocolInterpreter
 
     def __init__(self, registry: SessionRegistry, implicit: bool = False) -> None:
         self._registry = registry
@@ -64,6 +66,8 @@ class ControlProtocol(Protocol):
         self._long_lines = 0
         self._input_ended = self._closing = self._entered = self._switching = False
         self._held = False
+        self._is_waiting = False
+        """Whether it is not known yet if there is a place for the session."""
         self._is_first = True
         """Whether no byte has arrived so far."""
         self._unparsed = b""
@@ -76,12 +80,26 @@ class ControlProtocol(Protocol):
         self._settings = context.services.settings
         self._time_budget = context.services.time_budget
         self._deadline = Deadline(context.services.clock, self._timed_out)
-        self.outgoing = ReplyWriter(context, self.transport, self._drained)
+        self.outgoing = ReplyWriter(context, self.transport, lambda: self.interpreter.resume())
         self.interpreter = ProtocolInterpreter(context, self.outgoing, self._idle, self._switch)
         if self._implicit:
             context.tls_state.begin(implies_prot_p=True)
             self._switch(secure=True)
         refused = self._registry.enter(context)
+        if isinstance(refused, Deferred):
+            self._is_waiting = True
+            refused.addCallback(self._greet)
+        else:
+            self._greet(refused)
+
+    def _greet(self, refused: str | None) -> None:
+        """Greet the client, or refuse the session, once it is known whether it has a place."""
+        context, was_waiting = self.context, self._is_waiting
+        self._is_waiting = False
+        if self._closing:
+            if refused is None:
+                self._registry.release_place(context)
+            return
         if refused is not None:
             context.events.publish(Refused, refused)
             self.interpreter.receive([reply(codes.SERVICE_UNAVAILABLE, refused)])
@@ -90,6 +108,8 @@ class ControlProtocol(Protocol):
         context.events.publish(SessionOpened)
         self._deadline.set(self._settings.login_timeout)
         self.outgoing.write(reply(codes.READY, *self._settings.welcome.splitlines() or [""]))
+        if was_waiting:
+            self._proceed()
 
     def client_is_connected(self) -> bool:
         """Return whether the client holds its end of the control connection; asks the kernel.
@@ -115,7 +135,7 @@ class ControlProtocol(Protocol):
 
     def _parse_input(self) -> None:
         data = self._unparsed
-        if not data:
+        if not data or self._is_waiting:
             return
         if self._is_first and self._is_tls_handshake(data):
             self.disconnect("TLS on this port begins with AUTH TLS.")
@@ -146,6 +166,8 @@ class ControlProtocol(Protocol):
 
     def _proceed(self) -> None:
         """Parse more of what has arrived, receive more, or close: whatever is next."""
+        if self._is_waiting:
+            return
         if len(self.interpreter.queue) > MAX_QUEUED_COMMANDS:
             self._stop_receiving()
         elif self._unparsed:
@@ -173,9 +195,6 @@ class ControlProtocol(Protocol):
             answer = reply(codes.SERVICE_UNAVAILABLE, "Too many lines that are too long.")
         self.context.events.publish(CommandRefused, "", "", answer.code, answer.lines[-1])
         return answer
-
-    def _drained(self) -> None:
-        self.interpreter.resume()
 
     def _idle(self) -> None:
         """No command is in progress or waits: receive more, or close."""
@@ -307,7 +326,7 @@ class ControlProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Cancel everything and log out."""
-        self._input_ended = True
+        self._input_ended = self._closing = True
         self._unparsed = b""
         self._deadline.clear()
         self.interpreter.end()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
+
 from ftpservice.data.connector import ControlAddresses
 from ftpservice.session.context import SessionContext
 
@@ -47,8 +49,11 @@ class SessionRegistry(Protocol):
     ) -> SessionContext:
         """Register a session of ``ftp``, ``simple`` or ``http``, and return its state."""
 
-    def enter(self, context: SessionContext) -> str | None:
-        """Count a new session; returns why it is refused, or None."""
+    def enter(self, context: SessionContext) -> str | Deferred[str | None] | None:
+        """Count a new session; returns why it is refused, or None; a Deferred if that takes time.
+
+        A session that has ended meanwhile calls `release_place` if it was not refused.
+        """
 
     def release_place(self, context: SessionContext) -> None:
         """Stop counting a session."""

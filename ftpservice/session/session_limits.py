@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from ftpservice.session.pending_logins import PendingLogins
 
@@ -10,12 +11,19 @@ __all__ = ["SessionLimits"]
 
 
 class SessionLimits:
-    """Counts sessions against limits; a limit of 0 is no limit."""
+    """Counts sessions against limits; a limit of 0 is no limit.
+
+    ``is_shared``: those of other processes count, too.
+    """
+
+    is_shared = False
 
     def __init__(self) -> None:
         self._taken: Counter[tuple[str, str]] = Counter()
         self.waiting = PendingLogins()
         """The sessions without a login."""
+        self.displace: Callable[[], bool] = bool
+        """Ends one of them, and returns whether there was one; called for other processes."""
 
     def take(self, kind: str, name: str, limit: int) -> bool:
         """Count a session under ``kind`` and ``name``; False if the limit is reached."""
@@ -34,6 +42,10 @@ class SessionLimits:
         """Undo the `take` of a login; the session is without a login again."""
         self.release("user", user)
         self.waiting.add(address, session)
+
+    async def displace_elsewhere(self) -> bool:
+        """Have another process end a session without a login; return whether one did."""
+        return False
 
     def taken(self, kind: str, name: str) -> int:
         """Return the number of sessions counted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ftpservice.concurrency.task import Task, drop_tracebacks
@@ -41,6 +41,11 @@ COMMANDS_PER_TURN = 50
 WRONG_PROTOCOL_TEXT = "this is the simple protocol of ftpservice"
 
 
+def _log_unexpected(failure: Failure) -> None:
+    if not failure.check(CancelledError, TransferAborted):
+        log.failure("a session failed", failure)
+
+
 class SimpleServerSession:
     """Runs the commands of one connection in order; `begin` is called when it is open."""
 
@@ -59,24 +64,35 @@ class SimpleServerSession:
         self._transport: Any = connection.transport
         ends = control_addresses(self._transport)
         self.context = context = self._registry.context(self, ends, "simple")
-        settings, clock = context.services.settings, context.services.clock
         self.connection = connection
         self.stream = LineStream(connection, self._before_wait)
         self._interpreter = SimpleInterpreter(context, self.stream)
-        self._deadline = Deadline(clock, self._timed_out)
+        self._deadline = Deadline(context.services.clock, self._timed_out)
         connection.when_lost = self._connection_lost
         if self._secured:
             context.tls_state.begin(implies_prot_p=True)
         refused = self._registry.enter(context)
+        if isinstance(refused, Deferred):
+            refused.addCallback(self._begin_commands)
+        else:
+            self._begin_commands(refused)
+
+    def _begin_commands(self, refused: str | None) -> None:
+        """Run the commands, or refuse the session, once it is known whether it has a place."""
+        context = self.context
+        if self._over:  # it ended meanwhile
+            if refused is None:
+                self._registry.release_place(context)
+            return
         if refused is not None:
             context.events.publish(Refused, refused)
             self._end_with(ErrorCode.BUSY, refused)
             return
         self._is_registered = self._has_place = True
         context.events.publish(SessionOpened, "simple")
-        self._deadline.set(settings.login_timeout)
+        self._deadline.set(context.services.settings.login_timeout)
         task = self._task = Task(self._run())
-        task.done.addErrback(self._unexpected)
+        task.done.addErrback(_log_unexpected)
         if self._lost:  # the first read ended the handshake
             task.cancel()
 
@@ -205,7 +221,7 @@ class SimpleServerSession:
             return
         self._finish_reason = reason
         if not self._busy:
-            Task(self._finish_after_uploads()).done.addErrback(self._unexpected)
+            Task(self._finish_after_uploads()).done.addErrback(_log_unexpected)
 
     async def _finish_after_uploads(self) -> None:
         """End the session when its uploads have ended, if no other command has arrived."""
@@ -266,7 +282,3 @@ class SimpleServerSession:
         if self._is_registered:
             context.events.close(reason)
         self._registry.leave(self, context, self._has_place)
-
-    def _unexpected(self, failure: Failure) -> None:
-        if not failure.check(CancelledError, TransferAborted):
-            log.failure("a session failed", failure)

@@ -48,11 +48,13 @@ class PeerRequests:
         """Have a coroutine function answer a question; its result is a plain value."""
         self._handlers[name] = handler
 
-    async def ask(self, column: int, name: str, *values: Any) -> Any:
+    async def ask(
+        self, column: int, name: str, *values: Any, seconds: float = ANSWER_SECONDS
+    ) -> Any:
         """Return what the process of a column answers; raises `PeerGone`."""
         number, answer = next(self._numbers), Deferred[Any]()
         self._asked[number] = column, answer
-        limit = self._clock.callLater(ANSWER_SECONDS, self._fail, number)
+        limit = self._clock.callLater(seconds, self._fail, number)
         try:
             self._send(column, (ASK, number, name, *values))
             return await answer

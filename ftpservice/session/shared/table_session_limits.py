@@ -2,7 +2,8 @@
 
 A place is taken under the lock of its key, so sessions that begin at the same time in several
 processes never exceed a limit together. The places of a killed process are free as soon as its
-column is cleared.
+column is cleared. Where all places are taken, a process without a session that it could displace
+asks the others, those with most sessions first.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from ftpservice.concurrency.table_layout import RecordLayout
 from ftpservice.concurrency.table_lock import TableError
 from ftpservice.concurrency.table_section import TableSection
 from ftpservice.session.session_limits import SessionLimits
+from ftpservice.session.shared.peer_requests import PeerGone, PeerRequests
 
-__all__ = ["SESSION_PLACES", "TableSessionLimits"]
+__all__ = ["DISPLACE_SECONDS", "SESSION_PLACES", "TableSessionLimits"]
 
 log = Logger("ftpservice.session")
 
 TAKEN = 0
+DISPLACE = "displace a session"
+DISPLACE_SECONDS = 2.0
+"""The longest time for that."""
 SESSION_PLACES = RecordLayout("session places", fields=1, slots=65536)
 
 
@@ -31,9 +36,13 @@ class TableSessionLimits(SessionLimits):
     counted nowhere.
     """
 
-    def __init__(self, section: TableSection) -> None:
+    is_shared = True
+
+    def __init__(self, section: TableSection, peers: PeerRequests) -> None:
         super().__init__()
         self._section = section
+        self._peers = peers
+        peers.answer(DISPLACE, self._displaced_for_peer)
         self._uncounted: Counter[bytes] = Counter()
         """Sessions without a limit that are not in the table."""
 
@@ -62,6 +71,25 @@ class TableSessionLimits(SessionLimits):
         else:
             self._section.give_back(key, TAKEN)
 
+    async def displace_elsewhere(self) -> bool:
+        """Have another process end a session without a login; return whether one did."""
+        places = self._section.columns_of(ALL_KEY, TAKEN)
+        own = self._section.column
+        others = [one for one, count in enumerate(places) if count and one != own]
+        for column in sorted(others, key=places.__getitem__, reverse=True):
+            if await self._displaced_in(column):
+                return True
+        return False
+
+    async def _displaced_in(self, column: int) -> bool:
+        try:
+            return bool(await self._peers.ask(column, DISPLACE, seconds=DISPLACE_SECONDS))
+        except PeerGone:
+            return False
+
+    async def _displaced_for_peer(self) -> bool:
+        return self.displace()
+
     def taken(self, kind: str, name: str) -> int:
         """Return the number of sessions counted, of all processes."""
         return self._section.total(_key(kind, name), TAKEN)
@@ -69,3 +97,6 @@ class TableSessionLimits(SessionLimits):
 
 def _key(kind: str, name: str) -> bytes:
     return f"{kind}\0{name}".encode("utf-8", "surrogateescape")
+
+
+ALL_KEY = _key("all", "")

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from twisted.internet.task import Clock
 
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.table_layout import BUCKET_SLOTS, RecordLayout
 from ftpservice.session.session_limits import SessionLimits
+from ftpservice.session.shared.peer_requests import PeerRequests
 from ftpservice.session.shared.table_session_limits import SESSION_PLACES, TableSessionLimits
 from tests.support.table_processes import TableProcess
 
@@ -37,7 +39,8 @@ def attached(table: SharedTable) -> SharedTable:
 
 
 def limits_of(table: SharedTable) -> TableSessionLimits:
-    return TableSessionLimits(table.section(SESSION_PLACES.name))
+    peers = PeerRequests(lambda _column, _message: None, Clock())
+    return TableSessionLimits(table.section(SESSION_PLACES.name), peers)
 
 
 def test_the_sessions_of_all_processes_count(limits: list[TableSessionLimits]) -> None:
@@ -101,8 +104,11 @@ def test_without_room_a_session_with_a_limit_is_refused_and_another_one_is_not()
 
 
 SESSIONS = """
+from twisted.internet.task import Clock
+from ftpservice.session.shared.peer_requests import PeerRequests
 from ftpservice.session.shared.table_session_limits import TableSessionLimits
-limits = TableSessionLimits(table.section("session places"))
+peers = PeerRequests(lambda column, message: None, Clock())
+limits = TableSessionLimits(table.section("session places"), peers)
 for line in sys.stdin:
     tries, limit = map(int, line.split())
     say(sum(limits.take("user", "ann", limit) for _ in range(tries)))

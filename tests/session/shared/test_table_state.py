@@ -14,6 +14,7 @@ from zope.interface.verify import verifyObject
 from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.shared.shared_state import ISharedState
+from ftpservice.session.shared.table_session_limits import DISPLACE_SECONDS
 from ftpservice.session.shared.table_state import TableState
 from ftpservice.storage.errors import BeingUploaded
 from ftpservice.wire.paths import VirtualPath
@@ -60,11 +61,80 @@ def test_the_sessions_of_a_user_count_in_all_processes(processes: PeerProcesses)
 def test_the_sessions_in_all_and_of_an_address_count_in_all_processes(
     processes: PeerProcesses, settings: dict[str, int]
 ) -> None:
-    one, two = (TableDialogue(processes, number, **settings) for number in (0, 1))
-    assert (one.codes(), two.codes()) == ([220], [421])
+    one = TableDialogue(processes, 0, **settings)
+    assert log_in(one) == "230"
+    two = TableDialogue(processes, 1, **settings)
+    processes.settle()
+    assert two.codes() == [421]
     one.lose(Failure(ConnectionLost()))
     _protocol, transport = two.connect()
     assert transport.value().startswith(b"220")
+
+
+@pytest.fixture
+def displaced(processes: PeerProcesses) -> tuple[TableDialogue, TableDialogue]:
+    """A session without a login, which has the only place, and the one that wants it."""
+    one = TableDialogue(processes, 0, max_sessions=1)
+    assert one.codes() == [220]
+    return one, TableDialogue(processes, 1, max_sessions=1)
+
+
+def test_a_session_without_a_login_is_displaced_for_one_in_another_process(
+    processes: PeerProcesses, displaced: tuple[TableDialogue, TableDialogue]
+) -> None:
+    one, two = displaced
+    assert two.replies() == []
+    processes.settle()
+    assert (one.codes(), two.codes()) == ([421], [220])
+    assert processes.states[0].session_limits.taken("all", "") == 1
+    assert two.codes("USER ann", "PASS secret") == [331, 230]
+
+
+def test_what_a_client_sends_early_is_carried_out_once_it_has_a_place(
+    processes: PeerProcesses, displaced: tuple[TableDialogue, TableDialogue]
+) -> None:
+    _one, two = displaced
+    assert two.codes("USER ann") == []
+    assert two.codes("PASS secret") == []
+    processes.settle()
+    assert two.codes() == [220, 331, 230]
+
+
+def test_a_session_that_has_logged_in_is_not_displaced_by_another_process(
+    processes: PeerProcesses,
+) -> None:
+    one = TableDialogue(processes, 0, max_sessions=1)
+    assert log_in(one) == "230"
+    two = TableDialogue(processes, 1, max_sessions=1)
+    processes.settle()
+    assert (one.codes(), two.codes()) == ([], [421])
+    assert processes.states[0].session_limits.taken("address", "127.0.0.1") == 1
+
+
+@pytest.mark.parametrize("how", ["lost", "disconnected"])
+def test_a_session_that_ends_before_it_has_a_place_holds_none(
+    processes: PeerProcesses, displaced: tuple[TableDialogue, TableDialogue], how: str
+) -> None:
+    one, two = displaced
+    if how == "lost":
+        two.lose(Failure(ConnectionLost()))
+    else:
+        two.protocol.disconnect("Closing.")
+        assert two.codes() == [421]
+    processes.settle()
+    assert one.codes() == [421]
+    limits = processes.states[0].session_limits
+    assert (limits.taken("all", ""), limits.taken("address", "127.0.0.1")) == (0, 0)
+    assert two.codes() == []
+
+
+def test_a_session_is_refused_when_the_process_with_the_places_does_not_answer(
+    processes: PeerProcesses, displaced: tuple[TableDialogue, TableDialogue]
+) -> None:
+    _one, two = displaced
+    processes.ended.add(0)
+    processes.clock.advance(DISPLACE_SECONDS)
+    assert two.codes() == [421]
 
 
 def test_without_messages_no_process_is_asked(processes: PeerProcesses) -> None:
