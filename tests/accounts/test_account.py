@@ -3,7 +3,7 @@
 import os
 from functools import partial
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.cred.credentials import IUsernamePassword
 from twisted.internet.task import Clock
@@ -60,6 +60,7 @@ def test_credentials_with_a_peer_do_wherever_a_name_and_password_do():
     assert not credentials.checkPassword(b"wrong")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["/", "/usr"]), st.lists(PIECES, max_size=8).map("".join))
 def test_a_name_is_the_same_whether_it_is_looked_up_or_put_together(root, text):
     disk = Disk(root)
