@@ -145,6 +145,6 @@ async def report_lines(context: SessionContext, argument: str) -> list[str]:
     since, until, user = (*argument.split(None, 2), "", "", "")[:3]
     try:
         lines = context.services.event_sink.report(since, until, user)
+        return await lines if isinstance(lines, Deferred) else lines
     except ValueError as error:
         raise ReplyError(codes.BAD_ARGUMENT, f"{error}.") from None
-    return await lines if isinstance(lines, Deferred) else lines

@@ -69,11 +69,10 @@ from ftpservice.service.web_setup import WebServer, WebSources, closing_steps, s
 from ftpservice.service.worker_setup import (
     HeldPort,
     WorkerSetup,
-    factory_class,
     join_workers,
+    session_factory_for,
     workers_for,
 )
-from ftpservice.session.services import EventSink
 from ftpservice.storage.interfaces import IStorageSource
 
 __all__ = ["assemble", "listeners_for"]
@@ -136,7 +135,7 @@ def assemble(
     realm = realm_for(settings, source, options.checkers, reactor)
     checkers, sink = portal_checkers_for(settings, options.checkers), recorders.sink
     hooks = join_hooks(settings, realm, sink.events, reactor, owner)
-    factory = _session_factory(settings, Portal(realm, checkers), sink, reactor)
+    factory = session_factory_for(settings, Portal(realm, checkers), sink, reactor)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
     guard = AcceptGuard(sink.events, factory.address_refusal, reactor)
     fail = partial(_fail, console, reactor, logs)
@@ -158,13 +157,7 @@ def assemble(
     more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))
     _join(service, *recorders.services, *beside, *more)
     _reload_settings(service, options, reactor, console)
-    return join_workers(workers, service, reload)
-
-
-def _session_factory(
-    settings: ServiceSettings, portal: Portal, sink: EventSink, reactor: Any
-) -> FTPFactory:
-    return factory_class(settings)(portal, reactor, settings.session, event_sink=sink)
+    return join_workers(workers, service, reload, actions)
 
 
 def _join(service: FTPService, *parts: Service | None) -> None:

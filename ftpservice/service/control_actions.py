@@ -68,7 +68,9 @@ class ServiceActions:
         report.moved = self._moved
         self.renewal: CertificateRenewal | None = None
         """The renewal of the certificate by ACME, if there is one."""
-        self.feeds = _feeds(factory)
+        self.trace: Callable[[Request], Feed] = partial(trace_for, factory)
+        """Returns the trace that a request asks for."""
+        self.feeds = _feeds(factory, lambda request: self.trace(request))
 
     @property
     def by_name(self) -> dict[str, Callable[[Request], Any]]:
@@ -221,11 +223,13 @@ class ServiceActions:
         }
 
 
-def _feeds(factory: FTPFactory) -> dict[str, Callable[[Request], Feed]]:
+def _feeds(
+    factory: FTPFactory, trace: Callable[[Request], Feed]
+) -> dict[str, Callable[[Request], Feed]]:
     """Return the requests that are answered by values as they come, by command."""
     feeds: dict[str, Callable[[Request], Feed]] = {
         "log": partial(_log, factory),
-        "trace": partial(trace_for, factory),
+        "trace": trace,
     }
     return publishing_actions(feeds, factory.event_sink.events.publish, time.time)
 

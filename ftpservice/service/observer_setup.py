@@ -19,6 +19,7 @@ from ftpservice.service.privileges import owner_for
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings_reload import SettingsChange
 from ftpservice.service.web_setup import WebServer
+from ftpservice.service.worker_setup import MainFactory
 
 __all__ = ["Observed", "join_observers"]
 
@@ -53,6 +54,7 @@ def join_observers(
             observed.hooks,
             None if otel is None else otel.feed,
             [place for place in dict.fromkeys(places) if place],
+            factory.supervisor if isinstance(factory, MainFactory) else None,
         )
         metrics = MetricsService(web.site, factory, sources, reactor)
         metrics.setServiceParent(service)

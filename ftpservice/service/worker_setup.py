@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import ServerFactory
@@ -20,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.defence.bans import Ban
+from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import BanLifted, Banned
@@ -27,20 +29,31 @@ from ftpservice.net.tls.certificate_copies import CertificateCopies, copy_certif
 from ftpservice.net.tls.server import CertificateError, ServerTLS
 from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.certificates.certificate_setup import LoadedCertificates
+from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.service.settings_reload import SettingsChange
+from ftpservice.session.services import EventSink
+from ftpservice.session.shared.table_state import SHARED_RECORDS, TableState
 from ftpservice.workers.launch import launch_worker
 from ftpservice.workers.log_forwarder import relay_log
 from ftpservice.workers.remote_sessions import RemoteSessions
+from ftpservice.workers.remote_trace import RemoteTraces
 from ftpservice.workers.session_board import SessionBoard
 from ftpservice.workers.supervisor import Supervisor, columns_for
 from ftpservice.workers.worker import Worker
 
-__all__ = ["HeldPort", "MainFactory", "WorkerSetup", "factory_class", "join_workers", "workers_for"]
+__all__ = [
+    "HeldPort",
+    "MainFactory",
+    "WorkerSetup",
+    "join_workers",
+    "session_factory_for",
+    "workers_for",
+]
 
 log = Logger("ftpservice.workers")
 
@@ -49,6 +62,8 @@ class MainFactory(FTPFactory):
     """The sessions of the main process are those of HTTP; those of workers are in ``sessions``."""
 
     supervisor: Supervisor | None = None
+    table: SharedTable
+    """What all processes count together."""
     _refusal: str | None = None
 
     @property
@@ -89,6 +104,8 @@ class MainFactory(FTPFactory):
 
     def stopFactory(self) -> None:
         """Have the workers accept no more connections."""
+        if self.supervisor is not None:
+            self.supervisor.replaces = False
         self._tell("close")
         super().stopFactory()
 
@@ -135,7 +152,7 @@ class WorkerSetup:
         self._factory = factory
         self._reactor = reactor
         self._fail = fail
-        self._start_configuration = options.configuration
+        self._start_configuration = self._configuration = options.configuration
         self._copies = None if certificates is None else _copies(certificates)
         self._ports: list[tuple[Listener, Port]] = []
         self._pool = BlockingPool(reactor, "workers", threads=1)
@@ -147,6 +164,10 @@ class WorkerSetup:
         self.supervisor.descriptors = self._descriptors
         self.supervisor.first = self._first_message
         self.supervisor.handlers = self._handlers
+        self.supervisor.claim = factory.table.claim_column
+        self.supervisor.cleared = factory.table.clear_column
+        self.traces = RemoteTraces(factory.sessions, self.supervisor.broadcast)
+        self.supervisor.accepts = lambda worker: self.traces.begin(worker.send)
         factory.supervisor = self.supervisor
         factory.numbers = self.board.column(0)
         events.subscribe(self._tell_bans, Banned, BanLifted)
@@ -175,13 +196,15 @@ class WorkerSetup:
         """Release what the workers used, after they have ended."""
         await self._pool.stop()
         self.board.close()
+        self._factory.table.close()
 
     def _descriptors(self) -> Sequence[int]:
-        return (self.board.descriptor, *(port.socket.fileno() for _, port in self._ports))
+        shared = (self.board.descriptor, self._factory.table.descriptor)
+        return (*shared, *(port.socket.fileno() for _, port in self._ports))
 
     def _first_message(self, worker: Worker) -> tuple[Any, ...]:
         """Return all that a worker needs to begin."""
-        options, current = self._options, self._options.configuration
+        options, current = self._options, self._configuration
         listening = [
             (one.option, one.text, one.proxied, port.socket.fileno(), _family(port.socket))
             for one, port in self._ports
@@ -195,12 +218,14 @@ class WorkerSetup:
             "bans": self._bans(),
             "refusal": self._factory.session_refusal,
             "board": (self.board.descriptor, self.board.columns, worker.column.number),
+            "table": self._factory.table.descriptor,
             "ports": listening,
         }
         return ("start", plan)
 
     def _handlers(self, worker: Worker) -> dict[str, Callable[..., object]]:
-        return {"log": relay_log, "report": partial(self._report, worker)}
+        report = partial(self._report, worker)
+        return {"log": relay_log, "report": report, "traced": self.traces.traced}
 
     def _report(self, worker: Worker, number: int, words: Sequence[str]) -> None:
         """Answer a request for the lines of REPORT."""
@@ -225,8 +250,9 @@ class WorkerSetup:
         return [] if bans is None else [_ban_values(ban) for ban in bans.bans()]
 
     def settings_changed(self) -> None:
-        """Have the workers apply the settings that were read last."""
-        self.supervisor.broadcast("settings", self._options.configuration)
+        """Have the workers apply the settings that were read last, and those that start later."""
+        self._configuration = self._options.configuration
+        self.supervisor.broadcast("settings", self._configuration)
 
     def certificates_changed(self, tls: ServerTLS) -> None:
         """Read the files once more (blocks), for the workers."""
@@ -242,9 +268,17 @@ class WorkerSetup:
         self.supervisor.broadcast("certificates", _plain(copies))
 
 
-def factory_class(settings: ServiceSettings) -> type[FTPFactory]:
-    """Return the class of the factory of sessions."""
-    return FTPFactory if settings.workers == 1 else MainFactory
+def session_factory_for(
+    settings: ServiceSettings, portal: Portal, sink: EventSink, reactor: Any
+) -> FTPFactory:
+    """Return the factory of sessions: of this process alone, or of the main one of several."""
+    if settings.workers == 1:
+        return FTPFactory(portal, reactor, settings.session, event_sink=sink)
+    table = SharedTable.create(SHARED_RECORDS, columns_for(settings.workers))
+    state = TableState(table, reactor)
+    factory = MainFactory(portal, reactor, settings.session, event_sink=sink, shared_state=state)
+    factory.table = table
+    return factory
 
 
 def workers_for(
@@ -261,12 +295,16 @@ def workers_for(
 
 
 def join_workers(
-    workers: WorkerSetup | None, service: FTPService, reload: CertificateReload | None
+    workers: WorkerSetup | None,
+    service: FTPService,
+    reload: CertificateReload | None,
+    actions: ServiceActions,
 ) -> FTPService:
     """Have ``service`` start its workers, if it has some, and tell them what changes."""
     if workers is None:
         return service
     service.begin_workers = workers.begin
+    actions.trace = workers.traces.trace_for
     service.workers_counted = workers.supervisor.counted
     service.last_steps.append(workers.close)
     prepare = service.prepare_change

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from ftpservice.concurrency.timers import Deadline
 from ftpservice.events import Event, TransferEnded, TransferStarted
+from ftpservice.session.context import moved_of
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.event_codec import EncodedEvent, encode_event, plain_values
 from ftpservice.workers.session_board import BoardColumn
@@ -41,8 +42,8 @@ class EventForwarder:
         self._waiting: list[EncodedEvent] = []
         self._call: IDelayedCall | None = None
         self._lost = 0
-        self._running: dict[int, int] = {}
-        """Sessions with running transfers, and how many."""
+        self._running: set[tuple[int, int]] = set()
+        """The transfers that run, by the numbers of their session and their own."""
         self._progress = Deadline(reactor, self._report)
         channel.resumed = self.flush
 
@@ -50,9 +51,13 @@ class EventForwarder:
         """Send an event soon."""
         kind = type(event)
         if kind is TransferStarted:
-            self._begun(event.session)
+            assert isinstance(event, TransferStarted)
+            if not self._running:
+                self._progress.set(PROGRESS_SECONDS)
+            self._running.add((event.session, event.transfer))
         elif kind is TransferEnded:
-            self._finished(event.session)
+            assert isinstance(event, TransferEnded)
+            self._running.discard((event.session, event.transfer))
         self._column.events += 1
         if len(self._waiting) >= MAX_WAITING_EVENTS:
             self._lost += 1
@@ -77,18 +82,6 @@ class EventForwarder:
             lost, self._lost = self._lost, 0
             channel.send("lost", lost, list(self._sessions))
 
-    def _begun(self, session: int) -> None:
-        if not self._running:
-            self._progress.set(PROGRESS_SECONDS)
-        self._running[session] = self._running.get(session, 0) + 1
-
-    def _finished(self, session: int) -> None:
-        left = self._running.get(session, 1) - 1
-        if left:
-            self._running[session] = left
-        else:
-            self._running.pop(session, None)
-
     def _report(self) -> None:
         """Tell how many bytes the running transfers have moved."""
         if not self._running:
@@ -96,8 +89,11 @@ class EventForwarder:
         self._progress.set(PROGRESS_SECONDS)
         if self._channel.is_paused:
             return
-        found = ((number, self._sessions.get(number)) for number in self._running)
-        moved = [(number, one.context.moved) for number, one in found if one is not None]
+        moved = [
+            (number, transfer, moved_of(self._sessions[number].context, transfer))
+            for number, transfer in self._running
+            if number in self._sessions
+        ]
         self._channel.send("progress", moved)
 
 

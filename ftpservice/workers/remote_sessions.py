@@ -84,13 +84,13 @@ class RemotePeer:
 class RemoteSession:
     """A session of another process: it is ended by a message."""
 
-    __slots__ = ("_files", "_opened", "_send", "context")
+    __slots__ = ("_files", "_opened", "context", "send")
 
     is_working = is_busy = False
 
     def __init__(self, opened: SessionOpened, send: Send) -> None:
         self._opened = opened
-        self._send = send
+        self.send = send
         self._files = [0, 0, 0, 0]
         peer = RemotePeer(opened.session, opened.peer, opened.protocol, opened.info.id)
         self.context = RemoteContext(peer)
@@ -101,11 +101,11 @@ class RemoteSession:
 
     def disconnect(self, reason: str) -> None:
         """Have 421 sent and the connection closed; a transfer is aborted."""
-        self._send("disconnect", [self._opened.session], reason)
+        self.send("disconnect", [self._opened.session], reason)
 
     def finish_and_disconnect(self, reason: str) -> None:
         """Have 421 sent and the connection closed, after the command in progress."""
-        self._send("finish", [self._opened.session], reason)
+        self.send("finish", [self._opened.session], reason)
 
     def yield_place(self, reason: str) -> None:
         """Have 421 sent and the connection closed."""
@@ -176,11 +176,11 @@ class RemoteSessions:
                 self.own[number].happened(event)
         self._publish(event)
 
-    def progress(self, moved: Iterable[tuple[int, int]]) -> None:
-        """Note how many bytes the running transfers of sessions have moved."""
-        for number, count in moved:
+    def progress(self, moved: Iterable[tuple[int, int, int]]) -> None:
+        """Note how many bytes transfers have moved: session, transfer, bytes."""
+        for number, transfer, count in moved:
             session = self.own.get(number)
-            running = None if session is None else session.context.running
+            running = None if session is None else session.context.transfers.get(transfer)
             if running is not None:
                 running.moved = count
 

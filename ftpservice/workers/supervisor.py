@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -66,10 +66,16 @@ class Supervisor:
         self.descriptors: Callable[[], Sequence[int]] = tuple
         self.first: Callable[[Worker], tuple[Any, ...]] = lambda _worker: ("start",)
         self.handlers: Callable[[Worker], Handlers] = lambda _worker: {}
+        self.claim: Callable[[], int] = self._free_column
+        """Returns a column for a worker."""
         self.cleared: Callable[[int], object] = bool
         """Called with the column of a worker that has ended, before another one gets it."""
+        self.accepts: Callable[[Worker], object] = bool
+        """Called when a worker begins to accept connections."""
         self.workers: list[Worker] = []
         self.restarts = 0
+        self.replaces = True
+        """Whether a worker that ends is replaced: not during a stop, when the ports are closed."""
         self._delay = 0.0
         self._restarting: list[IDelayedCall] = []
         self._begun: Deferred[None] | None = None
@@ -128,12 +134,12 @@ class Supervisor:
             worker.stop()
         return self._stopped
 
-    def _free_columns(self) -> Iterator[int]:
+    def _free_column(self) -> int:
         used = {worker.column.number for worker in self.workers}
-        return (one for one in range(1, self.board.columns) if one not in used)
+        return next(one for one in range(1, self.board.columns) if one not in used)
 
     def _start(self) -> None:
-        column = self.board.column(next(self._free_columns()))
+        column = self.board.column(self.claim())
         column.clear()
         worker = Worker(column, self._new_sessions(), self._reactor, self._ended)
         worker.counted = self._check_counts
@@ -143,6 +149,7 @@ class Supervisor:
 
     def _ready(self, worker: Worker) -> None:
         worker.ready()
+        self.accepts(worker)
         if self._begun is None:
             log.info("worker {pid} accepts connections", pid=worker.pid)
         elif all(one.is_ready for one in self.workers):
@@ -187,4 +194,5 @@ class Supervisor:
 
     def _restart(self) -> None:
         self._restarting = [one for one in self._restarting if one.active()]
-        self._start()
+        if self.replaces:
+            self._start()

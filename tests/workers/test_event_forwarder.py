@@ -103,14 +103,14 @@ def test_texts_of_another_class_are_sent_as_texts(forwarding: Forwarding) -> Non
 
 
 def test_the_bytes_of_running_transfers_are_told_until_they_end(forwarding: Forwarding) -> None:
-    forwarding.sessions[7] = SimpleNamespace(context=SimpleNamespace(moved=40))
+    forwarding.sessions[7] = SimpleNamespace(context=SimpleNamespace(moved=40, transfers=None))
     forwarding.forward(TransferStarted(1.0, 7, "::1", "ann", "/f", True, 1))
     forwarding.forward(TransferStarted(1.0, 8, "::1", "ann", "/f", True, 1))
     forwarding.clock.advance(PROGRESS_SECONDS)
-    assert ("progress", [(7, 40)]) in forwarding.channel.messages
+    assert ("progress", [(7, 1, 40)]) in forwarding.channel.messages
     for number in (7, 8):
         ended = (1.0, number, "::1", "ann", "/f", True, Outcome.COMPLETE, 1, 1.0)
-        forwarding.forward(TransferEnded(*ended))
+        forwarding.forward(TransferEnded(*ended, transfer=1))
     del forwarding.channel.messages[:]
     forwarding.clock.advance(PROGRESS_SECONDS)
     assert [name for name, *_ in forwarding.channel.messages] == ["events"]

@@ -54,7 +54,7 @@ def test_a_session_is_there_from_its_begin_to_its_end(seen: Seen) -> None:
     seen.happen(LOGIN, STARTED)
     assert context.portal_login.account is LOGIN
     assert context.running.upload
-    seen.remote.progress([(7, 40), (8, 1)])
+    seen.remote.progress([(7, 1, 40), (7, 2, 1), (8, 1, 1)])
     assert context.moved == 40
     seen.happen(ENDED)
     assert (context.running, context.moved) == (None, 0)
@@ -72,7 +72,7 @@ def test_it_is_ended_by_a_message_to_its_process(seen: Seen) -> None:
 
 def test_the_end_of_a_process_ends_its_sessions(seen: Seen) -> None:
     seen.happen(OPENED, LOGIN, ENDED, STARTED)
-    seen.remote.progress([(7, 40)])
+    seen.remote.progress([(7, 1, 40)])
     del seen.published[:]
     seen.remote.end()
     ended, closed = seen.published

@@ -262,6 +262,14 @@ def test_a_stop_ends_all_and_replaces_none(setting: Setting) -> None:
     assert len(setting.children) == 2
 
 
+def test_none_is_replaced_once_the_ports_are_closed(setting: Setting) -> None:
+    setting.serving()
+    setting.children[0].end(-9)
+    setting.supervisor.replaces = False
+    setting.clock.advance(MAX_DELAY_SECONDS)
+    assert len(setting.children) == 2
+
+
 def test_a_stop_without_workers_is_at_once(setting: Setting) -> None:
     assert setting.supervisor.stop().called
 

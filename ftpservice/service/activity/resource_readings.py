@@ -20,6 +20,7 @@ from ftpservice.backends.gates.run_record import RunRecord
 from ftpservice.concurrency.thread_pool import pool_loads
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
+from ftpservice.workers.supervisor import Supervisor
 
 __all__ = ["MetricSources", "resource_readings"]
 
@@ -37,13 +38,17 @@ class MetricSources:
     spans: SpanFeed | None = None
     directories: Sequence[str] = ()
     """Whose space is read."""
+    supervisor: Supervisor | None = None
+    """Where there are several processes."""
     most_lost: int = 0
     """Lost events of the journal so far; a counter must not fall."""
 
 
 def resource_readings(sources: MetricSources) -> Iterator[Reading]:
     """Yield the readings."""
-    yield from _pools()
+    yield from _pools(sources.supervisor)
+    if sources.supervisor is not None:
+        yield from _workers(sources.supervisor)
     if sources.quotas is not None:
         yield from _quotas(sources.quotas)
     if sources.journal is not None:
@@ -62,14 +67,22 @@ def resource_readings(sources: MetricSources) -> Iterator[Reading]:
         )
 
 
-def _pools() -> Iterator[Reading]:
-    loads = sorted(pool_loads().items())
+def _pools(supervisor: Supervisor | None) -> Iterator[Reading]:
+    """Yield the readings of the pools of all processes, added by their names."""
+    loads: dict[str, list[int]] = {
+        name: [load.threads, load.running, load.waiting, load.refused]
+        for name, load in pool_loads().items()
+    }
+    for worker in () if supervisor is None else supervisor.workers:
+        for name, values in worker.state.get("pools", {}).items():
+            so_far = loads.get(name, [0, 0, 0, 0])
+            loads[name] = [one + other for one, other in zip(so_far, values, strict=True)]
+    named = sorted(loads.items())
     calls: dict[tuple[str, ...], float] = {}
-    calls |= {(name, "running"): float(load.running) for name, load in loads}
-    calls |= {(name, "waiting"): float(load.waiting) for name, load in loads}
+    calls |= {(name, "running"): float(load[1]) for name, load in named}
+    calls |= {(name, "waiting"): float(load[2]) for name, load in named}
     yield Reading.by(
-        *("pool", "pool_threads", "Threads of a pool."),
-        ((name, load.threads) for name, load in loads),
+        *("pool", "pool_threads", "Threads of a pool."), ((name, load[0]) for name, load in named)
     )
     yield Reading(
         *("pool_calls", "Calls in a pool: with a thread, or waiting for one."),
@@ -79,8 +92,25 @@ def _pools() -> Iterator[Reading]:
     yield Reading(
         *("pool_calls_refused", "Calls that were refused because a pool had too many."),
         ("pool",),
-        {(name,): load.refused for name, load in loads},
+        {(name,): load[3] for name, load in named},
         is_counter=True,
+    )
+
+
+def _workers(supervisor: Supervisor) -> Iterator[Reading]:
+    """Yield the readings of the worker processes; a label is the place of a worker."""
+    ready = [one for one in supervisor.workers if one.is_ready]
+    yield Reading.of("workers", "Worker processes that accept connections.", len(ready))
+    restarts = "Worker processes that were started in place of others."
+    yield Reading.of("worker_restarts", restarts, supervisor.restarts, is_counter=True)
+    yield Reading.by(
+        *("worker", "worker_sessions", "Sessions of a worker process."),
+        ((str(one.column.number), one.column.sessions) for one in ready),
+    )
+    lag = "Delay of the last timed call of a worker process: it was busy with other calls."
+    yield Reading.by(
+        *("worker", "worker_reactor_lag_seconds", lag),
+        ((str(one.column.number), one.state.get("lag", 0.0)) for one in ready),
     )
 
 

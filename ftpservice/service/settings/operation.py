@@ -9,6 +9,7 @@ from ftpservice.accounts.defence.bans import BanRules
 from ftpservice.activity.event_log import Verbosity
 from ftpservice.backends.mounts.mount_rules import RenameAcrossMounts
 from ftpservice.retention.schedule import RetentionSchedule
+from ftpservice.service.settings.errors import SettingsConflict
 from ftpservice.service.settings.parsers import (
     enum_parser,
     parse_time_of_day,
@@ -18,6 +19,8 @@ from ftpservice.service.settings.setting import COUNT, FLAG, SECONDS, SWITCH, TE
 from ftpservice.service.settings.web import WebSettings
 
 __all__ = ["OperationSettings"]
+
+MEMORY_SCHEME = "memory:"
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,11 @@ class OperationSettings(WebSettings):
         "Whether retention deletes empty directories, too.",
         live=True,
     )
+
+    def check_workers(self, root: str) -> None:
+        """Raise `SettingsConflict` if several processes could not serve ``root``."""
+        if self.workers > 1 and root.startswith(MEMORY_SCHEME):
+            raise SettingsConflict("--workers: the processes would not share the files of memory:")
 
     @property
     def ban_rules(self) -> BanRules:

@@ -340,6 +340,7 @@ class ServiceSettings(
             raise SettingsConflict(f"--root: {self.root!r} is for all accounts: no {{user}}")
         if self.key and len(self.key) != len(self.certificate):
             raise SettingsConflict("--key: give one for each --certificate, in order, or none")
+        self.check_workers(self.root)
         self.check_web(self.offers_tls, self.data_dir)
         self.check_metrics(bool(self.http or self.https))
         self.check_journal(self.data_dir)

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from ftpservice.accounts.account_record import IStartable
 from ftpservice.accounts.defence.bans import Ban
 from ftpservice.accounts.realm import Realm
+from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.thread_pool import pool_loads
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import Event, EventStream
@@ -49,6 +50,7 @@ from ftpservice.service.settings.live_settings import live_settings
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.session.services import EventSink, Report
+from ftpservice.session.shared.table_state import TableState
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.event_forwarder import EventForwarder
 from ftpservice.workers.process.inherited_ports import InheritedEndpoint
@@ -208,8 +210,10 @@ def assemble_worker(
     source = storage_source_for(settings, reactor, NO_CHANGE)
     realm = realm_for(settings, source, options.checkers, reactor)
     checkers = portal_checkers_for(settings, options.checkers)
-    sink = EventSink(events, report)
-    factory = CountedFactory(Portal(realm, checkers), reactor, settings.session, event_sink=sink)
+    sink, state = EventSink(events, report), _shared_state(plan, reactor)
+    factory = CountedFactory(
+        Portal(realm, checkers), reactor, settings.session, event_sink=sink, shared_state=state
+    )
     factory.numbers = factory.column = column
     factory.bans = bans.bans
     if plan["certificates"] is not None:
@@ -230,6 +234,14 @@ def assemble_worker(
     factory.startFactory()
     factory.session_refusal = plan["refusal"]
     return service
+
+
+def _shared_state(plan: WorkerPlan, reactor: Any) -> TableState:
+    """Return what this process counts together with the others."""
+    descriptor, column = plan["table"], plan["board"][2]
+    table = SharedTable.attach(descriptor, column)
+    os.close(descriptor)
+    return TableState(table, reactor)
 
 
 def _options(plan: WorkerPlan) -> ServiceOptions:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger, globalLogPublisher
@@ -24,6 +24,9 @@ from ftpservice.workers.log_forwarder import LogForwarder
 from ftpservice.workers.process.remote_report import RemoteReport
 from ftpservice.workers.process.state_reports import StateReports
 from ftpservice.workers.process.worker_assembly import WorkerPlan, WorkerService, assemble_worker
+
+if TYPE_CHECKING:
+    from ftpservice.workers.process.worker_traces import WorkerTraces
 
 __all__ = ["WorkerProcess"]
 
@@ -50,6 +53,8 @@ class WorkerProcess:
             "abort_all": lambda: self._serving("abort_all")(),
             "bans": lambda bans: self._serving("use_bans")(bans),
             "settings": lambda text: self._serving("use_settings")(text),
+            "trace": self._trace,
+            "untrace": self._trace,
             "certificates": lambda copies: self._serving("use_certificates")(copies),
         }
         self._channel = Channel(handlers, self._lost)
@@ -57,6 +62,7 @@ class WorkerProcess:
         handlers["reported"] = self._report.answered
         self._service: WorkerService | None = None
         self._reports: StateReports | None = None
+        self._traces: WorkerTraces | None = None
         self._is_ending = False
 
     def connect(self, own: socket.socket) -> None:
@@ -107,6 +113,19 @@ class WorkerProcess:
     def _disconnect(self, numbers: Sequence[int], reason: str) -> None:
         for session in self._sessions(numbers):
             session.disconnect(reason)
+
+    def _trace(self, number: int, request: Mapping[str, Any] | None = None) -> None:
+        """Begin a trace, or end it; what that takes is loaded at the first one."""
+        from ftpservice.workers.process.worker_traces import WorkerTraces
+
+        if self._service is None:
+            return
+        if self._traces is None:
+            self._traces = WorkerTraces(self._channel, self._service.factory)
+        if request is None:
+            self._traces.stop(number)
+        else:
+            self._traces.start(number, request)
 
     def _finish_all(self, reason: str) -> None:
         if self._service is not None:

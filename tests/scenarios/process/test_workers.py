@@ -6,88 +6,36 @@ import ftplib
 import io
 import itertools
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
-from argon2.low_level import Type, hash_secret
 
 from tests.support.service_process import PATIENCE, Program, checkout_environment
-
-TWISTD = str(Path(sys.executable).parent / "twistd")
-SERVE = (TWISTD, "--nodaemon", "--pidfile=", "ftpservice", "--allow-root", "--workers=2")
-LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
-ACCOUNTS = "--auth=passwd:accounts"
-FAST_HASH = hash_secret(b"demo", b"salt" * 4, 1, 8, 1, 32, Type.ID).decode()
-CONTENT = random.Random(1).randbytes(300_000)
-
-
-def wait_for(condition: Callable[[], object], what: str = "") -> None:
-    """Wait until a condition holds."""
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until, what or "it never became true"
-        time.sleep(0.02)
-
-
-def children(number: int) -> list[int]:
-    """Return the child processes of a process, whichever of its threads has started them."""
-    found: list[int] = []
-    for path in Path(f"/proc/{number}/task").glob("*/children"):
-        with suppress(FileNotFoundError):
-            found += map(int, path.read_text().split())
-    return found
-
-
-def is_alive(number: int) -> bool:
-    """Return whether a process runs."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{number}/status").read_text()
-    except FileNotFoundError:
-        return False
-
-
-def login(port: int) -> ftplib.FTP:
-    client = ftplib.FTP()
-    try:
-        client.connect("127.0.0.1", port, timeout=PATIENCE)
-        client.login("demo", "demo")
-    except BaseException:
-        client.close()
-        raise
-    return client
-
-
-def process_of(client: ftplib.FTP, running: Program) -> int:
-    """Return the worker that serves a session."""
-    ours = client.sock.getsockname()[1]  # type: ignore[union-attr]
-    for number in children(running.process.pid):
-        for line in Path(f"/proc/{number}/net/tcp").read_text().splitlines()[1:]:
-            words = line.split()
-            if int(words[2].rpartition(":")[2], 16) == ours and has_socket(number, words[9]):
-                return number
-    raise AssertionError("no worker has the session")
-
-
-def has_socket(process: int, inode: str) -> bool:
-    for name in os.listdir(f"/proc/{process}/fd"):
-        with suppress(FileNotFoundError):
-            if os.readlink(f"/proc/{process}/fd/{name}") == f"socket:[{inode}]":
-                return True
-    return False
+from tests.support.worker_service import (
+    ACCOUNTS,
+    CONTENT,
+    LOOPBACK,
+    SERVE,
+    children,
+    is_alive,
+    login,
+    spread_sessions,
+    wait_for,
+    write_accounts,
+)
 
 
 @pytest.fixture(autouse=True)
 def accounts(tmp_path: Path) -> None:
-    (tmp_path / "accounts").write_text(f"demo:{FAST_HASH}:/:full,admin\n")
+    write_accounts(tmp_path)
 
 
 @pytest.fixture
@@ -95,17 +43,6 @@ def running(tmp_path: Path) -> Iterator[Program]:
     with Program([*SERVE, LOOPBACK, ACCOUNTS, "--grace=20"], tmp_path) as program:
         program.port()
         yield program
-
-
-def spread_sessions(running: Program, stack: ExitStack) -> dict[int, ftplib.FTP]:
-    """Log in until each worker has a session; return one of each."""
-    found: dict[int, ftplib.FTP] = {}
-    for _ in range(40):
-        client = stack.enter_context(closing(login(running.port())))
-        found.setdefault(process_of(client, running), client)
-        if len(found) == 2:
-            return found
-    raise AssertionError(f"all sessions are in one worker: {found}")
 
 
 def test_sessions_of_all_workers_have_the_same_files(running: Program, tmp_path: Path) -> None:
