@@ -1,9 +1,15 @@
-"""Account records, and the interfaces of what stores them."""
+"""Account records, and the interfaces of what stores them.
+
+Storages know the owner of trash and interrupted uploads by a name. An account that is renamed keeps
+the name that it had for that; another account that gets this name has an owner of its own.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -24,9 +30,13 @@ __all__ = [
     "IRemoteRecords",
     "IStartable",
     "RecordedName",
+    "check_owner",
+    "claimed_owners",
     "has_records",
     "is_storage_string",
+    "renamed",
     "unusable_record",
+    "with_free_owner",
 ]
 
 STORAGE_STRING = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -93,6 +103,8 @@ class AccountRecord:
     """How long its files are kept; None: for ever, but other accounts may delete them."""
     trash: TrashRule | None = field(default=None, kw_only=True)
     """How long what it deletes and overwrites is kept; None: not at all."""
+    owner: str = field(default="", kw_only=True)
+    """The name that its trash and its interrupted uploads are kept under; empty: its own."""
     groups: tuple[str, ...] = field(default=(), kw_only=True)
     """The groups whose values it inherits, in order; see `ftpservice.accounts.groups`."""
     without: frozenset[str] = field(default=frozenset(), kw_only=True)
@@ -109,6 +121,11 @@ class AccountRecord:
     def __post_init__(self) -> None:
         if self.mounts:
             check_mounts(self.mounts)
+
+    @property
+    def files_owner(self) -> str:
+        """The owner of its files for the storages."""
+        return self.owner or self.name
 
 
 def unusable_record(name: str) -> AccountRecord:
@@ -166,3 +183,30 @@ class RecordedName(bytes):
         name = cls(record.name.encode("utf-8", "surrogateescape"))
         name.record = record
         return name
+
+
+def renamed(record: AccountRecord, new_name: str) -> Mapping[str, Any]:
+    """Return the fields that change with the name of an account."""
+    return {"name": new_name, "owner": "" if record.files_owner == new_name else record.files_owner}
+
+
+def claimed_owners(records: Iterable[AccountRecord]) -> dict[str, str]:
+    """Return the names by which accounts of other names own files, and the names of these."""
+    return {one.owner: one.name for one in records if one.owner and one.owner != one.name}
+
+
+def with_free_owner(record: AccountRecord, claimed: Mapping[str, str]) -> AccountRecord:
+    """Return a new account, with an owner of its own if another one has its name as owner."""
+    if record.owner or claimed.get(record.name, record.name) == record.name:
+        return record
+    return replace(record, owner=f"{record.name}.{secrets.token_hex(4)}")
+
+
+def check_owner(record: AccountRecord, claimed: Mapping[str, str]) -> None:
+    """Raise `ValueError` if an account would get what another one has deleted."""
+    other = claimed.get(record.files_owner, record.name)
+    if other != record.name:
+        raise ValueError(
+            f"the trash under the name {record.files_owner!r} is that of the account {other!r}; "
+            "give this account another owner, such as owner=" + record.name + ".2"
+        )

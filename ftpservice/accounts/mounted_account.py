@@ -85,8 +85,8 @@ def _storages(
     def opener(root: str, holder: str, own: TrashRule | None = None) -> OpenStorage:
         rule = record.trash if own is None else own
         if rule is None or not rule.seconds:
-            return lambda: open_root(root, record.name, holder)
-        return keeping(open_root, rule, root, record.name, holder)
+            return lambda: open_root(root, record.files_owner, holder)
+        return keeping(open_root, rule, root, record.files_owner, holder)
 
     mounted = [
         (
@@ -118,7 +118,7 @@ def _metered(
         elif not (record.shares_quota or book.roots.overlaps(place)):
             return storage, place
         tree = whole.tree if whole is not None else None
-        account = QuotaAccount(storage, book, record.name, place, limits_of(record), tree)
+        account = QuotaAccount(storage, book, record.files_owner, place, limits_of(record), tree)
         return MeteredStorage(account), place
 
     return opened

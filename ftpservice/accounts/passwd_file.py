@@ -20,7 +20,12 @@ from operator import itemgetter
 from threading import Lock
 from types import MappingProxyType
 
-from ftpservice.accounts.account_record import AccountRecord, unusable_record
+from ftpservice.accounts.account_record import (
+    AccountRecord,
+    check_owner,
+    claimed_owners,
+    unusable_record,
+)
 from ftpservice.accounts.account_store import InvalidAccount, UnusableAccount
 from ftpservice.accounts.file_changes import FileChanges
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group, listed_accounts
@@ -169,9 +174,11 @@ def _resolved(
     )
     accounts: dict[str, AccountRecord] = {}
     unresolved: dict[str, str] = {}
+    claimed = claimed_owners(entries.values())
     for name, record in entries.items():
         if not is_group(name):
             try:
+                check_owner(record, claimed)
                 accounts[name] = groups.resolved(record)
             except ValueError as error:
                 unresolved[name] = str(error)

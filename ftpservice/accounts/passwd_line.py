@@ -97,6 +97,8 @@ def parse_line(line: str, number: int = 0) -> AccountRecord:
     fields |= _options(options)
     if is_group(name) and fields.get("groups"):
         raise ValueError("a group cannot be in another group")
+    if is_group(name) and fields.get("owner"):
+        raise ValueError("a group has no files of its own: no owner")
     return AccountRecord(name, password_hash, line=number, **fields)
 
 
@@ -276,6 +278,12 @@ def _mount(value: str) -> tuple[AccountMount, ...]:
     return (mount,)
 
 
+def _owner(value: str) -> str:
+    owner = value.replace("%2C", ",").replace("%25", "%")
+    check_name(owner)
+    return owner
+
+
 def _group(value: str) -> tuple[str, ...]:
     check_group_name(value)
     return (value,)
@@ -300,13 +308,14 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "ascii": ("ascii", _switch),
     "hide": ("hidden_names", parse_patterns),
     "refuse": ("refused_names", parse_patterns),
+    "owner": ("owner", _owner),
     "disabled": ("disabled", _no_value),
 }
 LISTS = frozenset({"groups", "networks", "mounts"})
 """The fields that an option may add to more than once."""
 SERIES = frozenset({"hide", "hours", "refuse"})
 """The options whose value is a series with semicolons."""
-ALWAYS_SET = frozenset({"group", "disabled"})
+ALWAYS_SET = frozenset({"group", "disabled", "owner"})
 """The options that cannot be ``none``."""
 
 
@@ -360,6 +369,8 @@ def _options_text(record: AccountRecord) -> str:
     words += [f"refuse={patterns_text(record.refused_names)}"] if record.refused_names else []
     words += ["tls=required"] if record.tls_required else []
     words += [f"tls-cert={record.certificate.value}"] if record.certificate else []
+    if record.owner:
+        words.append("owner=" + record.owner.replace("%", "%25").replace(",", "%2C"))
     words += ["disabled"] if record.disabled else []
     words += [f"{key}={NONE_WORD}" for key, (name, _) in OPTIONS.items() if name in record.without]
     return ",".join(words)

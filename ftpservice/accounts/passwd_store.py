@@ -19,7 +19,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_record import AccountRecord, claimed_owners, with_free_owner
 from ftpservice.accounts.account_store import (
     AccountExists,
     AccountListing,
@@ -104,12 +104,13 @@ class PasswordFileStore:
 
     def add(self, record: AccountRecord) -> None:
         """Add an account or a group; raises `AccountExists`, `InvalidAccount`."""
-        line = _line(record)
+        _line(record)
 
         def change(lines: list[str], contents: PasswdContents) -> list[AccountRecord]:
             _require_free(self.place, contents, record.name)
-            _append(lines, [line])
-            return [record]
+            added = with_free_owner(record, claimed_owners(contents.entries.values()))
+            _append(lines, [_line(added)])
+            return [added]
 
         self._edit(change, may_create=True)
 

@@ -247,7 +247,7 @@ class Realm:
             counted = account_tree(record, self._quotas(record), self.open_root)
             tree = counted.tree
         else:
-            storage, place = await self.open_root(record.root, record.name, record.name)
+            storage, place = await self.open_root(record.root, record.files_owner, record.name)
             tree, counted = self._quotas(record).enter(place, storage), storage
         if recount:
             await tree.count()
@@ -260,7 +260,7 @@ class Realm:
         quota, far from one, gets the storage itself.
         """
         home, source = await self.home_of(record.root, record.name, record.name)
-        storage = await source.storage(record.name, home)
+        storage = await source.storage(record.files_owner, home)
         by_path = by_path or bool(record.directory_rights or record.hidden_names)
         if by_path or record.refused_names:
             storage = without_links(storage)
@@ -274,10 +274,12 @@ class Realm:
             return storage
         quotas, place = self._quotas(record), _place(storage, source, home)
         if has_quota:
-            account = QuotaAccount.of(storage, quotas, record.name, place, limits_of(record))
-            return MeteredStorage(account)
+            owner, limits = record.files_owner, limits_of(record)
+            tree = quotas.enter(place, storage)
+            quotas.set_limits(tree, record.name, limits)
+            return MeteredStorage(QuotaAccount(storage, quotas, owner, place, limits, tree))
         if record.shares_quota or quotas.roots.overlaps(place):
-            return MeteredStorage(QuotaAccount.of(storage, quotas, record.name, place))
+            return MeteredStorage(QuotaAccount.of(storage, quotas, record.files_owner, place))
         return storage
 
     async def _mounted(self, record: AccountRecord, by_path: bool) -> IStorage:

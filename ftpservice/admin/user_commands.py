@@ -13,7 +13,7 @@ import click
 
 from ftpservice.accounts.account_changes import new_record
 from ftpservice.accounts.account_json import account_json, origins_json
-from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_record import AccountRecord, renamed
 from ftpservice.accounts.account_store import (
     AccountStoreError,
     IAccountStore,
@@ -165,14 +165,14 @@ def unlock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 def rename_user(
     store: IAccountStore, *, name: str, new_name: str, as_json: bool, factors: AccountFactors
 ) -> None:
-    """Give an account another name; its root, password, second factors and share links stay.
+    """Give an account another name; its root, password, trash and share links stay.
 
     But a root with {user} in it is another one then; files are not moved.
     """
     _check_name(new_name)
     before = store.find(name)
     factors.check_rename(new_name)
-    record = store.change(name, {"name": new_name})
+    record = store.change(name, renamed(before, new_name))
     factors.rename(name, new_name, as_json)
     _report(record, as_json, f"account {name!r} is now {new_name!r}")
     if record.root != before.root:

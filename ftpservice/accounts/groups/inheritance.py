@@ -36,7 +36,7 @@ __all__ = [
 DEFAULT_GROUP = "default"
 """The group of all accounts of a store."""
 PERSONAL = frozenset(
-    {"name", "password_hash", "groups", "without", "inherited", "shares_quota", "line"}
+    {"name", "password_hash", "groups", "without", "inherited", "shares_quota", "line", "owner"}
 )
 """The fields of a record that are not inherited."""
 ABSENT: Mapping[str, Any] = {"root": "", "rights": frozenset()}

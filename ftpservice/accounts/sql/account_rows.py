@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
-from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_record import AccountRecord, claimed_owners
 from ftpservice.accounts.account_store import InvalidAccount
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
 from ftpservice.accounts.groups.inheritance import AccountGroups
@@ -23,7 +24,7 @@ from ftpservice.accounts.passwd_line import (
     parse_line,
 )
 
-__all__ = ["groups_of", "is_storable", "record_of", "row_of"]
+__all__ = ["claims_of", "groups_of", "is_storable", "record_of", "row_of"]
 
 OPTION_COLUMNS = {
     "disabled": "disabled",
@@ -84,6 +85,15 @@ def row_of(record: AccountRecord) -> dict[str, Any]:
             column = OPTION_COLUMNS[key]
             row[column] = value if column == "expires" else int(value)
     return row | {"options": ",".join(others)}
+
+
+def claims_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names by which accounts of other names own files; see `claimed_owners`."""
+    records: list[AccountRecord] = []
+    for row in rows:
+        with suppress(ValueError):
+            records.append(record_of(row))
+    return claimed_owners(records)
 
 
 def groups_of(rows: Iterable[Mapping[str, Any]]) -> AccountGroups[AccountRecord]:

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import or_, select, true
 from zope.interface import implementer
 
-from ftpservice.accounts.account_record import AccountRecord, unusable_record
+from ftpservice.accounts.account_record import AccountRecord, check_owner, unusable_record
 from ftpservice.accounts.account_store import FoundAccount, IAccountLookup
 from ftpservice.accounts.groups.group_names import GROUP_MARK, is_group
 from ftpservice.accounts.groups.home_template import has_fields
@@ -26,6 +26,7 @@ from ftpservice.accounts.passwd_line import parse_root
 from ftpservice.accounts.password_hash import DecoyHashes
 from ftpservice.accounts.quota_roots import QuotaRoots
 from ftpservice.accounts.sql.account_rows import (
+    claims_of,
     groups_of,
     is_storable,
     record_of,
@@ -73,6 +74,8 @@ class SQLLookup:
         """The records of the names of the last `current`."""
         self._quota_roots = QuotaRoots()
         self._groups: AccountGroups[AccountRecord] = AccountGroups({})
+        self._claimed: dict[str, str] = {}
+        """The names by which accounts of other names own files."""
         self._decoys = DecoyHashes()
         self._decoys_at = self._asked_at = self._next_read = float("-inf")
         self._are_groups_stale = self._is_stale = True
@@ -97,6 +100,7 @@ class SQLLookup:
                     rows += self._rows([GROUP_MARK + group for group in named])
                 if record is None:
                     return FoundAccount()
+                check_owner(record, self._claimed)
                 record = groups_of(rows).resolved(record)
             except ValueError as error:
                 closed = replace(unusable_record(name), password_hash=self.decoy_hash(name))
@@ -162,6 +166,8 @@ class SQLLookup:
         """Read what concerns all accounts, if it may have changed; the lock is held."""
         if self._are_groups_stale:
             self._groups = groups_of(self._database.read(select(ACCOUNTS).where(IS_GROUP)))
+            named = ACCOUNTS.c.options.like("%owner=%")
+            self._claimed = claims_of(self._database.read(select(ACCOUNTS).where(named)))
             self._are_groups_stale = False
         if not self._is_stale or time.monotonic() < self._next_read:
             return
@@ -182,7 +188,9 @@ class SQLLookup:
         self._records |= dict.fromkeys(names)
         for row in self._rows(names):
             try:
-                self._records[row["name"]] = self._groups.resolved(record_of(row))
+                record = record_of(row)
+                check_owner(record, self._claimed)
+                self._records[row["name"]] = self._groups.resolved(record)
             except ValueError:
                 self._records[row["name"]] = unusable_record(row["name"])
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, text, update
 from zope.interface import implementer
 
-from ftpservice.accounts.account_record import AccountRecord, unusable_record
+from ftpservice.accounts.account_record import AccountRecord, unusable_record, with_free_owner
 from ftpservice.accounts.account_store import (
     AccountExists,
     AccountListing,
@@ -33,7 +33,13 @@ from ftpservice.accounts.groups.inheritance import (
     AccountGroups,
     with_changes,
 )
-from ftpservice.accounts.sql.account_rows import groups_of, is_storable, record_of, row_of
+from ftpservice.accounts.sql.account_rows import (
+    claims_of,
+    groups_of,
+    is_storable,
+    record_of,
+    row_of,
+)
 from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.database_url import DatabaseURL
 from ftpservice.accounts.sql.schema import ACCOUNTS
@@ -44,6 +50,7 @@ STATEMENT_SECONDS = 30.0
 """How long a change may wait for others, and take."""
 NAMES_PER_QUERY = 500
 NAMES_GROUPS = ACCOUNTS.c.options.like("%group=%")
+NAMES_OWNER = ACCOUNTS.c.options.like("%owner=%")
 IS_GROUP = ACCOUNTS.c.name.like(f"{GROUP_MARK}%")
 
 Groups = AccountGroups[AccountRecord]
@@ -114,6 +121,10 @@ class SQLStore:
         if len(rows) < len(records):
             raise InvalidAccount("two of the accounts have the same name")
         with self._transaction(writes=not dry_run) as connection:
+            found = connection.execute(select(ACCOUNTS).where(NAMES_OWNER)).mappings()
+            claimed = claims_of([dict(row) for row in found])
+            records = [with_free_owner(record, claimed) for record in records]
+            rows = {record.name: row_of(record) for record in records}
             held = _held(connection, list(rows))
             if held and existing is ExistingAccounts.REFUSE:
                 raise _exists(self.place, held)

@@ -26,7 +26,7 @@ __all__ = ["routes"]
 routes = RouteTable()
 
 MAX_PASSWORD_BYTES = 1024
-NO_OPTIONS = ("disabled", "groups")
+NO_OPTIONS = ("disabled", "groups", "owner")
 """Options of a line in ``passwd.db`` that have routes or members of their own."""
 
 

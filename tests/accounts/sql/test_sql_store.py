@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.account_record import AccountRecord, renamed
 from ftpservice.accounts.account_store import InvalidAccount, StoreUnavailable
 from ftpservice.accounts.sql.database_url import parse_database_url
 from ftpservice.accounts.sql.sql_store import SQLStore
@@ -111,3 +111,12 @@ def test_a_missing_file_is_not_created(tmp_path):
     with pytest.raises(StoreUnavailable, match="no such file; run: ftpservice db upgrade --store"):
         store.accounts()
     assert not (tmp_path / "none.db").exists()
+
+
+@databases
+def test_an_account_with_the_former_name_of_another_one_has_an_owner_of_its_own(case):
+    case.store.add(AccountRecord("ann", SECRET))
+    case.store.change("ann", renamed(case.store.find("ann"), "anna"))
+    case.store.add(AccountRecord("ann", SECRET))
+    assert case.store.find("anna").owner == "ann"
+    assert case.store.find("ann").owner.startswith("ann.")
