@@ -165,9 +165,9 @@ class SQLLookup:
     def _read_summary(self) -> None:
         """Read what concerns all accounts, if it may have changed; the lock is held."""
         if self._are_groups_stale:
-            self._groups = groups_of(self._database.read(select(ACCOUNTS).where(IS_GROUP)))
-            named = ACCOUNTS.c.options.like("%owner=%")
-            self._claimed = claims_of(self._database.read(select(ACCOUNTS).where(named)))
+            wanted = or_(IS_GROUP, ACCOUNTS.c.options.like("%owner=%"))
+            rows = self._database.read(select(ACCOUNTS).where(wanted))
+            self._groups, self._claimed = groups_of(rows), claims_of(rows)
             self._are_groups_stale = False
         if not self._is_stale or time.monotonic() < self._next_read:
             return
