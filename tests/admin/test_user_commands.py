@@ -62,7 +62,7 @@ def any_admin(store_case):
 
 
 def test_every_option_of_an_account_has_an_option_of_the_command():
-    assert set(OPTION_HELP) == set(OPTIONS) - {"disabled", "group"}
+    assert set(OPTION_HELP) == set(OPTIONS) - {"disabled", "group", "owner"}
 
 
 def test_an_account_lives_through_all_commands(any_admin):
