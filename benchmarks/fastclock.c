@@ -1,22 +1,28 @@
-/* A fast clock, preloaded into a server (LD_PRELOAD): its time passes FAST_CLOCK_RATE times as fast.
+/* A fast clock, preloaded into a server (LD_PRELOAD): its time passes several times as fast.
  *
  * The server reads fast clocks, and waits for events and locks that much shorter, so that its
  * timers, timeouts and daily work come sooner. Files agree with that: their times are shown as fast
- * times, and fast times that are set on a file become real ones. FAST_CLOCK_START,
- * FAST_CLOCK_MONOTONIC and FAST_CLOCK_BOOT are the real clocks at the moment at which both times are
- * the same; processes with the same three have the same fast time, also those started later.
+ * times, and fast times that are set on a file become real ones.
+ *
+ * FAST_CLOCK names a file (`benchmarks/soak/fast_clock.py` writes it) with the real clocks of the
+ * moment at which both times are the same, and the rates from then on: the rate may be changed
+ * while processes run, and is the same for all of them. A wait ends within WAIT of a change.
  *
  * Clocks of processor time stay real, as does pthread_cond_timedwait(): by that Python's threads
  * take turns, which must not be more often than usual.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdint.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -25,30 +31,47 @@
 
 #define SECOND 1000000000LL
 
+enum { WAIT = 100 }; /* milliseconds */
+
 #define REAL(name) \
     static __typeof__(&name) real; \
     if (!real) \
         real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 enum { WALL, STEADY, BOOT, CLOCKS };
+enum { MOST_SPANS = 4096 };
 
-static double rate;
-static int64_t start[CLOCKS];
+/* A time with one rate: where it begins after the start, in both times. */
+struct span {
+    int64_t real, fast;
+    double rate;
+};
 
-static int64_t nanoseconds(const char *name)
-{
-    const char *text = getenv(name);
-    return text ? (int64_t)(strtold(text, NULL) * SECOND) : 0;
-}
+struct clock_file {
+    int64_t start[CLOCKS];
+    _Atomic int64_t spans;
+    struct span span[MOST_SPANS];
+};
+
+static struct clock_file none; /* without spans both times are the same */
+static struct clock_file *clocks = &none;
 
 __attribute__((constructor)) static void configure(void)
 {
-    const char *text = getenv("FAST_CLOCK_RATE");
-    double given = text ? atof(text) : 1;
-    start[WALL] = nanoseconds("FAST_CLOCK_START");
-    start[STEADY] = nanoseconds("FAST_CLOCK_MONOTONIC");
-    start[BOOT] = nanoseconds("FAST_CLOCK_BOOT");
-    rate = given > 1 ? given : 1;
+    const char *path = getenv("FAST_CLOCK");
+    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (file < 0)
+        return;
+    void *found = mmap(NULL, sizeof(none), PROT_READ, MAP_SHARED, file, 0);
+    if (found != MAP_FAILED)
+        clocks = found;
+    close(file);
+}
+
+static double rate(void)
+{
+    int64_t spans = atomic_load(&clocks->spans);
+    return spans ? clocks->span[spans - 1].rate : 1;
 }
 
 static int64_t count(const struct timespec *time)
@@ -69,14 +92,24 @@ static struct timespec spec(int64_t count)
 /* What was before the start stays as it is. */
 static int64_t faster(int64_t time, int which)
 {
-    int64_t since = time - start[which];
-    return since > 0 && rate > 1 ? start[which] + (int64_t)(since * rate) : time;
+    int64_t since = time - clocks->start[which], at = atomic_load(&clocks->spans);
+    while (at-- > 0) {
+        const struct span *span = &clocks->span[at];
+        if (since >= span->real)
+            return clocks->start[which] + span->fast + (int64_t)((since - span->real) * span->rate);
+    }
+    return time;
 }
 
 static int64_t slower(int64_t time, int which)
 {
-    int64_t since = time - start[which];
-    return since > 0 && rate > 1 ? start[which] + (int64_t)(since / rate) : time;
+    int64_t since = time - clocks->start[which], at = atomic_load(&clocks->spans);
+    while (at-- > 0) {
+        const struct span *span = &clocks->span[at];
+        if (since >= span->fast)
+            return clocks->start[which] + span->real + (int64_t)((since - span->fast) / span->rate);
+    }
+    return time;
 }
 
 static int kind(clockid_t clock)
@@ -123,22 +156,39 @@ int gettimeofday(struct timeval *restrict time, void *restrict zone)
     return 0;
 }
 
-/* Shorter, but at least one millisecond: none at all would be a loop that does not wait. */
-static int shorter(int milliseconds)
+static int64_t fast_now(clockid_t clock)
 {
-    return milliseconds > 0 ? (int)(milliseconds / rate) + 1 : milliseconds;
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return count(&now);
 }
+
+/* Real milliseconds to wait now for a moment of the fast clock: at least one, because none at all
+ * would be a loop that does not wait, and no more than WAIT, because the rate may change. */
+static int left(int64_t until)
+{
+    int64_t wanted = (int64_t)((until - fast_now(CLOCK_MONOTONIC)) / rate() / 1e6) + 1;
+    return wanted < 1 ? 1 : wanted > WAIT ? WAIT : (int)wanted;
+}
+
+/* Repeats a call that waits so many fast milliseconds: in parts, until it has a result. */
+#define WAITING(timeout, call) \
+    int64_t until = fast_now(CLOCK_MONOTONIC) + (timeout) * 1000000LL; \
+    int wait = (timeout) > 0 ? left(until) : (timeout), result; \
+    while ((result = (call)) == 0 && (timeout) > 0 && fast_now(CLOCK_MONOTONIC) < until) \
+        wait = left(until); \
+    return result
 
 int epoll_wait(int set, struct epoll_event *events, int most, int timeout)
 {
     REAL(epoll_wait);
-    return real(set, events, most, shorter(timeout));
+    WAITING(timeout, real(set, events, most, wait));
 }
 
 int poll(struct pollfd *files, nfds_t number, int timeout)
 {
     REAL(poll);
-    return real(files, number, shorter(timeout));
+    WAITING(timeout, real(files, number, wait));
 }
 
 int select(int number, fd_set *restrict in, fd_set *restrict out, fd_set *restrict other,
@@ -147,23 +197,35 @@ int select(int number, fd_set *restrict in, fd_set *restrict out, fd_set *restri
     REAL(select);
     if (!timeout)
         return real(number, in, out, other, NULL);
-    int64_t left = (int64_t)((timeout->tv_sec * 1000000LL + timeout->tv_usec) / rate);
-    struct timeval wait = {left / 1000000, left % 1000000};
+    int64_t wanted = (int64_t)((timeout->tv_sec * 1000000LL + timeout->tv_usec) / rate());
+    struct timeval wait = {wanted / 1000000, wanted % 1000000};
     return real(number, in, out, other, &wait);
+}
+
+/* The end of the next part of a wait, in real time. */
+static struct timespec next_end(int64_t until, int which)
+{
+    REAL(clock_gettime);
+    struct timespec now;
+    real(which == WALL ? CLOCK_REALTIME : CLOCK_MONOTONIC, &now);
+    int64_t end = slower(until, which), most = count(&now) + WAIT * 1000000LL;
+    return spec(end < most ? end : most);
 }
 
 int sem_clockwait(sem_t *restrict lock, clockid_t clock, const struct timespec *restrict until)
 {
     REAL(sem_clockwait);
-    struct timespec limit = spec(slower(count(until), kind(clock)));
-    return real(lock, clock, &limit);
+    int result;
+    do {
+        struct timespec end = next_end(count(until), kind(clock));
+        result = real(lock, clock, &end);
+    } while (result && errno == ETIMEDOUT && fast_now(clock) < count(until));
+    return result;
 }
 
 int sem_timedwait(sem_t *restrict lock, const struct timespec *restrict until)
 {
-    REAL(sem_timedwait);
-    struct timespec limit = spec(slower(count(until), WALL));
-    return real(lock, &limit);
+    return sem_clockwait(lock, CLOCK_REALTIME, until);
 }
 
 int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict lock,
@@ -184,19 +246,29 @@ int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *
 }
 
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec *wanted,
-                    struct timespec *left)
+                    struct timespec *rest)
 {
     REAL(clock_nanosleep);
-    struct timespec time = flags & TIMER_ABSTIME ? spec(slower(count(wanted), kind(clock)))
-                                                 : spec((int64_t)(count(wanted) / rate));
-    return real(clock, flags, &time, left);
+    if (kind(clock) == CLOCKS)
+        return real(clock, flags, wanted, rest);
+    int64_t until = count(wanted) + (flags & TIMER_ABSTIME ? 0 : fast_now(clock));
+    int result = 0;
+    while (!result && fast_now(clock) < until) {
+        struct timespec end = next_end(until, kind(clock));
+        result = real(kind(clock) == WALL ? CLOCK_REALTIME : CLOCK_MONOTONIC, TIMER_ABSTIME, &end,
+                      NULL);
+    }
+    if (result && rest && !(flags & TIMER_ABSTIME))
+        *rest = spec(until > fast_now(clock) ? until - fast_now(clock) : 0);
+    return result;
 }
 
-int nanosleep(const struct timespec *wanted, struct timespec *left)
+int nanosleep(const struct timespec *wanted, struct timespec *rest)
 {
-    REAL(nanosleep);
-    struct timespec time = spec((int64_t)(count(wanted) / rate));
-    return real(&time, left);
+    int error = clock_nanosleep(CLOCK_MONOTONIC, 0, wanted, rest);
+    if (error)
+        errno = error;
+    return error ? -1 : 0;
 }
 
 int usleep(useconds_t microseconds)

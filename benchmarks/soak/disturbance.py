@@ -153,9 +153,17 @@ class Operator(BesideClients):
 class Killer(BesideClients):
     """Kills a worker, or the service if there are none, and waits until all is well again."""
 
-    def __init__(self, service: SoakService, workers: int, seconds: float, seed: str) -> None:
+    def __init__(
+        self,
+        service: SoakService,
+        installation: Installation,
+        workers: int,
+        seconds: float,
+        seed: str,
+    ) -> None:
         super().__init__(f"killer {seed}")
         self._service = service
+        self._installation = installation
         self._workers = workers if workers > 1 else 0
         self._seconds = seconds
         self.kills: list[tuple[float, str]] = []
@@ -166,16 +174,19 @@ class Killer(BesideClients):
 
     def _act(self) -> None:
         try:
-            if self._workers and self._chance.random() < 0.8:
-                self._kill_worker()
-            else:
-                self._kill_service()
+            with self._installation.normal_time():
+                if self._workers and self._chance.random() < 0.8:
+                    self._kill_worker()
+                else:
+                    self._kill_service()
         except (RuntimeError, OSError) as error:
             self.problems.append(f"after a kill: {error}")
             self._ends.set()
 
     def _kill_worker(self) -> None:
-        pid = self._chance.choice(self._service.workers)
+        pid = self._chance.choice(self._service.workers or [0])
+        if not pid:
+            raise RuntimeError("no worker runs")
         os.kill(pid, signal.SIGKILL)
         self.kills.append((time.time(), "worker"))
         deadline = time.monotonic() + RECOVERY_SECONDS

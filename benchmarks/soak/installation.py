@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import random
 import socket
-import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from benchmarks.certificate import make_certificate
 from benchmarks.programs import compile_fast_clock
 from benchmarks.servers.running import PORTS, free_port
+from benchmarks.soak.fast_clock import FastClock
 from benchmarks.soak.options import Choice
 from benchmarks.soak.settings import (
     LARGE_FILE,
@@ -50,8 +51,9 @@ class Installation:
         self.log, self.certificate = folder / "service.log", folder / "certificate.pem"
         self.settings_file = folder / "soak.toml"
         self.ports = {name: free_port() for name in (*LISTENERS, "http")}
-        self._start = (time.time(), time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME))
-        self._library = compile_fast_clock(folder) if choice.rate > 1 else None
+        self.clock: FastClock | None = None
+        if choice.rate > 1:
+            self.clock = FastClock(folder / "clock", compile_fast_clock(folder), choice.rate)
         self.times = Times()
 
     @property
@@ -80,12 +82,11 @@ class Installation:
         """Return the environment of the service: this checkout, and the fast clock."""
         checkout = Path(__file__).parents[2]
         paths = {"PYTHONPATH": os.pathsep.join([str(checkout), str(checkout / "client")])}
-        if self._library is None:
-            return os.environ | paths
-        names = ("FAST_CLOCK_START", "FAST_CLOCK_MONOTONIC", "FAST_CLOCK_BOOT")
-        clocks = {name: f"{value:.9f}" for name, value in zip(names, self._start, strict=True)}
-        rate = {"LD_PRELOAD": str(self._library), "FAST_CLOCK_RATE": str(self._choice.rate)}
-        return os.environ | paths | clocks | rate
+        return os.environ | paths | (self.clock.environment if self.clock is not None else {})
+
+    def normal_time(self) -> AbstractContextManager[None]:
+        """Return a context manager in which the clock of the service is not fast."""
+        return self.clock.normal() if self.clock is not None else nullcontext()
 
     def client_settings(self, first: int, slots: int) -> ClientSettings:
         """Return the settings of a process with clients."""

@@ -56,11 +56,10 @@ def growth_problems(censuses: Censuses, judges_memory: bool) -> Iterator[str]:
 def _new_descriptors(first: ProcessCensus, last: ProcessCensus) -> dict[str, int]:
     """Return of what there is more.
 
-    A file or a directory may be open once, as it is used, and a thread may have a pipe.
+    A file or a directory may be open once more, as it is used, and a thread may have a pipe.
     """
     allowed = {
-        kind: max(first.descriptors.get(kind, 0), int(kind.startswith("/")))
-        for kind in last.descriptors
+        kind: first.descriptors.get(kind, 0) + kind.startswith("/") for kind in last.descriptors
     }
     allowed[PIPE] = max(allowed.get(PIPE, 0), 2 * last.threads)
     return dict(Counter(last.descriptors) - Counter(allowed))

@@ -22,6 +22,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 ANSWER_SECONDS = 20.0
 POLL_SECONDS = 0.05
+BANNER = b" is serving\n"
+"""Printed when all workers accept connections."""
 TWISTD = Path(sys.executable).parent / "twistd"
 
 
@@ -32,10 +34,9 @@ class NotAnswered(Exception):
 class SoakService:
     """The service of an installation."""
 
-    def __init__(self, installation: Installation, workers: int) -> None:
+    def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._workers = workers if workers > 1 else 0
-        self._output = installation.folder / "output.log"
+        self._output = installation.folder
         self._process: subprocess.Popen[bytes] | None = None
         self.runs = False
         """Whether it has started, and can be sent signals; one that starts would end by them."""
@@ -62,7 +63,8 @@ class SoakService:
             str(TWISTD), "--nodaemon", "--pidfile=", "ftpservice", "--allow-root",
             f"--config={self._installation.settings_file}",
         ]  # fmt: skip
-        with self._output.open("ab") as output:
+        self._output = self._installation.folder / f"output.{time.time_ns()}.log"
+        with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._installation.folder,
@@ -72,19 +74,23 @@ class SoakService:
                 stderr=output,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._is_ready():
-            if self.has_ended or time.monotonic() > deadline:
-                raise RuntimeError(f"the service does not start: {self._last_output()}")
-            time.sleep(POLL_SECONDS)
+        self._wait_until_ready()
         self.runs = True
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        with self._installation.normal_time():
+            while not self._is_ready():
+                if self.has_ended or time.monotonic() > deadline:
+                    raise RuntimeError(f"the service does not start: {self._last_output()}")
+                time.sleep(POLL_SECONDS)
 
     def _is_ready(self) -> bool:
         try:
             self.request("who")
         except (NotAnswered, OSError):
             return False
-        return len(self.workers) >= self._workers and self._greets()
+        return BANNER in self._output.read_bytes() and self._greets()
 
     def _greets(self) -> bool:
         try:

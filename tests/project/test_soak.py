@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -11,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.programs import compile_fast_clock
 from benchmarks.soak.census import PIPE, ProcessCensus, census
 from benchmarks.soak.client_process import SESSIONS
 from benchmarks.soak.content import Content
+from benchmarks.soak.fast_clock import FastClock
 from benchmarks.soak.journal_check import journal_problems, lost_events
 from benchmarks.soak.judgement import growth_problems, memory_growth
 from benchmarks.soak.ledger import Ledger, Wrong
@@ -21,6 +27,7 @@ from benchmarks.soak.options import parse
 from benchmarks.soak.settings import ClientSettings, Times
 from benchmarks.soak.soak_report import SoakReport
 
+COMPILER = shutil.which("cc") or shutil.which("gcc")
 OLD, NEW = Content(1, 3000), Content(2, 2_500_000)
 
 
@@ -193,3 +200,43 @@ def test_settings_survive_their_file(tmp_path: Path) -> None:
     )
     settings.write(tmp_path / "x")
     assert ClientSettings.read(tmp_path / "x") == settings
+
+
+def test_the_clock_has_the_rate_of_the_moment(tmp_path: Path) -> None:
+    clock = FastClock(tmp_path / "clock", tmp_path / "library", 1000.0)
+    time.sleep(0.01)
+    assert clock.hours * 3600 > 9
+    with clock.normal(), clock.normal():
+        before = clock.hours
+        time.sleep(0.01)
+        assert (clock.hours - before) * 3600 < 5
+    assert clock.environment["FAST_CLOCK"] == str(tmp_path / "clock")
+
+
+@pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
+def test_processes_read_and_wait_by_the_fast_clock(tmp_path: Path) -> None:
+    clock = FastClock(tmp_path / "clock", compile_fast_clock(tmp_path), 1000.0)
+    program = (
+        "import os, threading, time\n"
+        "begun = time.time(), time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME)\n"
+        "threading.Event().wait(600)\n"
+        "time.sleep(600)\n"
+        "ends = time.time(), time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME)\n"
+        "print(*[end - begin for end, begin in zip(ends, begun)])\n"
+        "file = open('file', 'w')\n"
+        "print(os.stat('file').st_mtime - begun[0])\n"
+        "os.utime('file', (begun[0], begun[0]))\n"
+        "print(abs(os.stat('file').st_mtime - begun[0]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | clock.environment,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    waits, age, difference = done.stdout.splitlines()
+    assert all(float(seconds) >= 1200 for seconds in waits.split())
+    assert float(age) > 1100
+    assert float(difference) < 0.01
