@@ -56,7 +56,7 @@ GROUPS = "groups"
 """The key of the names of an account's groups."""
 DEFINED_GROUPS = "define-group"
 """The key of store strings for groups, as lines of ``passwd.db``."""
-OWN_KEYS = ("disabled", "group")
+OWN_KEYS = ("disabled", "group", "owner")
 """Options that are not in store strings."""
 TERM_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key not in OWN_KEYS))
 """Keys of store strings with values for all accounts."""
@@ -64,7 +64,7 @@ COMMON_KEYS = ("cache", DEFINED_GROUPS, *TERM_KEYS)
 """Keys of all store strings."""
 SPECIAL_CHARACTERS = {MOUNT: frozenset(","), "retention": frozenset(",:;*?[]\\")}
 """Characters with a meaning in the value of an option, by option."""
-ACCOUNT_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key != "group"))
+ACCOUNT_KEYS = (ROOT, RIGHTS, *(key for key in OPTIONS if key not in ("group", "owner")))
 FORBIDDEN = frozenset("/\\{}")
 MAX_NAME_BYTES = 255
 """The longest name of a directory."""
