@@ -38,6 +38,9 @@ from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.service.settings_reload import SettingsChange
 from ftpservice.session.services import EventSink
 from ftpservice.session.shared.table_state import SHARED_RECORDS, TableState
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.ledgers.tree_record import QUOTA_RECORD
+from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.launch import launch_worker
 from ftpservice.workers.log_forwarder import relay_log
 from ftpservice.workers.remote_sessions import RemoteSessions
@@ -157,6 +160,10 @@ class WorkerSetup:
         self._ports: list[tuple[Listener, Port]] = []
         self._pool = BlockingPool(reactor, "workers", threads=1)
         self.board = SessionBoard.create(columns_for(count))
+        self._quotas = SharedQuotas.create(factory.table, reactor)
+        self._realm = factory.portal.realm
+        recount = options.settings.quota_recount
+        self._realm.quotas = QuotaBook(reactor, recount, self._quotas)
         events = factory.event_sink.events
         sessions = partial(RemoteSessions, factory.sessions, events.publish)
         launch = launch_worker(self._pool, reactor)
@@ -165,7 +172,7 @@ class WorkerSetup:
         self.supervisor.first = self._first_message
         self.supervisor.handlers = self._handlers
         self.supervisor.claim = factory.table.claim_column
-        self.supervisor.cleared = factory.table.clear_column
+        self.supervisor.cleared = self._cleared
         self.traces = RemoteTraces(factory.sessions, self.supervisor.broadcast)
         self.supervisor.accepts = lambda worker: self.traces.begin(worker.send)
         factory.supervisor = self.supervisor
@@ -196,10 +203,17 @@ class WorkerSetup:
         """Release what the workers used, after they have ended."""
         await self._pool.stop()
         self.board.close()
+        self._quotas.close()
         self._factory.table.close()
 
+    def _cleared(self, column: int) -> None:
+        """Give back what a worker held that has ended."""
+        self._realm.quotas.process_ended(column)
+        self._factory.table.clear_column(column)
+
     def _descriptors(self) -> Sequence[int]:
-        shared = (self.board.descriptor, self._factory.table.descriptor)
+        table, quotas = self._factory.table.descriptor, self._quotas.descriptor
+        shared = (self.board.descriptor, table, quotas)
         return (*shared, *(port.socket.fileno() for _, port in self._ports))
 
     def _first_message(self, worker: Worker) -> tuple[Any, ...]:
@@ -219,6 +233,7 @@ class WorkerSetup:
             "refusal": self._factory.session_refusal,
             "board": (self.board.descriptor, self.board.columns, worker.column.number),
             "table": self._factory.table.descriptor,
+            "quotas": self._quotas.descriptor,
             "ports": listening,
         }
         return ("start", plan)
@@ -274,7 +289,7 @@ def session_factory_for(
     """Return the factory of sessions: of this process alone, or of the main one of several."""
     if settings.workers == 1:
         return FTPFactory(portal, reactor, settings.session, event_sink=sink)
-    table = SharedTable.create(SHARED_RECORDS, columns_for(settings.workers))
+    table = SharedTable.create((*SHARED_RECORDS, QUOTA_RECORD), columns_for(settings.workers))
     state = TableState(table, reactor)
     factory = MainFactory(portal, reactor, settings.session, event_sink=sink, shared_state=state)
     factory.table = table

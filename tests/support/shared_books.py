@@ -14,7 +14,7 @@ from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, QuotaLimits
-from ftpservice.storage.quota.ledgers.shared_tree import QUOTA_RECORD
+from ftpservice.storage.quota.ledgers.tree_record import QUOTA_RECORD
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.storage.quota_interfaces import ITreeUsage

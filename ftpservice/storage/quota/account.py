@@ -117,7 +117,7 @@ class QuotaAccount:
         if self.tree is not None:
             await self.tree.when_counted(path)
 
-    async def find_room(self, path: VirtualPath, size: int = 0) -> None:
+    async def find_room(self, path: VirtualPath, size: int = 0, files: int = 0) -> None:
         """Wait for room that may be found; raises `QuotaExceeded` if there is none.
 
         A thread that writes for another upload may give back what it does not use, and other
@@ -129,12 +129,17 @@ class QuotaAccount:
         ledger = tree.ledger
         if ledger.has_turns:
             await ledger.turn_ended()
-        elif not tree.is_recent:
+            return
+        if not tree.is_recent:
             await tree.count()
-        else:
-            left, files = self.limits.left(*ledger.used())
-            needed = 1 if left is None else max(1, size - left)
-            if self.trash is None or not await self.trash.free(needed, 1):
-                raise QuotaExceeded(
-                    path, f"bytes left: {left}, files left: {files}; None: no limit"
-                )
+            return
+        left, files_left = self.limits.left(*ledger.used())
+        if (not size or left is None or left >= size) and (
+            files_left is None or files_left >= files
+        ):
+            return  # another process has just given it back
+        needed = 1 if left is None else max(1, size - left)
+        if self.trash is None or not await self.trash.free(needed, 1):
+            raise QuotaExceeded(
+                path, f"bytes left: {left}, files left: {files_left}; None: no limit"
+            )

@@ -102,7 +102,7 @@ class MeteredStorage:
         account = self._account
         await account.when_counted(path)
         while not await self._directory_made(path, mode):
-            await account.find_room(path)
+            await account.find_room(path, 0, 1)
 
     async def _directory_made(self, path: VirtualPath, mode: int) -> bool:
         """Create a directory; tell whether there was room for it."""
@@ -183,8 +183,8 @@ class MeteredStorage:
                 if account.trash is not None:
                     account.trash.add(there.size, there.files)
             if crossing:
-                account.add(source, -moved.size, -moved.files, -moved.partials)
                 account.add(target, moved.size, moved.files, moved.partials)
+                account.add(source, -moved.size, -moved.files, -moved.partials)
 
     async def _replaced_by(self, moving: Entry, target: VirtualPath) -> TreeUsage | None:
         """Return what a rename of ``moving`` to ``target`` will remove; None for nothing."""
@@ -219,7 +219,7 @@ class MeteredStorage:
                 if replaced is not None:
                     continue
             expected = request.expected if request.announced is None else request.announced
-            await account.find_room(path, request.offset + (expected or 0))
+            await account.find_room(path, request.offset + (expected or 0), 1)
 
     async def _opened(
         self, path: VirtualPath, request: WriteRequest, charge: UploadCharge

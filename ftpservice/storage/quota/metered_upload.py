@@ -110,11 +110,12 @@ class MeteredUpload:
         account, charge = self.room.account, self.room.charge
         if IReplacing.providedBy(self.inner):
             replaced = self.inner.replaced_size
-        account.settle(charge, entry.size, 1)
-        if replaced is not None:
-            account.book.add(charge.place, -replaced, -1)
+        if replaced is None:
+            account.settle(charge, entry.size, 1)
+        else:  # in one step: the other file is gone already
             if account.trash is not None:
                 account.trash.add(replaced, 1)
+            account.settle(charge, entry.size - replaced, 0)
         self._doubt_if_contended()
 
     async def abandon(self) -> None:
@@ -185,11 +186,12 @@ class _MeteredTarget:
         partial upload, which is removed.
         """
         writing, room, charge = self._writing, self._writing.room, self._writing.room.charge
-        free = charge.size - writing.position
+        free, has_begun = charge.size - writing.position, False
         if free <= 0:
             free = await room.hold_for_turn()
+            has_begun = free > 0
         ledgers = list(charge.ledgers)  # others may take their place meanwhile
-        for ledger in ledgers:
+        for ledger in () if has_begun else ledgers:
             ledger.begin_turn()
         try:
             result: Any = await self._target.with_descriptor(partial(function, most=max(1, free)))

@@ -15,10 +15,10 @@ from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers.ledger import Place
 from ftpservice.storage.quota.ledgers.path_locks import SharedNames
 from ftpservice.storage.quota.ledgers.quota_log import QuotaLog
-from ftpservice.storage.quota.ledgers.shared_tree import (
+from ftpservice.storage.quota.ledgers.shared_counts import SharedCounts
+from ftpservice.storage.quota.ledgers.shared_ledger import SharedLedger
+from ftpservice.storage.quota.ledgers.tree_record import (
     QUOTA_RECORD,
-    SharedCounts,
-    SharedLedger,
     TreeRecord,
     end_process,
     forget_tree,

@@ -57,11 +57,14 @@ class UploadRoom:
                     raise
 
     async def hold_for_turn(self) -> int:
-        """Hold more, as much as there is room for and a turn can use; return it, 0 for nothing."""
+        """Hold more, as much as there is room for and a turn can use; return it, 0 for nothing.
+
+        The turn has begun in the ledgers, unless it is nothing.
+        """
         while not (size := self.charge.grow_up_to(BYTES_PER_TURN)):
             if not await self._found_credit():
                 try:
-                    await self.account.find_room(self.path)
+                    await self.account.find_room(self.path, 1)
                 except QuotaExceeded:
                     break
         return size

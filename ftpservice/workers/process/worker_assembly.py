@@ -51,6 +51,9 @@ from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.session.services import EventSink, Report
 from ftpservice.session.shared.table_state import TableState
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.recount_rounds import DEFAULT_RECOUNT_SECONDS
+from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.event_forwarder import EventForwarder
 from ftpservice.workers.process.inherited_ports import InheritedEndpoint
@@ -210,7 +213,7 @@ def assemble_worker(
     source = storage_source_for(settings, reactor, NO_CHANGE)
     realm = realm_for(settings, source, options.checkers, reactor)
     checkers = portal_checkers_for(settings, options.checkers)
-    sink, state = EventSink(events, report), _shared_state(plan, reactor)
+    sink, state = EventSink(events, report), _shared_state(plan, realm, reactor)
     factory = CountedFactory(
         Portal(realm, checkers), reactor, settings.session, event_sink=sink, shared_state=state
     )
@@ -236,11 +239,17 @@ def assemble_worker(
     return service
 
 
-def _shared_state(plan: WorkerPlan, reactor: Any) -> TableState:
-    """Return what this process counts together with the others."""
-    descriptor, column = plan["table"], plan["board"][2]
-    table = SharedTable.attach(descriptor, column)
-    os.close(descriptor)
+def _shared_state(plan: WorkerPlan, realm: Realm, reactor: Any) -> TableState:
+    """Return what this process counts together with the others; so do the quotas of ``realm``.
+
+    The inherited descriptors are closed: locks by them are those of the main process.
+    """
+    table = SharedTable.attach(plan["table"], plan["board"][2])
+    quotas = SharedQuotas.attach(table, plan["quotas"], reactor)
+    for name in ("table", "quotas"):
+        os.close(plan[name])
+    interval = DEFAULT_RECOUNT_SECONDS if realm.quotas is None else realm.quotas.recount_interval
+    realm.quotas = QuotaBook(reactor, interval, quotas)
     return TableState(table, reactor)
 
 

@@ -77,10 +77,13 @@ class ILedger(Interface):
     def hold(change: Holding) -> None:
         """Record that uploads hold more, or less."""
 
-    def try_hold(change: Holding, size_limit: int | None, files_limit: int | None) -> bool:
+    def try_hold(
+        change: Holding, size_limit: int | None, files_limit: int | None, is_turn: bool = False
+    ) -> bool:
         """Record that an upload holds more, if limits are kept then; tell whether they are.
 
-        Raises `Busy`, and then nothing has changed.
+        ``is_turn``: with that a turn begins (`begin_turn`). Raises `Busy`, and then nothing has
+        changed.
         """
 
     def settle(change: Holding, size: int, files: int) -> None:
@@ -127,7 +130,13 @@ class QuotaLedger:
         self.credit_size += credit_size
         self.credit_files += credit_files
 
-    def try_hold(self, change: Holding, size_limit: int | None, files_limit: int | None) -> bool:
+    def try_hold(
+        self,
+        change: Holding,
+        size_limit: int | None,
+        files_limit: int | None,
+        is_turn: bool = False,
+    ) -> bool:
         """Record that an upload holds more, if limits are kept then; tell whether they are."""
         if size_limit is not None:
             used = self.size + change.size - self.credit_size - change.credit_size
@@ -138,6 +147,7 @@ class QuotaLedger:
             if used > files_limit:
                 return False
         self.hold(change)
+        self._turns += is_turn
         return True
 
     def settle(self, change: Holding, size: int, files: int) -> None:

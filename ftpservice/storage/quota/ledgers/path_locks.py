@@ -18,6 +18,7 @@ __all__ = ["PathLocks", "SharedNames", "SharedPathLocks", "is_shared"]
 LOCKS, UPLOADS = 1 << 62, 1 << 61
 """Where the bytes of locks and of marks begin."""
 POLL_SECONDS = 0.02
+"""How often to look whether another process has released a name."""
 
 
 def is_shared(place: Place) -> bool:

@@ -124,26 +124,31 @@ class UploadCharge:
         """Hold more if the limits allow it; tell whether they do. Raises `Busy`."""
         if size <= 0 and files <= 0:
             return True
-        return self._try_grow(size, files, True)
+        return self._try_grow(size, files)
 
-    def _try_grow(self, size: int, files: int, counts_files: bool) -> bool:
-        """Hold more if the limits allow it; that of files only if ``counts_files``."""
+    def _try_grow(self, size: int, files: int, is_turn: bool = False) -> bool:
+        """Hold more if the limits allow it; for a turn, which begins, that of bytes."""
         change, ledgers = self._grown(size, files), self.ledgers
         is_held = False
         try:
             size_limit, files_limit = self._checked_limits()
-            files_limit = files_limit if counts_files else None
-            is_held = not ledgers or ledgers[0].try_hold(change, size_limit, files_limit)
+            files_limit = None if is_turn else files_limit
+            is_held = not ledgers or ledgers[0].try_hold(change, size_limit, files_limit, is_turn)
         finally:
             if not is_held:
                 self._grown(-size, -files)
         if is_held:
             for ledger in ledgers[1:]:
                 ledger.hold(change)
+                if is_turn:
+                    ledger.begin_turn()
         return is_held
 
     def grow_up_to(self, size: int) -> int:
-        """Hold up to ``size`` bytes more; return how many."""
+        """Hold up to ``size`` bytes more for a turn, which begins unless it is none; return them.
+
+        Others see both at once, so whoever finds no room knows that some may be given back.
+        """
         for _ in range(GROW_ATTEMPTS):
             left, most = None, size
             if self.ledgers:
@@ -152,7 +157,7 @@ class UploadCharge:
                 if self.replaced is not None:  # the rest of the credit grows with what is held
                     left += max(0, self.replaced - self.size)
                 most = max(0, min(size, left))
-            if not most or self._try_grow(most, 0, False):
+            if not most or self._try_grow(most, 0, is_turn=True):
                 return most
         return 0
 
