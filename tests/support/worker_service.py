@@ -21,6 +21,7 @@ from tests.support.service_process import PATIENCE, Program
 __all__ = [
     "ACCOUNTS",
     "CONTENT",
+    "FAST_HASH",
     "LOOPBACK",
     "SERVE",
     "ask",

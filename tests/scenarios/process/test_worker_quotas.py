@@ -21,16 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.process.test_workers import (
-    FAST_HASH,
-    LOOPBACK,
-    TWISTD,
-    process_of,
-    wait_for,
-)
 from tests.support.service_process import PATIENCE, Program, checkout_environment
+from tests.support.worker_service import FAST_HASH, LOOPBACK, SERVE, process_of, wait_for
 
-SERVE = (TWISTD, "--nodaemon", "--pidfile=", "ftpservice", "--allow-root", "--workers=4")
 BYTES, FILES = 1_000_000, 12
 ROUNDS = 100
 SESSIONS = 8
@@ -45,7 +38,8 @@ def running(tmp_path: Path) -> Iterator[Program]:
     )
     web = ("--http=tcp:0:interface=127.0.0.1", "--metrics=on", "--tls=off")
     with Program(
-        [*SERVE, LOOPBACK, "--auth=passwd:accounts", *web, "--allow-plaintext"], tmp_path
+        [*SERVE, "--workers=4", LOOPBACK, "--auth=passwd:accounts", *web, "--allow-plaintext"],
+        tmp_path,
     ) as program:
         program.port()
         yield program
