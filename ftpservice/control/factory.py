@@ -24,7 +24,7 @@ from ftpservice.control.protocol import ControlProtocol
 from ftpservice.data.connector import ControlAddresses, DataConnector
 from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive_ports import PassivePorts
-from ftpservice.data.shared_port import SharedPassivePort, open_shared_port
+from ftpservice.data.shared_port import SharedPort, open_shared_port
 from ftpservice.events import Event, EventStream, LoggedIn
 from ftpservice.net.tls.server import ServerTLS
 from ftpservice.session.context import SessionContext, SessionPeer, TransferParameters
@@ -121,7 +121,7 @@ class FTPFactory(ftp.FTPFactory):
         """Why new sessions are refused; None if they are accepted."""
         self.password_accepted: Callable[[LoggedIn], object] = bool
         """Called when a password was right whose session may begin only after a second factor."""
-        self.shared_port: SharedPassivePort | None = None
+        self.shared_port: SharedPort | None = None
         """The one port of the passive data connections, if the settings have it."""
         self._listens = False
         self.instances: list[ManagedSession] = []

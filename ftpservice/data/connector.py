@@ -18,7 +18,7 @@ from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive import PassiveChannel
 from ftpservice.data.passive_ports import NoPortFree, PassivePorts
 from ftpservice.data.peer_policy import DataSettings, PeerPolicy
-from ftpservice.data.shared_port import SharedPassivePort, SharedPortListener
+from ftpservice.data.shared_port import SharedPort, SharedPortListener
 from ftpservice.data.waiting_sessions import LATE_SECONDS, DataPeer
 from ftpservice.wire.addresses import HostPort, canonical_host, is_ipv6
 
@@ -63,7 +63,7 @@ class DataConnector:
 
     protection: DataProtection = PLAINTEXT_DATA
     """Asked for the TLS of each data connection when it begins (PROT)."""
-    shared_port: SharedPassivePort | None = None
+    shared_port: SharedPort | None = None
     """The port of all sessions' passive data connections; None: each has one of its own."""
     session = 0
     """The number of the session."""

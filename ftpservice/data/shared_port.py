@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
@@ -29,6 +29,7 @@ from ftpservice.wire.addresses import canonical_host
 __all__ = [
     "CannotOpenSharedPort",
     "SharedPassivePort",
+    "SharedPort",
     "SharedPortListener",
     "open_shared_port",
 ]
@@ -101,11 +102,46 @@ def _listening(
     return own
 
 
+class WaitingPlace(Protocol):
+    """Where a session waits."""
+
+    def leave(self, one: SharedPortListener, connected: bool, /) -> None:
+        """A session waits no more; ``connected``: its connection has arrived."""
+
+    def lose_touch(self, peer: DataPeer, /) -> None:
+        """The time of a session is over, and it has not been told so yet."""
+
+    def hear_from(self, peer: DataPeer, /) -> None:
+        """A session after `lose_touch` has sent a command, or has ended."""
+
+
+class SharedPort(Protocol):
+    """The port as sessions use it, in the process that listens or in another one."""
+
+    port: int
+    reactor: Any
+
+    @property
+    def waiting(self) -> WaitingPlace:
+        """Where its sessions wait."""
+
+    async def open_listener(
+        self, expected: DataPeer, habit: SessionReuseHabit | None, timeout: float
+    ) -> SharedPortListener | None:
+        """Let a session wait for its connection, as soon as it is its turn; None if not in time."""
+
+    def accept_pending(self) -> None:
+        """Accept the connections that wait."""
+
+    def close(self) -> None:
+        """Accept no more connections."""
+
+
 class SharedPortListener(PassiveListener):
     """The share of one session in the port; it waits from `SharedPassivePort.open_listener` on."""
 
     def __init__(
-        self, shared: SharedPassivePort, expected: DataPeer, habit: SessionReuseHabit | None
+        self, shared: SharedPort, expected: DataPeer, habit: SessionReuseHabit | None
     ) -> None:
         super().__init__(shared.port)
         self.expected = expected

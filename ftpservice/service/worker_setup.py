@@ -24,6 +24,7 @@ from ftpservice.accounts.defence.bans import Ban
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
+from ftpservice.data.shared_port import SharedPassivePort
 from ftpservice.events import BanLifted, Banned
 from ftpservice.net.tls.certificate_copies import CertificateCopies, copy_certificates
 from ftpservice.net.tls.server import CertificateError, ServerTLS
@@ -41,6 +42,7 @@ from ftpservice.session.shared.table_state import SHARED_RECORDS, TableState
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.ledgers.tree_record import QUOTA_RECORD
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
+from ftpservice.workers.data_port_shares import DataPortShares
 from ftpservice.workers.launch import launch_worker
 from ftpservice.workers.log_forwarder import relay_log
 from ftpservice.workers.remote_sessions import RemoteSessions
@@ -106,11 +108,13 @@ class MainFactory(FTPFactory):
         self._tell("abort_all")
 
     def stopFactory(self) -> None:
-        """Have the workers accept no more connections."""
+        """Have the workers accept no more connections; their transfers may need the shared port."""
         if self.supervisor is not None:
             self.supervisor.replaces = False
         self._tell("close")
+        shared_port, self.shared_port = self.shared_port, None
         super().stopFactory()
+        self.shared_port = shared_port
 
     async def release_resources(self) -> None:
         """End the workers, and stop the threads of this process."""
@@ -173,6 +177,8 @@ class WorkerSetup:
         self.supervisor.handlers = self._handlers
         self.supervisor.claim = factory.table.claim_column
         self.supervisor.cleared = self._cleared
+        self._shares: dict[int, DataPortShares] = {}
+        """Those of each worker in the shared passive port, by its column."""
         self.traces = RemoteTraces(factory.sessions, self.supervisor.broadcast)
         self.supervisor.accepts = lambda worker: self.traces.begin(worker.send)
         factory.supervisor = self.supervisor
@@ -210,11 +216,25 @@ class WorkerSetup:
         """Give back what a worker held that has ended."""
         self._realm.quotas.process_ended(column)
         self._factory.table.clear_column(column)
+        shares = self._shares.pop(column, None)
+        if shares is not None:
+            shares.close()
 
-    def _descriptors(self) -> Sequence[int]:
+    def _descriptors(self, worker: Worker) -> Sequence[int]:
+        shares = self._shares.get(worker.column.number)
+        ends = () if shares is None else (shares.end_of_worker.fileno(),)
         table, quotas = self._factory.table.descriptor, self._quotas.descriptor
         shared = (self.board.descriptor, table, quotas)
-        return (*shared, *(port.socket.fileno() for _, port in self._ports))
+        return (*shared, *ends, *(port.socket.fileno() for _, port in self._ports))
+
+    def _data_port(self, worker: Worker) -> tuple[int, int] | None:
+        """Return the shared passive port, and the descriptor that its connections come from."""
+        shares, port = self._shares.get(worker.column.number), self._factory.shared_port
+        if shares is None or port is None:
+            return None
+        descriptor = shares.end_of_worker.fileno()
+        shares.end_of_worker.close()  # the worker has been started with it
+        return port.port, descriptor
 
     def _first_message(self, worker: Worker) -> tuple[Any, ...]:
         """Return all that a worker needs to begin."""
@@ -235,12 +255,21 @@ class WorkerSetup:
             "table": self._factory.table.descriptor,
             "quotas": self._quotas.descriptor,
             "ports": listening,
+            "data_port": self._data_port(worker),
         }
         return ("start", plan)
 
     def _handlers(self, worker: Worker) -> dict[str, Callable[..., object]]:
-        report = partial(self._report, worker)
-        return {"log": relay_log, "report": report, "traced": self.traces.traced}
+        found: dict[str, Callable[..., object]] = {
+            "log": relay_log,
+            "report": partial(self._report, worker),
+            "traced": self.traces.traced,
+        }
+        port = self._factory.shared_port
+        if not isinstance(port, SharedPassivePort):
+            return found
+        shares = self._shares[worker.column.number] = DataPortShares(port, worker.send)
+        return {**found, **shares.handlers}
 
     def _report(self, worker: Worker, number: int, words: Sequence[str]) -> None:
         """Answer a request for the lines of REPORT."""

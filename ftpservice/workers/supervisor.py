@@ -63,7 +63,7 @@ class Supervisor:
         self._launch = launch
         self._new_sessions = new_sessions
         self._reactor = reactor
-        self.descriptors: Callable[[], Sequence[int]] = tuple
+        self.descriptors: Callable[[Worker], Sequence[int]] = lambda _worker: ()
         self.first: Callable[[Worker], tuple[Any, ...]] = lambda _worker: ("start",)
         self.handlers: Callable[[Worker], Handlers] = lambda _worker: {}
         self.claim: Callable[[], int] = self._free_column
@@ -145,7 +145,7 @@ class Supervisor:
         worker.counted = self._check_counts
         self.workers.append(worker)
         handlers = {"ready": lambda: self._ready(worker), **self.handlers(worker)}
-        worker.start(self._launch, self.descriptors(), handlers, lambda: self.first(worker))
+        worker.start(self._launch, self.descriptors(worker), handlers, lambda: self.first(worker))
 
     def _ready(self, worker: Worker) -> None:
         worker.ready()

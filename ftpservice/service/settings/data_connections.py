@@ -53,12 +53,10 @@ class DataConnectionSettings:
         live=True,
     )
 
-    def check_passive_port(self, workers: int) -> None:
-        """Raise `SettingsConflict` if the one port is among the others, or for several workers."""
+    def check_passive_port(self) -> None:
+        """Raise `SettingsConflict` if the one port is among the others."""
         ports, port = self.passive_ports, self.passive_port
         if ports is not None and port is not None and ports[0] <= port <= ports[1]:
             raise SettingsConflict(
                 f"--passive-port {port} is one of --passive-ports: choose another port"
             )
-        if port is not None and workers > 1:
-            raise SettingsConflict("--passive-port needs --workers 1: use --passive-ports")

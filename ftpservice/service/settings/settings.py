@@ -345,7 +345,7 @@ class ServiceSettings(
         self.check_metrics(bool(self.http or self.https))
         self.check_journal(self.data_dir)
         self.check_hooks()
-        self.check_passive_port(self.workers)
+        self.check_passive_port()
         if self.acme:
             self.check_acme(self.offers_tls, bool(self.certificate), self.data_dir)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -57,6 +58,7 @@ from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.event_forwarder import EventForwarder
 from ftpservice.workers.process.inherited_ports import InheritedEndpoint
+from ftpservice.workers.process.remote_shared_port import RemoteSharedPort
 from ftpservice.workers.session_board import BoardColumn, SessionBoard
 
 __all__ = ["WorkerPlan", "WorkerService", "assemble_worker"]
@@ -221,6 +223,7 @@ def assemble_worker(
     factory.bans = bans.bans
     if plan["certificates"] is not None:
         factory.tls = tls_from_copies(CertificateCopies(*plan["certificates"]))
+    factory.shared_port = _shared_port(plan, channel, reactor)
     forwarder = EventForwarder(channel, column, factory.sessions, reactor)
     events.subscribe(forwarder)
     guard = AcceptGuard(events, factory.address_refusal, reactor)
@@ -251,6 +254,14 @@ def _shared_state(plan: WorkerPlan, realm: Realm, reactor: Any) -> TableState:
     interval = DEFAULT_RECOUNT_SECONDS if realm.quotas is None else realm.quotas.recount_interval
     realm.quotas = QuotaBook(reactor, interval, quotas)
     return TableState(table, reactor)
+
+
+def _shared_port(plan: WorkerPlan, channel: Channel, reactor: Any) -> RemoteSharedPort | None:
+    """Return the one passive port, if the main process has it."""
+    if plan["data_port"] is None:
+        return None
+    port, descriptor = plan["data_port"]
+    return RemoteSharedPort(port, channel, socket.socket(fileno=descriptor), reactor)
 
 
 def _options(plan: WorkerPlan) -> ServiceOptions:

@@ -55,6 +55,8 @@ class WorkerProcess:
             "settings": lambda text: self._serving("use_settings")(text),
             "trace": self._trace,
             "untrace": self._trace,
+            "data_turn": lambda *facts: _at_shared_port(self._service, "turn", *facts),
+            "data_doubt": lambda number: _at_shared_port(self._service, "doubt", number),
             "certificates": lambda copies: self._serving("use_certificates")(copies),
         }
         self._channel = Channel(handlers, self._lost)
@@ -167,3 +169,10 @@ class WorkerProcess:
         log.failure("a worker could not end as it should", failure)
         sys.stderr.write(failure.getTraceback())
         os._exit(1)
+
+
+def _at_shared_port(service: WorkerService | None, what: str, *facts: Any) -> None:
+    """Tell the shared passive port what the main process says, if there is one."""
+    port = None if service is None else service.factory.shared_port
+    if port is not None:
+        getattr(port, what)(*facts)

@@ -108,11 +108,6 @@ def test_the_shared_port_is_none_of_the_range() -> None:
         settings_from(given)
 
 
-def test_the_shared_port_is_that_of_one_process() -> None:
-    with pytest.raises(SettingsConflict, match="--passive-port needs --workers 1"):
-        settings_from({"passive-port": 50099, "workers": 2, "root": "memory:"})
-
-
 def test_tls_settings_arrive_where_they_belong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,168 @@
+"""The shared passive port of another process: turns, connections passed on, what ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections import deque
+from typing import Any
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import CancelledError
+
+from ftpservice.data.data_tls import SessionReuseHabit
+from ftpservice.data.shared_port import SharedPassivePort
+from ftpservice.data.waiting_sessions import DataPeer
+from ftpservice.stream.connection import StreamConnection
+from ftpservice.workers.data_port_shares import DataPortShares
+from ftpservice.workers.process.remote_shared_port import RemoteSharedPort
+from ftpservice.workers.socket_passing import pass_socket, passing_pair
+from tests.scenarios.data.test_data_connections import gone
+from tests.support.loopback import until
+from tests.support.memory_transport import is_pending, outcome, start
+from tests.support.open_resources import nothing_left
+
+HOST = "127.0.0.1"
+
+
+class Link:
+    """A channel between both sides, in one process."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Any] = {}
+        self.sent: deque[str] = deque()
+
+    def send(self, name: str, *values: Any) -> None:
+        self.sent.append(name)
+        self.handlers[name](*values)
+
+
+class Worker:
+    """A worker's end of the port, and the main process's."""
+
+    def __init__(self, port: SharedPassivePort) -> None:
+        up, self.down = Link(), Link()
+        self.shares = DataPortShares(port, self.down.send)
+        up.handlers = self.shares.handlers
+        end: Any = up
+        self.port = RemoteSharedPort(port.port, end, self.shares.end_of_worker.dup(), port.reactor)
+        self.down.handlers = {"data_turn": self.port.turn, "data_doubt": self.port.doubt}
+
+    def close(self) -> None:
+        self.port.close()
+        self.shares.close()
+
+
+@pytest.fixture
+def port(reactor):
+    own = socket.create_server((HOST, 0))
+    own.setblocking(False)
+    shared = SharedPassivePort(reactor, [own])
+    with contextlib.closing(shared):
+        yield shared
+
+
+@pytest.fixture
+def workers(port):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(contextlib.closing(Worker(port))) for _ in range(2)]
+
+
+def peer(session: int, user: str = "ann", tls_session: bytes = b"") -> DataPeer:
+    return DataPeer(session, user, HOST, tls_session=tls_session)
+
+
+@ensureDeferred
+async def test_a_connection_is_passed_to_the_worker_that_waits(reactor, port, workers):
+    listener = await workers[1].port.open_listener(peer(1), None, 0)
+    assert listener.port == port.port
+    connection, taken = StreamConnection(reactor, 60), []
+
+    def accept_peer(host):
+        taken.append(host)
+        listener.close_now()
+        return connection
+
+    listener.accept_peer = accept_peer
+    with socket.create_connection((HOST, port.port)):
+        await until(reactor, lambda: taken)
+        await gone(reactor, connection)
+    assert taken == [HOST]
+    assert not port.waiting.of(HOST)
+    assert port.waiting.enter(listener)
+
+
+@ensureDeferred
+async def test_sessions_of_two_workers_take_turns(reactor, port, workers):
+    first = await workers[0].port.open_listener(peer(1), None, 0)
+    assert await workers[1].port.open_listener(peer(2), None, 0) is None
+    asked = start(workers[1].port.open_listener(peer(2), None, 30))
+    assert is_pending(asked)
+    first._has_accepted = True
+    first.close_now()
+    assert outcome(asked).is_open
+
+
+@ensureDeferred
+async def test_a_cancelled_turn_is_given_up(reactor, port, workers):
+    first = await workers[0].port.open_listener(peer(1), None, 0)
+    asked = start(workers[1].port.open_listener(peer(2), None, 30))
+    asked.cancel()
+    with pytest.raises(CancelledError):
+        await asked
+    first.close()
+    assert not port.waiting.of(HOST)
+
+
+@ensureDeferred
+async def test_what_a_worker_held_ends_with_it(reactor, port, workers):
+    async with nothing_left():
+        first = await workers[0].port.open_listener(peer(1), None, 0)
+        asked = start(workers[0].port.open_listener(peer(2), None, 30))
+        workers[0].port.lose_touch(peer(3))
+        workers[0].shares.close()
+        assert not port.waiting.of(HOST)
+        assert not port.waiting._addresses[HOST].turns
+        assert not port.waiting._addresses[HOST].unheard
+        asked.cancel()
+        first.close()
+        with contextlib.suppress(CancelledError):
+            await asked
+
+
+@ensureDeferred
+async def test_a_session_that_was_lost_touch_with_is_heard_from(port, workers):
+    workers[0].port.lose_touch(peer(1))
+    assert port.waiting._addresses[HOST].unheard == {1: "ann"}
+    workers[0].port.hear_from(peer(1))
+    assert not port.waiting._addresses[HOST].unheard
+
+
+@ensureDeferred
+async def test_doubts_reach_the_worker(port, workers):
+    habit = SessionReuseHabit()
+    habit.resumed_in_a_row = 2
+    await workers[0].port.open_listener(peer(1, tls_session=b"1"), habit, 0)
+    (share,) = port.waiting.of(HOST)
+    share.doubt()
+    assert not habit.is_reliable
+    workers[0].port.doubt(99)
+
+
+@ensureDeferred
+async def test_a_connection_for_nobody_is_closed(reactor, workers):
+    ours, theirs = socket.socketpair()
+    with theirs:
+        assert pass_socket(workers[0].shares.end, 99, ours)
+        workers[0].port.accept_pending()
+        assert theirs.recv(1) == b""
+
+
+def test_a_connection_for_a_process_that_is_gone_is_closed():
+    end, other = passing_pair()
+    ours, theirs = socket.socketpair()
+    other.close()
+    with end, theirs:
+        assert not pass_socket(end, 1, ours)
+        assert theirs.recv(1) == b""
