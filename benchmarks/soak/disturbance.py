@@ -23,6 +23,8 @@ from benchmarks.soak.wire import HOST
 __all__ = ["Killer", "Operator"]
 
 OPERATOR_SECONDS = 0.5
+RENEWAL_SECONDS = 60.0
+"""With each certificate the TLS sessions end that clients could resume, and their memory."""
 RECOVERY_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
@@ -131,7 +133,9 @@ class Operator(BesideClients):
         self._signal(signal.SIGUSR1)
 
     def renew_certificate(self) -> None:
-        """Replace the certificate; the service looks at it by itself."""
+        """Replace the certificate, if it is old; the service looks at it by itself."""
+        if time.time() < self._installation.certificate.stat().st_mtime + RENEWAL_SECONDS:
+            return
         new = self._installation.certificate.with_name("new.pem")
         make_certificate(new)
         new.replace(self._installation.certificate)
