@@ -215,6 +215,16 @@ def test_files_of_other_programs_are_deleted_and_the_use_is_not_negative(bench):
     bench.book.stop()
 
 
+def test_room_that_was_given_back_since_a_refusal_is_used(bench):
+    storage = bench.storage(size=10, files=2)
+    run(create_file(storage, "/a", b"12345678"))
+    account = storage._account
+    run(account.find_room(path_at("/b"), 2, 1))
+    for size, files in ((3, 1), (2, 2)):
+        with pytest.raises(QuotaExceeded):
+            run(account.find_room(path_at("/b"), size, files))
+
+
 def test_accounts_with_the_same_root_share_its_use(bench):
     ann, ben, root = bench.storage("ann", size=10), bench.storage("ben", size=5), bench.storage()
     run(create_file(ann, "/a", b"123456"))
