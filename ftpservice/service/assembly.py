@@ -34,6 +34,7 @@ from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.control_socket import ControlSocket
 from ftpservice.service.lifecycle import FTPService, ServiceParts
 from ftpservice.service.log.setup import LogWriters
+from ftpservice.service.main_factory import HeldPort, session_factory_for
 from ftpservice.service.observer_setup import Observed, join_observers
 from ftpservice.service.operator_console import OperatorConsole, console_for
 from ftpservice.service.privileges import owner_for
@@ -66,13 +67,7 @@ from ftpservice.service.startup_banner import (
     login_summary,
 )
 from ftpservice.service.web_setup import WebServer, WebSources, closing_steps, serve_api, web_server
-from ftpservice.service.worker_setup import (
-    HeldPort,
-    WorkerSetup,
-    join_workers,
-    session_factory_for,
-    workers_for,
-)
+from ftpservice.service.worker_setup import WorkerSetup, join_workers, workers_for
 from ftpservice.storage.interfaces import IStorageSource
 
 __all__ = ["assemble", "listeners_for"]
@@ -152,7 +147,7 @@ def assemble(
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
     acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
-    serve_api(web, WebSources(actions.by_name, factory, recorders, realm.quotas, hooks))
+    serve_api(web, WebSources(actions, factory, recorders, realm.quotas, hooks))
     beside = (bans, guard, service.retention, *_control_socket(options, actions, guard, reactor))
     more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))
     _join(service, *recorders.services, *beside, *more)

@@ -15,11 +15,11 @@ from ftpservice.service.activity.otel_setup import OtelService
 from ftpservice.service.activity.resource_readings import MetricSources
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.log.transfer_log_file import TransferLogFile
+from ftpservice.service.main_factory import MainFactory
 from ftpservice.service.privileges import owner_for
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings_reload import SettingsChange
 from ftpservice.service.web_setup import WebServer
-from ftpservice.service.worker_setup import MainFactory
 
 __all__ = ["Observed", "join_observers"]
 

@@ -19,6 +19,7 @@ from ftpservice.accounts.account_store import IInterruptibleStore
 from ftpservice.accounts.second_factors.one_time_codes import TOTP_EXTRA_TEXT, has_totp_extra
 from ftpservice.accounts.second_factors.passkeys import has_passkey_extra
 from ftpservice.accounts.stores.store_choice import only_changeable_store
+from ftpservice.activity.event_feed import Feed
 from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.activity.reports.journal_reader import JournalReader
 from ftpservice.backends.strings import directory_of
@@ -26,6 +27,7 @@ from ftpservice.concurrency.thread_pool import INTERRUPT_SECONDS, BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import LoginFailed, TransferEnded, TransferStarted
 from ftpservice.service.activity.recorders import Recorders
+from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
@@ -80,7 +82,7 @@ LOCAL = "local"
 class WebSources:
     """What the API shows and steers."""
 
-    actions: Mapping[str, Callable[[Mapping[str, Any]], Any]]
+    actions: ServiceActions
     factory: FTPFactory
     recorders: Recorders
     quotas: QuotaBook | None
@@ -221,7 +223,7 @@ class WebServer(Service):
         factory.event_sink.events.subscribe(recent, *recent.kinds)
         factory.event_sink.events.subscribe(history, TransferEnded, LoginFailed)
         return ApiParts(
-            sources.actions,
+            sources.actions.by_name,
             live,
             PastActivity(recent, history, live, reader, time.time),
             self._store,
@@ -236,7 +238,7 @@ class WebServer(Service):
             sources.quotas,
             sources.hooks,
             tokens=tokens,
-            traces=RunningTraces(factory, self.site.reactor, time.time),
+            traces=RunningTraces(_tracing(sources.actions), self.site.reactor, time.time),
             shares=self._shares(),
         )
 
@@ -311,6 +313,11 @@ def _allows_password(factory: FTPFactory, is_secure: bool, host: str) -> bool:
     """Return whether a password may come over a connection, by the settings of now."""
     policy = factory.services().settings.tls
     return policy.allows_password(is_secure, None if host == LOCAL else host)
+
+
+def _tracing(actions: ServiceActions) -> Callable[[Mapping[str, Any]], Feed]:
+    """Return what returns the trace that a request asks for, in whatever process it is."""
+    return lambda wanted: actions.trace(wanted)
 
 
 def _readiness(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:

@@ -12,16 +12,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.defence.bans import Ban
-from ftpservice.concurrency.shared_table import SharedTable
+from ftpservice.accounts.realm import Realm
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.data.shared_port import SharedPassivePort
@@ -32,15 +30,12 @@ from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.certificates.certificate_setup import LoadedCertificates
 from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.lifecycle import FTPService
+from ftpservice.service.main_factory import MainFactory, hold_port
 from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
-from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.service.settings_reload import SettingsChange
-from ftpservice.session.services import EventSink
-from ftpservice.session.shared.table_state import SHARED_RECORDS, TableState
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledgers.tree_record import QUOTA_RECORD
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.data_port_shares import DataPortShares
 from ftpservice.workers.launch import launch_worker
@@ -51,96 +46,9 @@ from ftpservice.workers.session_board import SessionBoard
 from ftpservice.workers.supervisor import Supervisor, columns_for
 from ftpservice.workers.worker import Worker
 
-__all__ = [
-    "HeldPort",
-    "MainFactory",
-    "WorkerSetup",
-    "join_workers",
-    "session_factory_for",
-    "workers_for",
-]
+__all__ = ["WorkerSetup", "join_workers", "workers_for"]
 
 log = Logger("ftpservice.workers")
-
-
-class MainFactory(FTPFactory):
-    """The sessions of the main process are those of HTTP; those of workers are in ``sessions``."""
-
-    supervisor: Supervisor | None = None
-    table: SharedTable
-    """What all processes count together."""
-    _refusal: str | None = None
-
-    @property
-    def session_refusal(self) -> str | None:
-        """Why new sessions are refused; None if they are accepted."""
-        return self._refusal
-
-    @session_refusal.setter
-    def session_refusal(self, reason: str | None) -> None:
-        self._refusal = reason
-        self._tell("refuse", reason)
-
-    def _tell(self, name: str, *values: Any) -> None:
-        if self.supervisor is not None:
-            self.supervisor.broadcast(name, *values)
-
-    @property
-    def working_count(self) -> int:
-        """The number of sessions that carry out a command, after all have to finish."""
-        return super().working_count + (self.supervisor.working if self.supervisor else 0)
-
-    def finish_and_disconnect_all(self, reason: str) -> None:
-        """End every session with 421, after its transfer if it has one; refuse new ones."""
-        super().finish_and_disconnect_all(reason)
-        if self.supervisor is not None:
-            for worker in self.supervisor.workers:
-                worker.finish(reason)
-
-    def disconnect_all(self, reason: str) -> None:
-        """End every session with 421; transfers are aborted."""
-        super().disconnect_all(reason)
-        self._tell("disconnect_all", reason)
-
-    def abort_all(self) -> None:
-        """Abort the connection of every session."""
-        super().abort_all()
-        self._tell("abort_all")
-
-    def stopFactory(self) -> None:
-        """Have the workers accept no more connections; their transfers may need the shared port."""
-        if self.supervisor is not None:
-            self.supervisor.replaces = False
-        self._tell("close")
-        shared_port, self.shared_port = self.shared_port, None
-        super().stopFactory()
-        self.shared_port = shared_port
-
-    async def release_resources(self) -> None:
-        """End the workers, and stop the threads of this process."""
-        if self.supervisor is not None:
-            await self.supervisor.stop()
-        await super().release_resources()
-
-
-class HeldPort(ServerFactory):
-    """The factory of a port whose connections the workers accept."""
-
-    noisy = False
-
-    def __init__(self, sessions: FTPFactory) -> None:
-        self._sessions = sessions
-
-    def buildProtocol(self, _addr: IAddress | None) -> None:
-        """Refuse a connection: the port is not read."""
-
-    def doStart(self) -> None:
-        """Count this port among those of the sessions."""
-        self._sessions.doStart()
-
-    def doStop(self) -> None:
-        """Stop to count this port."""
-        self._sessions.doStop()
 
 
 class WorkerSetup:
@@ -164,10 +72,6 @@ class WorkerSetup:
         self._ports: list[tuple[Listener, Port]] = []
         self._pool = BlockingPool(reactor, "workers", threads=1)
         self.board = SessionBoard.create(columns_for(count))
-        self._quotas = SharedQuotas.create(factory.table, reactor)
-        self._realm = factory.portal.realm
-        recount = options.settings.quota_recount
-        self._realm.quotas = QuotaBook(reactor, recount, self._quotas)
         events = factory.event_sink.events
         sessions = partial(RemoteSessions, factory.sessions, events.publish)
         launch = launch_worker(self._pool, reactor)
@@ -179,6 +83,9 @@ class WorkerSetup:
         self.supervisor.cleared = self._cleared
         self._shares: dict[int, DataPortShares] = {}
         """Those of each worker in the shared passive port, by its column."""
+        self._quotas = SharedQuotas.create(factory.table, reactor)
+        realm: Realm = factory.portal.realm
+        realm.quotas = QuotaBook(reactor, options.settings.quota_recount, self._quotas)
         self.traces = RemoteTraces(factory.sessions, self.supervisor.broadcast)
         self.supervisor.accepts = lambda worker: self.traces.begin(worker.send)
         factory.supervisor = self.supervisor
@@ -187,13 +94,7 @@ class WorkerSetup:
 
     def hold(self, listener: Listener, port: IListeningPort) -> None:
         """Keep a bound port for the workers; raises `CannotStart` for one that is no socket."""
-        if not isinstance(port, Port):
-            raise CannotStart(
-                f"--{listener.option} {listener.text}: several workers need tcp:, tcp6:, unix: or "
-                "systemd: here"
-            )
-        port.stopReading()
-        self._ports.append((listener, port))
+        self._ports.append((listener, hold_port(listener, port)))
 
     def begin(self) -> Deferred[None]:
         """Start the workers; fires when they accept connections, and never if they cannot."""
@@ -208,24 +109,23 @@ class WorkerSetup:
     async def close(self) -> None:
         """Release what the workers used, after they have ended."""
         await self._pool.stop()
-        self.board.close()
         self._quotas.close()
+        self.board.close()
         self._factory.table.close()
 
     def _cleared(self, column: int) -> None:
         """Give back what a worker held that has ended."""
-        self._realm.quotas.process_ended(column)
-        self._factory.table.clear_column(column)
         shares = self._shares.pop(column, None)
         if shares is not None:
             shares.close()
+        self._factory.process_ended(column)
 
     def _descriptors(self, worker: Worker) -> Sequence[int]:
         shares = self._shares.get(worker.column.number)
         ends = () if shares is None else (shares.end_of_worker.fileno(),)
-        table, quotas = self._factory.table.descriptor, self._quotas.descriptor
-        shared = (self.board.descriptor, table, quotas)
-        return (*shared, *ends, *(port.socket.fileno() for _, port in self._ports))
+        shared = (self.board, self._factory.table, self._quotas)
+        ports = (port.socket.fileno() for _, port in self._ports)
+        return (*(one.descriptor for one in shared), *ends, *ports)
 
     def _data_port(self, worker: Worker) -> tuple[int, int] | None:
         """Return the shared passive port, and the descriptor that its connections come from."""
@@ -254,8 +154,8 @@ class WorkerSetup:
             "board": (self.board.descriptor, self.board.columns, worker.column.number),
             "table": self._factory.table.descriptor,
             "quotas": self._quotas.descriptor,
-            "ports": listening,
             "data_port": self._data_port(worker),
+            "ports": listening,
         }
         return ("start", plan)
 
@@ -264,6 +164,7 @@ class WorkerSetup:
             "log": relay_log,
             "report": partial(self._report, worker),
             "traced": self.traces.traced,
+            "peer": partial(self._factory.pass_on, worker.column.number),
         }
         port = self._factory.shared_port
         if not isinstance(port, SharedPassivePort):
@@ -310,19 +211,6 @@ class WorkerSetup:
     def _use_certificates(self, copies: CertificateCopies) -> None:
         self._copies = copies
         self.supervisor.broadcast("certificates", _plain(copies))
-
-
-def session_factory_for(
-    settings: ServiceSettings, portal: Portal, sink: EventSink, reactor: Any
-) -> FTPFactory:
-    """Return the factory of sessions: of this process alone, or of the main one of several."""
-    if settings.workers == 1:
-        return FTPFactory(portal, reactor, settings.session, event_sink=sink)
-    table = SharedTable.create((*SHARED_RECORDS, QUOTA_RECORD), columns_for(settings.workers))
-    state = TableState(table, reactor)
-    factory = MainFactory(portal, reactor, settings.session, event_sink=sink, shared_state=state)
-    factory.table = table
-    return factory
 
 
 def workers_for(

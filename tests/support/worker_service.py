@@ -38,8 +38,9 @@ TWISTD = str(Path(sys.executable).parent / "twistd")
 SERVE = (TWISTD, "--nodaemon", "--pidfile=", "ftpservice", "--allow-root", "--workers=2")
 LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
 ACCOUNTS = "--auth=passwd:accounts"
-FAST_HASH, OTHER_HASH = (
-    hash_secret(name, b"salt" * 4, 1, 8, 1, 32, Type.ID).decode() for name in (b"demo", b"other")
+FAST_HASH, OTHER_HASH, SMALL_HASH = (
+    hash_secret(name, b"salt" * 4, 1, 8, 1, 32, Type.ID).decode()
+    for name in (b"demo", b"other", b"small")
 )
 CONTENT = random.Random(1).randbytes(300_000)
 
@@ -101,8 +102,12 @@ def has_socket(process: int, inode: str) -> bool:
 
 
 def write_accounts(directory: Path) -> None:
-    """Write the accounts ``demo`` and ``other``; their passwords are their names."""
-    lines = [f"demo:{FAST_HASH}:/:full,admin", f"other:{OTHER_HASH}:/:full"]
+    """Write the accounts; their passwords are their names. ``small`` has a quota of 1 MB."""
+    lines = [
+        f"demo:{FAST_HASH}:/:full,admin",
+        f"other:{OTHER_HASH}:/:full",
+        f"small:{SMALL_HASH}:/small:full:quota=1000000",
+    ]
     (directory / "accounts").write_text("\n".join(lines) + "\n")
 
 
@@ -119,11 +124,13 @@ def ask(directory: Path, command: str, **words: Any) -> Any:
     return answer["result"]
 
 
-def spread_sessions(running: Program, stack: ExitStack) -> dict[int, ftplib.FTP]:
+def spread_sessions(
+    running: Program, stack: ExitStack, name: str = "demo"
+) -> dict[int, ftplib.FTP]:
     """Log in until each worker has a session; return one of each."""
     found: dict[int, ftplib.FTP] = {}
     for _ in range(40):
-        client = stack.enter_context(closing(login(running.port())))
+        client = stack.enter_context(closing(login(running.port(), name)))
         found.setdefault(process_of(client, running), client)
         if len(found) == 2:
             return found

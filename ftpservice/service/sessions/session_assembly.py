@@ -36,6 +36,7 @@ from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.shared_quotas import SharedQuotas
 
 __all__ = [
     "account_watch_for",
@@ -88,8 +89,9 @@ def realm_for(
     source: IStorageSource,
     checkers: list[ICredentialsChecker],
     reactor: Any,
+    shared: SharedQuotas | None = None,
 ) -> Realm:
-    """Return the realm of the accounts, on ``source``."""
+    """Return the realm of the accounts, on ``source``; ``shared`` are quotas of all processes."""
     records: list[Any] = [checker for checker in checkers if has_records(checker)]
     realm = Realm(
         source,
@@ -97,7 +99,7 @@ def realm_for(
         open_source=lambda text: build_source(settings.storage_string(text), reactor),
         anonymous=settings.anonymous_root if settings.anonymous else None,
     )
-    realm.quotas = QuotaBook(reactor, settings.quota_recount)
+    realm.quotas = QuotaBook(reactor, settings.quota_recount, shared)
     realm.mount_rules = MountRules(reactor, settings.rename_across_mounts)
     realm.directories = DirectoryCheck(
         reactor, BlockingPool(reactor, "directories", threads=8, waiting=100)

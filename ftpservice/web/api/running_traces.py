@@ -6,14 +6,13 @@ Their number, duration and size are bounded; what has ended is dropped after som
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice.activity.trace.trace_feed import TraceFeed, trace_for
-from ftpservice.control.factory import FTPFactory
+from ftpservice.activity.event_feed import Feed
 from ftpservice.web.access.random_secrets import new_secret
 from ftpservice.web.http.problems import Problem
 
@@ -40,7 +39,7 @@ class Trace:
     by: str
     since: float
     until: float
-    feed: TraceFeed
+    feed: Feed
     lines: list[bytes] = field(default_factory=list)
     size: int = 0
     ended: str = ""
@@ -63,12 +62,18 @@ class Trace:
 
 
 class RunningTraces:
-    """The traces of ``factory``; ``seconds`` returns the time since the epoch."""
+    """The traces; ``seconds`` returns the time since the epoch.
+
+    ``trace_for`` returns the trace that a request asks for, and raises `BadRequest`.
+    """
 
     def __init__(
-        self, factory: FTPFactory, clock: IReactorTime, seconds: Callable[[], float]
+        self,
+        trace_for: Callable[[Mapping[str, Any]], Feed],
+        clock: IReactorTime,
+        seconds: Callable[[], float],
     ) -> None:
-        self._factory = factory
+        self._trace_for = trace_for
         self._clock = clock
         self._seconds = seconds
         self._traces: dict[str, Trace] = {}
@@ -84,7 +89,7 @@ class RunningTraces:
         if len(self._traces) >= MAX_TRACES:
             raise Problem(409, f"There are {MAX_TRACES} traces already; remove some first.")
         wanted = {"target": target, "is_user": is_user, "redact_names": hides_names}
-        feed, now = trace_for(self._factory, wanted), self._seconds()
+        feed, now = self._trace_for(wanted), self._seconds()
         trace = Trace(new_secret(ID_BYTES), target, by, now, now + duration, feed)
         self._traces[trace.id] = trace
         trace.timer = self._clock.callLater(duration, self._end, trace, TIME_TEXT)

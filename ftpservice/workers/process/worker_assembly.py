@@ -51,9 +51,8 @@ from ftpservice.service.settings.live_settings import live_settings
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.session.services import EventSink, Report
+from ftpservice.session.shared.peer_requests import PeerRequests
 from ftpservice.session.shared.table_state import TableState
-from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.recount_rounds import DEFAULT_RECOUNT_SECONDS
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.event_forwarder import EventForwarder
@@ -76,6 +75,7 @@ class CountedFactory(FTPFactory):
     """Its number of sessions is on the board."""
 
     column: BoardColumn
+    peers: PeerRequests
 
     def context(self, *words: Any, **more: Any) -> Any:
         """Register a session, and return its state."""
@@ -192,6 +192,14 @@ class WorkerService(MultiService):
             except CertificateError as error:
                 log.error("{reason}; the previous certificates stay in use", reason=str(error))
 
+    def peer(self, column: int, message: tuple[Any, ...]) -> None:
+        """Take a message of the process of another column."""
+        self.factory.peers.received(column, message)
+
+    def gone(self, column: int) -> None:
+        """Note that the process of another column has ended."""
+        self.factory.peers.gone(column)
+
     def state(self) -> dict[str, Any]:
         """Return what the main process shows of this one, as plain values."""
         loads = {
@@ -213,14 +221,17 @@ def assemble_worker(
     events = EventStream(_subscriber_failed)
     bans = bans_for(settings, reactor, NO_CHANGE, keeps=False)
     source = storage_source_for(settings, reactor, NO_CHANGE)
-    realm = realm_for(settings, source, options.checkers, reactor)
+    table = _shared_table(plan)
+    quotas = _shared_quotas(plan, table, reactor)
+    realm = realm_for(settings, source, options.checkers, reactor, quotas)
     checkers = portal_checkers_for(settings, options.checkers)
-    sink, state = EventSink(events, report), _shared_state(plan, realm, reactor)
+    sink = EventSink(events, report)
+    state = TableState(table, reactor, partial(channel.send, "peer"))
     factory = CountedFactory(
         Portal(realm, checkers), reactor, settings.session, event_sink=sink, shared_state=state
     )
     factory.numbers = factory.column = column
-    factory.bans = bans.bans
+    factory.bans, factory.peers = bans.bans, state.peers
     if plan["certificates"] is not None:
         factory.tls = tls_from_copies(CertificateCopies(*plan["certificates"]))
     factory.shared_port = _shared_port(plan, channel, reactor)
@@ -242,18 +253,18 @@ def assemble_worker(
     return service
 
 
-def _shared_state(plan: WorkerPlan, realm: Realm, reactor: Any) -> TableState:
-    """Return what this process counts together with the others; so do the quotas of ``realm``.
+def _shared_table(plan: WorkerPlan) -> SharedTable:
+    """Return the table of what this process counts together with the others."""
+    descriptor, column = plan["table"], plan["board"][2]
+    table = SharedTable.attach(descriptor, column)
+    os.close(descriptor)
+    return table
 
-    The inherited descriptors are closed: locks by them are those of the main process.
-    """
-    table = SharedTable.attach(plan["table"], plan["board"][2])
+
+def _shared_quotas(plan: WorkerPlan, table: SharedTable, reactor: Any) -> SharedQuotas:
     quotas = SharedQuotas.attach(table, plan["quotas"], reactor)
-    for name in ("table", "quotas"):
-        os.close(plan[name])
-    interval = DEFAULT_RECOUNT_SECONDS if realm.quotas is None else realm.quotas.recount_interval
-    realm.quotas = QuotaBook(reactor, interval, quotas)
-    return TableState(table, reactor)
+    os.close(plan["quotas"])
+    return quotas
 
 
 def _shared_port(plan: WorkerPlan, channel: Channel, reactor: Any) -> RemoteSharedPort | None:

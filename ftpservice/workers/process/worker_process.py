@@ -52,6 +52,8 @@ class WorkerProcess:
             "disconnect_all": lambda reason: self._serving("disconnect_all")(reason),
             "abort_all": lambda: self._serving("abort_all")(),
             "bans": lambda bans: self._serving("use_bans")(bans),
+            "peer": lambda column, message: self._serving("peer")(column, message),
+            "gone": lambda column: self._serving("gone")(column),
             "settings": lambda text: self._serving("use_settings")(text),
             "trace": self._trace,
             "untrace": self._trace,
@@ -73,7 +75,7 @@ class WorkerProcess:
 
     def _serving(self, name: str) -> Callable[..., object]:
         """Return a method of the service; one that does nothing while there is none."""
-        return getattr(self._service, name) if self._service is not None else bool
+        return getattr(self._service, name) if self._service is not None else _ignore
 
     def _start(self, plan: WorkerPlan) -> None:
         """Begin to serve, or say why that is not possible, and end."""
@@ -176,3 +178,7 @@ def _at_shared_port(service: WorkerService | None, what: str, *facts: Any) -> No
     port = None if service is None else service.factory.shared_port
     if port is not None:
         getattr(port, what)(*facts)
+
+
+def _ignore(*_values: Any) -> None:
+    """Do nothing: the service has not begun."""

@@ -24,6 +24,7 @@ from tests.support.worker_service import (
     CONTENT,
     LOOPBACK,
     SERVE,
+    ask,
     children,
     is_alive,
     login,
@@ -181,6 +182,63 @@ def test_a_transfer_outlives_a_killed_main_process_and_no_worker_is_left(
 def is_refused(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_an_upload_of_a_killed_worker_is_resumed_in_another(
+    running: Program, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        sessions = spread_sessions(running, stack)
+        victim, other = sessions
+        client = sessions[victim]
+        client.voidcmd("TYPE I")
+        with client.transfercmd("STOR half") as data:
+            data.sendall(CONTENT)
+            rows = tmp_path / "var"
+            wait_for(lambda: moved(rows) == len(CONTENT))
+            os.kill(victim, signal.SIGKILL)
+        again = sessions[other]
+        again.voidcmd("TYPE I")
+        size = again.size("half")
+        assert size
+        again.storbinary("STOR half", io.BytesIO((2 * CONTENT)[size:]), rest=size)
+    assert (tmp_path / "var" / "files" / "half").read_bytes() == 2 * CONTENT
+
+
+def moved(data_directory: Path) -> int:
+    """Return the bytes so far of all transfers."""
+    rows = ask(data_directory.parent, "who")
+    return sum(one["moved"] for row in rows for one in row["transfers"])
+
+
+def test_an_upload_is_refused_while_another_worker_gets_one_to_that_name(running: Program) -> None:
+    with ExitStack() as stack:
+        first, second = spread_sessions(running, stack).values()
+        first.voidcmd("TYPE I")
+        with first.transfercmd("STOR one") as data:
+            data.sendall(CONTENT)
+            with pytest.raises(ftplib.error_temp, match="450"):
+                second.storbinary("STOR one", io.BytesIO(CONTENT))
+            data.sendall(CONTENT)
+        first.voidresp()
+        assert second.size("one") == 2 * len(CONTENT)
+
+
+def test_a_quota_holds_over_all_workers(running: Program, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        (tmp_path / "var" / "files" / "small").mkdir()
+        first, second = spread_sessions(running, stack, "small").values()
+        first.storbinary("STOR a", io.BytesIO(CONTENT))
+        second.storbinary("STOR b", io.BytesIO(CONTENT))
+        for client in (first, second):
+            client.voidcmd("TYPE I")
+            with client.transfercmd("STOR c") as data, suppress(OSError):
+                data.sendall(2 * CONTENT)
+            with pytest.raises(ftplib.Error, match="552"):
+                client.voidresp()
+        first.delete("b")
+        second.storbinary("STOR c", io.BytesIO(2 * CONTENT))
+        assert ask(tmp_path, "quota", user="small")["bytes"] == 3 * len(CONTENT)
 
 
 def test_a_stop_waits_for_transfers_in_workers(running: Program, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
+from ftpservice.activity.trace.trace_feed import trace_for
 from ftpservice.web.api import running_traces
 from ftpservice.web.api.running_traces import KEPT_SECONDS, MAX_TRACES, RunningTraces
 from ftpservice.web.http.problems import Problem
@@ -18,7 +20,9 @@ class Bench:
     def __init__(self) -> None:
         self.page = PageInMemory()
         self.clock = self.page.clock
-        self.traces = RunningTraces(self.page.factory, self.clock, self.clock.seconds)
+        self.traces = RunningTraces(
+            partial(trace_for, self.page.factory), self.clock, self.clock.seconds
+        )
 
     def start(self, seconds: float = 60.0) -> str:
         trace = self.traces.start("ann", "root", seconds, is_user=True, hides_names=False)

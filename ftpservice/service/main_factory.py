@@ -1,0 +1,169 @@
+"""The factory of a main process: what it does to all sessions, its workers do to theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.tcp import Port
+from twisted.logger import Logger
+
+from ftpservice.concurrency.shared_table import SharedTable
+from ftpservice.control.factory import FTPFactory
+from ftpservice.net.accepted_tcp import BACKLOG
+from ftpservice.service.sessions.listeners import Listener
+from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.session.services import EventSink
+from ftpservice.session.shared.peer_requests import PeerRequests
+from ftpservice.session.shared.table_state import SHARED_RECORDS, TableState
+from ftpservice.storage.quota.ledgers.tree_record import QUOTA_RECORD
+from ftpservice.workers.supervisor import Supervisor, columns_for
+
+__all__ = ["HeldPort", "MainFactory", "hold_port", "session_factory_for"]
+
+log = Logger("ftpservice.workers")
+
+
+class MainFactory(FTPFactory):
+    """The sessions of the main process are those of HTTP; those of workers are in ``sessions``."""
+
+    supervisor: Supervisor | None = None
+    table: SharedTable
+    """What all processes count together."""
+    peers: PeerRequests
+    """What this process and others ask each other."""
+    _refusal: str | None = None
+
+    @property
+    def session_refusal(self) -> str | None:
+        """Why new sessions are refused; None if they are accepted."""
+        return self._refusal
+
+    @session_refusal.setter
+    def session_refusal(self, reason: str | None) -> None:
+        self._refusal = reason
+        self._tell("refuse", reason)
+
+    def _tell(self, name: str, *values: Any) -> None:
+        if self.supervisor is not None:
+            self.supervisor.broadcast(name, *values)
+
+    @property
+    def working_count(self) -> int:
+        """The number of sessions that carry out a command, after all have to finish."""
+        return super().working_count + (self.supervisor.working if self.supervisor else 0)
+
+    def finish_and_disconnect_all(self, reason: str) -> None:
+        """End every session with 421, after its transfer if it has one; refuse new ones."""
+        super().finish_and_disconnect_all(reason)
+        if self.supervisor is not None:
+            for worker in self.supervisor.workers:
+                worker.finish(reason)
+
+    def disconnect_all(self, reason: str) -> None:
+        """End every session with 421; transfers are aborted."""
+        super().disconnect_all(reason)
+        self._tell("disconnect_all", reason)
+
+    def abort_all(self) -> None:
+        """Abort the connection of every session."""
+        super().abort_all()
+        self._tell("abort_all")
+
+    def stopFactory(self) -> None:
+        """Have the workers accept no more connections; their transfers may need the shared port."""
+        if self.supervisor is not None:
+            self.supervisor.replaces = False
+        self._tell("close")
+        shared_port, self.shared_port = self.shared_port, None
+        super().stopFactory()
+        self.shared_port = shared_port
+
+    def pass_on(self, source: int, column: int, message: tuple[Any, ...]) -> None:
+        """Pass a message of the process of a column, 0 for this one, to that of another."""
+        if column == 0:
+            self.peers.received(source, message)
+        elif not self._send_to(column, "peer", source, message):
+            self._tell_gone(source, column)
+
+    def process_ended(self, column: int) -> None:
+        """Give back what a worker has held that has ended."""
+        quotas = self.portal.realm.quotas
+        try:
+            if quotas is not None:
+                quotas.process_ended(column)
+            self.table.clear_column(column)
+        except Exception:  # noqa: BLE001 - another worker has to start whatever fails
+            log.failure("not all was given back of a worker that has ended")
+        self.peers.gone(column)
+        self._tell("gone", column)
+
+    def _send_to(self, column: int, name: str, *values: Any) -> bool:
+        """Send a message to the worker of a column; return whether there is one."""
+        for worker in () if self.supervisor is None else self.supervisor.workers:
+            if worker.column.number == column and worker.is_ready:
+                worker.send(name, *values)
+                return True
+        return False
+
+    def _tell_gone(self, source: int, column: int) -> None:
+        if source == 0:
+            self.peers.gone(column)
+        else:
+            self._send_to(source, "gone", column)
+
+    async def release_resources(self) -> None:
+        """End the workers, and stop the threads of this process."""
+        if self.supervisor is not None:
+            await self.supervisor.stop()
+        await super().release_resources()
+
+
+class HeldPort(ServerFactory):
+    """The factory of a port whose connections the workers accept."""
+
+    noisy = False
+
+    def __init__(self, sessions: FTPFactory) -> None:
+        self._sessions = sessions
+
+    def buildProtocol(self, _addr: IAddress | None) -> None:
+        """Refuse a connection: the port is not read."""
+
+    def doStart(self) -> None:
+        """Count this port among those of the sessions."""
+        self._sessions.doStart()
+
+    def doStop(self) -> None:
+        """Stop to count this port."""
+        self._sessions.doStop()
+
+
+def session_factory_for(
+    settings: ServiceSettings, portal: Portal, sink: EventSink, reactor: Any
+) -> FTPFactory:
+    """Return the factory of sessions: of this process alone, or of the main one of several."""
+    if settings.workers == 1:
+        return FTPFactory(portal, reactor, settings.session, event_sink=sink)
+    records = (*SHARED_RECORDS, QUOTA_RECORD)
+    table = SharedTable.create(records, columns_for(settings.workers))
+    state = TableState(table, reactor, lambda column, message: factory.pass_on(0, column, message))
+    factory = MainFactory(portal, reactor, settings.session, event_sink=sink, shared_state=state)
+    factory.table, factory.peers = table, state.peers
+    return factory
+
+
+def hold_port(listener: Listener, port: IListeningPort) -> Port:
+    """Have a bound port accept nothing here; raises `CannotStart` for one that is no socket."""
+    if not isinstance(port, Port):
+        raise CannotStart(
+            f"--{listener.option} {listener.text}: several workers need tcp:, tcp6:, unix: or "
+            "systemd: here"
+        )
+    port.stopReading()
+    if port.backlog == Port.backlog:  # none was given
+        port.socket.listen(BACKLOG)
+    return port
