@@ -214,10 +214,8 @@ def assemble_worker(
 ) -> WorkerService:
     """Build the service; raises `CannotStart` and `usage.UsageError`."""
     options = _options(plan)
-    settings = options.settings
+    settings, column = options.settings, _board_column(*plan["board"])
     set_dumpable(settings.core_dumps)
-    descriptor, columns, number = plan["board"]
-    column = SessionBoard(descriptor, columns).column(number)
     events = EventStream(_subscriber_failed)
     bans = bans_for(settings, reactor, NO_CHANGE, keeps=False)
     source = storage_source_for(settings, reactor, NO_CHANGE)
@@ -225,8 +223,8 @@ def assemble_worker(
     quotas = _shared_quotas(plan, table, reactor)
     realm = realm_for(settings, source, options.checkers, reactor, quotas)
     checkers = portal_checkers_for(settings, options.checkers)
-    sink = EventSink(events, report)
-    state = TableState(table, reactor, partial(channel.send, "peer"))
+    sink, pass_on = EventSink(events, report), partial(channel.send, "peer")
+    state = TableState(table, reactor, pass_on)
     factory = CountedFactory(
         Portal(realm, checkers), reactor, settings.session, event_sink=sink, shared_state=state
     )
@@ -251,6 +249,10 @@ def assemble_worker(
     factory.startFactory()
     factory.session_refusal = plan["refusal"]
     return service
+
+
+def _board_column(descriptor: int, columns: int, number: int) -> BoardColumn:
+    return SessionBoard(descriptor, columns).column(number)
 
 
 def _shared_table(plan: WorkerPlan) -> SharedTable:
