@@ -246,8 +246,6 @@ def assemble_worker(
     service.use_bans(plan["bans"])
     if plan["changed"] is not None:
         service.use_settings(plan["changed"])
-    factory.startFactory()
-    factory.session_refusal = plan["refusal"]
     return service
 
 

@@ -82,6 +82,7 @@ class WorkerProcess:
         try:
             service = assemble_worker(plan, self._channel, self._report, self._reactor)
             service.start()
+            service.factory.session_refusal = plan["refusal"]  # the start of a port has reset it
         except (CannotStart, usage.UsageError) as error:
             line = error.line if isinstance(error, CannotStart) else error_text(error)
             self._channel.send("failed", line)
