@@ -86,6 +86,8 @@ def lftp(slot: Slot) -> None:
         f"cd /{slot.directory}; mput {' '.join(map(str, paths))}; "
         f"lcd {slot.scratch}/got; mget {' '.join(names)}; cls -l > /dev/null",
     )
+    if missing := [name for name in names if not (slot.scratch / "got" / name).exists()]:
+        raise Refused(f"lftp has left out {missing}, although its status is 0")
     for name in names:
         slot.files.uploaded(name, contents[name])
         slot.files.downloaded(name, (slot.scratch / "got" / name).read_bytes())
