@@ -43,6 +43,10 @@ SIZE_AFTER = 0.9
 SAMPLE_ROWS = 1000
 ROW_OVERHEAD = 250
 """Bytes of a row in PostgreSQL beside its values: its header and its four indexes."""
+PROGRAM_LIMIT = "54"
+"""The SQLSTATE of PostgreSQL for what is too large, such as for an index."""
+NO_JSON = "malformed JSON"
+"""The error of SQLite for a text that is none."""
 NUMBERS: dict[str, Any] = {"at": Double, "seconds": Double, "rate": Double}
 NUMBERS |= {name: BigInteger for name in ("number", "events", "bytes")}
 
@@ -98,7 +102,7 @@ class JournalDatabase:
             with self.database.transaction(writes=True) as connection:
                 connection.execute(self._insert, {"rows": f"[{','.join(records)}]"})
         except AccountStoreError as error:
-            if not isinstance(error.__context__, DataError | IntegrityError):
+            if not _is_about_a_row(error.__context__):
                 raise
         else:
             return 0
@@ -169,6 +173,15 @@ class JournalDatabase:
     def close(self) -> None:
         """Close the connections."""
         self.database.close()
+
+
+def _is_about_a_row(error: BaseException | None) -> bool:
+    """Return whether it is a row that the database does not take, now or later."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    reason: Any = getattr(error, "orig", None)
+    too_large = str(getattr(reason, "sqlstate", None) or "").startswith(PROGRAM_LIMIT)
+    return too_large or NO_JSON in str(reason)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

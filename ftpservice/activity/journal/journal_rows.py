@@ -41,6 +41,7 @@ __all__ = [
     "COLUMNS",
     "EVENT_KINDS",
     "LOST",
+    "MAX_ACCOUNT",
     "MAX_INTEGER",
     "MAX_TEXT",
     "MAX_TIME",
@@ -49,6 +50,7 @@ __all__ = [
     "lost_row",
     "original_text",
     "row_of",
+    "stored_account",
     "stored_text",
 ]
 
@@ -62,6 +64,9 @@ LOST = "lost"
 """The kind of a row that counts events the journal could not keep."""
 MAX_TEXT = 8192
 """Characters of a text; no path is longer."""
+MAX_ACCOUNT = 400
+"""Characters of an account's name, which anyone can send, and no index of PostgreSQL takes when it
+has more than 2,704 bytes: six for each that is escaped."""
 MAX_INTEGER = 2**63 - 1
 MAX_TIME = 1e12
 """Seconds: a time before this is rounded to a microsecond."""
@@ -79,9 +84,16 @@ Values = Mapping[str, Any]
 
 def stored_text(text: str) -> str:
     """Return a text as a database takes it."""
-    if len(text) > MAX_TEXT:
-        text = text[: MAX_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
-    return UNSTORABLE.sub(_escape, text)
+    return UNSTORABLE.sub(_escape, _shortened(text, MAX_TEXT))
+
+
+def stored_account(name: str) -> str:
+    """Return the name of an account as the indexes of a database take it."""
+    return stored_text(_shortened(name, MAX_ACCOUNT))
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -274,6 +286,7 @@ def row_of(event: Event, row_id: str) -> Row | None:
     if row is None:
         return None
     row["id"] = row_id
+    row["account"] = _shortened(row["account"], MAX_ACCOUNT)
     for name, digits in DIGITS.items():
         value = row[name]
         if isinstance(value, float) and math.isfinite(value):

@@ -23,6 +23,8 @@ MAX_PENDING = 20_000
 """Rows in memory that the spool does not take at the moment."""
 MAX_REFUSALS_PER_SECOND = 200
 ROWS_AT_ONCE = 500
+CHARS_AT_ONCE = 65_536
+"""Fewer rows are appended at once if they are longer: also the smallest spool has room for them."""
 ROWS_PER_RECORD = 50
 """So many are lost by a damaged record."""
 REFUSALS = frozenset((CommandRefused, HandshakeFailed, LoginFailed, Refused))
@@ -80,8 +82,11 @@ class JournalWriter:
     def _append(self) -> None:
         try:
             while self._pending:
-                self.spool.append(_records(self._pending[:ROWS_AT_ONCE]))
-                del self._pending[:ROWS_AT_ONCE]
+                rows = self._pending[:ROWS_AT_ONCE]
+                while len(rows) > 1 and sum(map(len, rows)) > CHARS_AT_ONCE:
+                    del rows[len(rows) // 2 :]
+                self.spool.append(_records(rows))
+                del self._pending[: len(rows)]
             if self._lost:
                 now, lost = self._seconds(), self._lost.items()
                 self.spool.append([self._rows.lost(now, count, reason) for reason, count in lost])

@@ -16,6 +16,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from ftpservice.activity.journal.journal_rows import (
+    MAX_ACCOUNT,
     MAX_INTEGER,
     MAX_TEXT,
     MAX_TIME,
@@ -73,7 +74,7 @@ class _Session(NamedTuple):
     def of(cls, event: Event) -> _Session:
         info, user, peer = event.info, event.user, event.peer
         texts = (user, peer, info.protocol, info.tls, ",".join(info.groups))
-        if not all(map(_is_plain, (info.id, *texts))):
+        if len(user) > MAX_ACCOUNT or not all(map(_is_plain, (info.id, *texts))):
             return cls(info, user, peer, "", "")
         return cls(info, user, peer, info.id, '"' + '","'.join(texts) + '"')
 

@@ -31,6 +31,8 @@ ROW_SEPARATOR = ",\t"
 """Between two rows of a record, which are JSON: there is no tab within them."""
 
 SEGMENT_BYTES = 4 * 1024 * 1024
+SEGMENTS = 4
+"""At least so many fit into a spool: only a whole segment is removed."""
 READ_BYTES = 1024 * 1024
 SEGMENT_NAME = re.compile(r"([0-9]{12})\.spool")
 PRIVATE_MODE = 0o600
@@ -76,6 +78,7 @@ class Spool:
     def __init__(self, directory: Path, max_bytes: int, is_durable: bool = False) -> None:
         self._directory = directory
         self._max_bytes = max_bytes
+        self._segment_bytes = min(SEGMENT_BYTES, max_bytes // SEGMENTS)
         self._is_durable = is_durable
         self._segments: list[SpoolSegment] = []
         self._file: int | None = None
@@ -109,6 +112,8 @@ class Spool:
     def append(self, records: Sequence[str]) -> None:
         """Append all records (blocks), or none; raises `SpoolFull` and `OSError`."""
         data = b"".join(map(_line, records))
+        if self.size + len(data) > self._max_bytes and not self.waiting:
+            self.seal()  # removes the last segment, which was delivered
         if self.size + len(data) > self._max_bytes:
             raise SpoolFull(f"the spool has its maximum size of {self._max_bytes} bytes")
         segment = self._segment_for(len(data))
@@ -128,7 +133,7 @@ class Spool:
         with self.lock:
             last = self._segments[-1] if self._segments else None
         if last is not None and not last.is_sealed:
-            if last.size + size <= SEGMENT_BYTES or not last.size:
+            if last.size + size <= self._segment_bytes or not last.size:
                 return last
             self.seal()
         path = self._directory / f"{self._next_number:012}.spool"

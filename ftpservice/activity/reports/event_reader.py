@@ -7,7 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, and_, desc, or_, select
 
 from ftpservice.activity.journal.journal_database import JournalDatabase
-from ftpservice.activity.journal.journal_rows import COLUMNS, original_text, stored_text
+from ftpservice.activity.journal.journal_rows import (
+    COLUMNS,
+    original_text,
+    stored_account,
+    stored_text,
+)
 from ftpservice.activity.journal.journal_table import JOURNAL
 from ftpservice.activity.reports.event_query import DIRECT, PROBLEM_KINDS, EventQuery, event_json
 
@@ -26,7 +31,7 @@ def read_events(database: JournalDatabase, query: EventQuery) -> list[dict[str, 
         if query.path:
             ordered = ordered.where(_file(connection, query))
         elif query.user:
-            ordered = ordered.where(ROW.account == stored_text(query.user))
+            ordered = ordered.where(ROW.account == stored_account(query.user))
         rows = connection.execute(ordered).all()
     return [event_json(dict(zip(COLUMNS, map(_original, row), strict=True))) for row in rows]
 
@@ -61,8 +66,8 @@ def _file(connection: Connection, query: EventQuery) -> Any:
     is_named = or_(ROW.path == path, ROW.target == path)
     if not query.user:
         return is_named
-    is_own = and_(ROW.account == stored_text(query.user), is_named)
-    of_account = and_(ROW.account == stored_text(query.user), ROW.path == path)
+    is_own = and_(ROW.account == stored_account(query.user), is_named)
+    of_account = and_(ROW.account == stored_account(query.user), ROW.path == path)
     names = select(ROW.storage_name).where(of_account, ROW.storage_name != "").distinct()
     found = connection.execute(names.limit(MAX_NAMES)).scalars().all()
     return or_(is_own, ROW.storage_name.in_(found)) if found else is_own

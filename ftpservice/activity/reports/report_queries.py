@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from ftpservice.activity.journal.journal_database import JournalDatabase
-from ftpservice.activity.journal.journal_rows import LOST, original_text, stored_text
+from ftpservice.activity.journal.journal_rows import LOST, original_text, stored_account
 from ftpservice.activity.journal.journal_table import JOURNAL
 from ftpservice.activity.reports.report_data import (
     FailedLogins,
@@ -71,7 +71,7 @@ class ReportReader:
         self._connection = connection
         conditions = [ROW.at >= period.since, ROW.at < period.until]
         if period.user:
-            conditions.append(ROW.account == stored_text(period.user))
+            conditions.append(ROW.account == stored_account(period.user))
         self._within = and_(*conditions)
         self._has_user = bool(period.user)
         # A cast rounds in PostgreSQL.

@@ -1,6 +1,7 @@
 """Both databases keep every row once, whatever is in it, and stay within their size."""
 
 import json
+import random
 
 import pytest
 
@@ -9,9 +10,10 @@ from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.migration import upgrade
 from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA
 from ftpservice.activity.journal.journal_database import JournalDatabase
-from ftpservice.activity.journal.journal_rows import COLUMNS
+from ftpservice.activity.journal.journal_rows import COLUMNS, MAX_ACCOUNT
 from ftpservice.activity.journal.journal_table import JOURNAL_SCHEMA
 from ftpservice.activity.journal.row_texts import RowTexts, joined_rows
+from ftpservice.events import LoginFailed, LoginRefusal
 from tests.support.journal_cases import HOSTILE, every_event, plan, records_of, transfer
 
 
@@ -57,6 +59,35 @@ def test_a_row_that_the_database_refuses_does_not_stop_the_others(database):
     records[3] = '["bad", "no time"]'
     assert database.add(records) == 1
     assert len(rows(database)) == 6
+
+
+@pytest.mark.parametrize("first", [0x4E00, 0xDC80, 0x1F300], ids=["plain", "escaped", "wide"])
+def test_the_name_of_a_failed_login_that_fits_no_index_stops_nothing(database, first):
+    """It is chosen by whoever connects, and cannot be compressed."""
+    chosen = random.Random(first)
+    name = "".join(chr(first + chosen.randrange(128)) for _ in range(4000))
+    failed = LoginFailed(1.0, 7, "192.0.2.1", name, LoginRefusal.WRONG_PASSWORD, name)
+    assert database.add(records_of([failed, transfer(2.0)])) == 0
+    assert RowTexts("run").text_of(transfer(1.0, name)).count(name[MAX_ACCOUNT:]) == 0
+    assert [row[1] for row in rows(database)] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("bad", ["[1,2", "no JSON", "{}", "[NaN]"])
+def test_a_record_that_is_no_row_stops_no_other(database, bad):
+    good = records_of([transfer(1.0)] * 3)
+    assert database.add([good[0], bad, *good[1:]]) == 1
+    assert len(rows(database)) == 3
+
+
+def test_a_row_that_is_too_large_for_an_index_is_refused(database):
+    chosen = random.Random(1)
+    session = "".join(chr(0x4E00 + chosen.randrange(9000)) for _ in range(8000))
+    good = records_of([transfer(1.0)] * 3)
+    row = [session if name == "session" else "" for name in COLUMNS]
+    row[:5], row[-3:] = ["large", 5.0, "x", 1, 1], [None, None, None]
+    refused = database.add([good[0], json.dumps(row), *good[1:]])
+    assert refused == (0 if database.database.is_sqlite else 1)
+    assert len(rows(database)) == 4 - refused
 
 
 def test_records_of_many_rows_are_kept_as_those_of_one(database):

@@ -32,8 +32,11 @@ def writer(path, size=10_000_000):
 
 
 def rows(path):
+    return delivered(Spool(path, 10_000_000))
+
+
+def delivered(spool):
     found = []
-    spool = Spool(path, 10_000_000)
     while (batch := spool.take(100)) is not None:
         texts = [row for record in batch.records for row in rows_of_record(record)]
         found += [dict(zip(COLUMNS, json.loads(one), strict=True)) for one in texts]
@@ -138,6 +141,19 @@ def test_events_that_were_not_queued_and_damaged_records_are_counted(tmp_path):
     reasons = ("damaged records in the spool", "refused by the database", "too many events at once")
     assert lost(rows(tmp_path)) == list(zip((2, 3, 4), reasons, strict=True))
     assert made.lost == 9
+
+
+def test_long_rows_fit_into_the_smallest_spool(tmp_path):
+    path = "/" + "\N{EURO SIGN}\x01" * 4000
+    made = writer(tmp_path, 1024 * 1024)
+    for _ in range(2):
+        made.write([transfer(float(number), path=path) for number in range(100)])
+        times = []
+        for _ in range(100):
+            times += [row["at"] for row in delivered(made.spool)]
+            made.write([])
+        assert times == [float(number) for number in range(100)]
+    assert made.lost == 0
 
 
 def test_the_end_tries_once_more(tmp_path):

@@ -131,6 +131,27 @@ def test_a_delivered_segment_makes_room_again(tmp_path, monkeypatch):
         assert len(all_of(spool)[0]) == 2
 
 
+@pytest.mark.parametrize("size", [900, 3000])
+def test_a_small_spool_takes_what_comes_as_long_as_it_is_delivered(tmp_path, size):
+    """Its maximum size is less than that of a segment."""
+    spool = Spool(tmp_path, 10_000)
+    for number in range(100):
+        record = f"{number:{size}}"
+        spool.append([record])
+        assert all_of(spool) == ([record], 0)
+        assert spool.size <= 10_000
+
+
+def test_a_small_spool_has_room_again_before_all_of_it_was_delivered(tmp_path):
+    spool = Spool(tmp_path, 10_000)
+    with pytest.raises(SpoolFull):
+        for _ in range(100):
+            spool.append(["x" * 500])
+    for _ in range(10):
+        spool.deliver(spool.take(1))
+    spool.append(["x" * 500])
+
+
 def test_a_full_disk_leaves_no_half_batch(tmp_path, monkeypatch):
     spool = Spool(tmp_path, MANY)
     spool.append(["a"])
