@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
+from ftpservice.concurrency.steady_clock import use_steady_clock
 from ftpservice.service.assembly import assemble
 from ftpservice.service.log.setup import logs_for
 from ftpservice.service.operator_console import console_for
@@ -43,9 +44,10 @@ class Options(options.ServiceOptions):
 
 
 def installed_reactor() -> Any:
-    """Return the reactor of this process."""
+    """Return the reactor of this process, whose timers do not depend on the time of day."""
     from twisted.internet import reactor
 
+    use_steady_clock(reactor)
     return reactor
 
 

@@ -90,6 +90,7 @@ class WebhookHook:
         self._spool = WebhookSpool(path, settings.max_waiting, seconds)
         self._client = WebhookClient(settings.webhook, settings.secret_file, settings.time_limit)
         self._pool: BlockingRunner = BlockingPool(reactor, f"hook {self._name}", threads=2)
+        self._reactor = reactor
         self._seconds = seconds
         self._incoming: deque[tuple[str, float, bytes]] = deque()
         self._dropped = 0
@@ -182,8 +183,8 @@ class WebhookHook:
 
     async def _pause(self, seconds: float) -> None:
         """Wait for a time, whatever comes meanwhile, or for the end."""
-        ends = self._seconds() + seconds
-        while not self._is_stopped and (left := ends - self._seconds()) > 0:
+        ends = self._reactor.seconds() + seconds
+        while not self._is_stopped and (left := ends - self._reactor.seconds()) > 0:
             await self._to_send.pause(left)
 
     async def _is_settled(self, delivery: Delivery, answer: Answer, now: float) -> bool:

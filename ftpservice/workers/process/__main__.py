@@ -11,6 +11,7 @@ from typing import Any
 from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from zope.interface import provider
 
+from ftpservice.concurrency.steady_clock import use_steady_clock
 from ftpservice.workers.process.worker_process import WorkerProcess
 
 __all__ = ["main"]
@@ -35,6 +36,7 @@ def main() -> None:
     from twisted.internet import reactor
 
     serving: Any = reactor
+    use_steady_clock(serving)
     WorkerProcess(serving).connect(own)
     serving.run(installSignalHandlers=False)
 
