@@ -6,6 +6,7 @@ whose process ends, or does not answer in time, fails with `PeerGone`.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
@@ -39,7 +40,7 @@ class PeerRequests:
     def __init__(self, send: Send, clock: IReactorTime) -> None:
         self._send = send
         self._clock = clock
-        self._numbers = count()
+        self._numbers = count(secrets.randbits(48))  # no answer to an earlier process in a column
         self._asked: dict[int, tuple[int, Deferred[Any]]] = {}
         """The columns that were asked, and who waits for the answer."""
         self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
