@@ -88,6 +88,12 @@ class PeerRequests:
             if asked == column:
                 self._fail(number)
 
+    def close(self) -> None:
+        """Note that no process can be asked any more."""
+        self._send = lambda column, _message: self.gone(column)
+        for number in tuple(self._asked):
+            self._fail(number)
+
     def _fail(self, number: int) -> None:
         _column, answer = self._asked.pop(number, (0, None))
         if answer is not None:

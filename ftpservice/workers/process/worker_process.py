@@ -157,6 +157,7 @@ class WorkerProcess:
             self._reactor.callWhenRunning(self._reactor.stop)
             return
         self._is_ending = True
+        self._service.factory.peers.close()
         grace = self._service.options.settings.grace
         self._reactor.callLater(grace + MAX_ORPHAN_SECONDS, os._exit, 1)
         ensureDeferred(self._end_alone(grace)).addErrback(self._unexpected)

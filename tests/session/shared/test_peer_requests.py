@@ -78,6 +78,31 @@ def test_a_process_that_ends_gives_no_answer() -> None:
     assert pair.clock.getDelayedCalls() == []
 
 
+def test_after_the_way_to_the_others_is_closed_nobody_waits() -> None:
+    pair = Pair()
+    asked = start(pair.one.ask(2, "double", 1))
+    pair.one.close()
+    for one in (asked, start(pair.one.ask(2, "double", 1))):
+        with pytest.raises(PeerGone):
+            outcome(one)
+    assert pair.clock.getDelayedCalls() == []
+
+
+def test_an_answer_to_an_earlier_process_in_a_column_is_not_taken() -> None:
+    pair = Pair()
+    earlier, later = pair.one, PeerRequests(lambda _to, _message: None, pair.clock)
+    pair.two.answer("double", doubled)
+    asked, other = start(earlier.ask(2, "double", 1)), start(later.ask(2, "double", 5))
+    pair.one = later
+    pair.deliver()
+    assert is_pending(asked) and is_pending(other)
+    for peers in (earlier, later):
+        peers.close()
+    for one in (asked, other):
+        with pytest.raises(PeerGone):
+            outcome(one)
+
+
 def test_an_error_is_logged_and_answered_with_none(caplog: pytest.LogCaptureFixture) -> None:
     pair = Pair()
 
