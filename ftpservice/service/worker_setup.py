@@ -86,7 +86,7 @@ class WorkerSetup:
         self._quotas = SharedQuotas.create(factory.table, reactor)
         realm: Realm = factory.portal.realm
         realm.quotas = QuotaBook(reactor, options.settings.quota_recount, self._quotas)
-        self.traces = RemoteTraces(factory.sessions, self.supervisor.broadcast)
+        self.traces = RemoteTraces(factory.sessions, self.supervisor.broadcast, reactor)
         self.supervisor.accepts = lambda worker: self.traces.begin(worker.send)
         factory.supervisor = self.supervisor
         factory.numbers = self.board.column(0)

@@ -91,10 +91,11 @@ class Supervisor:
             self._start()
         return begun
 
-    def broadcast(self, name: str, *values: Any) -> None:
-        """Send a message to all workers."""
+    def broadcast(self, name: str, *values: Any) -> int:
+        """Send a message to all workers; return how many of them accept sessions."""
         for worker in tuple(self.workers):
             worker.send(name, *values)
+        return sum(worker.is_ready for worker in self.workers)
 
     @property
     def working(self) -> int:

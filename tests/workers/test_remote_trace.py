@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
 
 from ftpservice.activity.admin_actions import BadRequest
 from ftpservice.events import SessionInfo, SessionOpened
 from ftpservice.workers.remote_sessions import RemoteSession
-from ftpservice.workers.remote_trace import RemoteTraces
+from ftpservice.workers.remote_trace import BEGIN_SECONDS, RemoteTraces
 
 
 class Workers:
@@ -21,13 +22,15 @@ class Workers:
             info = SessionInfo(f"run-{number}", protocol)
             opened = SessionOpened(1.0, number, "::1", "", protocol, info=info)
             self.sessions[number] = RemoteSession(opened, self.tell_one)
-        self.traces = RemoteTraces(self.sessions, self.tell_all)
+        self.clock = Clock()
+        self.traces = RemoteTraces(self.sessions, self.tell_all, self.clock)
 
     def tell_one(self, *message: Any) -> None:
         self.to_one.append(message)
 
-    def tell_all(self, *message: Any) -> None:
+    def tell_all(self, *message: Any) -> int:
         self.to_all.append(message)
+        return 2
 
 
 @pytest.fixture
@@ -42,8 +45,9 @@ def test_only_the_worker_of_a_session_is_asked(workers: Workers, target: str) ->
     trace.start(records.append)
     asked = {"target": "7", "is_user": False, "redact_names": False}
     assert workers.to_one == [("trace", 1, asked)]
-    assert (records[0]["follows"], records[0]["names"]) == (False, "shown")
+    assert records == []
     workers.traces.traced(1, {"trace": 1})
+    assert (records[0]["follows"], records[0]["names"]) == (False, "shown")
     workers.traces.traced(1, {"session": 7, "command": "PWD"})
     assert records[1:] == [{"session": 7, "command": "PWD"}]
     trace.stop()
@@ -66,6 +70,31 @@ def test_all_are_asked_for_an_account_and_so_are_those_that_start_later(workers:
     trace.stop()
     workers.traces.begin(lambda *message: late.append(message))
     assert len(late) == 1
+
+
+def test_a_trace_has_begun_when_all_workers_have(workers: Workers) -> None:
+    records: list[Any] = []
+    workers.traces.trace_for({"target": "ann"}).start(records.append)
+    workers.traces.traced(1, {"trace": 1})
+    workers.traces.traced(1, {"session": 7, "command": "PWD"})
+    assert records == []
+    workers.traces.traced(1, {"trace": 1})
+    assert records[0]["follows"]
+    assert records[1:] == [{"session": 7, "command": "PWD"}]
+    workers.traces.traced(1, {"trace": 1})  # of a worker that has started since
+    assert len(records) == 2
+    assert workers.clock.getDelayedCalls() == []
+
+
+def test_a_trace_begins_although_a_worker_hangs(workers: Workers) -> None:
+    records: list[Any] = []
+    trace = workers.traces.trace_for({"target": "ann"})
+    trace.start(records.append)
+    workers.clock.advance(BEGIN_SECONDS)
+    assert [sorted(record)[:1] for record in records] == [["follows"]]
+    workers.traces.trace_for({"target": "ann"}).start(records.append)
+    trace.stop()
+    assert len(workers.clock.getDelayedCalls()) == 1
 
 
 @pytest.mark.parametrize(

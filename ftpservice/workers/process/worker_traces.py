@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ftpservice.activity.admin_actions import BadRequest
-from ftpservice.activity.trace.trace_feed import TraceFeed, trace_for
+from ftpservice.activity.trace.trace_feed import TRACE_VERSION, TraceFeed, trace_for
 from ftpservice.control.factory import FTPFactory
 from ftpservice.workers.channel import Channel
 
@@ -26,10 +26,13 @@ class WorkerTraces:
         self._running: dict[int, TraceFeed] = {}
 
     def start(self, number: int, request: Mapping[str, Any]) -> None:
-        """Send the records of a trace from now on."""
+        """Send the records of a trace from now on, the first of which says that it has begun."""
+        if number in self._running:  # it was told to all just before this worker was ready
+            return
         try:
             feed = trace_for(self._factory, request)
         except BadRequest:  # the session has ended meanwhile
+            self._send(number, {"trace": TRACE_VERSION})
             return
         self._running[number] = feed
         feed.start(partial(self._send, number))
