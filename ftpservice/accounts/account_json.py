@@ -40,6 +40,7 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
         "refused_names": list(record.refused_names or ()),
         "retention": str(record.retention) if record.retention else None,
         "trash": str(record.trash) if record.trash else None,
+        "owner": record.owner or None,
         "tls_required": record.tls_required,
         "certificate": record.certificate.value if record.certificate else None,
         "hash_scheme": hash_scheme(record.password_hash) or None,
@@ -64,5 +65,5 @@ def origins_json(record: AccountRecord) -> dict[str, str]:
 def group_json(record: AccountRecord) -> dict[str, Any]:
     """Return a group as JSON values; what it does not give is null, false or empty."""
     shown = account_json(record)
-    del shown["groups"]
+    del shown["groups"], shown["owner"]
     return shown | {"none": sorted(record.without)}

@@ -220,13 +220,29 @@ class AccountFactors:
 
     def rename(self, name: str, new_name: str, as_json: bool) -> None:
         """Give both to the new name of an account; raises `AdminCommandError`."""
-        command = f"ftpservice user second-factor rename {quote(name)} {quote(new_name)}"
+        command = f"ftpservice user rename {quote(name)} {quote(new_name)}"
         self._warn_if_unknown(name, command, as_json)
-        with self._files(f"; then: {command}") as (factors, shares):
+        with self._files(f"; then run this again: {command}") as (factors, shares):
             if factors is not None and name in factors.read():
                 factors.rename(name, new_name)
             if shares is not None:
                 shares.rename(name, new_name)
+
+    def finish_rename(self, name: str, new_name: str) -> bool:
+        """Give both to a renamed account, after an interruption; return whether there were any.
+
+        Raises `AdminCommandError`.
+        """
+        with self._files() as (factors, shares):
+            has_factors = factors is not None and name in factors.read()
+            has_shares = shares is not None and any(
+                one.user == name for one in shares.read().values()
+            )
+            if shares is not None and has_shares:
+                shares.rename(name, new_name)
+            if factors is not None and has_factors:
+                factors.rename(name, new_name)
+        return has_factors or has_shares
 
     def remove(self, name: str, as_json: bool) -> None:
         """Remove both of an account; raises `AdminCommandError`."""

@@ -19,6 +19,7 @@ from ftpservice.accounts.account_store import (
     IAccountStore,
     InvalidAccount,
     IPasswordStore,
+    NoSuchAccount,
     StoreUnavailable,
 )
 from ftpservice.accounts.checkers import password_bytes
@@ -157,7 +158,7 @@ def unlock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
     _warn_of_refusals(store, name, as_json)
 
 
-@user.command("rename")
+@user.command("rename", short_help="Give an account another name.")
 @name_argument
 @click.argument("new_name")
 @account_command
@@ -165,12 +166,21 @@ def unlock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 def rename_user(
     store: IAccountStore, *, name: str, new_name: str, as_json: bool, factors: AccountFactors
 ) -> None:
-    """Give an account another name; its root, password, trash and share links stay.
+    """Give an account another name.
 
-    But a root with {user} in it is another one then; files are not moved.
+    Its root, password, trash, second factors and share links stay those of the account. But a root
+    with {user} in it is another one then; files are not moved. If the command is interrupted, run
+    it again.
     """
     _check_name(new_name)
-    before = store.find(name)
+    try:
+        before = store.find(name)
+    except NoSuchAccount:
+        if not _is_renamed(store, new_name) or not factors.finish_rename(name, new_name):
+            raise
+        text = f"account {new_name!r} now has the second factors and share links of {name!r}"
+        _report(store.find(new_name), as_json, text)
+        return
     factors.check_rename(new_name)
     record = store.change(name, renamed(before, new_name))
     factors.rename(name, new_name, as_json)
@@ -178,6 +188,15 @@ def rename_user(
     if record.root != before.root:
         text = f"its root was {before.root} and is now {record.root}; move the files"
         show_warning(text, as_json)
+
+
+def _is_renamed(store: IAccountStore, name: str) -> bool:
+    """Return whether there is an account of that name which had another one before."""
+    try:
+        record = store.find(name)
+    except NoSuchAccount:
+        return False
+    return record.files_owner != name
 
 
 @user.command("remove")

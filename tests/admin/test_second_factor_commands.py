@@ -129,11 +129,42 @@ def test_they_get_the_new_name(desk: Desk, option: int) -> None:
     assert (set(desk.file.read()), desk.file.find("anna")) == ({"anna", "bob"}, before)
 
 
+@pytest.mark.parametrize("option", [0, 1])
+@pytest.mark.parametrize("moved", [(), ("factors",), ("shares",)])
+def test_a_repeat_completes_an_interrupted_rename(
+    desk: Desk, option: int, moved: tuple[str, ...]
+) -> None:
+    factors, shares = desk.file.find("ann"), ShareFile(desk.data / SHARE_FILE, time.time)
+    shares.add("ann", "/f", 60.0)
+    desk.run("rename", "ann", "anna", f"--store=passwd:{desk.place}/passwd.db")
+    if "factors" in moved:
+        desk.file.rename("ann", "anna")
+    if "shares" in moved:
+        shares.rename("ann", "anna")
+    done = desk.run("rename", "ann", "anna", *desk.place_options[option])
+    assert (done.exit_code, done.output) == (
+        0,
+        "account 'anna' now has the second factors and share links of 'ann'\n",
+    )
+    assert (set(desk.file.read()), desk.file.find("anna")) == ({"anna", "bob"}, factors)
+    assert [one.user for one in shares.read().values()] == ["anna"]
+    again = desk.run("rename", "ann", "anna", *desk.place_options[option])
+    assert (again.exit_code, "ann" in again.stderr) == (1, True)
+
+
+def test_an_account_that_was_not_renamed_gets_nothing_of_a_removed_one(desk: Desk) -> None:
+    desk.store.add(AccountRecord("cora", SECRET))
+    desk.store.remove("ann")
+    done = desk.run("rename", "ann", "cora", *desk.place_options[0])
+    assert (done.exit_code, "'ann'" in done.stderr) == (1, True)
+    assert set(desk.file.read()) == {"ann", "bob"}
+
+
 def test_without_the_data_directory_the_command_to_run_is_told(desk: Desk) -> None:
     store = f"--store=passwd:{desk.place}/passwd.db"
     renamed = desk.run("rename", "ann", "anna", store)
     assert renamed.exit_code == 0
-    assert "ftpservice user second-factor rename ann anna --data-dir DIR" in renamed.stderr
+    assert "ftpservice user rename ann anna --data-dir DIR" in renamed.stderr
     removed = desk.run("remove", "bob", store)
     assert removed.exit_code == 0
     assert "ftpservice user second-factor remove bob --data-dir DIR" in removed.stderr

@@ -88,7 +88,7 @@ def test_an_account_lives_through_all_commands(any_admin):
     assert shown.pop("origins") == {
         key: "account" if value else "default"
         for key, value in shown.items()
-        if key not in ("name", "groups", "directory_rights", "hash_scheme")
+        if key not in ("name", "groups", "directory_rights", "owner", "hash_scheme")
     } | {"directory_rights": "account"}
     assert shown == {
         "name": "ann",
@@ -112,6 +112,7 @@ def test_an_account_lives_through_all_commands(any_admin):
         "refused_names": [],
         "retention": "30d; /in: 7d; *.log: keep",
         "trash": "12h",
+        "owner": None,
         "tls_required": False,
         "certificate": None,
         "hash_scheme": "argon2id",
@@ -133,6 +134,8 @@ def test_an_account_lives_through_all_commands(any_admin):
     any_admin.do("rename", "ann", "anna")
     shown = any_admin.do("show", "anna")
     assert "tls required:" in shown
+    assert "owner:        ann" in shown
+    assert any_admin.json("show", "anna")["owner"] == "ann"
     assert "networks" not in shown
     assert "$argon2" not in shown
     assert [account["name"] for account in any_admin.json("list")] == ["anna"]
