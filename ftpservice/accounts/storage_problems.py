@@ -13,6 +13,7 @@ from ftpservice.accounts.account_record import AccountRecord, is_storage_string
 from ftpservice.accounts.groups.group_names import described, is_group, listed_accounts
 from ftpservice.accounts.groups.home_template import has_fields
 from ftpservice.backends.strings import check_storage_string, directory_of
+from ftpservice.wire.units import seconds_text
 
 __all__ = ["check_storages", "storage_problems", "storages_of"]
 
@@ -65,7 +66,7 @@ def _problem(text: str) -> str:
     look = Thread(target=lambda: answers.append(_directory_problem(directory)), daemon=True)
     look.start()
     look.join(CHECK_SECONDS)
-    reason = answers[0] if answers else f"no answer within {CHECK_SECONDS:g} seconds"
+    reason = answers[0] if answers else f"no answer within {seconds_text(CHECK_SECONDS)}"
     return f"storage {text!r}: {reason}" if reason else ""
 
 

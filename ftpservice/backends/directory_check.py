@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from ftpservice.concurrency.thread_pool import BlockingRunner, PoolOverloaded, PoolStopped
 from ftpservice.storage.errors import Busy, StorageError, Unavailable
 from ftpservice.wire.paths import ROOT
+from ftpservice.wire.units import seconds_text
 
 __all__ = ["DirectoryCheck"]
 
@@ -89,7 +90,7 @@ def _look(directory: str) -> None:
 
 
 def _no_answer(directory: str) -> Unavailable:
-    return Unavailable(ROOT, f"{directory}: no answer within {CHECK_SECONDS:g} seconds")
+    return Unavailable(ROOT, f"{directory}: no answer within {seconds_text(CHECK_SECONDS)}")
 
 
 def _refusal(failure: Failure, directory: str) -> StorageError:

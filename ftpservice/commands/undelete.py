@@ -38,7 +38,7 @@ async def undelete(context: SessionContext, text: str | None) -> Reply:
     else:
         number, _space, name = rest.partition(" ")
         target = context.resolve(name) if name else None
-        found = await find_trashed(context.storage, number=number.lower())
+        found = await find_trashed(context.storage, number=number)
     path = await restore_and_tell(context, found, target, replace)
     return reply(codes.FILE_ACTION_OK, f"Restored {path}")
 

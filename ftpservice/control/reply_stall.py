@@ -14,6 +14,7 @@ from ftpservice.net.socket_state import bytes_acked
 from ftpservice.session.context import SessionContext
 from ftpservice.stream.errors import TransferStalled
 from ftpservice.stream.stall_timeout import CHECKS_PER_TIMEOUT, StallDetector
+from ftpservice.wire.units import seconds_text
 
 __all__ = ["ReplyStall"]
 
@@ -47,7 +48,7 @@ class ReplyStall:
         try:
             self._detector.check()
         except TransferStalled:
-            reason = f"it has read no reply for {self._timeout:g} seconds"
+            reason = f"it has read no reply for {seconds_text(self._timeout)}"
             self._context.events.publish(SessionStalled, reason)
             self._transport.abortConnection()
         else:

@@ -15,6 +15,7 @@ from ftpservice.data.tls_candidates import MAX_CANDIDATES, TLSCandidates
 from ftpservice.net.accepted_tcp import AcceptedTransport
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.stream.stall_timeout import Wakeup
+from ftpservice.wire.units import seconds_text
 
 __all__ = ["PassiveChannel"]
 
@@ -152,7 +153,7 @@ class PassiveChannel(DataChannel):
             then = min(then, until)
             if now >= then:
                 timeout = self._settings.data_timeout
-                problem = f"no connection within {timeout:g} seconds"
+                problem = f"no connection within {seconds_text(timeout)}"
                 raise CannotOpenDataConnection((candidates and candidates.problem) or problem)
         elif now >= until:
             self._close_listener()

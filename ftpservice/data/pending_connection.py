@@ -19,6 +19,7 @@ from ftpservice.data.data_tls import DataTLSContext
 from ftpservice.data.peer_policy import DataSettings
 from ftpservice.net.tls.transport import TLSTransport
 from ftpservice.stream.connection import PendingStream, StreamConnection
+from ftpservice.wire.units import seconds_text
 
 __all__ = ["PendingDataConnection"]
 
@@ -73,7 +74,7 @@ class PendingDataConnection(PendingStream):
         """Wait for the handshake; raises `CannotOpenDataConnection`."""
         self.when_settled = None
         timeout = self._settings.handshake_timeout
-        late = CannotOpenDataConnection(f"no TLS in {timeout:g} seconds")
+        late = CannotOpenDataConnection(f"no TLS in {seconds_text(timeout)}")
         try:
             await self.wait_settled(timeout, late)
         except BaseException:

@@ -23,6 +23,7 @@ from twisted.internet.interfaces import IReactorTime
 from ftpservice.data.data_tls import DataTLSContext
 from ftpservice.data.peer_policy import DataSettings
 from ftpservice.data.pending_connection import PendingDataConnection
+from ftpservice.wire.units import seconds_text
 
 __all__ = ["MAX_CANDIDATES", "RESUMPTION_GRACE_SECONDS", "RETRY_GRACE_SECONDS", "TLSCandidates"]
 
@@ -97,7 +98,7 @@ class TLSCandidates:
         timeout = self._settings.handshake_timeout
         for one in tuple(self.handshakes):
             if now >= self._expiry(one):
-                one.give_up(f"no TLS in {timeout:g} seconds")
+                one.give_up(f"no TLS in {seconds_text(timeout)}")
         first = self._secured
         if self.winner is None and first is not None and now >= self._chosen_at(first):
             self._win(first)

@@ -18,7 +18,7 @@ from ftpservice.activity.admin_actions import BadRequest
 from ftpservice.concurrency.task import Task
 from ftpservice.events import FileChanged
 from ftpservice.retention.account_files import open_account_files
-from ftpservice.storage.errors import Exists, StorageError
+from ftpservice.storage.errors import Exists, NotInTrash, StorageError
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.trash import ITrash, TrashedFile, find_trashed, restore, trash_of
 from ftpservice.wire.paths import BadPath, VirtualPath
@@ -82,6 +82,10 @@ class TrashRequests:
         except Exists as error:
             reason = f"there is something at {error.path}; use --replace, or another name (--to)"
             raise BadRequest(reason) from None
+        except NotInTrash as error:
+            what = error.detail or f"no deleted or overwritten file {error.path}"
+            where = f"the trash of {user!r} has {what}"
+            raise BadRequest(f"{where}; 'ftpservice trash list' shows paths and ids") from None
         except StorageError as error:
             raise BadRequest(f"{user!r}: {error}") from None
         except LoginUnavailable:

@@ -37,6 +37,7 @@ class ReplyError(Exception):
 
 ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
     errors.PathNotFound: (codes.FILE_UNAVAILABLE, "No such file or directory."),
+    errors.NotInTrash: (codes.FILE_UNAVAILABLE, "The trash has no such file."),
     errors.Exists: (codes.FILE_UNAVAILABLE, "A file or directory of that name exists."),
     errors.IsDirectory: (codes.FILE_UNAVAILABLE, "That is a directory."),
     errors.NotDirectory: (codes.FILE_UNAVAILABLE, "That is not a directory."),
@@ -64,6 +65,7 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
         "It is a mount point, or holds one; it cannot be renamed, removed or replaced.",
     ),
     errors.InvalidName: (codes.BAD_NAME, "That name is not allowed."),
+    errors.IntoItself: (codes.BAD_NAME, "It cannot be moved into itself."),
     errors.NameRefused: (codes.BAD_NAME, "That name is not allowed."),
     errors.NoSpace: (codes.NO_SPACE, "No space left."),
     errors.TrashFull: (

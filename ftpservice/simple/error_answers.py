@@ -43,6 +43,7 @@ ERROR_ANSWERS: dict[type[BaseException], tuple[ErrorCode, str]] = {
     errors.OtherFilesystem: (ErrorCode.DENIED, "on another filesystem: copy instead of move"),
     errors.MountPoint: (ErrorCode.DENIED, "is a mount point, or holds one"),
     errors.InvalidName: (ErrorCode.SYNTAX, "the name is not allowed"),
+    errors.IntoItself: (ErrorCode.SYNTAX, "it cannot be moved into itself"),
     errors.NameRefused: (ErrorCode.DENIED, "the name is not allowed"),
     errors.NoSpace: (ErrorCode.FULL, "no space left"),
     errors.TrashFull: (

@@ -13,6 +13,7 @@ __all__ = [
     "FilesystemUnsupported",
     "HasTrash",
     "HasUploads",
+    "IntoItself",
     "InvalidName",
     "IsDirectory",
     "IsLink",
@@ -21,6 +22,7 @@ __all__ = [
     "NoSpace",
     "NotDirectory",
     "NotEmpty",
+    "NotInTrash",
     "NotSupported",
     "OtherFilesystem",
     "OutOfResources",
@@ -61,6 +63,12 @@ class PathNotFound(StorageError):
     """No file or directory has that name."""
 
     words = "no such file or directory"
+
+
+class NotInTrash(PathNotFound):
+    """No deleted or overwritten file has that name or id."""
+
+    words = "not in the trash"
 
 
 class Exists(StorageError):
@@ -121,6 +129,12 @@ class InvalidName(StorageError):
     """The storage cannot have a file with that name."""
 
     words = "that name is not allowed"
+
+
+class IntoItself(InvalidName):
+    """The new name is below the old one."""
+
+    words = "it cannot be moved into itself"
 
 
 class NameRefused(StorageError):

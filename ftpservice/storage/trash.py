@@ -16,7 +16,13 @@ from typing import NamedTuple
 
 from zope.interface import Attribute, Interface, implementer
 
-from ftpservice.storage.errors import Exists, NotSupported, PathNotFound, StorageError
+from ftpservice.storage.errors import (
+    Exists,
+    NotInTrash,
+    NotSupported,
+    PathNotFound,
+    StorageError,
+)
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
@@ -59,8 +65,10 @@ NO_TRASH = TrashRule(0)
 """Deleted files are not kept, whatever else would be in force."""
 
 
-def parse_trash(text: str) -> TrashRule:
+def parse_trash(text: str, absent: str = "none") -> TrashRule:
     """Parse ``12h``, ``30d`` or ``8w``; raises `ValueError` with the reason.
+
+    ``absent`` is what is given, in this place, to keep nothing.
 
     A time without a unit is refused: 30 could be meant as days, and read as seconds.
     """
@@ -68,8 +76,8 @@ def parse_trash(text: str) -> TrashRule:
     seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match is not None else 0
     if not 0 < seconds <= MAX_SECONDS:
         raise ValueError(
-            "expected hours, days or weeks up to a hundred years, such as 12h, 30d or 8w, "
-            f"not {text!r}"
+            "expected a time in hours, days or weeks, at most a hundred years, such as 12h, 30d or "
+            f"8w, or {absent!r} to keep nothing, not {text!r}"
         )
     return TrashRule(seconds)
 
@@ -212,14 +220,14 @@ async def find_trashed(
 ) -> TrashedFile:
     """Return the latest file of the trash that had the name ``path``, or the one with an id.
 
-    With an id, a path is where to look. Raises `PathNotFound`.
+    With an id, a path is where to look. Raises `NotInTrash`.
     """
     where = ROOT if path is None else path
     for one in await trash_of(storage, where).trashed(where):
-        if one.id == number if number else one.path == where:
+        if one.id == number.lower() if number else one.path == where:
             found: TrashedFile = one
             return found
-    raise PathNotFound(where, f"not in the trash: {number or where}")
+    raise NotInTrash(where, f"no file with the id {number}" if number else "")
 
 
 async def restore(

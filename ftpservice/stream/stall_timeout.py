@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ftpservice.stream.errors import TransferStalled
+from ftpservice.wire.units import seconds_text
 
 __all__ = ["StallDetector", "StallTimeout", "Wakeup"]
 
@@ -70,7 +71,7 @@ class StallDetector:
         if seen != self._seen:
             self._since, self._seen = now, seen
         elif self._timeout and now - self._since >= self._timeout:
-            raise TransferStalled(f"no progress for {self._timeout:g} seconds")
+            raise TransferStalled(f"no progress for {seconds_text(self._timeout)}")
 
 
 class StallTimeout(Wakeup):

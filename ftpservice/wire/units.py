@@ -15,6 +15,7 @@ __all__ = [
     "parse_size",
     "parse_umask",
     "require_amounts",
+    "seconds_text",
 ]
 
 SIZE_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -38,6 +39,11 @@ def parse_size(text: str) -> int:
 def bytes_text(count: int) -> str:
     """Return ``1 byte``, ``2 bytes``."""
     return "1 byte" if count == 1 else f"{count} bytes"
+
+
+def seconds_text(seconds: float) -> str:
+    """Return ``1 second``, ``0.5 seconds``."""
+    return "1 second" if seconds == 1 else f"{seconds:g} seconds"
 
 
 def count_text(count: int, noun: str) -> str:

@@ -94,8 +94,14 @@ def test_what_cannot_be_done_is_said(place: Place) -> None:
     for words, reason in (
         (("list", "nobody"), "there is no account 'nobody'"),
         (("restore", "ann"), "give the path of a file, or its id"),
-        (("restore", "ann", "/none"), "no such file or directory"),
-        (("restore", "ann", "--id", "0"), "no such file or directory"),
+        (
+            ("restore", "ann", "/none"),
+            "has no deleted or overwritten file /none",
+        ),
+        (
+            ("restore", "ann", "--id", "0"),
+            "the trash of 'ann' has no file with the id 0; ",
+        ),
         (("list", "ann", "/.ftpservice.trash"), "no such file or directory"),
         (("list", "ann", "/a\nb"), "NUL, CR or LF"),
     ):

@@ -24,6 +24,7 @@ from ftpservice.net.tls.handshake import HandshakeError
 from ftpservice.stream.stall_timeout import Wakeup
 from ftpservice.wire import codes
 from ftpservice.wire.replies import Reply
+from ftpservice.wire.units import seconds_text
 from ftpservice_client.arguments import FORBIDDEN_CHARACTERS, checked_argument
 from ftpservice_client.errors import (
     ClientError,
@@ -177,7 +178,7 @@ class ControlConnection(Protocol):
                 self.abandon(exchange)
                 raise
             if not in_time:
-                text = f"no reply to {exchange.command} in {self.timeout:g} seconds"
+                text = f"no reply to {exchange.command} in {seconds_text(self.timeout)}"
                 self.close(Timeout(text))
         if or_preliminary and exchange.preliminary is not None:
             return exchange.preliminary

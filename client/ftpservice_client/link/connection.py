@@ -34,6 +34,7 @@ from ftpservice.net.tls.handshake import HandshakeError
 from ftpservice.stream.connection import PendingStream, StreamConnection
 from ftpservice.stream.stall_timeout import Wakeup
 from ftpservice.wire.addresses import is_ipv6, same_host
+from ftpservice.wire.units import seconds_text
 from ftpservice_client.errors import CannotConnect, ClientError, NetworkError, Timeout
 from ftpservice_client.link.tls import certificate_error, verify_pin
 from ftpservice_client.settings import Settings
@@ -124,7 +125,7 @@ class PendingConnection(PendingStream):
         Raises `CannotConnect`, `Timeout`, `CertificateNotTrusted`, `NetworkError`.
         """
         seconds = self._settings.timeout
-        await self.wait_settled(seconds, Timeout(f"no connection in {seconds:g} seconds"))
+        await self.wait_settled(seconds, Timeout(f"no connection in {seconds_text(seconds)}"))
         return self.stream
 
     @property

@@ -21,6 +21,7 @@ from twisted.internet.protocol import Protocol
 
 from ftpservice.concurrency.timers import Deadline
 from ftpservice.net.tls.client import ClientTLS
+from ftpservice.wire.units import seconds_text
 from ftpservice_client.errors import CannotConnect, NetworkError
 from ftpservice_client.ftp.control import ControlConnection
 from ftpservice_client.ftp.data import DataConnections
@@ -142,7 +143,7 @@ class SessionFactory:
         except (CancelledError, ConnectingCancelledError) as error:
             if not seconds or self.reactor.seconds() < began + seconds:
                 raise CancelledError from error
-            text = f"no answer in {seconds:g} seconds"
+            text = f"no answer in {seconds_text(seconds)}"
             raise CannotConnect(f"no connection to {self.destination}: {text}") from error
         except Exception as error:
             raise CannotConnect(

@@ -15,6 +15,7 @@ from ftpservice.wire.simple import (
     argument_of,
     parse_answer,
 )
+from ftpservice.wire.units import seconds_text
 from ftpservice_client.errors import (
     AccessDenied,
     AlreadyExists,
@@ -102,7 +103,7 @@ class SimpleConnection:
             self.data.abort()
 
     def _answer_late(self) -> None:
-        self.close(Timeout(f"no answer in {self._timeout:g} seconds"))
+        self.close(Timeout(f"no answer in {seconds_text(self._timeout)}"))
 
     async def ask(self, line: bytes, name: str = "") -> SimpleAnswer:
         """Send a command and return its answer; raises the error of an ERR about ``name``."""

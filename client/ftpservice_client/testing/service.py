@@ -26,6 +26,7 @@ from ftpservice.data.listener import DataListener
 from ftpservice.session.settings import SessionSettings
 from ftpservice.simple.factory import SimpleFactory
 from ftpservice.testing.service import MemoryFiles
+from ftpservice.wire.units import seconds_text
 from ftpservice_client.api.client import Client
 from ftpservice_client.api.connect import connect, connect_pool
 from ftpservice_client.settings import Settings
@@ -141,7 +142,7 @@ class MemoryService(MemoryFiles):
         results: list[Any] = []
         ensureDeferred(deferred).addBoth(results.append)
         self.network.pass_time(seconds)
-        assert results, f"no result after {seconds:g} seconds"
+        assert results, f"no result after {seconds_text(seconds)}"
         if isinstance(results[0], Failure):
             results[0].raiseException()
         found: T = results[0]

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import LoginBusy, LoginUnavailable
 from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.wire.units import seconds_text
 
 __all__ = ["CALL_SECONDS", "CALL_THREADS", "StoreCalls"]
 
@@ -81,7 +82,7 @@ class StoreCalls:
             self._problem = str(error)
         elif isinstance(error, CallTimedOut):
             self._interrupt(CALL_SECONDS)
-            self._problem = f"no answer within {CALL_SECONDS:g} seconds"
+            self._problem = f"no answer within {seconds_text(CALL_SECONDS)}"
         else:
             self._problem = type(error).__name__
             if is_first:

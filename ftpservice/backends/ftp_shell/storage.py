@@ -24,7 +24,7 @@ from ftpservice.backends.ftp_shell.writing import ShellWriting, UploadCallbacks,
 from ftpservice.storage.errors import (
     Denied,
     Exists,
-    InvalidName,
+    IntoItself,
     IsDirectory,
     NotDirectory,
     NotSupported,
@@ -115,7 +115,7 @@ class ShellStorage:
             raise Denied(source)
         kind = (await self.stat(source)).kind
         if kind is Kind.DIRECTORY and target != source and target.is_within(source):
-            raise InvalidName(target)
+            raise IntoItself(target)
         await require_parent_directory(self, target)
         there = await stat_or_none(self, target)
         if there is not None and target != source:

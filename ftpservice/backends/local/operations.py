@@ -25,7 +25,7 @@ from ftpservice.backends.local.trash.trash_bin import TrashBin
 from ftpservice.storage.errors import (
     Denied,
     Exists,
-    InvalidName,
+    IntoItself,
     IsDirectory,
     IsLink,
     NotDirectory,
@@ -152,7 +152,7 @@ def rename(
     if source.is_root or target.is_root:
         raise Denied(source)
     if source != target and target.is_within(source):
-        raise InvalidName(target)
+        raise IntoItself(target)
     check_new_name(target)
     with tree.parent(source) as old, tree.parent(target) as new:
         try:

@@ -31,7 +31,7 @@ from ftpservice.storage.errors import Exists
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.source_strings import IPathNamedSource
 from ftpservice.wire.paths import ROOT, VirtualPath
-from ftpservice.wire.units import count_text
+from ftpservice.wire.units import count_text, seconds_text
 
 __all__ = ["LocalSource", "LocalStorage"]
 
@@ -60,7 +60,7 @@ class LocalSource:
     ) -> None:
         self._root = _checked_root(root)
         if partial_age <= 0:
-            raise ValueError(f"partial-age must be longer than {partial_age:g} seconds")
+            raise ValueError(f"partial-age must be longer than {seconds_text(partial_age)}")
         self._own_pool = (
             BlockingPool(IReactorFromThreads(reactor), "local storage") if pool is None else None
         )

@@ -20,6 +20,7 @@ from ftpservice.storage.errors import (
     Exists,
     IsDirectory,
     NotEmpty,
+    NotInTrash,
     NotSupported,
     PathNotFound,
     StorageError,
@@ -214,7 +215,7 @@ class MemoryUndelete:
             raise Exists(target)
         file = self._trash.take(trashed)
         if file is None:
-            raise PathNotFound(trashed.path, "not in the trash any more")
+            raise NotInTrash(trashed.path)
         home.put(target.name, file, view.tree.seconds())
         if there is not None and view.trash is not None:
             view.trash.keep(target, there, was_overwritten=True)

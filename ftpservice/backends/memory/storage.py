@@ -27,7 +27,7 @@ from ftpservice.storage.errors import (
     BeingUploaded,
     Denied,
     Exists,
-    InvalidName,
+    IntoItself,
     IsDirectory,
     NotDirectory,
     NotEmpty,
@@ -154,7 +154,7 @@ class MemoryStorage:
         if source.is_root or target.is_root:
             raise Denied(source)
         if isinstance(node, MemoryDirectory) and target != source and target.is_within(source):
-            raise InvalidName(target)
+            raise IntoItself(target)
         home = self._view.home(target)
         there = home.entries.get(target.name)
         if there is not None:

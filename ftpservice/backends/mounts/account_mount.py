@@ -87,10 +87,17 @@ def _options(words: list[str], text: str) -> tuple[bool, TrashRule | None]:
     """Return what the word after a mount says; raises `ValueError`."""
     if not words or words == [READ_ONLY_WORD]:
         return bool(words), None
+    if READ_ONLY_WORD in words and any(word.startswith(TRASH_KEY) for word in words):
+        raise ValueError(f"nothing is deleted in a read-only mount: no {TRASH_KEY} there")
     if len(words) > 1 or not words[0].startswith(TRASH_KEY):
         raise ValueError(_no_commas(text))
     value = words[0].removeprefix(TRASH_KEY)
-    return False, NO_TRASH if value == OFF_WORD else parse_trash(value)
+    if value == OFF_WORD:
+        return False, NO_TRASH
+    try:
+        return False, parse_trash(value, OFF_WORD)
+    except ValueError as error:
+        raise ValueError(f"{TRASH_WORD}: {error}") from None
 
 
 def check_mounts(mounts: tuple[AccountMount, ...]) -> None:

@@ -23,6 +23,7 @@ from ftpservice.net.tls.alpn import (
 )
 from ftpservice.net.tls.peer_certificate import unverified_peer_certificate
 from ftpservice.net.tls.record_io import do_handshake, quick_ack
+from ftpservice.wire.units import seconds_text
 
 __all__ = ["Handshake", "HandshakeError", "HandshakeGatedTransport", "HandshakeOptions"]
 
@@ -295,7 +296,7 @@ class Handshake:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         if seconds:
-            late = late or partial(self.fail, f"it took longer than {seconds:g} seconds")
+            late = late or partial(self.fail, f"it took longer than {seconds_text(seconds)}")
             self._deadline = self._reactor.callLater(seconds, late)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 from ftpservice.backends.local.paths.names import TRASH_NAME, components
 from ftpservice.backends.local.trash.trash_names import ItemName, item_name
-from ftpservice.storage.errors import PathNotFound, Unavailable
+from ftpservice.storage.errors import NotInTrash, Unavailable
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["TrashDirectory", "items_in"]
@@ -34,7 +34,7 @@ class TrashDirectory:
 
     @contextmanager
     def versions_of(self, path: VirtualPath, create: bool = False) -> Iterator[int]:
-        """Open the directory of the versions of a path; raises `PathNotFound` without one.
+        """Open the directory of the versions of a path; raises `NotInTrash` without one.
 
         It may have been removed if it has no items.
         """
@@ -76,7 +76,7 @@ def _opened(root: int, names: Sequence[bytes], path: VirtualPath) -> int:
     try:
         return _walked(root, names, path, create=False)
     except FileNotFoundError:
-        raise PathNotFound(path, "not in the trash") from None
+        raise NotInTrash(path) from None
 
 
 def _created(root: int, names: Sequence[bytes], path: VirtualPath) -> int:

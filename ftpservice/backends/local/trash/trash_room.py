@@ -13,7 +13,7 @@ from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.trash.trash_directory import TrashDirectory, items_in
 from ftpservice.backends.local.trash.trash_names import ItemName, item_name, trashed_file
 from ftpservice.backends.local.trash.trash_order import EVERYBODY, TrashOrders
-from ftpservice.storage.errors import PathNotFound, StorageError, TrashFull
+from ftpservice.storage.errors import NotInTrash, PathNotFound, StorageError, TrashFull
 from ftpservice.storage.trash import FreedSpace, TrashedFile
 from ftpservice.wire.paths import VirtualPath
 
@@ -99,10 +99,10 @@ def discarded(directory: TrashDirectory, trashed: TrashedFile) -> list[TrashedFi
 
 
 def found_item(opened: int, trashed: TrashedFile) -> ItemName:
-    """Return the item of a file in the directory of its versions; raises `PathNotFound`."""
+    """Return the item of a file in the directory of its versions; raises `NotInTrash`."""
     found = next((one for one in items_in(opened) if one.id == trashed.id), None)
     if found is None:
-        raise PathNotFound(trashed.path, "not in the trash any more")
+        raise NotInTrash(trashed.path)
     return found
 
 
