@@ -34,6 +34,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -60,13 +61,13 @@ def module_file(frame: FrameType) -> str:
 
 def settle(*processes: int) -> None:
     """Wait until all other threads sleep, three times in a row, and none ran in between."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    deadline = monotonic() + TIMEOUT_SECONDS
     quiet, seen = 0, _activity(processes)
     while quiet < 2:
         time.sleep(POLL_SECONDS)
         now = _activity(processes)
         quiet, seen = (quiet + 1 if now is not None and now == seen else 0), now
-        if time.monotonic() > deadline:
+        if monotonic() > deadline:
             raise RuntimeError(f"the threads did not all sleep within {TIMEOUT_SECONDS:g} seconds")
 
 
@@ -126,7 +127,7 @@ class Recorder:
 
 
 class Clock:
-    """`time.time` and the reactor's clock: real at first, later advanced only by orders.
+    """The clocks of `time` and the reactor: real at first, later advanced only by orders.
 
     Otherwise the time of the recorder and of `benchmarks.steps` would make the server seem slow.
     """
@@ -136,14 +137,14 @@ class Clock:
         """Whether timers ran at the last step."""
         self._recorder = recorder
         self._now: float | None = None
-        self._true, self._counter = time.time, time.perf_counter
+        self._true, self._start = time.time, time.time() - time.monotonic()
         self._then: bool | None = None
         """Whether the recorder is on while the timers run; None: no order is pending."""
 
     def install(self) -> None:
         """Replace the clock, before other modules import its functions."""
         time.time = self._seconds
-        time.perf_counter = self._elapsed
+        time.perf_counter = time.monotonic = self._elapsed
 
     def hold_reactor(self) -> None:
         """Make reactors wait for events without a timeout; call it before there is a reactor."""
@@ -169,7 +170,7 @@ class Clock:
         return self._true() if self._now is None else self._now
 
     def _elapsed(self) -> float:
-        return self._counter() if self._now is None else self._now
+        return self._seconds() - self._start
 
     def advance(self, *, recorded: bool) -> None:
         """Advance by `STEP`; the reactor, which must be idle, is woken unrecorded."""

@@ -260,7 +260,8 @@ class Realm:
         quota, far from one, gets the storage itself.
         """
         home, source = await self.home_of(record.root, record.name, record.name)
-        storage = await source.storage(record.files_owner, home)
+        owner = record.owner or record.name  # `files_owner`, without its call
+        storage = await source.storage(owner, home)
         by_path = by_path or bool(record.directory_rights or record.hidden_names)
         if by_path or record.refused_names:
             storage = without_links(storage)

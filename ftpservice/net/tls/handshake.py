@@ -296,8 +296,11 @@ class Handshake:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         if seconds:
-            late = late or partial(self.fail, f"it took longer than {seconds_text(seconds)}")
+            late = late or partial(self._late, seconds)
             self._deadline = self._reactor.callLater(seconds, late)
+
+    def _late(self, seconds: float) -> None:
+        self.fail(f"it took longer than {seconds_text(seconds)}")
 
 
 def _reason(error: OSError) -> str:
