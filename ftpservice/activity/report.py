@@ -144,6 +144,16 @@ class ActivityReport:
         if handler is not None:
             handler(event)
 
+    def restore(self, event: Event) -> None:
+        """Note a session of before this program, without counting it: its events, in order."""
+        session = self._sessions.get(event.session)
+        if isinstance(event, SessionOpened):
+            self._session_opened(event)
+        elif isinstance(event, TransferStarted):
+            self._transfer_started(event)
+        elif session is not None:
+            session.user = event.user
+
     def sessions(self) -> Sequence[LiveSession]:
         """Return the sessions that have not ended, the oldest first."""
         return tuple(self._sessions.values())

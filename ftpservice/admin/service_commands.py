@@ -29,6 +29,9 @@ __all__ = ["SERVICE_COMMANDS", "RequestRefused", "request", "service_command"]
 ANSWER_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 DRAIN_POLL_SECONDS = 0.5
+UPGRADE_SECONDS = 120.0
+"""The longest time of a trial, or until the service answers again."""
+UPGRADE_POLL_SECONDS = 0.2
 
 Command = Callable[..., None]
 
@@ -221,6 +224,38 @@ def drain(send: Callable[..., Any], *, undo: bool, wait: bool, as_json: bool) ->
         click.echo(f"no sessions are accepted; {count_text(state['sessions'], 'session')} left")
 
 
+@click.command("upgrade", short_help="Change to the installed version; transfers go on.")
+@service_command
+def upgrade(send: Callable[..., Any], *, as_json: bool) -> None:
+    """Replace the running program by the installed one, with the settings of now.
+
+    It needs workers (2 or more). Running transfers are finished by the workers of before. If the
+    installed version does not start, nothing changes, and the status is 1.
+    """
+    begun = send("upgrade", seconds=UPGRADE_SECONDS)
+    state = _upgraded(send, begun["generation"])
+    if as_json:
+        click.echo(json.dumps(state))
+        return
+    left = count_text(state["earlier_sessions"], "session")
+    click.echo(f"upgraded to {state['version']}; {left} left in the workers of before")
+
+
+def _upgraded(send: Callable[..., Any], before: int) -> Any:
+    """Return the state of the service when it has changed; raises `RequestRefused`."""
+    until = time.monotonic() + UPGRADE_SECONDS
+    while time.monotonic() < until:
+        try:
+            state = send("upgrade", ask=True)
+        except ServiceUnreachable:
+            time.sleep(UPGRADE_POLL_SECONDS)
+            continue
+        if state["generation"] > before and state["is_serving"]:
+            return state
+        time.sleep(UPGRADE_POLL_SECONDS)
+    raise RequestRefused("the service does not answer after its upgrade: see its log")
+
+
 @click.command("report", short_help="Report what has happened, today by default.")
 @click.option("--data-dir", metavar="DIR", help="Data directory of the service.")
 @click.option("--config", metavar="FILE", help="Settings file of the service.")
@@ -311,7 +346,7 @@ def trace(
         raise unreachable(path, error) from None
 
 
-SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, report, log, trace)
+SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, upgrade, report, log, trace)
 
 
 def _print_ended(numbers: Sequence[int], as_json: bool) -> None:

@@ -44,6 +44,7 @@ from ftpservice.service.sessions.listeners import (
     LISTEN_OPTIONS,
     Listener,
     Listeners,
+    inherited_listener,
     parse_listener,
     refuse_same_ports,
 )
@@ -66,9 +67,11 @@ from ftpservice.service.startup_banner import (
     banner_lines,
     login_summary,
 )
+from ftpservice.service.upgrade import Upgrade
 from ftpservice.service.web_setup import WebServer, WebSources, closing_steps, serve_api, web_server
 from ftpservice.service.worker_setup import WorkerSetup, join_workers, workers_for
 from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.workers.handover import Handover, socket_name
 
 __all__ = ["assemble", "listeners_for"]
 
@@ -121,16 +124,15 @@ def assemble(
     """
     console, logs = console or console_for(None), logs or LogWriters()
     settings, owner = options.settings, owner_for(options)
-    parsed = listeners_for(settings, reactor)
+    parsed = listeners_for(settings, reactor, options.handover)
     _make_directories(settings, owner)
     certificates = load_or_make_certificates(settings, owner)
-    source = storage_source_for(settings, reactor, owner)
-    bans = bans_for(settings, reactor, owner)
+    source, bans = storage_source_for(settings, reactor, owner), bans_for(settings, reactor, owner)
     recorders = build_recorders(settings, bans.bans, reactor)
     realm = realm_for(settings, source, options.checkers, reactor)
     checkers, sink = portal_checkers_for(settings, options.checkers), recorders.sink
     hooks = join_hooks(settings, realm, sink.events, reactor, owner)
-    factory = session_factory_for(settings, Portal(realm, checkers), sink, reactor)
+    factory = session_factory_for(options, Portal(realm, checkers), sink, reactor)
     factory.bans, factory.tls = bans.bans, certificates.tls if certificates is not None else None
     guard = AcceptGuard(sink.events, factory.address_refusal, reactor)
     fail = partial(_fail, console, reactor, logs)
@@ -152,6 +154,7 @@ def assemble(
     more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))
     _join(service, *recorders.services, *beside, *more)
     _reload_settings(service, options, reactor, console)
+    actions.upgrade = Upgrade(options, service, workers, reactor).requested
     return join_workers(workers, service, reload, actions)
 
 
@@ -196,6 +199,8 @@ def _control_socket(
     if path is not None:
         control = ControlSocket(path, actions.by_name | actions.feeds, reactor, owner_for(options))
         control.when_bound = guard.guard_control
+        if options.handover is not None:
+            control.inherited = options.handover.control
         yield control
 
 
@@ -251,13 +256,22 @@ def _certificate_reload(
     return CertificateReload(certificates.tls, certificates.paths, certificates.versions, reactor)
 
 
-def listeners_for(settings: ServiceSettings, reactor: Any) -> list[Listener]:
+def listeners_for(
+    settings: ServiceSettings, reactor: Any, handover: Handover | None = None
+) -> list[Listener]:
     """Parse the endpoint strings of the settings; raises `CannotStart`."""
-    found = [
-        parse_listener(reactor, text, option)
-        for option in LISTEN_OPTIONS
-        for text in settings.value(option)
-    ]
+    inherited = handover.sockets if handover is not None else {}
+    found = []
+    for option in LISTEN_OPTIONS:
+        for text in settings.value(option):
+            descriptor = inherited.get(socket_name(option, text))
+            if descriptor is None:
+                found.append(parse_listener(reactor, text, option))
+            else:
+                owns = handover is not None and not handover.is_trial
+                found.append(inherited_listener(reactor, text, option, descriptor, owns))
+    if handover is not None:
+        handover.close_rest(socket_name(one.option, one.text) for one in found)
     refuse_same_ports(found)
     return found
 

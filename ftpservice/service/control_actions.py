@@ -70,6 +70,10 @@ class ServiceActions:
         """The renewal of the certificate by ACME, if there is one."""
         self.trace: Callable[[Request], Feed] = partial(trace_for, factory)
         """Returns the trace that a request asks for."""
+        self.restored = report.restore
+        """Notes sessions that go on from before this program, by their events."""
+        self.upgrade: Callable[[Request], Any] = _cannot_upgrade
+        """Has the program replaced by the installed one."""
         self.feeds = _feeds(factory, lambda request: self.trace(request))
 
     @property
@@ -83,6 +87,7 @@ class ServiceActions:
             "unban": self.unban,
             "bans": self.bans,
             "drain": self.drain,
+            "upgrade": lambda request: self.upgrade(request),
             "report": self.report,
             "quota": self.quota,
             "certificate": self.certificate,
@@ -221,6 +226,10 @@ class ServiceActions:
             ],
             "acme": self.renewal.plan.status() if self.renewal is not None else None,
         }
+
+
+def _cannot_upgrade(_request: Request) -> Any:
+    raise BadRequest("this service cannot be upgraded while it runs")
 
 
 def _feeds(

@@ -18,7 +18,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -33,6 +33,7 @@ from zope.interface import implementer
 from ftpservice.activity.admin_actions import REQUESTED_BY, BadRequest
 from ftpservice.activity.event_feed import Feed
 from ftpservice.linux import short_socket_path
+from ftpservice.net.inherited_ports import InheritedEndpoint, InheritedUNIXPort
 from ftpservice.service.settings.directories import NO_CHANGE, Owner, give_to, require_place
 from ftpservice.service.settings.errors import CannotStart, error_text
 
@@ -215,6 +216,8 @@ class ControlSocket(Service):
 
     when_bound: Callable[[IListeningPort], object] = bool
     """Called with the port."""
+    inherited = -1
+    """The descriptor of the socket, if the program before this one has bound it."""
 
     def __init__(
         self, path: str, actions: Mapping[str, Action], reactor: Any, owner: Owner = NO_CHANGE
@@ -229,6 +232,9 @@ class ControlSocket(Service):
     def privilegedStartService(self) -> None:
         """Bind the socket."""
         try:
+            if self.inherited >= 0:
+                self._port = self._adopt(self.inherited)
+                return
             _remove_stale(self.path)
             with socket.socket(socket.AF_UNIX) as listening:
                 # Twisted removes the file by this path at the end.
@@ -242,6 +248,22 @@ class ControlSocket(Service):
             give_to(self._owner, self.path, SOCKET_MODE)
         except OSError as error:
             raise _unusable_path(self.path, error) from None
+
+    def _adopt(self, descriptor: int) -> IListeningPort:
+        """Listen on a socket that is bound."""
+        endpoint = InheritedEndpoint(descriptor, socket.AF_UNIX, self._reactor)
+        port = cast(InheritedUNIXPort, endpoint.listen(self._factory).result)
+        port.own_file(self._open_path.enter_context(short_socket_path(self.path)))
+        self.when_bound(port)
+        return port
+
+    def hand_over(self) -> int:
+        """Accept no more connections; returns a descriptor that the next program listens on."""
+        port: Any = self._port
+        port.stopReading()
+        for follower in tuple(self._factory.followers):
+            follower.timeoutConnection()
+        return os.dup(port.fileno())
 
     def startService(self) -> None:
         """Bind the socket, unless that has been done."""

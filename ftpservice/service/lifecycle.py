@@ -52,6 +52,13 @@ class ServiceParts:
 class FTPService(MultiService):
     """Binds, serves and stops; a failed start is reported to ``console`` and raised."""
 
+    is_serving = is_stopping = False
+    """Whether all is there that serves the sessions, and whether a stop has begun."""
+    stop_parts: Callable[[], Deferred[Any]] | None = None
+    """Stops the parts that the next program does not take over; None: all are stopped."""
+    cancel_handover: Callable[[], object] = bool
+    """Has the process end, although another program would take over."""
+
     def __init__(
         self,
         parts: ServiceParts,
@@ -61,10 +68,10 @@ class FTPService(MultiService):
         logs: LogWriters | None = None,
     ) -> None:
         super().__init__()
-        self._logs = logs or LogWriters()
+        self.logs = logs or LogWriters()
         self.parts = parts
         self._reactor = reactor
-        self._console = console
+        self.console = console
         self._shutdown = self._new_shutdown()
         self._is_bound = False
         self._grace = parts.grace
@@ -81,7 +88,7 @@ class FTPService(MultiService):
         """Fires when it is known what those have in progress that a stop waits for."""
         self.last_steps: list[Callable[[], object]] = [parts.event_log.flush]
         """Called at the end of a stop, when no session is left; what they return is waited for."""
-        self.reopen_steps: list[Callable[[], object]] = [self._logs.reopen]
+        self.reopen_steps: list[Callable[[], object]] = [self.logs.reopen]
         """Called when the log files are to be reopened by their names (SIGUSR1)."""
         self._certificate_reload = certificate_reload
         if certificate_reload is not None:
@@ -91,16 +98,16 @@ class FTPService(MultiService):
     def setServiceParent(self, parent: Any) -> None:
         """Join ``parent``, and become the log of an application of ``twistd``."""
         super().setServiceParent(parent)
-        if self._logs.log is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self._logs.log)
+        if self.logs.log is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self.logs.log)
 
     def reload(self) -> None:
         """Read the files of certificates and settings again (SIGHUP)."""
         if self._certificate_reload is not None:
             self._certificate_reload.reload()
         if self.reload_settings is not None:
-            self._console.manager.reloading()
-            self.reload_settings().addBoth(lambda _none: self._console.manager.ready("serving"))
+            self.console.manager.reloading()
+            self.reload_settings().addBoth(lambda _none: self.console.manager.ready("serving"))
 
     def apply(self, change: SettingsChange) -> None:
         """Put other settings into force; raises `ValueError`, and then nothing has changed."""
@@ -141,8 +148,14 @@ class FTPService(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Stop in the steps of the module docstring."""
-        self._is_bound = False
-        return Deferred.fromCoroutine(self._stopped(super().stopService()))
+        self._is_bound = self.is_serving = False
+        self.is_stopping = True
+        stop_parts = self.stop_parts or super().stopService
+        return Deferred.fromCoroutine(self._stopped(stop_parts()))
+
+    def stop_requested(self) -> None:
+        """End the process, even if another program is about to take over."""
+        self.cancel_handover()
 
     def skip_grace(self) -> None:
         """Abort the transfers that a stop in progress waits for."""
@@ -155,12 +168,13 @@ class FTPService(MultiService):
             parts.realm,
             parts.checkers,
             self._reactor,
-            lambda line: self._console.write_lines([line]),
+            lambda line: self.console.write_lines([line]),
         )
 
     async def _stopped(self, closed: Deferred[Any]) -> None:
         shutdown = self._shutdown
-        self._console.manager.stopping("running transfers may finish")
+        if self.stop_parts is None:
+            self.console.manager.stopping("running transfers may finish")
         shutdown.begin()
         await closed
         if self.workers_counted is not None:
@@ -177,16 +191,17 @@ class FTPService(MultiService):
             self.begin_workers().addCallback(lambda _none: self._announce())
 
     def _announce(self) -> None:
-        self._console.write_lines(self.parts.banner())
-        self._console.close_daemon_terminal()
-        self._console.manager.ready("serving")
+        self.is_serving = True
+        self.console.write_lines(self.parts.banner())
+        self.console.close_daemon_terminal()
+        self.console.manager.ready("serving")
 
     def _reporting(self, step: Callable[[], object]) -> None:
         try:
             step()
         except CannotStart as error:
-            console = self._console
+            console = self.console
             if not console.is_embedded and console.write_error(error.line):
-                error.was_printed(by_daemon=self._console.is_daemon_terminal)
-            self._console.close_daemon_terminal()
+                error.was_printed(by_daemon=self.console.is_daemon_terminal)
+            self.console.close_daemon_terminal()
             raise

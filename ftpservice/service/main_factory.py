@@ -14,13 +14,13 @@ from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.control.factory import FTPFactory
 from ftpservice.net.accepted_tcp import BACKLOG
 from ftpservice.service.sessions.listeners import Listener
+from ftpservice.service.sessions.worker_memory import table_for
 from ftpservice.service.settings.errors import CannotStart
-from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.session.services import EventSink
 from ftpservice.session.shared.peer_requests import PeerRequests
-from ftpservice.session.shared.table_state import SHARED_RECORDS, TableState
-from ftpservice.storage.quota.ledgers.tree_record import QUOTA_RECORD
-from ftpservice.workers.supervisor import Supervisor, columns_for
+from ftpservice.session.shared.table_state import TableState
+from ftpservice.workers.supervisor import Supervisor
 
 __all__ = ["HeldPort", "MainFactory", "hold_port", "session_factory_for"]
 
@@ -143,13 +143,13 @@ class HeldPort(ServerFactory):
 
 
 def session_factory_for(
-    settings: ServiceSettings, portal: Portal, sink: EventSink, reactor: Any
+    options: ServiceOptions, portal: Portal, sink: EventSink, reactor: Any
 ) -> FTPFactory:
     """Return the factory of sessions: of this process alone, or of the main one of several."""
+    settings = options.settings
     if settings.workers == 1:
         return FTPFactory(portal, reactor, settings.session, event_sink=sink)
-    records = (*SHARED_RECORDS, QUOTA_RECORD)
-    table = SharedTable.create(records, columns_for(settings.workers))
+    table = table_for(settings.workers, options.handover)
     state = TableState(table, reactor, lambda column, message: factory.pass_on(0, column, message))
     factory = MainFactory(portal, reactor, settings.session, event_sink=sink, shared_state=state)
     factory.table, factory.peers = table, state.peers

@@ -12,23 +12,35 @@ from typing import Any
 
 from twisted.internet.error import ReactorNotRunning
 
-__all__ = ["exit_with_failure", "reload_on_sighup", "reopen_on_sigusr1", "stop_on_signals"]
+__all__ = [
+    "HANDLED_SIGNALS",
+    "accept_signals",
+    "exit_with_failure",
+    "reload_on_sighup",
+    "reopen_on_sigusr1",
+    "stop_on_signals",
+]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANDLED_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR1)
+"""They wait while one program replaces another in the process (`accept_signals`)."""
 
 
-def stop_on_signals(reactor: Any, skip_grace: Callable[[], object]) -> None:
+def stop_on_signals(
+    reactor: Any, skip_grace: Callable[[], object], requested: Callable[[], object] = bool
+) -> None:
     """Stop ``reactor`` on the first SIGINT or SIGTERM; call ``skip_grace`` on the second.
 
     The process exits with status 0 after the threads have finished the calls that they have
     begun; twistd's own handlers would kill the process with the same signal. A third signal kills
-    it.
+    it. ``requested`` is called at once on the first, in the signal handler.
     """
     steps = iter((lambda: _stop(reactor), skip_grace))
 
     def caught(number: int, _frame: FrameType | None) -> None:
         step = next(steps, None)
         if step is not None:
+            requested()
             reactor.callFromThread(step)
             return
         signal.signal(number, signal.SIG_DFL)
@@ -59,6 +71,11 @@ def _call_on(number: int, reactor: Any, function: Callable[[], object]) -> None:
         reactor.callFromThread(function)
 
     signal.signal(number, caught)
+
+
+def accept_signals() -> None:
+    """Have the handlers called for signals that were sent while there were none."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
 
 
 def exit_with_failure(reactor: Any, last: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ import atexit
 import sys
 from collections.abc import Sequence
 from getopt import GetoptError
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -20,8 +20,15 @@ from ftpservice.service.process_memory import freeze_gc, reserve_descriptor_tabl
 from ftpservice.service.settings import options
 from ftpservice.service.settings.errors import CannotStart, WrongCommandLine
 from ftpservice.service.settings.options import UnexpectedArgument
-from ftpservice.service.signals import reload_on_sighup, reopen_on_sigusr1, stop_on_signals
+from ftpservice.service.signals import (
+    accept_signals,
+    reload_on_sighup,
+    reopen_on_sigusr1,
+    stop_on_signals,
+)
 from ftpservice.service.start_check import start_warnings
+from ftpservice.service.upgrade_trial import TrialStart
+from ftpservice.workers.handover import Handover
 
 __all__ = ["Options", "installed_reactor", "makeService"]
 
@@ -31,6 +38,9 @@ class Options(options.ServiceOptions):
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the command line; exits with status 1 and one line on an error."""
+        handover = self.handover = Handover.taken()
+        if handover is not None and self.parent is not None:
+            handover.apply_to(self.parent)
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
@@ -69,6 +79,8 @@ def makeService(options: options.ServiceOptions) -> IService:
         if options.parent is not None:
             Privileges(options, str).refuse_root()
         settings, owner = options.settings, owner_for(options)
+        if options.handover is not None and options.handover.is_trial:
+            return _trial(options, reactor)
         logs = logs_for(options.parent, settings.log_file, owner, settings.is_json_log)
         console = console_for(options.parent, logs)
         service = assemble(options, reactor, console, logs)
@@ -82,8 +94,26 @@ def makeService(options: options.ServiceOptions) -> IService:
         atexit.register(logs.close)
         reactor.callWhenRunning(logs.start)
         reactor.callWhenRunning(reopen_on_sigusr1, reactor, service.reopen_steps)
-        reactor.callWhenRunning(stop_on_signals, reactor, service.skip_grace)
+        requested = service.stop_requested
+        reactor.callWhenRunning(stop_on_signals, reactor, service.skip_grace, requested)
         reactor.callWhenRunning(reload_on_sighup, reactor, service.reload)
+        if options.handover is not None:
+            reactor.callWhenRunning(accept_signals)
+            reactor.callWhenRunning(options.parent.update, options.handover.program)
         reactor.callWhenRunning(freeze_gc)
         reactor.callWhenRunning(reserve_descriptor_table)
     return service
+
+
+def _trial(options: options.ServiceOptions, reactor: Any) -> IService:
+    """Return what tries whether the service would start."""
+    handover = options.handover
+    assert handover is not None
+    console = console_for(options.parent)
+    service = assemble(options, reactor, console)
+    if service.begin_workers is None:
+        raise CannotStart("--workers: the sessions go on in workers, 2 or more; restart instead")
+    privileges = Privileges(options, bool)
+    service.drop_privileges = privileges.drop
+    cast(dict[str, Any], options.parent).update(uid=None, gid=None)
+    return TrialStart(service, handover, reactor)

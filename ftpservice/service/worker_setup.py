@@ -23,7 +23,7 @@ from ftpservice.accounts.realm import Realm
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.data.shared_port import SharedPassivePort
-from ftpservice.events import BanLifted, Banned
+from ftpservice.events import BanLifted, Banned, Event
 from ftpservice.net.tls.certificate_copies import CertificateCopies, copy_certificates
 from ftpservice.net.tls.server import CertificateError, ServerTLS
 from ftpservice.service.certificates.certificate_reload import CertificateReload
@@ -32,19 +32,20 @@ from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.main_factory import MainFactory, hold_port
 from ftpservice.service.sessions.listeners import Listener
+from ftpservice.service.sessions.worker_memory import board_for, quotas_for
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings_reload import SettingsChange
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.data_port_shares import DataPortShares
-from ftpservice.workers.launch import launch_worker
+from ftpservice.workers.handover import Handover
+from ftpservice.workers.launch import launch_worker, watch_child
 from ftpservice.workers.log_forwarder import relay_log
 from ftpservice.workers.remote_sessions import RemoteSessions
 from ftpservice.workers.remote_trace import RemoteTraces
-from ftpservice.workers.session_board import SessionBoard
-from ftpservice.workers.supervisor import Supervisor, columns_for
+from ftpservice.workers.supervisor import Supervisor
 from ftpservice.workers.worker import Worker
+from ftpservice.workers.worker_handover import adopt_worker, retire_workers
 
 __all__ = ["WorkerSetup", "join_workers", "workers_for"]
 
@@ -53,6 +54,11 @@ log = Logger("ftpservice.workers")
 
 class WorkerSetup:
     """Joins a service to its workers; ``fail`` ends the process with a line."""
+
+    marked: Callable[[Worker], object] = bool
+    """Called when a worker has received what was sent before ``mark``."""
+    restored: Callable[[Event], object] = bool
+    """Called with the events of sessions that go on from before this program."""
 
     def __init__(
         self,
@@ -64,14 +70,15 @@ class WorkerSetup:
     ) -> None:
         count = options.settings.workers
         self._options = options
-        self._factory = factory
+        self.factory = factory
         self._reactor = reactor
         self._fail = fail
         self._start_configuration = self._configuration = options.configuration
         self._copies = None if certificates is None else _copies(certificates)
         self._ports: list[tuple[Listener, Port]] = []
         self._pool = BlockingPool(reactor, "workers", threads=1)
-        self.board = SessionBoard.create(columns_for(count))
+        handover = options.handover
+        self.board = board_for(count, handover)
         events = factory.event_sink.events
         sessions = partial(RemoteSessions, factory.sessions, events.publish)
         launch = launch_worker(self._pool, reactor)
@@ -83,9 +90,9 @@ class WorkerSetup:
         self.supervisor.cleared = self._cleared
         self._shares: dict[int, DataPortShares] = {}
         """Those of each worker in the shared passive port, by its column."""
-        self._quotas = SharedQuotas.create(factory.table, reactor)
+        self.quotas = quotas_for(factory.table, handover, reactor)
         realm: Realm = factory.portal.realm
-        realm.quotas = QuotaBook(reactor, options.settings.quota_recount, self._quotas)
+        realm.quotas = QuotaBook(reactor, options.settings.quota_recount, self.quotas)
         self.traces = RemoteTraces(factory.sessions, self.supervisor.broadcast, reactor)
         self.supervisor.accepts = lambda worker: self.traces.begin(worker.send)
         factory.supervisor = self.supervisor
@@ -97,39 +104,47 @@ class WorkerSetup:
         self._ports.append((listener, hold_port(listener, port)))
 
     def begin(self) -> Deferred[None]:
-        """Start the workers; fires when they accept connections, and never if they cannot."""
+        """Start the workers; fires when they accept connections, and never if they cannot.
+
+        Then those of the program before this one finish their transfers.
+        """
         begun: Deferred[None] = Deferred()
 
         def failed(failure: Failure) -> None:
             self._fail(error_text(failure.value))
 
-        self.supervisor.begin().addCallbacks(begun.callback, failed)
+        def ready(_none: None) -> None:
+            retire_workers(self.supervisor, self._options.settings.upgrade_grace)
+            begun.callback(None)
+
+        _adopt_workers(self, self._options.handover, self._reactor)
+        self.supervisor.begin().addCallbacks(ready, failed)
         return begun
 
     async def close(self) -> None:
         """Release what the workers used, after they have ended."""
         await self._pool.stop()
-        self._quotas.close()
+        self.quotas.close()
         self.board.close()
-        self._factory.table.close()
+        self.factory.table.close()
 
     def _cleared(self, column: int) -> None:
         """Give back what a worker held that has ended."""
         shares = self._shares.pop(column, None)
         if shares is not None:
             shares.close()
-        self._factory.process_ended(column)
+        self.factory.process_ended(column)
 
     def _descriptors(self, worker: Worker) -> Sequence[int]:
         shares = self._shares.get(worker.column.number)
         ends = () if shares is None else (shares.end_of_worker.fileno(),)
-        shared = (self.board, self._factory.table, self._quotas)
+        shared = (self.board, self.factory.table, self.quotas)
         ports = (port.socket.fileno() for _, port in self._ports)
         return (*(one.descriptor for one in shared), *ends, *ports)
 
     def _data_port(self, worker: Worker) -> tuple[int, int] | None:
         """Return the shared passive port, and the descriptor that its connections come from."""
-        shares, port = self._shares.get(worker.column.number), self._factory.shared_port
+        shares, port = self._shares.get(worker.column.number), self.factory.shared_port
         if shares is None or port is None:
             return None
         descriptor = shares.end_of_worker.fileno()
@@ -150,10 +165,10 @@ class WorkerSetup:
             "changed": current if current != self._start_configuration else None,
             "certificates": _plain(self._copies),
             "bans": self._bans(),
-            "refusal": self._factory.session_refusal,
+            "refusal": self.factory.session_refusal,
             "board": (self.board.descriptor, self.board.columns, worker.column.number),
-            "table": self._factory.table.descriptor,
-            "quotas": self._quotas.descriptor,
+            "table": self.factory.table.descriptor,
+            "quotas": self.quotas.descriptor,
             "data_port": self._data_port(worker),
             "ports": listening,
         }
@@ -164,9 +179,10 @@ class WorkerSetup:
             "log": relay_log,
             "report": partial(self._report, worker),
             "traced": self.traces.traced,
-            "peer": partial(self._factory.pass_on, worker.column.number),
+            "marked": lambda: self.marked(worker),
+            "peer": partial(self.factory.pass_on, worker.column.number),
         }
-        port = self._factory.shared_port
+        port = self.factory.shared_port
         if not isinstance(port, SharedPassivePort):
             return found
         shares = self._shares[worker.column.number] = DataPortShares(port, worker.send)
@@ -185,13 +201,13 @@ class WorkerSetup:
                 log.failure("a report could not be made", failure)
                 worker.send("reported", number, [], None)
 
-        maybeDeferred(self._factory.event_sink.report, *words).addCallbacks(answer, refuse)
+        maybeDeferred(self.factory.event_sink.report, *words).addCallbacks(answer, refuse)
 
     def _tell_bans(self, _event: object) -> None:
         self.supervisor.broadcast("bans", self._bans())
 
     def _bans(self) -> list[tuple[Any, ...]]:
-        bans = self._factory.bans
+        bans = self.factory.bans
         return [] if bans is None else [_ban_values(ban) for ban in bans.bans()]
 
     def settings_changed(self) -> None:
@@ -211,6 +227,16 @@ class WorkerSetup:
     def _use_certificates(self, copies: CertificateCopies) -> None:
         self._copies = copies
         self.supervisor.broadcast("certificates", _plain(copies))
+
+
+def _adopt_workers(setup: WorkerSetup, handover: Handover | None, reactor: Any) -> None:
+    """Go on with the workers of the program before this one."""
+    for handed in () if handover is None else handover.workers:
+        try:
+            for event in adopt_worker(setup.supervisor, handed, partial(watch_child, reactor)):
+                setup.restored(event)
+        except (OSError, KeyError, ValueError, TypeError):
+            log.failure("a worker cannot be used any more; it ends alone")
 
 
 def workers_for(
@@ -236,6 +262,7 @@ def join_workers(
     if workers is None:
         return service
     service.begin_workers = workers.begin
+    workers.restored = actions.restored
     actions.trace = workers.traces.trace_for
     service.workers_counted = workers.supervisor.counted
     service.last_steps.append(workers.close)

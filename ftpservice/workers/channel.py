@@ -38,7 +38,9 @@ class Channel(Protocol):
     def __init__(self, handlers: Handlers, lost: Callable[[], object]) -> None:
         self._handlers = handlers
         self._lost = lost
-        self._received = bytearray()
+        self.received = bytearray()
+        """What was read of messages that were not carried out."""
+        self._is_detached = False
         self.is_paused = False
         """Whether the other end does not read what was sent."""
         self.unread_bytes = 0
@@ -57,6 +59,15 @@ class Channel(Protocol):
         """Be told when the other end does not read."""
         transport: Any = self.transport
         transport.registerProducer(self, True)
+
+    def detach(self) -> None:
+        """Read no more; what the other end has sent then is for whom the socket is handed over to.
+
+        A part of that may already have been read: `received`.
+        """
+        self._is_detached = True
+        transport: Any = self.transport
+        transport.stopReading()
 
     def send(self, name: str, *values: Any) -> None:
         """Send a message; raises `ValueError` for a value that is not plain."""
@@ -84,10 +95,10 @@ class Channel(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Carry out the messages that are complete."""
-        received = self._received
+        received = self.received
         received += data
         start, end = 0, len(received)
-        while end - start >= LENGTH.size:
+        while end - start >= LENGTH.size and not self._is_detached:
             (length,) = LENGTH.unpack_from(received, start)
             if length > MAX_FRAME_BYTES:
                 self._break("too long")
@@ -103,9 +114,12 @@ class Channel(Protocol):
     def _carry_out(self, content: bytes) -> None:
         try:
             name, *values = marshal.loads(content)
-            handler = self._handlers[name]
-        except (ValueError, TypeError, EOFError, KeyError):
-            self._break("unknown")
+            handler = self._handlers.get(name)
+        except (ValueError, TypeError, EOFError):
+            self._break("damaged")
+            return
+        if handler is None:  # of another version, during an upgrade
+            log.warn("a message between processes is not known: {name}", name=name)
             return
         try:
             handler(*values)

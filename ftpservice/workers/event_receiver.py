@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from ftpservice.events import Event
 from ftpservice.workers.event_codec import EncodedEvent, EventDecoder
 from ftpservice.workers.remote_sessions import RemoteSessions, Send
 
@@ -23,26 +24,44 @@ class EventReceiver:
         self._send = send
         self._tell_loss = tell_loss
         self._decoder = EventDecoder()
-        self._count = 0
+        self.count = 0
         """Events that have arrived or are known to be lost."""
 
     def happened(self, encoded: Iterable[EncodedEvent]) -> None:
         """Note events, and publish them."""
         for one in encoded:
-            self._count += 1
-            event = self._decoder.decode(one)
+            self.count += 1
+            try:
+                event = self._decoder.decode(one)
+            except (KeyError, TypeError, ValueError):  # of another version, during an upgrade
+                self._tell_loss(1)
+                continue
             self._sessions.happened(event, self._send)
             if event.session and event.session not in self._sessions.own:
                 self._decoder.forget((event.session,))
 
+    def restore(self, encoded: Iterable[EncodedEvent], count: int) -> Iterable[Event]:
+        """Note what `RemoteSessions.history` has returned, without publishing it, and yield it.
+
+        ``count`` is what `count` was.
+        """
+        self.count = count
+        for one in encoded:
+            try:
+                event = self._decoder.decode(one)
+            except (KeyError, TypeError, ValueError):
+                continue
+            self._sessions.note(event, self._send)
+            yield event
+
     def lost(self, count: int, numbers: Iterable[int]) -> None:
         """Note that the worker has dropped events; ``numbers`` are the sessions that there are."""
-        self._count += count
+        self.count += count
         self._tell_loss(count)
         self._sessions.keep(numbers)
 
     def end(self, published: int) -> None:
         """Note the end of the worker, which has published so many events."""
-        if published > self._count:
-            self._tell_loss(published - self._count)
+        if published > self.count:
+            self._tell_loss(published - self.count)
         self._sessions.end()

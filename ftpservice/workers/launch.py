@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from ftpservice.concurrency.thread_pool import BlockingRunner
 
-__all__ = ["Launch", "LaunchedProcess", "launch_worker"]
+__all__ = ["Launch", "LaunchedProcess", "launch_worker", "watch_child"]
 
 MODULE = "ftpservice.workers.process"
 
@@ -42,13 +42,17 @@ class _WatchedProcess:
     """A child process, in the reactor until it has ended."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], reactor: Any, ended: Callable[[int], object]
+        self,
+        pid: int,
+        poll: Callable[[], int | None],
+        reactor: Any,
+        ended: Callable[[int], object],
     ) -> None:
-        self.pid = process.pid
-        self._process = process
+        self.pid = pid
+        self._poll = poll
         self._reactor = reactor
         self._ended = ended
-        self._descriptor = os.pidfd_open(process.pid)
+        self._descriptor = os.pidfd_open(pid)
         reactor.addReader(self)
 
     def fileno(self) -> int:
@@ -61,7 +65,7 @@ class _WatchedProcess:
 
     def doRead(self) -> None:
         """Reap the process."""
-        status = self._process.poll()
+        status = self._poll()
         if status is None:
             return
         self._reactor.removeReader(self)
@@ -79,6 +83,16 @@ class _WatchedProcess:
                 signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
 
+def watch_child(reactor: Any, pid: int, ended: Callable[[int], object]) -> LaunchedProcess:
+    """Return a child that the program of this process before this one has started."""
+
+    def poll() -> int | None:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if found else None
+
+    return _WatchedProcess(pid, poll, reactor, ended)
+
+
 def launch_worker(pool: BlockingRunner, reactor: Any) -> Launch:
     """Return what starts worker processes, in a thread: an exec takes milliseconds."""
 
@@ -88,7 +102,7 @@ def launch_worker(pool: BlockingRunner, reactor: Any) -> Launch:
         started = pool.run(_started, other.fileno(), tuple(descriptors))
 
         def watch(process: subprocess.Popen[bytes]) -> tuple[LaunchedProcess, socket.socket]:
-            return _WatchedProcess(process, reactor, ended), own
+            return _WatchedProcess(process.pid, process.poll, reactor, ended), own
 
         def close(result: Any) -> Any:
             other.close()

@@ -129,6 +129,14 @@ class RemoteSession:
         elif isinstance(event, LoggedIn):
             self.context.portal_login.account = event
 
+    def history(self) -> Iterable[Event]:
+        """Yield the events by which another program knows as much of the session."""
+        yield self._opened
+        if self.context.portal_login.account is not None:
+            yield self.context.portal_login.account
+        for running in self.context.transfers.values():
+            yield running.event
+
     def lost(self) -> Iterable[Event]:
         """Yield the events that its process could not publish."""
         opened, now, login = self._opened, time.time(), self.context.portal_login.account
@@ -165,6 +173,11 @@ class RemoteSessions:
 
     def happened(self, event: Event, send: Send) -> None:
         """Note an event, and publish it."""
+        self.note(event, send)
+        self._publish(event)
+
+    def note(self, event: Event, send: Send) -> None:
+        """Note an event."""
         number = event.session
         if type(event) is SessionOpened:
             assert isinstance(event, SessionOpened)
@@ -174,7 +187,11 @@ class RemoteSessions:
                 self._drop(number)
             else:
                 self.own[number].happened(event)
-        self._publish(event)
+
+    def history(self) -> Iterable[Event]:
+        """Yield the events by which another program knows as much of all sessions."""
+        for session in self.own.values():
+            yield from session.history()
 
     def progress(self, moved: Iterable[tuple[int, int, int]]) -> None:
         """Note how many bytes transfers have moved: session, transfer, bytes."""

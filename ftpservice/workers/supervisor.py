@@ -39,8 +39,11 @@ class CannotStartWorkers(Exception):
 
 
 def columns_for(count: int) -> int:
-    """Return how many processes may be at a time: the main one, the workers, their successors."""
-    return 2 * count + 1
+    """Return how many processes may be at a time: the main one, the workers, their successors.
+
+    After two upgrades in a row, workers of three programs may have transfers.
+    """
+    return 3 * count + 1
 
 
 class Supervisor:
@@ -139,12 +142,16 @@ class Supervisor:
         used = {worker.column.number for worker in self.workers}
         return next(one for one in range(1, self.board.columns) if one not in used)
 
-    def _start(self) -> None:
-        column = self.board.column(self.claim())
-        column.clear()
-        worker = Worker(column, self._new_sessions(), self._reactor, self._ended)
+    def new_worker(self, column: int) -> Worker:
+        """Return a worker without a process yet; it counts among `workers` from now on."""
+        worker = Worker(self.board.column(column), self._new_sessions(), self._reactor, self._ended)
         worker.counted = self._check_counts
         self.workers.append(worker)
+        return worker
+
+    def _start(self) -> None:
+        worker = self.new_worker(self.claim())
+        worker.column.clear()
         handlers = {"ready": lambda: self._ready(worker), **self.handlers(worker)}
         worker.start(self._launch, self.descriptors(worker), handlers, lambda: self.first(worker))
 
@@ -166,6 +173,9 @@ class Supervisor:
                 self._stopped = None
                 stopped.callback(None)
             return
+        if worker.is_retired or not self.replaces:
+            log.info("worker {pid} has ended ({how})", pid=worker.pid, how=how)
+            return
         if self._begun is not None:
             begun, self._begun, self._is_stopping = self._begun, None, True
             for other in self.workers:
@@ -176,7 +186,7 @@ class Supervisor:
         self._replace(worker, how)
 
     def _replace(self, worker: Worker, how: str) -> None:
-        delay, self._delay = self._next_delay(self._reactor.seconds() - worker.since)
+        delay, self._delay = _next_delay(self._delay, self._reactor.seconds() - worker.since)
         self.restarts += 1
         log.error(
             "worker {pid} has ended ({how}); another one starts{when}",
@@ -186,14 +196,15 @@ class Supervisor:
         )
         self._restarting.append(self._reactor.callLater(delay, self._restart))
 
-    def _next_delay(self, lived: float) -> tuple[float, float]:
-        """Return the delay of the next start, and the state for the one after it."""
-        if lived >= STEADY_SECONDS:
-            return 0.0, 0.0
-        delay = min(max(2 * self._delay, FIRST_DELAY_SECONDS), MAX_DELAY_SECONDS)
-        return delay, delay
-
     def _restart(self) -> None:
         self._restarting = [one for one in self._restarting if one.active()]
         if self.replaces:
             self._start()
+
+
+def _next_delay(last: float, lived: float) -> tuple[float, float]:
+    """Return the delay of the next start, and the state for the one after it."""
+    if lived >= STEADY_SECONDS:
+        return 0.0, 0.0
+    delay = min(max(2 * last, FIRST_DELAY_SECONDS), MAX_DELAY_SECONDS)
+    return delay, delay

@@ -43,6 +43,10 @@ class Worker:
         self._reactor = reactor
         self._ended = ended
         self.is_ready = self.is_stopping = False
+        self.is_retired = False
+        """Whether it has the program of before an upgrade: its end is expected."""
+        self.is_marked = False
+        """Whether it has received all that was sent before `hand_over`."""
         self.has_ended = False
         self.failure = ""
         """Why it could not start, in its own words."""
@@ -54,10 +58,10 @@ class Worker:
         """What it last told of itself."""
         self.since = reactor.seconds()
         self._process: LaunchedProcess | None = None
-        self._channel: Channel | None = None
+        self.channel: Channel | None = None
         self._status: int | None = None
-        self._is_cut = False
-        self._events = EventReceiver(sessions, self.send, self._tell_loss)
+        self.is_cut = False
+        self.events = EventReceiver(sessions, self.send, self._tell_loss)
         self._time_limit = Deadline(reactor, self._is_late)
 
     @property
@@ -73,32 +77,37 @@ class Worker:
         first: Callable[[], tuple[Any, ...]],
     ) -> None:
         """Start the process; ``first`` returns the message that it gets first."""
-        mine: dict[str, Callable[..., object]] = {
-            "failed": partial(setattr, self, "failure"),
-            "events": self._events.happened,
-            "lost": self._events.lost,
-            "progress": self.sessions.progress,
-            "working": self._is_working,
-            "state": partial(setattr, self, "state"),
-        }
 
         def started(result: tuple[LaunchedProcess, socket.socket]) -> None:
-            self._process, own = result
-            self._channel = Channel({**handlers, **mine}, self._cut)
-            self._channel.adopt(own, self._reactor)
+            self.adopt(*result, handlers)
             self._time_limit.set(START_SECONDS)
             self.send(*first())
             if self.is_stopping:
                 self.kill()
 
         def not_started(failure: Any) -> None:
-            self._is_cut, self._status = True, 0
+            self.is_cut, self._status = True, 0
             self.failure = self.failure or f"a worker could not be started: {failure.value}"
             self._check_end()
 
-        launching = launch(descriptors, self._process_ended)
+        launching = launch(descriptors, self.process_ended)
         launching.addCallback(started)
         launching.addErrback(not_started)
+
+    def adopt(self, process: LaunchedProcess, own: socket.socket, handlers: Handlers) -> Channel:
+        """Use a process that was started, and its channel."""
+        self._process = process
+        mine: dict[str, Callable[..., object]] = {
+            "failed": partial(setattr, self, "failure"),
+            "events": self.events.happened,
+            "lost": self.events.lost,
+            "progress": self.sessions.progress,
+            "working": self._is_working,
+            "state": partial(setattr, self, "state"),
+        }
+        self.channel = channel = Channel({**handlers, **mine}, self._cut)
+        channel.adopt(own, self._reactor)
+        return channel
 
     def ready(self) -> None:
         """Note that it accepts connections."""
@@ -107,8 +116,8 @@ class Worker:
 
     def send(self, name: str, *values: Any) -> None:
         """Send a message; a process that reads none for long is ended."""
-        channel = self._channel
-        if channel is None or self._is_cut:
+        channel = self.channel
+        if channel is None or self.is_cut:
             return
         channel.send(name, *values)
         if channel.unread_bytes > MAX_UNREAD_BYTES:
@@ -122,7 +131,7 @@ class Worker:
 
     def finish(self, reason: str) -> None:
         """Have its sessions end after their commands in progress, and it tell how many have one."""
-        if self.is_ready and not self._is_cut:
+        if self.is_ready and not self.is_cut:
             self.working = None
             self.send("finish_all", reason)
 
@@ -132,7 +141,7 @@ class Worker:
         self.send("stop")
 
     def _is_late(self) -> None:
-        if not self.is_ready and not self._is_cut:
+        if not self.is_ready and not self.is_cut:
             log.error("worker {pid} was not ready in time and is ended", pid=self.pid)
         self.kill()
 
@@ -145,23 +154,24 @@ class Worker:
 
     def _cut(self) -> None:
         """Its channel has ended: it will end soon, or has."""
-        self._is_cut = True
+        self.is_cut = True
         self._time_limit.set(END_SECONDS)
         self._check_end()
 
-    def _process_ended(self, status: int) -> None:
+    def process_ended(self, status: int) -> None:
+        """Note the end of the process."""
         self._status = status
         self._check_end()
 
     def _check_end(self) -> None:
         """Note the end, once nothing more can come from the process."""
-        if self.has_ended or not self._is_cut or self._status is None:
+        if self.has_ended or not self.is_cut or self._status is None:
             return
         self.has_ended = True
         self._time_limit.clear()
         self.working = 0
         self.counted()
-        self._events.end(self.column.events)
+        self.events.end(self.column.events)
         self.column.clear()
         self._ended(self, _why(self._status))
 

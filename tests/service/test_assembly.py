@@ -256,7 +256,7 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
     assert reopened[2] is service.reopen_steps
     assert reopened[2] == [logs[0].__self__.reopen]
     assert others == [
-        (stop_on_signals, reactor, service.skip_grace),
+        (stop_on_signals, reactor, service.skip_grace, service.stop_requested),
         (reload_on_sighup, reactor, service.reload),
         (freeze_gc,),
         (reserve_descriptor_table,),

@@ -11,6 +11,7 @@ from twisted.internet.testing import StringTransport
 
 from ftpservice.workers.channel import LENGTH, MAX_FRAME_BYTES, Channel
 from tests.support.loopback import until
+from tests.support.open_resources import LoggedErrors
 
 
 class End:
@@ -57,13 +58,29 @@ def test_a_message_arrives_whole_however_it_is_cut(end: End, size: int) -> None:
         LENGTH.pack(MAX_FRAME_BYTES + 1),
         LENGTH.pack(2) + b"\xff\xff",
         LENGTH.pack(0),
-        Channel({}, bool).frame("other"),
     ],
 )
 def test_what_is_no_message_ends_the_connection(end: End, content: bytes) -> None:
     end.channel.dataReceived(content)
     assert end.transport.disconnecting
     assert end.got == []
+
+
+def test_a_message_of_another_version_is_passed_over(end: End) -> None:
+    with LoggedErrors():
+        end.channel.dataReceived(end.channel.frame("other", 1) + end.channel.frame("note", 2))
+    assert end.got == [(2,)]
+    assert not end.transport.disconnecting
+
+
+def test_what_was_read_after_the_end_of_reading_is_kept(end: End) -> None:
+    rest = end.channel.frame("note", 2) + end.channel.frame("note", 3)[:7]
+    end.transport.stopReading = lambda: None  # type: ignore[attr-defined]
+    end.channel = Channel({"note": lambda *_values: end.channel.detach()}, end.lost)
+    end.transport.unregisterProducer()
+    end.channel.makeConnection(end.transport)
+    end.channel.dataReceived(end.channel.frame("note", 1) + rest)
+    assert end.channel.received == rest
 
 
 def test_a_message_that_fails_does_not_keep_the_next_one(end: End) -> None:

@@ -58,6 +58,9 @@ class Child:
     def write(self, data: bytes) -> None:
         self.sent.append(message(data))
 
+    def stopReading(self) -> None:
+        """Do nothing."""
+
     def registerProducer(self, *_words: Any) -> None:
         """Do nothing."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,17 @@ from twisted.python.failure import Failure
 
 from ftpservice.data.shared_port import CannotOpenSharedPort
 from ftpservice.net.accepted_tcp import set_accepted_transport
+from ftpservice.net.inherited_ports import InheritedEndpoint
 from ftpservice.service.settings.errors import CannotStart, error_text
 
-__all__ = ["LISTEN_OPTIONS", "Listener", "Listeners", "parse_listener", "refuse_same_ports"]
+__all__ = [
+    "LISTEN_OPTIONS",
+    "Listener",
+    "Listeners",
+    "inherited_listener",
+    "parse_listener",
+    "refuse_same_ports",
+]
 
 PROXY_PREFIX = "haproxy:"
 ENDPOINT_EXAMPLES = (
@@ -84,6 +93,19 @@ def parse_listener(reactor: Any, text: str, option: str = "listen") -> Listener:
             f"--{option} {text} is not an endpoint ({reason}); {ENDPOINT_EXAMPLES}"
         ) from None
     return Listener(text, endpoint, proxied, option)
+
+
+def inherited_listener(
+    reactor: Any, text: str, option: str, descriptor: int, owns_file: bool
+) -> Listener:
+    """Return the listener of a socket that the program before this one has bound.
+
+    ``owns_file``: the file of a UNIX socket is removed at the end.
+    """
+    with socket.socket(fileno=os.dup(descriptor)) as bound:
+        family = int(bound.family)
+    endpoint = InheritedEndpoint(descriptor, family, reactor, owns_file)
+    return Listener(text, endpoint, text.startswith(PROXY_PREFIX), option)
 
 
 def refuse_same_ports(listeners: Iterable[Listener]) -> None:

@@ -47,9 +47,9 @@ class SessionShutdown:
         self.skips_grace = False
         """Whether it waits no more for transfers and clients."""
 
-    def begin(self) -> None:
+    def begin(self, reason: str = STOPPING_TEXT) -> None:
         """End the sessions without a transfer; refuse new ones."""
-        self._factory.finish_and_disconnect_all(STOPPING_TEXT)
+        self._factory.finish_and_disconnect_all(reason)
 
     async def end_sessions(self, grace: float) -> None:
         """Wait for running transfers, at most ``grace`` seconds, then end all sessions."""

@@ -35,6 +35,13 @@ class OperationSettings(WebSettings):
         parse_workers,
         example="4",
     )
+    upgrade_grace: float = setting(
+        SECONDS,
+        21_600,
+        "Time for running transfers to finish after 'ftpservice upgrade', in the workers of before "
+        "it; new sessions are served by the new ones.",
+        live=True,
+    )
     uid: str | None = setting(
         TEXT,
         None,

@@ -26,6 +26,7 @@ from ftpservice.service.settings.settings import (
     settings_from,
 )
 from ftpservice.service.settings.toml_file import BadConfiguration, read_toml, values_of
+from ftpservice.workers.handover import Handover
 
 __all__ = ["ServiceOptions", "UnexpectedArgument"]
 
@@ -93,6 +94,8 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
         """The command line."""
         self.read_configuration: Callable[[str], str] = read_toml
         """Returns the text of the TOML file of a path; raises `ValueError`."""
+        self.handover: Handover | None = None
+        """What the program before this one has handed over."""
         self.configuration: str | None = None
         """The text that was read last; None without a file."""
 

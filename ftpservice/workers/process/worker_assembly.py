@@ -30,6 +30,7 @@ from ftpservice.concurrency.thread_pool import pool_loads
 from ftpservice.control.factory import FTPFactory
 from ftpservice.events import Event, EventStream
 from ftpservice.linux import set_dumpable
+from ftpservice.net.inherited_ports import InheritedEndpoint
 from ftpservice.net.tls.certificate_copies import CertificateCopies, tls_from_copies
 from ftpservice.net.tls.server import CertificateError
 from ftpservice.service.sessions.accept_guard import AcceptGuard
@@ -44,7 +45,7 @@ from ftpservice.service.sessions.session_assembly import (
     session_factory_of,
     storage_source_for,
 )
-from ftpservice.service.sessions.session_shutdown import SessionShutdown
+from ftpservice.service.sessions.session_shutdown import STOPPING_TEXT, SessionShutdown
 from ftpservice.service.settings.directories import NO_CHANGE
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.live_settings import live_settings
@@ -56,7 +57,6 @@ from ftpservice.session.shared.table_state import TableState
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.event_forwarder import EventForwarder
-from ftpservice.workers.process.inherited_ports import InheritedEndpoint
 from ftpservice.workers.process.remote_shared_port import RemoteSharedPort
 from ftpservice.workers.session_board import BoardColumn, SessionBoard
 
@@ -144,10 +144,10 @@ class WorkerService(MultiService):
         """Abort the connection of every session."""
         self.factory.abort_all()
 
-    async def end_sessions(self, grace: float) -> None:
+    async def end_sessions(self, grace: float, reason: str = STOPPING_TEXT) -> None:
         """Accept no more connections, and end all sessions within the grace period."""
         shutdown = self._shutdown()
-        shutdown.begin()
+        shutdown.begin(reason)
         await self.close()
         await shutdown.end_sessions(grace)
 

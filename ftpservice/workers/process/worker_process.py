@@ -32,6 +32,7 @@ __all__ = ["WorkerProcess"]
 
 log = Logger("ftpservice.workers")
 
+UPGRADED_TEXT = "The service was upgraded; connect again."
 MAX_ORPHAN_SECONDS = 60.0
 """How long beyond the grace period a process without its main process may take to end."""
 
@@ -43,7 +44,9 @@ class WorkerProcess:
         self._reactor = reactor
         handlers: dict[str, Callable[..., object]] = {
             "start": self._start,
-            "stop": lambda: ensureDeferred(self._stop()).addErrback(self._unexpected),
+            "stop": lambda: ensureDeferred(self.stop()).addErrback(self.unexpected),
+            "mark": lambda: self._channel.send("marked"),
+            "retire": lambda grace: _retire(self, grace),
             "close": lambda: self._serving("close")(),
             "refuse": self._refuse,
             "finish": self._finish,
@@ -57,17 +60,17 @@ class WorkerProcess:
             "settings": lambda text: self._serving("use_settings")(text),
             "trace": self._trace,
             "untrace": self._trace,
-            "data_turn": lambda *facts: _at_shared_port(self._service, "turn", *facts),
-            "data_doubt": lambda number: _at_shared_port(self._service, "doubt", number),
+            "data_turn": lambda *facts: _at_shared_port(self.service, "turn", *facts),
+            "data_doubt": lambda number: _at_shared_port(self.service, "doubt", number),
             "certificates": lambda copies: self._serving("use_certificates")(copies),
         }
         self._channel = Channel(handlers, self._lost)
         self._report = RemoteReport(self._channel)
         handlers["reported"] = self._report.answered
-        self._service: WorkerService | None = None
+        self.service: WorkerService | None = None
         self._reports: StateReports | None = None
         self._traces: WorkerTraces | None = None
-        self._is_ending = False
+        self.is_ending = self.is_retiring = False
 
     def connect(self, own: socket.socket) -> None:
         """Use a connected socket as the channel."""
@@ -75,7 +78,7 @@ class WorkerProcess:
 
     def _serving(self, name: str) -> Callable[..., object]:
         """Return a method of the service; one that does nothing while there is none."""
-        return getattr(self._service, name) if self._service is not None else _ignore
+        return getattr(self.service, name) if self.service is not None else _ignore
 
     def _start(self, plan: WorkerPlan) -> None:
         """Begin to serve, or say why that is not possible, and end."""
@@ -92,7 +95,7 @@ class WorkerProcess:
             self._channel.send("failed", f"a worker could not start: {error!r}")
             self._end()
             raise
-        self._service = service
+        self.service = service
         globalLogPublisher.addObserver(LogForwarder(self._channel, self._reactor))
         freeze_gc()
         reserve_descriptor_table()
@@ -102,13 +105,13 @@ class WorkerProcess:
         self._channel.send("ready")
 
     def _refuse(self, reason: str | None) -> None:
-        if self._service is not None:
-            self._service.factory.session_refusal = reason
+        if self.service is not None:
+            self.service.factory.session_refusal = reason
 
     def _sessions(self, numbers: Iterable[int]) -> Iterable[Any]:
-        if self._service is None:
+        if self.service is None:
             return ()
-        known = self._service.factory.sessions
+        known = self.service.factory.sessions
         return [known[number] for number in numbers if number in known]
 
     def _finish(self, numbers: Sequence[int], reason: str) -> None:
@@ -123,52 +126,54 @@ class WorkerProcess:
         """Begin a trace, or end it; what that takes is loaded at the first one."""
         from ftpservice.workers.process.worker_traces import WorkerTraces
 
-        if self._service is None:
+        if self.service is None:
             return
         if self._traces is None:
-            self._traces = WorkerTraces(self._channel, self._service.factory)
+            self._traces = WorkerTraces(self._channel, self.service.factory)
         if request is None:
             self._traces.stop(number)
         else:
             self._traces.start(number, request)
 
     def _finish_all(self, reason: str) -> None:
-        if self._service is not None:
-            self._service.factory.finish_and_disconnect_all(reason)
+        if self.service is not None:
+            self.service.factory.finish_and_disconnect_all(reason)
         if self._reports is not None:
             self._reports.tell_working()
 
-    async def _stop(self) -> None:
-        """End: the main process has waited for the sessions."""
-        self._is_ending = True
-        if self._service is not None:
-            await self._service.release()
+    async def stop(self) -> None:
+        """End: nothing has to wait for sessions any more."""
+        if self.is_ending:
+            return
+        self.is_ending = True
+        if self.service is not None:
+            await self.service.release()
         self._end()
 
     def _end(self) -> None:
-        self._is_ending = True
+        self.is_ending = True
         if self._reports is not None:
             self._reports.stop()
         self._channel.close()
 
     def _lost(self) -> None:
         """The channel is closed, by this process or because the main process is gone."""
-        if self._is_ending or self._service is None:
+        if self.is_ending or self.service is None:
             self._reactor.callWhenRunning(self._reactor.stop)
             return
-        self._is_ending = True
-        self._service.factory.peers.close()
-        grace = self._service.options.settings.grace
+        self.is_ending = True
+        self.service.factory.peers.close()
+        grace = self.service.options.settings.grace
         self._reactor.callLater(grace + MAX_ORPHAN_SECONDS, os._exit, 1)
-        ensureDeferred(self._end_alone(grace)).addErrback(self._unexpected)
+        ensureDeferred(self._end_alone(grace)).addErrback(self.unexpected)
 
     async def _end_alone(self, grace: float) -> None:
-        assert self._service is not None
-        await self._service.end_sessions(grace)
-        await self._service.release()
+        assert self.service is not None
+        await self.service.end_sessions(grace)
+        await self.service.release()
         self._reactor.stop()
 
-    def _unexpected(self, failure: Any) -> None:
+    def unexpected(self, failure: Any) -> None:
         """End at once: nothing can be said to end otherwise."""
         log.failure("a worker could not end as it should", failure)
         sys.stderr.write(failure.getTraceback())
@@ -184,3 +189,17 @@ def _at_shared_port(service: WorkerService | None, what: str, *facts: Any) -> No
 
 def _ignore(*_values: Any) -> None:
     """Do nothing: the service has not begun."""
+
+
+def _retire(process: WorkerProcess, grace: float) -> None:
+    """End when no session has a transfer: workers of a new program accept the connections."""
+    service = process.service
+    if service is None or process.is_ending or process.is_retiring:
+        return
+    process.is_retiring = True
+
+    async def finish() -> None:
+        await service.end_sessions(grace, UPGRADED_TEXT)
+        await process.stop()
+
+    ensureDeferred(finish()).addErrback(process.unexpected)

@@ -1,0 +1,65 @@
+"""The memory that the main process shares with its workers: made, or that of before an upgrade."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.logger import Logger
+
+from ftpservice.concurrency.shared_table import SharedTable
+from ftpservice.service.settings.errors import CannotStart
+from ftpservice.session.shared.table_state import SHARED_RECORDS
+from ftpservice.storage.quota.ledgers.tree_record import QUOTA_RECORD
+from ftpservice.storage.quota.shared_quotas import SharedQuotas
+from ftpservice.workers.handover import Handover
+from ftpservice.workers.session_board import SessionBoard
+from ftpservice.workers.supervisor import columns_for
+
+__all__ = ["board_for", "quotas_for", "table_for"]
+
+log = Logger("ftpservice.workers")
+
+RECORDS = (*SHARED_RECORDS, QUOTA_RECORD)
+
+
+def board_for(count: int, handover: Handover | None) -> SessionBoard:
+    """Return the numbers of ``count`` workers; raises `CannotStart` if there is no room."""
+    if handover is None:
+        return SessionBoard.create(columns_for(count))
+    if count > handover.free_columns:
+        raise CannotStart(
+            f"--workers {count}: only {handover.free_columns} more may run beside those that "
+            "finish the transfers of before - upgrade later, or restart the service"
+        )
+    if handover.is_trial:
+        return SessionBoard.create(columns_for(count))
+    return SessionBoard(*handover.board)
+
+
+def table_for(count: int, handover: Handover | None) -> SharedTable:
+    """Return what ``count`` workers count together."""
+    if handover is None or handover.is_trial:
+        return SharedTable.create(RECORDS, columns_for(count))
+    table = SharedTable.attach(handover.table, 0)
+    os.close(handover.table)
+    if table.layout.records == RECORDS:
+        return table
+    columns = table.layout.columns
+    table.close()
+    log.warn("this version counts other things: limits do not count the sessions of before")
+    table = SharedTable.create(RECORDS, columns)
+    used = {int(one["column"]) for one in handover.workers}
+    claimed = {table.claim_column() for _ in range(max(used, default=0))}
+    for column in claimed - used:
+        table.clear_column(column)
+    return table
+
+
+def quotas_for(table: SharedTable, handover: Handover | None, reactor: Any) -> SharedQuotas:
+    """Return what the books of quotas have in common."""
+    if handover is None or handover.is_trial or handover.quotas < 0:
+        return SharedQuotas.create(table, reactor)
+    quotas = SharedQuotas.attach(table, handover.quotas, reactor)
+    os.close(handover.quotas)
+    return quotas

@@ -1,0 +1,226 @@
+"""Replaces the program of the main process by the installed one, while sessions go on.
+
+1. A trial (`Trial`) shows whether the installed program can start. If not, nothing has changed.
+2. The main process ends what exists once (HTTP, journal, hooks, control socket), as at its stop,
+   but neither workers nor ports. The workers serve their sessions and accept new ones meanwhile,
+   and what they tell waits in their channels.
+3. It becomes the installed program, by exec: the same process, with the same ports, channels and
+   shared memory (`Handover`). So a service manager, a container or a terminal see one process that
+   goes on, and no lock or file ever belongs to two.
+4. The new program starts its own workers. When they accept connections, the ones of before accept
+   no more: they end sessions with 421 when these have no transfer, and then themselves.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.tcp import Port
+from twisted.logger import Logger
+
+from ftpservice import __version__
+from ftpservice.concurrency.task import Task
+from ftpservice.concurrency.thread_pool import BlockingPool
+from ftpservice.service.control_socket import BadRequest, ControlSocket
+from ftpservice.service.lifecycle import FTPService
+from ftpservice.service.settings.errors import error_text
+from ftpservice.service.settings.options import ServiceOptions
+from ftpservice.service.signals import HANDLED_SIGNALS
+from ftpservice.service.upgrade_trial import Trial, TrialFailed
+from ftpservice.service.worker_setup import WorkerSetup
+from ftpservice.workers.handover import VARIABLE, Handover, socket_name
+from ftpservice.workers.worker_handover import WorkerHandover, retired_workers
+
+__all__ = ["Upgrade"]
+
+log = Logger("ftpservice")
+
+ANSWER_SECONDS = 0.05
+"""Time for the answer to a request to be sent, before the control socket ends."""
+NEEDS_WORKERS_TEXT = (
+    "an upgrade that cuts no transfer needs workers (2 or more): a single process takes its "
+    "sessions with it; restart the service"
+)
+PASSIVE_PORT_TEXT = (
+    "an upgrade that cuts no transfer is not possible with passive-port, whose connections come to "
+    "the process that ends; restart the service"
+)
+EMBEDDED_TEXT = "the program that embeds the service restarts it itself"
+
+
+class Upgrade:
+    """Answers the request for an upgrade; ``workers`` are None if one process serves alone."""
+
+    def __init__(
+        self,
+        options: ServiceOptions,
+        service: FTPService,
+        workers: WorkerSetup | None,
+        reactor: Any,
+    ) -> None:
+        self._options = options
+        self._service = service
+        self._workers = workers
+        self._reactor = reactor
+        self._generation = 1 if options.handover is None else options.handover.generation
+        self._command = [sys.executable, *sys.orig_argv[1:]]
+        self._trial: Trial | None = None
+        self._pool = BlockingPool(reactor, "upgrade", threads=1)
+        self._sockets: dict[str, int] = {}
+        self._control = -1
+        self._is_cancelled = False
+        service.last_steps.append(self._stop)
+
+    def requested(self, request: Mapping[str, Any]) -> Any:
+        """Begin an upgrade, or tell how far it is (``ask``); raises `BadRequest`."""
+        if request.get("ask"):
+            return self._state()
+        if self._options.parent is None:
+            raise BadRequest(EMBEDDED_TEXT)
+        if self._workers is None:
+            raise BadRequest(NEEDS_WORKERS_TEXT)
+        if self._options.settings.session.data.passive_port is not None:
+            raise BadRequest(PASSIVE_PORT_TEXT)
+        if self._trial is not None or not self._service.is_serving:
+            raise BadRequest("the service starts or is upgraded already")
+        self._trial = Trial(self._command, self._options.directory)
+        return Task(self._upgrade(self._workers, self._trial)).done
+
+    def _state(self) -> dict[str, Any]:
+        retired = [] if self._workers is None else retired_workers(self._workers.supervisor)
+        return {
+            "version": __version__,
+            "process": os.getpid(),
+            "generation": self._generation,
+            "is_serving": self._service.is_serving and self._trial is None,
+            "earlier_workers": len(retired),
+            "earlier_sessions": sum(len(worker.sessions.own) for worker in retired),
+        }
+
+    async def _upgrade(self, workers: WorkerSetup, trial: Trial) -> Any:
+        ports = self._service.parts.listeners.bound
+        sockets = {
+            socket_name(listener.option, listener.text): port.fileno()
+            for listener, port in ports
+            if isinstance(port, Port)
+        }
+        reading, writing = os.pipe()
+        handover = Handover(
+            self._generation,
+            is_trial=True,
+            answer=writing,
+            sockets=sockets,
+            free_columns=_free_columns(workers),
+        )
+        try:
+            version = await self._pool.run(trial.run, handover, reading)
+        except TrialFailed as error:
+            self._trial = None
+            log.error("no upgrade: {reason}", reason=str(error))
+            raise BadRequest(f"nothing has changed: {error}") from None
+        except BaseException:
+            self._trial = None
+            raise
+        finally:
+            os.close(reading)
+        state = self._state() | {"version": version}
+        self._reactor.callLater(ANSWER_SECONDS, self._hand_over, workers)
+        return state
+
+    def _hand_over(self, workers: WorkerSetup) -> None:
+        """Stop what exists once, and then become the other program."""
+        service, program = self._service, cast(dict[str, Any], self._options.parent)
+        if service.is_stopping:
+            return
+        log.info("the program is replaced by the installed one")
+        service.console.manager.reloading()
+        program_values = {"pidfile": program["pidfile"]}
+        program["pidfile"] = ""  # twistd would remove the file
+        workers.factory.supervisor = None  # a stop leaves the workers alone
+        workers.supervisor.replaces = False
+        service.stop_parts = self._stop_parts
+        service.cancel_handover = self._cancel
+        service.workers_counted = None
+        service.last_steps.remove(workers.close)
+
+        async def take_workers() -> None:
+            taking = WorkerHandover(workers.supervisor, self._reactor)
+            workers.marked = taking.marked
+            handed = await taking.begin()
+            handover = Handover(
+                self._generation + 1,
+                program=program_values,
+                sockets=self._sockets,
+                control=self._control,
+                **_memory(workers),
+                free_columns=_free_columns(workers),
+                workers=tuple(handed),
+            )
+            atexit.register(self._replace_program, handover)
+
+        service.last_steps.insert(0, take_workers)
+        self._reactor.stop()
+
+    def _stop_parts(self) -> Deferred[Any]:
+        """Stop all parts but the ports: connections wait there."""
+        service = self._service
+        listeners = service.parts.listeners
+        for listener, port in listeners.bound:
+            if isinstance(port, Port):
+                port.stopReading()
+                name = socket_name(listener.option, listener.text)
+                self._sockets[name] = os.dup(port.fileno())
+        stopping = []
+        for part in reversed(list(service)):
+            if isinstance(part, ControlSocket):
+                self._control = part.hand_over()
+            elif part is not listeners:
+                stopping.append(maybeDeferred(part.stopService))
+        return DeferredList(stopping, consumeErrors=True)
+
+    def _cancel(self) -> None:
+        """End the process instead; the workers let transfers finish, and end."""
+        self._is_cancelled = True
+
+    async def _stop(self) -> None:
+        if self._trial is not None:
+            self._trial.kill()
+        await self._pool.stop()
+
+    def _replace_program(self, handover: Handover) -> None:
+        """Become the other program; the last thing that this one does."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
+        self._service.logs.close()
+        if self._is_cancelled:
+            return
+        memory = handover.stored()
+        for descriptor in (memory, *handover.descriptors):
+            os.set_inheritable(descriptor, True)
+        try:
+            os.chdir(self._options.directory)
+            environment = {**os.environ, VARIABLE: str(memory)}
+            os.execve(self._command[0], self._command, environment)
+        except OSError as error:
+            line = f"ftpservice: {self._command[0]}: {error_text(error)}\n"
+            os.write(2, line.encode(errors="replace"))
+            os._exit(1)
+
+
+def _free_columns(workers: WorkerSetup) -> int:
+    """Return how many processes may run beside those that do."""
+    return workers.board.columns - 1 - len(workers.supervisor.workers)
+
+
+def _memory(workers: WorkerSetup) -> dict[str, Any]:
+    """Return the descriptors of what the processes share, as a `Handover` has them."""
+    return {
+        "board": (workers.board.descriptor, workers.board.columns),
+        "table": workers.factory.table.descriptor,
+        "quotas": workers.quotas.descriptor,
+    }

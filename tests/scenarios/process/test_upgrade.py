@@ -1,0 +1,214 @@
+"""The program of a running service is replaced by the installed one, while sessions go on."""
+
+from __future__ import annotations
+
+import filecmp
+import ftplib
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.account_service import COMMAND
+from tests.support.service_process import CHECKOUT, PATIENCE, Program, checkout_environment
+from tests.support.worker_service import (
+    ACCOUNTS,
+    CONTENT,
+    LOOPBACK,
+    SERVE,
+    ask,
+    children,
+    is_alive,
+    login,
+    process_of,
+    wait_for,
+    write_accounts,
+)
+
+LARGE, FILES, WORKERS = 256 << 20, 200, 2
+PIECE, PIECE_SECONDS = 256 * 1024, 0.25
+OPTIONS = (LOOPBACK, ACCOUNTS, "--grace=20")
+
+
+@pytest.fixture(autouse=True)
+def accounts(tmp_path: Path) -> None:
+    write_accounts(tmp_path)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Program]:
+    with Program([*SERVE, *OPTIONS], tmp_path) as program:
+        program.port()
+        yield program
+
+
+def upgrade(directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    return subprocess.run(
+        [*COMMAND, "upgrade", "--socket", "var/control.sock"],
+        cwd=directory,
+        env=checkout_environment(),
+        timeout=4 * PATIENCE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_new_workers_serve_new_sessions_and_idle_ones_get_421(
+    running: Program, tmp_path: Path
+) -> None:
+    before = set(children(running.process.pid))
+    with closing(login(running.port())) as idle:
+        done = upgrade(tmp_path)
+        assert done.returncode == 0, done.stderr + running.output
+        assert done.stdout.startswith("upgraded to ")
+        with pytest.raises(ftplib.error_temp, match="421 The service was upgraded"):
+            idle.voidcmd("NOOP")
+    wait_for(lambda: not any(is_alive(number) for number in before))
+    after = set(children(running.process.pid))
+    assert len(after) == 2
+    with closing(login(running.port())) as client:
+        assert process_of(client, running) in after
+        client.storbinary("STOR there", io.BytesIO(CONTENT))
+        assert len(ask(tmp_path, "who")) == 1
+    assert running.stopped(signal.SIGTERM) == 0
+    assert "Traceback" not in running.output
+
+
+class SlowUpload:
+    """Uploads a file, slowly until `hurry`, in a thread."""
+
+    def __init__(self, port: int, source: Path) -> None:
+        self._client = login(port)
+        self._client.voidcmd("TYPE I")
+        self._data = self._client.transfercmd(f"STOR {source.name}")
+        self._hurries = threading.Event()
+        self._source = source
+        self.reply = ""
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def hurry(self) -> None:
+        """Send the rest as fast as possible, and wait for the reply."""
+        self._hurries.set()
+        self._thread.join(4 * PATIENCE)
+
+    def _run(self) -> None:
+        with self._source.open("rb") as file, closing(self._data):
+            while piece := file.read(PIECE):
+                self._data.sendall(piece)
+                self._hurries.wait(PIECE_SECONDS)
+        self.reply = self._client.voidresp()
+        self._client.close()
+
+
+def test_an_upload_and_a_mirror_go_on_over_two_upgrades(running: Program, tmp_path: Path) -> None:
+    """The workers of before finish what they have; ``who`` shows it all the time."""
+    port = running.port()
+    source, tree = tmp_path / "large", tmp_path / "tree"
+    source.write_bytes(random.Random(2).randbytes(LARGE // 16) * 16)
+    tree.mkdir()
+    for number in range(FILES):
+        (tree / f"{number}").write_bytes(random.Random(number).randbytes(20_000))
+    upload = SlowUpload(port, source)
+    settings = "set ftp:ssl-allow no; set net:reconnect-interval-base 1;"
+    source_and_target = f"mirror -R --parallel=2 {tree} tree"
+    mirror = subprocess.Popen(
+        ["lftp", "-c", f"{settings} open -u demo,demo ftp://127.0.0.1:{port}/; {source_and_target}"]
+    )
+    try:
+        for _ in range(2):
+            done = upgrade(tmp_path)
+            assert done.returncode == 0, done.stderr + running.output
+            assert not upload.reply
+            transfers = [one["transfer"] for one in ask(tmp_path, "who") if one["transfer"]]
+            assert "/large" in [one["path"] for one in transfers]
+        assert len(children(running.process.pid)) > WORKERS
+    finally:
+        upload.hurry()
+        status = mirror.wait(4 * PATIENCE)
+    assert upload.reply.startswith("226")
+    assert status == 0
+    served = tmp_path / "var" / "files"
+    assert filecmp.cmp(served / "large", source, shallow=False)
+    assert len(list((served / "tree").iterdir())) == FILES
+    for one in tree.iterdir():
+        assert filecmp.cmp(served / "tree" / one.name, one, shallow=False)
+    wait_for(lambda: len(children(running.process.pid)) == WORKERS)
+    running.line(rf"uploaded /large: complete, {LARGE} bytes")
+    assert running.stopped(signal.SIGTERM) == 0
+    assert "Traceback" not in running.output
+    assert "were lost" not in running.output
+
+
+def test_a_version_that_does_not_start_changes_nothing(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    shutil.copytree(CHECKOUT / "ftpservice", code / "ftpservice")
+    shutil.copytree(CHECKOUT / "twisted", code / "twisted")
+    settings = tmp_path / "settings"
+    settings.write_text('workers = 2\nlisten = ["tcp:0:interface=127.0.0.1"]\n')
+    environment = checkout_environment() | {"PYTHONPATH": str(code)}
+    command = [*SERVE[:-1], ACCOUNTS, "--config=settings"]
+    with Program(command, tmp_path, environment) as running:
+        before = set(children_when_ready(running))
+        with closing(login(running.port())) as client:
+            settings.write_text(settings.read_text() + "grace = no\n")
+            assert_nothing_changed(upgrade(tmp_path), "settings")
+            settings.write_text(settings.read_text().replace("grace = no\n", ""))
+            version = code / "ftpservice" / "workers" / "process" / "worker_process.py"
+            working = version.read_text()
+            version.write_text(f"{working}\nthis is no Python\n")
+            assert_nothing_changed(upgrade(tmp_path), "a worker ended")
+            tap = code / "ftpservice" / "service" / "tap.py"
+            version.write_text(working)
+            tap.write_text(f"{tap.read_text()}\nthis is no Python\n")
+            assert_nothing_changed(upgrade(tmp_path), "SyntaxError")
+            client.storbinary("STOR there", io.BytesIO(CONTENT))
+        assert set(children(running.process.pid)) == before
+        assert running.stopped(signal.SIGTERM) == 0
+
+
+def test_a_killed_start_of_the_new_version_changes_nothing(
+    running: Program, tmp_path: Path
+) -> None:
+    before = set(children(running.process.pid))
+    results: list[Any] = []
+    asking = threading.Thread(target=lambda: results.append(upgrade(tmp_path)))
+    with closing(login(running.port())) as client:
+        asking.start()
+        wait_for(lambda: set(children(running.process.pid)) - before)
+        (new,) = set(children(running.process.pid)) - before
+        os.kill(new, signal.SIGKILL)
+        asking.join(4 * PATIENCE)
+        assert_nothing_changed(results[0], "")
+        client.storbinary("STOR there", io.BytesIO(CONTENT))
+    assert set(children(running.process.pid)) == before
+    assert upgrade(tmp_path).returncode == 0
+    assert running.stopped(signal.SIGTERM) == 0
+
+
+def test_one_process_says_what_to_do_instead(tmp_path: Path) -> None:
+    with Program([*SERVE[:-1], *OPTIONS], tmp_path) as running:
+        running.port()
+        assert_nothing_changed(upgrade(tmp_path), "workers")
+        assert running.stopped(signal.SIGTERM) == 0
+
+
+def children_when_ready(running: Program) -> list[int]:
+    running.port()
+    return children(running.process.pid)
+
+
+def assert_nothing_changed(done: subprocess.CompletedProcess[str], reason: str) -> None:
+    assert done.returncode == 1, done.stdout
+    assert reason in done.stderr, done.stderr
