@@ -210,7 +210,7 @@ def test_passive_ports():
         found = list(machine_checks.check_passive_ports((port, port), 10))
     assert [finding.level for finding in found][-1] is Level.GOOD
     assert str(port) in found[-1].text
-    assert "1 ports allow 1 transfers" in found[0].text
+    assert "1 port allows 1 transfer at a time" in found[0].text
     assert any("ip_local_reserved_ports" in finding.advice for finding in found)
     assert os.path.exists(machine_checks.PROC_NET)
 

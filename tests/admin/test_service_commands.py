@@ -196,7 +196,7 @@ def test_a_drained_service_finishes_its_transfers(service):
 def test_the_list_of_denied_networks_is_read_again(service):
     assert service.client().greeting.startswith("220")
     (service.place / "denied").write_text("198.51.100.0/24\n")
-    service.program.line("1 are denied")
+    service.program.line("0 allowed, 1 denied")
     assert service.client().greeting == "421 Connections from your address are not allowed."
     (service.place / "denied").write_text("nonsense\n")
     service.program.line("denied, line 1: 'nonsense'.*the previous networks stay in force")
