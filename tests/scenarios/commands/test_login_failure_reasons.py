@@ -155,7 +155,7 @@ def test_reason_too_many_sessions(dialogue: FTPDialogue) -> None:
 
 def test_reason_too_many_failures(dialogue: FTPDialogue) -> None:
     for _ in range(20):
-        dialogue.factory._attempts.failed("192.0.2.1")
+        dialogue.factory.services().login_attempts.failed("192.0.2.1")
     waiting = [dialogue.connect("192.0.2.1") for _ in range(12)]
     for protocol, _transport in waiting:
         protocol.dataReceived(b"USER ann\r\nPASS wrong\r\n")
