@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ftpservice.events import Event
+from ftpservice.events import Event, event_value
 
 __all__ = ["MAX_LINES_PER_SESSION", "MAX_LINES_TOTAL", "LogThrottle", "SuppressedLines"]
 
@@ -24,7 +23,7 @@ MAX_SUMMARIES = 20
 WINDOW_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class SuppressedLines(Event):
     """The number of events of a session that have no line."""
 

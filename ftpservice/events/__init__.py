@@ -33,6 +33,7 @@ from ftpservice.events.sessions import (
     TransferEnded,
     TransferStarted,
     UploadRefused,
+    event_value,
 )
 
 __all__ = [
@@ -63,4 +64,5 @@ __all__ = [
     "TransferEnded",
     "TransferStarted",
     "UploadRefused",
+    "event_value",
 ]

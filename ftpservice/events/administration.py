@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ftpservice.events.sessions import Event
+from ftpservice.events.sessions import Event, event_value
 
 __all__ = [
     "AccountChanged",
@@ -17,7 +15,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class AdminAction(Event):
     """An administrator steered the service; ``user`` is who did it."""
 
@@ -28,7 +26,7 @@ class AdminAction(Event):
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class AccountChanged(Event):
     """An account with a session that runs was changed, locked or removed; ``user`` names it."""
 
@@ -36,7 +34,7 @@ class AccountChanged(Event):
     """One of ``changed``, ``locked or removed`` and ``hours ended``."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class Banned(Event):
     """A network was banned; ``peer`` is empty, it belongs to no session (0)."""
 
@@ -46,14 +44,14 @@ class Banned(Event):
     """The end in seconds since the epoch; None: until it is lifted."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class BanLifted(Event):
     """The ban of a network was lifted; it belongs to no session (0)."""
 
     network: str
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class CertificateExpires(Event):
     """A certificate in use expires soon or has expired; it belongs to no session (0)."""
 
@@ -65,7 +63,7 @@ class CertificateExpires(Event):
     """Days until then; 0 when it has expired."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class CertificateIssued(Event):
     """A certificate got by ACME is in use for new connections; it belongs to no session (0)."""
 
@@ -74,7 +72,7 @@ class CertificateIssued(Event):
     """The time of the expiry, in seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class CertificateFailed(Event):
     """An attempt to get a certificate by ACME has failed; it belongs to no session (0)."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, dataclass_transform, overload
 
 __all__ = [
     "NO_SESSION",
@@ -32,7 +32,21 @@ __all__ = [
     "TransferEnded",
     "TransferStarted",
     "UploadRefused",
+    "event_value",
 ]
+
+
+C = TypeVar("C")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def event_value(kind: type[C]) -> type[C]:
+    """Make a class of events: frozen for type checkers, plain slots at run time.
+
+    A check of each assignment at run time would take six times as long as to make the event, and
+    each small transfer has two.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(kind)
 
 
 def _no_name(_path: str) -> str | None:
@@ -61,7 +75,7 @@ class SessionInfo:
 NO_SESSION = SessionInfo()
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class Event:
     """The base of all events."""
 
@@ -117,7 +131,7 @@ class LoginRefusal(StrEnum):
     """A checker raised an unexpected error; the log has its traceback."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class SessionOpened(Event):
     """A client connected and was greeted."""
 
@@ -125,7 +139,7 @@ class SessionOpened(Event):
     """``ftp``, ``simple`` for the simple protocol, or ``http`` for a login to the page."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class SessionClosed(Event):
     """A session that was opened has ended; ``user`` is the account of its last login."""
 
@@ -141,7 +155,7 @@ class SessionClosed(Event):
     bytes_down: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class SessionStalled(Event):
     """A session is ended because its client made no progress for the stall timeout."""
 
@@ -149,7 +163,7 @@ class SessionStalled(Event):
     """What the client did not do, as text."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class LoggedIn(Event):
     """A login succeeded."""
 
@@ -157,7 +171,7 @@ class LoggedIn(Event):
     """Version and cipher of the control connection; empty: plaintext."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class LoginFailed(Event):
     """A login was refused; ``user`` is the name that was tried."""
 
@@ -166,7 +180,7 @@ class LoginFailed(Event):
     """The circumstances, as text for the operator: which line, which network, since when."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class HandshakeFailed(Event):
     """The TLS handshake of a control connection failed."""
 
@@ -174,7 +188,7 @@ class HandshakeFailed(Event):
     """The reason, as text."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class Refused(Event):
     """A connection or session was refused: over a limit, or not allowed."""
 
@@ -182,7 +196,7 @@ class Refused(Event):
     """The reason, as text."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class CommandFailed(Event):
     """A command failed with an unexpected error; the log has the traceback."""
 
@@ -192,7 +206,7 @@ class CommandFailed(Event):
     """The error, as text."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class CommandRefused(Event):
     """A command was answered with an error, and no other event describes it."""
 
@@ -218,7 +232,7 @@ class Outcome(Enum):
     """Ended by the storage: it is full, over quota, does not permit it, or has failed."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class TransferStarted(Event):
     """A transfer began."""
 
@@ -237,7 +251,7 @@ class TransferStarted(Event):
         return f"{self.info.id}-{self.transfer}"
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class TransferEnded(Event):
     """A transfer ended, complete or not; there is one for each `TransferStarted`."""
 
@@ -270,7 +284,7 @@ class TransferEnded(Event):
         return self.size / self.seconds if self.seconds else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class UploadRefused(CommandRefused):
     """An upload was refused: before it began, or when its bytes had arrived."""
 
@@ -280,7 +294,7 @@ class UploadRefused(CommandRefused):
     """What refused it; empty for the storage and its rules."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class FileChanged(Event):
     """A file or directory was created, removed, renamed or changed; uploads are transfers."""
 
@@ -293,7 +307,7 @@ class FileChanged(Event):
     """The new path of a rename, or of a file that was restored."""
 
 
-@dataclass(frozen=True, slots=True)
+@event_value
 class FileExpired(Event):
     """The retention of an account has deleted a file; it belongs to no session (0)."""
 

@@ -1,7 +1,8 @@
 """Events as plain values, and back.
 
 What an event says of its session is the same for many events, so it is made once for each session.
-The storage's own name of a file is asked for where the storage is, and goes with the event.
+The storage's own name of a file is asked for where the storage is. Mostly it is the path with the
+same text before it, which all events of the session share; other names go with the event.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from enum import Enum
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -25,7 +27,9 @@ KINDS: dict[str, type[Event]] = {
     for name in events.__all__
     if isinstance(kind := getattr(events, name), type) and issubclass(kind, Event)
 }
-ENUMERATIONS: dict[str, Callable[[Any], Any]] = {"Outcome": Outcome, "LoginRefusal": LoginRefusal}
+ENUMERATIONS: dict[str, dict[Any, Enum]] = {
+    kind.__name__: {member.value: member for member in kind} for kind in (Outcome, LoginRefusal)
+}
 PATHS = ("path", "target")
 MAX_SESSIONS = 100_000
 """Sessions of which a decoder keeps what their events share."""
@@ -62,11 +66,24 @@ def encode_event(event: Event) -> EncodedEvent:
     info = event.info
     if info is NO_SESSION:
         return (name, None, None, values)
-    named = None
+    prefix, named = None, None
     if codec.paths:
-        storage_name = info.storage_name
-        named = tuple(storage_name(values[place]) or "" for place in codec.paths)
-    return (name, (info.id, info.protocol, info.tls, info.groups), named, values)
+        prefix, named = _names(info.storage_name, [values[place] for place in codec.paths])
+    return (name, (info.id, info.protocol, info.tls, info.groups, prefix), named, values)
+
+
+def _names(
+    name_of: Callable[[str], str | None], paths: list[str]
+) -> tuple[str | None, tuple[str, ...] | None]:
+    """Return what is before each path in the storage's own name of it, or else these names."""
+    path = paths[0]
+    name = name_of(path)
+    if len(paths) == 1 or not paths[1]:
+        if not name:
+            return None, None
+        if name.endswith(path):
+            return name[: len(name) - len(path)], None
+    return None, tuple(name_of(one) or "" for one in paths)
 
 
 def plain_values(value: Any) -> Any:
@@ -94,10 +111,10 @@ class EventDecoder:
         codec = CODECS[name]
         if codec.enumerations:
             values = list(values)
-            for place, kind in codec.enumerations:
-                values[place] = kind(values[place])
+            for place, members in codec.enumerations:
+                values[place] = members[values[place]]
         info = NO_SESSION if about is None else self._info(values[1], about)
-        if named is not None and any(named):
+        if named is not None:
             known = dict(zip((values[place] for place in codec.paths), named, strict=True))
             info = replace(info, storage_name=_NamesOfFiles(known))
         return codec.kind(*values, info=info)
@@ -111,10 +128,17 @@ class EventDecoder:
         known = self._infos.get(number)
         if known is not None and known[0] == about:
             return known[1]
-        info = SessionInfo(*about)
+        *values, prefix = about
+        info = SessionInfo(*values)
+        if prefix is not None:
+            info = replace(info, storage_name=partial(_named_below, prefix))
         if len(self._infos) < MAX_SESSIONS:
             self._infos[number] = about, info
         return info
+
+
+def _named_below(prefix: str, path: str) -> str | None:
+    return prefix + path if path else None
 
 
 class _NamesOfFiles:

@@ -21,7 +21,7 @@ from ftpservice.workers.session_board import BoardColumn
 
 __all__ = ["EventForwarder"]
 
-BATCH_SECONDS = 0.005
+BATCH_SECONDS = 0.02
 """How long an event waits for others."""
 MAX_BATCH = 500
 MAX_WAITING_EVENTS = 100_000

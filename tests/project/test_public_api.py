@@ -34,7 +34,7 @@ DOORS = {
         CertificateExpires CertificateFailed CertificateIssued
         CommandFailed CommandRefused Event EventStream FileChanged FileExpired
         HandshakeFailed LoggedIn LoginFailed LoginRefusal Outcome Refused SessionClosed
-        SessionOpened SessionStalled TransferEnded TransferStarted
+        SessionOpened SessionStalled TransferEnded TransferStarted event_value
     """,
     "ftpservice.storage": """
         GateAnswer GateRequest IDeleteGate IHeldFile IHeldUpload ILoginGate IUploadGate

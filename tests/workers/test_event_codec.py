@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from ftpservice.events import (
+    FileChanged,
     LoggedIn,
     LoginFailed,
     LoginRefusal,
     Outcome,
     SessionInfo,
     TransferEnded,
+    TransferStarted,
 )
 from ftpservice.workers.event_codec import KINDS, EventDecoder, encode_event, plain_values
 
@@ -55,7 +57,35 @@ def test_what_an_event_says_of_its_session_goes_with_it() -> None:
     arrived = carried(ended)
     assert (arrived.info.id, arrived.info.protocol, arrived.info.groups) == info_values(info)
     assert arrived.info.storage_name("/f") == "/srv/f"
-    assert arrived.info.storage_name("/other") is None
+    assert arrived.info.storage_name("") is None
+
+
+MOUNTED = {"/f": "/srv/ann/f", "/m/f": "/data/f", "/odd": "object-7", "/none": None}
+
+
+@pytest.mark.parametrize(("path", "name"), MOUNTED.items())
+def test_the_storage_has_a_name_for_a_file_or_none(path: str, name: str | None) -> None:
+    info = SessionInfo("run-7", storage_name=MOUNTED.get)
+    removed = FileChanged(1.0, 7, "::1", "ann", "delete", path, info=info)
+    assert carried(removed).info.storage_name(path) == name
+
+
+def test_both_names_of_a_rename_arrive() -> None:
+    info = SessionInfo("run-7", storage_name=MOUNTED.get)
+    renamed = FileChanged(1.0, 7, "::1", "ann", "rename", "/f", "/m/f", info=info)
+    names = carried(renamed).info.storage_name
+    assert (names("/f"), names("/m/f")) == ("/srv/ann/f", "/data/f")
+
+
+def test_transfers_of_a_session_share_what_their_files_names_begin_with() -> None:
+    decoder, info = EventDecoder(), SessionInfo("run-7", storage_name=lambda path: f"/srv{path}")
+    started = [
+        TransferStarted(1.0, 7, "::1", "ann", path, True, number, info=info)
+        for number, path in enumerate(("/a", "/b/c"))
+    ]
+    first, second = (carried(event, decoder) for event in started)
+    assert first.info is second.info
+    assert [first.info.storage_name(one.path) for one in started] == ["/srv/a", "/srv/b/c"]
 
 
 def info_values(info: SessionInfo) -> tuple[Any, ...]:
