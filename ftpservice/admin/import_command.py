@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from ftpservice.accounts.groups.group_names import is_group
 from ftpservice.accounts.groups.home_template import fill_template
 from ftpservice.accounts.passwd_line import parse_rights_field, parse_root
 from ftpservice.accounts.storage_problems import check_storages
+from ftpservice.admin.account_data import AccountData, data_option
 from ftpservice.admin.command_output import FAILED_STATUS, AdminCommandError
 from ftpservice.admin.imports.account_draft import ImportedAccount, ImportOptions
 from ftpservice.admin.imports.account_files import (
@@ -57,7 +59,8 @@ DEFAULT_RIGHTS = "full"
 @click.option("--keep-going", is_flag=True, help="Import the others if some cannot be.")
 @click.option("--dry-run", is_flag=True, help="Report everything and change nothing.")
 @account_command
-def import_users(store: IAccountStore, *, as_json: bool, **given: Any) -> None:
+@data_option
+def import_users(store: IAccountStore, *, as_json: bool, data: AccountData, **given: Any) -> None:
     """Add the accounts of another program, with their passwords; all of FILE or nothing.
 
     FILE (- for stdin) is a passwd file (with --shadow), a pureftpd.passwd, an AuthUserFile of
@@ -71,6 +74,7 @@ def import_users(store: IAccountStore, *, as_json: bool, **given: Any) -> None:
     existing = ExistingAccounts.REPLACE if given["replace"] else existing
     keep_going, dry_run = given["keep_going"], given["dry_run"]
     imported = _read(given)
+    _make_new(imported, store, data, as_json)
     written = _written(store, imported, existing, keep_going, dry_run)
     names = {record.name for record in written}
     accounts = [account for account in imported.accounts if account.record.name in names]
@@ -103,6 +107,25 @@ def _read(given: Mapping[str, Any]) -> ImportedFile:
         return read_accounts(data, file_format, how, shadow)
     except ValueError as error:
         raise AdminCommandError(f"{given['file']}: {error}", "ImportFailed") from None
+
+
+def _make_new(
+    imported: ImportedFile, store: IAccountStore, data: AccountData, as_json: bool
+) -> None:
+    """Give the accounts nothing of removed ones; names for which that fails become problems."""
+    records = [account.record for account in imported.accounts]
+    new, refused = data.new_accounts(store, records, as_json)
+    new_of = {record.name: record for record in new}
+    imported.problems += [
+        ImportProblem(account.place, account.record.name, refused[account.record.name])
+        for account in imported.accounts
+        if account.record.name in refused
+    ]
+    imported.accounts = [
+        replace(account, record=new_of[account.record.name])
+        for account in imported.accounts
+        if account.record.name in new_of
+    ]
 
 
 def _refuse_unused(given: Mapping[str, Any]) -> None:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
-from shlex import quote
-from typing import Any
 
 import click
 
@@ -34,18 +29,11 @@ from ftpservice.accounts.second_factors.one_time_codes import (
 )
 from ftpservice.activity.text_table import printable_text, table_lines
 from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import AdminCommandError, show_warning
-from ftpservice.admin.token_commands import configured_directory, data_directory_command
-from ftpservice.service.settings.directories import acting_as
-from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile, ShareFileError
+from ftpservice.admin.command_output import AdminCommandError
+from ftpservice.admin.token_commands import data_directory_command
 
-__all__ = ["AccountFactors", "factors_option", "second_factor"]
+__all__ = ["second_factor"]
 
-Command = Callable[..., Any]
-UNKNOWN_TEXT = (
-    "without --config and --data-dir, second factors and share links of {} stay; "
-    "if there are any: {}"
-)
 ISSUER = "ftpservice"
 
 
@@ -182,121 +170,3 @@ def _show_codes(codes: list[str]) -> None:
 
 def _day(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
-
-
-class AccountFactors:
-    """The second factors and share links of an account that ``ftpservice user`` removes or renames.
-
-    An account that gets the name later must not have them, and one that is renamed must not lose
-    them. They are in ``directory``; None: there is none, or it is not ``is_known``.
-    """
-
-    def __init__(self, directory: str | None, is_known: bool) -> None:
-        self._directory = directory
-        self._is_known = is_known
-
-    def check_rename(self, new_name: str) -> None:
-        """Make sure that another account can get this name; raises `AdminCommandError`."""
-        with self._files() as (factors, shares):
-            if factors is not None and new_name in factors.read():
-                text = (
-                    f"there are second factors of another account {new_name!r}; "
-                    f"remove them first: ftpservice user second-factor remove {quote(new_name)}"
-                )
-                raise AdminCommandError(text, "FactorFileError")
-            if shares is not None and any(one.user == new_name for one in shares.read().values()):
-                text = (
-                    f"there are share links of another account {new_name!r}; "
-                    f"remove them first: ftpservice share remove --user {quote(new_name)}"
-                )
-                raise AdminCommandError(text, "ShareFileError")
-
-    def check(self) -> None:
-        """Make sure that the files can be read; raises `AdminCommandError`."""
-        with self._files() as files:
-            for file in files:
-                if file is not None:
-                    file.read()
-
-    def rename(self, name: str, new_name: str, as_json: bool) -> None:
-        """Give both to the new name of an account; raises `AdminCommandError`."""
-        command = f"ftpservice user rename {quote(name)} {quote(new_name)}"
-        self._warn_if_unknown(name, command, as_json)
-        with self._files(f"; then run this again: {command}") as (factors, shares):
-            if factors is not None and name in factors.read():
-                factors.rename(name, new_name)
-            if shares is not None:
-                shares.rename(name, new_name)
-
-    def finish_rename(self, name: str, new_name: str) -> bool:
-        """Give both to a renamed account, after an interruption; return whether there were any.
-
-        Raises `AdminCommandError`.
-        """
-        with self._files() as (factors, shares):
-            has_factors = factors is not None and name in factors.read()
-            has_shares = shares is not None and any(
-                one.user == name for one in shares.read().values()
-            )
-            if shares is not None and has_shares:
-                shares.rename(name, new_name)
-            if factors is not None and has_factors:
-                factors.rename(name, new_name)
-        return has_factors or has_shares
-
-    def remove(self, name: str, as_json: bool) -> None:
-        """Remove both of an account; raises `AdminCommandError`."""
-        command = f"ftpservice user second-factor remove {quote(name)}"
-        self._warn_if_unknown(name, command, as_json)
-        with self._files(f"; then: {command}") as (factors, shares):
-            if factors is not None:
-                factors.remove(name)
-            if shares is not None:
-                shares.remove_of(name)
-
-    def _warn_if_unknown(self, name: str, command: str, as_json: bool) -> None:
-        if not self._is_known:
-            show_warning(UNKNOWN_TEXT.format(repr(name), f"{command} --data-dir DIR"), as_json)
-
-    @contextmanager
-    def _files(self, remedy: str = "") -> Iterator[tuple[FactorFile | None, ShareFile | None]]:
-        """Act as the owner of the directory, with its files; None for one that is not there."""
-        if self._directory is None:
-            yield None, None
-            return
-        try:
-            state = os.stat(self._directory)
-            with acting_as((state.st_uid, state.st_gid)):
-                factors = FactorFile(Path(self._directory, FACTOR_FILE))
-                shares = ShareFile(Path(self._directory, SHARE_FILE), time.time)
-                yield (
-                    factors if factors.path.exists() else None,
-                    shares if shares.path.exists() else None,
-                )
-        except OSError as error:
-            text = f"second factors: {self._directory}: {error.strerror}{remedy}"
-            raise AdminCommandError(text, "NoDataDirectory") from None
-        except ShareFileError as error:
-            raise AdminCommandError(f"share links: {error}", type(error).__name__) from None
-        except FactorFileError as error:
-            text = f"second factors: {error}{remedy}"
-            raise AdminCommandError(text, type(error).__name__) from None
-
-
-def factors_option(function: Command) -> Command:
-    """Add ``--data-dir`` to an account command, which gets the `AccountFactors` as ``factors``."""
-
-    def take(context: click.Context, _parameter: object, directory: str | None) -> AccountFactors:
-        config = context.params.get("config")
-        if directory is None and config is None:
-            return AccountFactors(None, False)
-        return AccountFactors(directory or configured_directory(str(config)), True)
-
-    return click.option(
-        "--data-dir",
-        "factors",
-        metavar="DIR",
-        callback=take,
-        help="Data directory of the service, which has the second factors and share links "
-        "[default: of --config].",
-    )(function)

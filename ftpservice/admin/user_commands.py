@@ -29,15 +29,15 @@ from ftpservice.accounts.passwd_line import check_name
 from ftpservice.accounts.password_hash import hash_password, verify
 from ftpservice.accounts.password_strength import check_strength
 from ftpservice.accounts.storage_problems import storage_problems
+from ftpservice.admin.account_data import AccountData, data_option
 from ftpservice.admin.accounts.account_options import account_options, changes_of, groups_option
 from ftpservice.admin.accounts.account_view import (
     account_lines,
     account_table,
 )
 from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import FAILED_STATUS, show_warning
+from ftpservice.admin.command_output import FAILED_STATUS, AdminCommandError, show_warning
 from ftpservice.admin.password_input import read_password
-from ftpservice.admin.second_factor_commands import AccountFactors, factors_option
 from ftpservice.admin.store_options import account_command
 
 __all__ = ["user"]
@@ -94,14 +94,25 @@ name_argument = click.argument("name", callback=_account_name)
 @groups_option
 @account_options
 @account_command
+@data_option
 @new_password
 def add_user(
-    store: IAccountStore, *, name: str, as_json: bool, read_hash: Callable[[], str], **options: Any
+    store: IAccountStore,
+    *,
+    name: str,
+    as_json: bool,
+    read_hash: Callable[[], str],
+    data: AccountData,
+    **options: Any,
 ) -> None:
     """Add an account; asks for its password."""
     changes = changes_of(options)
     _check_name(name)
     record = new_record(store, AccountRecord(name, read_hash()), changes)
+    new, refused = data.new_accounts(store, [record], as_json)
+    if refused:
+        raise AdminCommandError(refused[name], "NameTaken")
+    record = new[0]
     store.add(record)
     _report(record, as_json, f"account {name!r} added to {store.place}")
     needs_look = not record.root or record.groups or has_fields(record.root)
@@ -162,9 +173,9 @@ def unlock_user(store: IAccountStore, *, name: str, as_json: bool) -> None:
 @name_argument
 @click.argument("new_name")
 @account_command
-@factors_option
+@data_option
 def rename_user(
-    store: IAccountStore, *, name: str, new_name: str, as_json: bool, factors: AccountFactors
+    store: IAccountStore, *, name: str, new_name: str, as_json: bool, data: AccountData
 ) -> None:
     """Give an account another name.
 
@@ -176,14 +187,14 @@ def rename_user(
     try:
         before = store.find(name)
     except NoSuchAccount:
-        if not _is_renamed(store, new_name) or not factors.finish_rename(name, new_name):
+        if not _is_renamed(store, new_name) or not data.finish_rename(name, new_name):
             raise
         text = f"account {new_name!r} now has the second factors and share links of {name!r}"
         _report(store.find(new_name), as_json, text)
         return
-    factors.check_rename(new_name)
+    data.check_rename(new_name)
     record = store.change(name, renamed(before, new_name))
-    factors.rename(name, new_name, as_json)
+    data.rename(name, new_name, as_json)
     _report(record, as_json, f"account {name!r} is now {new_name!r}")
     if record.root != before.root:
         text = f"its root was {before.root} and is now {record.root}; move the files"
@@ -202,12 +213,14 @@ def _is_renamed(store: IAccountStore, name: str) -> bool:
 @user.command("remove")
 @name_argument
 @account_command
-@factors_option
-def remove_user(store: IAccountStore, *, name: str, as_json: bool, factors: AccountFactors) -> None:
-    """Remove an account, with its second factors and share links; its files stay."""
-    factors.check()
-    store.remove(name)
-    factors.remove(name, as_json)
+@data_option
+def remove_user(store: IAccountStore, *, name: str, as_json: bool, data: AccountData) -> None:
+    """Remove an account, with its second factors and share links; its files stay.
+
+    If the command is interrupted, run it again.
+    """
+    data.check()
+    data.remove(store, name, as_json)
     click.echo(json.dumps({"removed": name}) if as_json else f"account {name!r} removed")
 
 

@@ -35,6 +35,7 @@ from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.storage.quota.book import QuotaBook
 
 if TYPE_CHECKING:
+    from ftpservice.accounts.stores.removed_accounts import RemovedAccounts
     from ftpservice.web.access.factor_access import FactorAccess
     from ftpservice.web.access.login_challenges import LoginChallenges
     from ftpservice.web.access.portal_access import PortalAccess
@@ -175,6 +176,12 @@ class WebServer(Service):
         file = ShareFile(Path(place, SHARE_FILE), time.time) if place is not None else None
         return Shares(file, self._pools["shares"], time.time)
 
+    def _removed_accounts(self) -> RemovedAccounts | None:
+        from ftpservice.accounts.stores.removed_accounts import REMOVED_FILE, RemovedAccounts
+
+        place = self._options.settings.data_dir
+        return RemovedAccounts(Path(place, REMOVED_FILE)) if place is not None else None
+
     def _factor_access(self, sources: WebSources) -> FactorAccess:
         from ftpservice.accounts.second_factors.factor_file import FACTOR_FILE, FactorFile
         from ftpservice.web.access.factor_access import FactorAccess
@@ -240,6 +247,7 @@ class WebServer(Service):
             tokens=tokens,
             traces=RunningTraces(_tracing(sources.actions), self.site.reactor, time.time),
             shares=self._shares(),
+            removed=self._removed_accounts(),
         )
 
     def stopService(self) -> Deferred[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ftpservice.accounts.second_factors.factor_changes import (
     without_used_code,
 )
 from ftpservice.accounts.second_factors.factor_file import FACTOR_FILE, FactorFile
+from ftpservice.accounts.stores.removed_accounts import REMOVED_FILE, RemovedAccounts
 from ftpservice.admin.cli import ftpservice
 from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile
 from tests.accounts.doubles import SECRET
@@ -195,3 +197,82 @@ def test_a_service_without_second_factors_needs_nothing(desk: Desk, words: tuple
     done = desk.run(*words, *desk.place_options[0])
     assert (done.exit_code, done.stderr) == (0, "")
     assert not desk.file.path.exists()
+
+
+def killed_before_the_end_of_a_removal(desk: Desk, name: str) -> None:
+    """Remove an account as a command that is killed before it removes what belongs to the name."""
+    RemovedAccounts(desk.data / REMOVED_FILE).remove_from(desk.store, name)
+
+
+@pytest.mark.parametrize("option", [0, 1])
+def test_a_repeat_completes_an_interrupted_removal(desk: Desk, option: int) -> None:
+    shares = ShareFile(desk.data / SHARE_FILE, time.time)
+    shares.add("ann", "/f", 60.0)
+    killed_before_the_end_of_a_removal(desk, "ann")
+    done = desk.run("remove", "ann", *desk.place_options[option])
+    assert (done.exit_code, done.output) == (0, "account 'ann' removed\n")
+    assert (set(desk.file.read()), shares.read()) == ({"bob"}, {})
+    again = desk.run("remove", "ann", *desk.place_options[option])
+    assert (again.exit_code, "ann" in again.stderr) == (1, True)
+
+
+def test_a_removal_that_did_not_begin_here_takes_nothing(desk: Desk) -> None:
+    desk.file.change("ldap-user", with_code_secret("A" * 32, 1.0))
+    done = desk.run("remove", "ldap-user", *desk.place_options[0])
+    assert (done.exit_code, set(desk.file.read())) == (1, {"ann", "bob", "ldap-user"})
+
+
+def add(desk: Desk, name: str) -> Result:
+    words = ["user", "add", name, "--password-stdin", "--force", *desk.place_options[0]]
+    return CliRunner().invoke(ftpservice, words, input="a secret\n")
+
+
+@pytest.mark.parametrize("left", ["second-factor remove ann", "share remove --user ann"])
+def test_a_new_account_gets_nothing_that_a_removed_one_has_left(desk: Desk, left: str) -> None:
+    killed_before_the_end_of_a_removal(desk, "ann")
+    if left.startswith("share"):
+        desk.file.remove("ann")
+        ShareFile(desk.data / SHARE_FILE, time.time).add("ann", "/f", 60.0)
+    done = add(desk, "ann")
+    assert (done.exit_code, left in done.stderr, desk.names()) == (1, True, {"bob"})
+    assert desk.run("remove", "ann", *desk.place_options[0]).exit_code == 0
+    assert add(desk, "ann").exit_code == 0
+    record = desk.store.find("ann")
+    assert record.owner.startswith("ann.")  # neither its trash nor its interrupted uploads
+
+
+def test_a_name_that_was_never_removed_needs_no_owner(desk: Desk) -> None:
+    desk.run("remove", "ann", *desk.place_options[0])
+    assert add(desk, "cora").exit_code == 0
+    assert desk.store.find("cora").owner == ""
+    again = add(desk, "cora")
+    assert (again.exit_code, "already" in again.stderr) == (1, True)
+
+
+def test_the_owner_of_a_renamed_account_is_remembered_when_it_is_removed(desk: Desk) -> None:
+    desk.run("rename", "ann", "anna", *desk.place_options[0])
+    desk.run("remove", "anna", *desk.place_options[0])
+    assert add(desk, "ann").exit_code == 0
+    assert desk.store.find("ann").owner.startswith("ann.")
+    assert add(desk, "anna").exit_code == 0
+    assert desk.store.find("anna").owner == ""
+
+
+def test_an_import_gives_nothing_of_removed_accounts(desk: Desk) -> None:
+    for name in ("ann", "bob"):
+        desk.run("remove", name, *desk.place_options[0])
+    desk.file.change("ann", with_code_secret("A" * 32, 1.0))
+    source = PasswordFileStore(str(desk.place / "other.db"))
+    for name in ("ann", "bob", "cora"):
+        source.add(AccountRecord(name, SECRET))
+    words = ("import", f"{desk.place}/other.db", "--keep-going", *desk.place_options[0])
+    done = desk.run(*words)
+    assert (done.exit_code, "second-factor remove ann" in done.stderr) == (1, True)
+    owners = {one.name: one.owner.partition(".")[0] for one in desk.store.listing().accounts}
+    assert owners == {"bob": "bob", "cora": ""}
+
+
+def test_a_data_directory_that_is_not_there_yet_is_no_obstacle_to_a_new_account(desk: Desk) -> None:
+    shutil.rmtree(desk.data)
+    done = add(desk, "cora")
+    assert (done.exit_code, done.stderr) == (0, "")

@@ -16,6 +16,9 @@ __all__ = ["PAGE_COOKIE", "PageSession", "PageSessions"]
 IDLE_SECONDS = 30 * 60.0
 """Time without a request after which a login ends."""
 LONGEST_SECONDS = 12 * 3600.0
+LONGEST_UNKNOWN_SECONDS = 4 * 3600.0
+"""The same, if nobody can tell whether the account gets another password: its store (LDAP, PAM,
+HTTP) checks passwords and does not show what it compares them with."""
 SWEEP_SECONDS = 30.0
 """Time between two looks for logins that have ended, while there are any."""
 IDLE_TEXT = "The login was not used for too long."
@@ -42,6 +45,12 @@ class PageSession:
     used: float
     checked: float
     """When it was last made sure that the account still is in force."""
+
+    @property
+    def longest_seconds(self) -> float:
+        """The longest time of the login."""
+        is_known = bool(self.account.password_hash)
+        return LONGEST_SECONDS if is_known else LONGEST_UNKNOWN_SECONDS
 
     def accepts_csrf(self, given: str) -> bool:
         """Return whether the value in the header is right."""
@@ -127,7 +136,7 @@ def _end_text(session: PageSession, now: float) -> str | None:
     """Return why a login has ended; None if it has not."""
     if session.account.is_over:
         return ""
-    if now - session.created >= LONGEST_SECONDS:
+    if now - session.created >= session.longest_seconds:
         return LONGEST_TEXT
     is_idle = now - session.used >= IDLE_SECONDS and not session.account.is_working
     return IDLE_TEXT if is_idle else None

@@ -8,7 +8,7 @@ from typing import Any
 from ftpservice.accounts.account_changes import new_record, parsed_changes
 from ftpservice.accounts.account_json import account_json, group_json, origins_json
 from ftpservice.accounts.account_record import AccountRecord
-from ftpservice.accounts.account_store import IAccountStore
+from ftpservice.accounts.account_store import AccountStoreError, IAccountStore, NoSuchAccount
 from ftpservice.accounts.groups.group_names import GROUP_HASH, GROUP_MARK, check_group_name
 from ftpservice.accounts.groups.inheritance import ValueWord, with_changes
 from ftpservice.accounts.passwd_line import LISTS, OPTIONS, check_name
@@ -26,6 +26,10 @@ __all__ = ["routes"]
 routes = RouteTable()
 
 MAX_PASSWORD_BYTES = 1024
+LEFT_TEXT = (
+    "There are second factors or share links of another account {!r}; remove them first "
+    "(ftpservice user second-factor remove, ftpservice share remove --user)."
+)
 NO_OPTIONS = ("disabled", "groups", "owner")
 """Options of a line in ``passwd.db`` that have routes or members of their own."""
 
@@ -110,6 +114,16 @@ def _group(text: str) -> str:
     return GROUP_MARK + text
 
 
+def _has(store: IAccountStore, name: str) -> bool:
+    try:
+        store.find(name)
+    except NoSuchAccount:
+        return False
+    except AccountStoreError:  # which the addition tells
+        return True
+    return True
+
+
 def _shown(record: AccountRecord) -> dict[str, Any]:
     return account_json(record) | {"origins": origins_json(record)}
 
@@ -130,10 +144,15 @@ async def list_accounts(parts: ApiParts, _call: ApiCall) -> Any:
 async def add_account(parts: ApiParts, call: ApiCall) -> Any:
     """Add an account; the members are the options of 'ftpservice user add'."""
     name, changes = _checked_name(call.body["name"]), _changes(call.body)
+    left = (await parts.factors.all()).keys() | await parts.shares.users()
 
     def add(store: IAccountStore) -> Any:
-        record = AccountRecord(name, _password_hash(name, call.body))
-        store.add(new_record(store, record, changes))
+        record = new_record(store, AccountRecord(name, _password_hash(name, call.body)), changes)
+        if parts.removed is not None:
+            record = parts.removed.new_account(record)
+        if name in left and not _has(store, name):
+            raise Problem(409, LEFT_TEXT.format(name))
+        store.add(record)
         return _shown(store.find(name))
 
     added = await parts.with_store(add)
@@ -171,13 +190,25 @@ async def change_account(parts: ApiParts, call: ApiCall) -> Any:
 
 @routes.add("DELETE", "/accounts/{user}", Scope.ACCOUNTS, ANY, errors=(409, 507))
 async def remove_account(parts: ApiParts, call: ApiCall) -> Any:
-    """Remove an account, not your own, with its second factors and share links; its files stay."""
+    """Remove an account, not your own, with its second factors and share links; its files stay.
+
+    A repeat completes a removal that was interrupted.
+    """
     _refuse_own(call, "remove")
-    name = _user(call)
-    await parts.with_store(lambda store: store.remove(name))
+    name, removed = _user(call), parts.removed
+
+    def remove(store: IAccountStore) -> None:
+        if removed is None:
+            store.remove(name)
+        else:
+            removed.remove_from(store, name)
+
+    await parts.with_store(remove)
     parts.publish_action(call, "user remove", name)
     await parts.factors.remove(name)
     await parts.shares.remove_of(name)
+    if removed is not None:
+        await parts.store_pool.run(removed.finish, name)
     return {"removed": name}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.defer import maybeDeferred
 
 from ftpservice.accounts.account_store import IAccountStore
+from ftpservice.accounts.stores.removed_accounts import RemovedAccounts
 from ftpservice.activity.admin_actions import REQUESTED_BY
 from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.concurrency.thread_pool import BlockingRunner
@@ -56,6 +57,8 @@ class ApiParts:
     """The traces that callers have started (`RunningTraces`)."""
     shares: Any = None
     """The share links (`ftpservice.web.shares.shares.Shares`)."""
+    removed: RemovedAccounts | None = None
+    """What is remembered of removed accounts; None: the service has no data directory."""
     archives: dict[str, int] = field(default_factory=dict)
     """How many archives are made at the moment, by the account."""
 

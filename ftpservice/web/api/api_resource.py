@@ -18,6 +18,7 @@ from ftpservice.accounts.account_store import (
     NoSuchAccount,
     StoreUnavailable,
 )
+from ftpservice.accounts.stores.removed_accounts import RemovedAccountsError
 from ftpservice.activity.admin_actions import BadRequest
 from ftpservice.concurrency.thread_pool import PoolOverloaded
 from ftpservice.state_files.disk_space import is_out_of_space
@@ -41,6 +42,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (NoSuchAccount, 404),
     (AccountExists, 409),
     (StoreUnavailable, 503),
+    (RemovedAccountsError, 503),
     (AccountStoreError, 400),
     (PoolOverloaded, 503),
     (TransferAborted, 503),

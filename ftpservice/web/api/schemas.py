@@ -138,5 +138,15 @@ COMPONENTS = {
             INTEGER,
         ),
     ),
-    "Account": _object(name=TEXT, locked={"type": "boolean"}, rights=array(TEXT)),
+    "Account": _object(
+        name=TEXT,
+        locked={"type": "boolean"},
+        rights=array(TEXT),
+        owner=_or_null(TEXT)
+        | {
+            "readOnly": True,
+            "description": "The name that its trash and its interrupted uploads are kept under, "
+            "if it is not its own.",
+        },
+    ),
 }

@@ -60,6 +60,11 @@ class Shares:
             key=lambda one: -one.created,
         )
 
+    async def users(self) -> set[str]:
+        """Return the accounts that have links; raises `Problem`."""
+        await self._require_readable()
+        return {one.user for one in self._shares.values() if one.expires > self._seconds()}
+
     async def add(self, user: str, path: str, seconds: float, password: str) -> tuple[str, Share]:
         """Add a link; return its secret and the link. Raises `Problem`."""
 

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from ftpservice.web.access.page_sessions import (
     IDLE_SECONDS,
     LONGEST_SECONDS,
+    LONGEST_UNKNOWN_SECONDS,
     MAX_SESSIONS,
     MAX_SESSIONS_PER_USER,
     PageSession,
@@ -21,6 +22,7 @@ class Session:
     """A session of an account."""
 
     is_over = is_working = is_admin = False
+    password_hash = "of its password"
 
     def end(self, reason: str) -> None:
         self.is_over = True
@@ -68,6 +70,19 @@ def test_a_login_ends_without_requests_and_after_a_day(logins: PageSessions, clo
         assert logins.find(secret)
     clock.advance(session.created + LONGEST_SECONDS - clock.seconds())
     assert logins.find(secret) is None
+
+
+def test_a_login_ends_sooner_if_its_store_does_not_tell_of_another_password(
+    logins: PageSessions, clock: Clock
+) -> None:
+    secret, session = begin(logins, "ann")
+    session.account.password_hash = ""
+    while clock.seconds() + IDLE_SECONDS / 2 < LONGEST_UNKNOWN_SECONDS:
+        clock.advance(IDLE_SECONDS / 2)
+        assert logins.find(secret)
+    clock.advance(LONGEST_UNKNOWN_SECONDS - clock.seconds())
+    assert logins.find(secret) is None
+    assert LONGEST_UNKNOWN_SECONDS < LONGEST_SECONDS
 
 
 def test_their_number_is_bounded(logins: PageSessions) -> None:
