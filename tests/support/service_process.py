@@ -28,7 +28,10 @@ def checkout_environment() -> dict[str, str]:
 
 
 class Program:
-    """A running command and the ``lines`` of its output; a context manager."""
+    """A command that runs in a ``directory``, and the ``lines`` of its output.
+
+    It is a context manager.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Program:
         environment: Mapping[str, str] | None = None,
         inherited: Sequence[int] = (),
     ) -> None:
+        self.directory = directory
         self.lines: list[str] = []
         self._partial = b""
         self.process = subprocess.Popen(

@@ -6,11 +6,12 @@ import ftplib
 import json
 import os
 import random
+import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ __all__ = [
     "LOOPBACK",
     "SERVE",
     "ask",
+    "can_log_in",
     "children",
     "is_alive",
+    "kill_worker",
     "login",
     "process_of",
+    "serving",
     "spread_sessions",
     "wait_for",
     "write_accounts",
@@ -38,9 +42,9 @@ TWISTD = str(Path(sys.executable).parent / "twistd")
 SERVE = (TWISTD, "--nodaemon", "--pidfile=", "ftpservice", "--allow-root", "--workers=2")
 LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
 ACCOUNTS = "--auth=passwd:accounts"
-FAST_HASH, OTHER_HASH, SMALL_HASH = (
+FAST_HASH, OTHER_HASH, SMALL_HASH, LEAVER_HASH = (
     hash_secret(name, b"salt" * 4, 1, 8, 1, 32, Type.ID).decode()
-    for name in (b"demo", b"other", b"small")
+    for name in (b"demo", b"other", b"small", b"leaver")
 )
 CONTENT = random.Random(1).randbytes(300_000)
 
@@ -82,6 +86,15 @@ def login(port: int, name: str = "demo") -> ftplib.FTP:
     return client
 
 
+def can_log_in(port: int) -> bool:
+    """Return whether a login succeeds now."""
+    try:
+        login(port).close()
+    except ftplib.error_temp:
+        return False
+    return True
+
+
 def process_of(client: ftplib.FTP, running: Program) -> int:
     """Return the worker that serves a session."""
     ours = client.sock.getsockname()[1]  # type: ignore[union-attr]
@@ -107,6 +120,7 @@ def write_accounts(directory: Path) -> None:
         f"demo:{FAST_HASH}:/:full,admin",
         f"other:{OTHER_HASH}:/:full",
         f"small:{SMALL_HASH}:/small:full:quota=1000000",
+        f"leaver:{LEAVER_HASH}:/:full",
     ]
     (directory / "accounts").write_text("\n".join(lines) + "\n")
 
@@ -135,3 +149,23 @@ def spread_sessions(
         if len(found) == 2:
             return found
     raise AssertionError(f"all sessions are in one worker: {found}")
+
+
+def kill_worker(running: Program, victim: int = 0) -> None:
+    """Kill a worker (any of them by default), and wait until the next one accepts connections."""
+    before = set(children(running.process.pid))
+    victim = victim or min(before)
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: set(children(running.process.pid)) - before)
+    (new,) = set(children(running.process.pid)) - before
+    running.line(rf"worker {new} accepts connections")
+
+
+@contextmanager
+def serving(directory: Path, *options: str) -> Iterator[Program]:
+    """Run a service with workers for several tests; it must end without an error."""
+    with Program([*SERVE, LOOPBACK, ACCOUNTS, *options], directory) as running:
+        running.port()
+        yield running
+        assert running.stopped(signal.SIGTERM) == 0
+        assert "Traceback" not in running.output

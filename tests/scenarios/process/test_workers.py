@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
@@ -27,29 +26,24 @@ from tests.support.worker_service import (
     ask,
     children,
     is_alive,
+    kill_worker,
     login,
     spread_sessions,
     wait_for,
-    write_accounts,
 )
 
 
-@pytest.fixture(autouse=True)
-def accounts(tmp_path: Path) -> None:
-    write_accounts(tmp_path)
+def files(running: Program) -> Path:
+    """Return the directory that is served."""
+    return running.directory / "var" / "files"
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Program]:
-    with Program([*SERVE, LOOPBACK, ACCOUNTS, "--grace=20"], tmp_path) as program:
-        program.port()
-        yield program
-
-
-def test_sessions_of_all_workers_have_the_same_files(running: Program, tmp_path: Path) -> None:
+def test_sessions_of_all_workers_have_the_same_files(served: Program) -> None:
+    (files(served) / "same").mkdir()
     with ExitStack() as stack:
-        sessions = spread_sessions(running, stack)
+        sessions = spread_sessions(served, stack)
         for number, client in sessions.items():
+            client.cwd("same")
             client.storbinary(f"STOR by-{number}", io.BytesIO(CONTENT))
         for client in sessions.values():
             assert sorted(client.nlst()) == sorted(f"by-{number}" for number in sessions)
@@ -58,42 +52,37 @@ def test_sessions_of_all_workers_have_the_same_files(running: Program, tmp_path:
                 client.retrbinary(f"RETR by-{number}", read.write)
                 assert read.getvalue() == CONTENT
         for number in sessions:
-            running.line(rf"uploaded /by-{number}: complete, 300000 bytes")
-        report = sessions.popitem()[1].sendcmd("SITE REPORT")
-        assert "Uploads    2 files" in report
-    assert running.stopped(signal.SIGTERM) == 0
-    assert "Traceback" not in running.output
+            served.line(rf"uploaded /same/by-{number}: complete, 300000 bytes")
 
 
 @pytest.mark.parametrize("program", ["curl", "lftp"])
 def test_other_programs_upload_list_and_download(
-    running: Program, tmp_path: Path, program: str
+    served: Program, tmp_path: Path, program: str
 ) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
+    source, target, name = tmp_path / "source", tmp_path / "target", f"by-{program}"
     source.write_bytes(CONTENT)
-    url = f"ftp://127.0.0.1:{running.port()}"
+    url = f"ftp://127.0.0.1:{served.port()}"
     commands = {
         "curl": [
-            ["curl", "-sS", "-u", "demo:demo", "-T", str(source), f"{url}/there"],
-            ["curl", "-sS", "-u", "demo:demo", "-o", str(target), f"{url}/there"],
+            ["curl", "-sS", "-u", "demo:demo", "-T", str(source), f"{url}/{name}"],
+            ["curl", "-sS", "-u", "demo:demo", "-o", str(target), f"{url}/{name}"],
         ],
         "lftp": [
             [
                 "lftp",
                 "-c",
                 "set ftp:ssl-allow no; set cmd:fail-exit yes; set net:max-retries 1;"
-                f"open -u demo,demo {url}; put {source} -o there; ls; get there -o {target}",
+                f"open -u demo,demo {url}; put {source} -o {name}; ls; get {name} -o {target}",
             ]
         ],
     }
     for command in commands[program]:
         subprocess.run(command, check=True, timeout=PATIENCE, capture_output=True)
     assert target.read_bytes() == CONTENT
-    assert running.stopped(signal.SIGTERM) == 0
 
 
 class Uploads:
-    """Clients that upload without end; ``confirmed`` are the names that got 226."""
+    """Clients that upload until the end; ``confirmed`` are the names that got 226."""
 
     def __init__(self, port: int) -> None:
         self.confirmed: list[str] = []
@@ -113,22 +102,16 @@ class Uploads:
 
     def wait_for_more(self) -> None:
         before = len(self.confirmed)
-        wait_for(lambda: len(self.confirmed) > before + 20)
+        wait_for(lambda: len(self.confirmed) > before + 10)
 
     def _run(self, name: str) -> None:
         numbers = itertools.count()
         while not self._ends.is_set():
             with suppress(OSError, EOFError, ftplib.Error), closing(login(self._port)) as client:
-                while not self._ends.is_set():
+                while not self._ends.wait(0.02):
                     path = f"{name}-{next(numbers)}"
                     client.storbinary(f"STOR {path}", io.BytesIO(CONTENT))
                     self.confirmed.append(path)
-
-
-def newest(running: Program, other: int) -> int:
-    """Return the worker beside another one, as soon as there are two."""
-    wait_for(lambda: len(children(running.process.pid)) == 2)
-    return next(one for one in children(running.process.pid) if one != other)
 
 
 def kill_one(running: Program, uploads: Uploads) -> None:
@@ -136,25 +119,23 @@ def kill_one(running: Program, uploads: Uploads) -> None:
     with ExitStack() as stack:
         sessions = spread_sessions(running, stack)
         victim, other = sessions
-        os.kill(victim, signal.SIGKILL)
+        kill_worker(running, victim)
         with pytest.raises((EOFError, OSError)):
             sessions[victim].voidcmd("NOOP")
         sessions[other].storbinary("STOR still-there", io.BytesIO(CONTENT))
         uploads.wait_for_more()
         assert sessions[other].voidcmd("NOOP").startswith("200")
-    running.line(f"worker {newest(running, other)} accepts connections")
 
 
-def test_a_killed_worker_is_replaced_and_the_others_go_on(running: Program, tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced_and_the_others_go_on(served: Program) -> None:
     """What was confirmed is there, and the sessions of the other worker notice nothing."""
-    with Uploads(running.port()) as uploads:
-        for _ in range(3):
+    with Uploads(served.port()) as uploads:
+        for _ in range(2):
             uploads.wait_for_more()
-            kill_one(running, uploads)
-    running.line(r"has ended \(signal 9\); another one starts")
-    assert running.stopped(signal.SIGTERM) == 0
+            kill_one(served, uploads)
+    served.line(r"has ended \(signal 9\); another one starts")
     for name in uploads.confirmed:
-        assert (tmp_path / "var" / "files" / name).read_bytes() == CONTENT, name
+        assert (files(served) / name).read_bytes() == CONTENT, name
 
 
 def test_a_transfer_outlives_a_killed_main_process_and_no_worker_is_left(
@@ -184,36 +165,33 @@ def is_refused(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_an_upload_of_a_killed_worker_is_resumed_in_another(
-    running: Program, tmp_path: Path
-) -> None:
+def test_an_upload_of_a_killed_worker_is_resumed_in_another(served: Program) -> None:
     with ExitStack() as stack:
-        sessions = spread_sessions(running, stack)
+        sessions = spread_sessions(served, stack)
         victim, other = sessions
         client = sessions[victim]
         client.voidcmd("TYPE I")
         with client.transfercmd("STOR half") as data:
             data.sendall(CONTENT)
-            rows = tmp_path / "var"
-            wait_for(lambda: moved(rows) == len(CONTENT))
-            os.kill(victim, signal.SIGKILL)
+            wait_for(lambda: moved(served) == len(CONTENT))
+            kill_worker(served, victim)
         again = sessions[other]
         again.voidcmd("TYPE I")
         size = again.size("half")
         assert size
         again.storbinary("STOR half", io.BytesIO((2 * CONTENT)[size:]), rest=size)
-    assert (tmp_path / "var" / "files" / "half").read_bytes() == 2 * CONTENT
+    assert (files(served) / "half").read_bytes() == 2 * CONTENT
 
 
-def moved(data_directory: Path) -> int:
+def moved(running: Program) -> int:
     """Return the bytes so far of all transfers."""
-    rows = ask(data_directory.parent, "who")
+    rows = ask(running.directory, "who")
     return sum(one["moved"] for row in rows for one in row["transfers"])
 
 
-def test_an_upload_is_refused_while_another_worker_gets_one_to_that_name(running: Program) -> None:
+def test_an_upload_is_refused_while_another_worker_gets_one_to_that_name(served: Program) -> None:
     with ExitStack() as stack:
-        first, second = spread_sessions(running, stack).values()
+        first, second = spread_sessions(served, stack).values()
         first.voidcmd("TYPE I")
         with first.transfercmd("STOR one") as data:
             data.sendall(CONTENT)
@@ -224,10 +202,10 @@ def test_an_upload_is_refused_while_another_worker_gets_one_to_that_name(running
         assert second.size("one") == 2 * len(CONTENT)
 
 
-def test_a_quota_holds_over_all_workers(running: Program, tmp_path: Path) -> None:
+def test_a_quota_holds_over_all_workers(served: Program) -> None:
     with ExitStack() as stack:
-        (tmp_path / "var" / "files" / "small").mkdir()
-        first, second = spread_sessions(running, stack, "small").values()
+        (files(served) / "small").mkdir()
+        first, second = spread_sessions(served, stack, "small").values()
         first.storbinary("STOR a", io.BytesIO(CONTENT))
         second.storbinary("STOR b", io.BytesIO(CONTENT))
         for client in (first, second):
@@ -238,7 +216,7 @@ def test_a_quota_holds_over_all_workers(running: Program, tmp_path: Path) -> Non
                 client.voidresp()
         first.delete("b")
         second.storbinary("STOR c", io.BytesIO(2 * CONTENT))
-        assert ask(tmp_path, "quota", user="small")["bytes"] == 3 * len(CONTENT)
+        assert ask(served.directory, "quota", user="small")["bytes"] == 3 * len(CONTENT)
 
 
 def test_a_stop_waits_for_transfers_in_workers(running: Program, tmp_path: Path) -> None:
@@ -272,20 +250,7 @@ def test_a_second_signal_skips_the_grace_period(running: Program) -> None:
     assert "1 transfer aborted, grace period skipped" in running.output
 
 
-def test_the_service_manager_is_notified_when_all_workers_accept(tmp_path: Path) -> None:
-    path = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
-        notified.bind(path)
-        notified.settimeout(PATIENCE)
-        environment = checkout_environment() | {"NOTIFY_SOCKET": path}
-        with Program([*SERVE, LOOPBACK, ACCOUNTS], tmp_path, environment) as running:
-            assert b"READY=1" in notified.recv(1000)
-            assert len(children(running.process.pid)) == 2
-            login(running.port()).close()
-            assert running.stopped() == 0
-
-
-def test_every_kind_of_listener(tmp_path: Path) -> None:
+def test_every_kind_of_listener(tmp_path: Path, accounts: None) -> None:
     command = [
         *SERVE,
         ACCOUNTS,
@@ -323,8 +288,16 @@ def test_every_kind_of_listener(tmp_path: Path) -> None:
     assert "Traceback" not in running.output
 
 
-def test_systemd_sockets_are_accepted_by_workers(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as activated:
+def test_workers_accept_from_sockets_of_systemd_which_is_notified_when_all_do(
+    tmp_path: Path, accounts: None
+) -> None:
+    path = str(tmp_path / "notify")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as activated,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified,
+    ):
+        notified.bind(path)
+        notified.settimeout(PATIENCE)
         start = (
             "import os, sys; os.dup2(int(sys.argv[1]), 3);"
             "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='x');"
@@ -334,13 +307,18 @@ def test_systemd_sockets_are_accepted_by_workers(tmp_path: Path) -> None:
         os.set_inheritable(number, True)
         words = [*SERVE, ACCOUNTS, "--listen=systemd:domain=INET:index=0"]
         command = [sys.executable, "-c", start, str(number), *words]
-        with Program(command, tmp_path, inherited=(number,)) as running:
+        environment = checkout_environment() | {"NOTIFY_SOCKET": path}
+        with Program(command, tmp_path, environment, inherited=(number,)) as running:
+            assert b"READY=1" in notified.recv(1000)
+            assert len(children(running.process.pid)) == 2
             with closing(login(running.port())) as client:
                 client.nlst()
             assert running.stopped() == 0
 
 
-def test_what_keeps_a_worker_from_starting_is_said_in_one_line(tmp_path: Path) -> None:
+def test_what_keeps_a_worker_from_starting_is_said_in_one_line(
+    tmp_path: Path, accounts: None
+) -> None:
     text = "import os, sys\nif 'ftpservice.workers.process' in sys.orig_argv: os._exit(3)\n"
     (tmp_path / "sitecustomize.py").write_text(text)
     environment = checkout_environment()
