@@ -374,12 +374,12 @@ def test_a_line_of_64_megabytes(importer):
     assert "longer than" in done.stderr
 
 
-def test_50_000_accounts(importer):
-    text = "".join(PASSWD.replace("ann", f"user{number}") for number in range(50_000))
+def test_10_000_accounts(importer):
+    text = "".join(PASSWD.replace("ann", f"user{number}") for number in range(10_000))
     began = time.process_time()  # other programs do not count
     done = importer.do(text)
-    assert "50000 accounts imported" in done.stdout
-    assert time.process_time() - began < 60
+    assert "10000 accounts imported" in done.stdout
+    assert time.process_time() - began < 12
 
 
 def group_dump(settings, **values):

@@ -101,6 +101,13 @@ def service(tmp_path):
         yield made
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    """One service for all tests that change nothing of it."""
+    with running(tmp_path_factory.mktemp("service")) as made:
+        yield made
+
+
 def test_failed_logins_ban_an_address_until_it_is_unbanned(service):
     client = service.client()
     for _ in range(3):
@@ -131,11 +138,11 @@ def test_a_ban_ends_sessions_and_survives_a_restart(tmp_path):
         assert len(service.json("bans")) == 2
 
 
-def test_a_time_of_a_ban_that_is_none_is_a_wrong_command_line(service):
-    status, text = service.run("ban", "192.0.2.1", "--for", "2x")
+def test_a_time_of_a_ban_that_is_none_is_a_wrong_command_line(unchanged):
+    status, text = unchanged.run("ban", "192.0.2.1", "--for", "2x")
     assert status == 2
     assert "--for: not a duration: '2x'" in text
-    status, text = service.run("ban", "192.0.2.1", "--for", "5")
+    status, text = unchanged.run("ban", "192.0.2.1", "--for", "5")
     assert (status, "'5' has no unit" in text) == (2, True)
 
 
@@ -148,11 +155,11 @@ def test_a_time_of_a_ban_that_is_none_is_a_wrong_command_line(service):
         (("192.0.2.1", "--reason", "x" * 201), "at most 200 characters in one line"),
     ],
 )
-def test_a_ban_that_cannot_be_meant_is_refused(service, words, text):
-    status, said = service.run("ban", *words)
+def test_a_ban_that_cannot_be_meant_is_refused(unchanged, words, text):
+    status, said = unchanged.run("ban", *words)
     assert status == 1
     assert text in said
-    assert service.json("bans") == []
+    assert unchanged.json("bans") == []
 
 
 def test_sessions_are_listed_and_kicked(service):
@@ -229,14 +236,14 @@ def test_events_are_followed_until_the_service_stops(service):
         assert follower.process.wait(PATIENCE) == 1
 
 
-def test_the_socket_belongs_to_its_user(service):
-    mode = os.lstat(service.socket).st_mode
+def test_the_socket_belongs_to_its_user(unchanged):
+    mode = os.lstat(unchanged.socket).st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_the_socket_is_found_by_the_settings_file(service, monkeypatch):
-    monkeypatch.chdir(service.place)
+def test_the_socket_is_found_by_the_settings_file(unchanged, monkeypatch):
+    monkeypatch.chdir(unchanged.place)
     done = CliRunner().invoke(ftpservice, ["who", "--config", "ftp.toml"])
     assert (done.exit_code, "SESSION" in done.stdout) == (0, True)
     done = CliRunner().invoke(ftpservice, ["who", "--config", "none.toml"])
@@ -265,31 +272,31 @@ def test_a_service_that_does_not_run(tmp_path, words):
         (b'{"command": "ban", "network": "::1", "duration": "999999d"}\n', "at most 3650 days"),
     ],
 )
-def test_bad_requests_are_answered(service, line, error):
+def test_bad_requests_are_answered(unchanged, line, error):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE)
-        connection.connect(str(service.socket))
+        connection.connect(str(unchanged.socket))
         connection.sendall(line)
         answer = json.loads(connection.makefile("rb").readline())
     assert not answer["ok"]
     assert error in answer["error"]
 
 
-def test_a_request_without_end_is_cut(service):
+def test_a_request_without_end_is_cut(unchanged):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE)
-        connection.connect(str(service.socket))
+        connection.connect(str(unchanged.socket))
         with pytest.raises(OSError):
             for _ in range(100):
                 connection.sendall(b"x" * 65536)
-    assert service.run("who")[0] == 0
+    assert unchanged.run("who")[0] == 0
 
 
-def test_a_second_service_does_not_take_the_socket(service):
-    with Program([*SERVE, "--config", "ftp.toml"], service.place) as second:
+def test_a_second_service_does_not_take_the_socket(unchanged):
+    with Program([*SERVE, "--config", "ftp.toml"], unchanged.place) as second:
         second.line("another service listens there")
         assert second.ended() == 1
-    assert service.run("who")[0] == 0
+    assert unchanged.run("who")[0] == 0
 
 
 def test_the_socket_of_a_killed_service_is_replaced(tmp_path):
