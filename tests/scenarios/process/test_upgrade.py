@@ -34,8 +34,8 @@ from tests.support.worker_service import (
     write_accounts,
 )
 
-LARGE, FILES, WORKERS = 256 << 20, 200, 2
-PIECE, PIECE_SECONDS = 256 * 1024, 0.25
+LARGE, FILES, WORKERS = 64 << 20, 200, 2
+PIECE, PIECE_SECONDS = 64 * 1024, 0.25
 OPTIONS = (LOOPBACK, ACCOUNTS, "--grace=20")
 
 

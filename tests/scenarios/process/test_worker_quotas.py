@@ -101,10 +101,9 @@ def on_disk(folder: Path) -> tuple[int, int]:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):
-                size = entry.stat().st_size
-                if size or not entry.name.startswith(".ftpservice."):
-                    sizes.append(size)
-    return sum(sizes), len(sizes)
+                sizes.append((entry.name.startswith(".ftpservice."), entry.stat().st_size))
+    counted = [size for is_partial, size in sizes if size or not is_partial]
+    return sum(counted), len(counted)
 
 
 class Watch:
