@@ -23,6 +23,7 @@ __all__ = [
     "IPeerCredentials",
     "PeerCredentials",
     "RootOf",
+    "owner_of",
     "storage_name",
 ]
 
@@ -43,6 +44,7 @@ class IAccount(Interface):
     ascii = Attribute("Whether TYPE A converts line ends, or None for the setting.")
     groups = Attribute("A tuple of the names of its groups, for events.")
     storage_name = Attribute("Returns the storage's own name of a path, as `SessionInfo` has it.")
+    owner = Attribute("The owner of its files for the storages; empty: its name.")
 
 
 @implementer(IAccount)
@@ -63,6 +65,12 @@ class Account:
     ascii: bool | None = None
     groups: tuple[str, ...] = ()
     storage_name: Callable[[str], str | None] = NO_SESSION.storage_name
+    owner: str = ""
+
+
+def owner_of(account: IAccount) -> str:
+    """Return the owner of the files of an account for the storages."""
+    return str(account.owner or account.name)
 
 
 class IPeerCredentials(IUsernamePassword):

@@ -225,6 +225,7 @@ class Realm:
             ascii=record.ascii,
             groups=record.groups,
             storage_name=partial(storage_name, record, self._root_of, []),
+            owner=record.owner,
         )
         return IAccount, account, _no_logout
 

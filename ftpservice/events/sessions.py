@@ -70,6 +70,10 @@ class SessionInfo:
 
     For ``local:`` that is the path on the disk. None: the storage has no such names.
     """
+    owner: str = ""
+    """The name that the trash and the interrupted uploads of the account are kept under: an account
+    that was renamed has that of before. Empty: the name of the account.
+    """
 
 
 NO_SESSION = SessionInfo()

@@ -123,7 +123,8 @@ class SessionEvents:
         if info is None or info.tls is not self._tls.description:
             source: Any = self._login.account or NO_SESSION
             tls, groups = self._tls.description, source.groups
-            info = SessionInfo(peer.id, peer.protocol, tls, groups, source.storage_name)
+            name_of, owner = source.storage_name, source.owner
+            info = SessionInfo(peer.id, peer.protocol, tls, groups, name_of, owner)
             self.info = info
         event = kind(services.seconds(), peer.session, peer.label, user, *details, info=info)
         services.event_sink.events.publish(event)

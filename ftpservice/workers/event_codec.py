@@ -69,7 +69,12 @@ def encode_event(event: Event) -> EncodedEvent:
     prefix, named = None, None
     if codec.paths:
         prefix, named = _names(info.storage_name, [values[place] for place in codec.paths])
-    return (name, (info.id, info.protocol, info.tls, info.groups, prefix), named, values)
+    return (
+        name,
+        (info.id, info.protocol, info.tls, info.groups, info.owner, prefix),
+        named,
+        values,
+    )
 
 
 def _names(
@@ -128,8 +133,8 @@ class EventDecoder:
         known = self._infos.get(number)
         if known is not None and known[0] == about:
             return known[1]
-        *values, prefix = about
-        info = SessionInfo(*values)
+        id, protocol, tls, groups, owner, prefix = about
+        info = SessionInfo(id, protocol, tls, groups, owner=owner)
         if prefix is not None:
             info = replace(info, storage_name=partial(_named_below, prefix))
         if len(self._infos) < MAX_SESSIONS:

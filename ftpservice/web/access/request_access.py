@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from ftpservice.accounts.account import owner_of
 from ftpservice.web.access.account_session import AccountSession
 from ftpservice.web.access.page_sessions import PAGE_COOKIE, PageSession, PageSessions
 from ftpservice.web.access.portal_access import AccountState, PortalAccess
@@ -161,6 +162,7 @@ class RequestAccess:
 def _told(session: PageSession) -> dict[str, Any]:
     return {
         "user": session.user,
+        "owner": owner_of(session.account.context.account),
         "csrf": session.csrf,
         "admin": session.is_admin,
         "files": session.account.may_transfer,

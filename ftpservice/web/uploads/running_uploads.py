@@ -36,7 +36,7 @@ class Uploads:
     def transfer_started(self, event: TransferStarted) -> None:
         """Note that a name is uploaded anew; a subscriber of `TransferStarted`."""
         if event.upload and not self._is_beginning:
-            self.records.supersede(event.user, event.path)
+            self.records.supersede(event.info.owner or event.user, event.path)
 
     def begin(
         self, account: AccountSession, path: VirtualPath, size: int, stop: Callable[[], object]

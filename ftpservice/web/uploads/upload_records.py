@@ -45,6 +45,7 @@ class UploadRecord:
     key: str
     """The hash of its id."""
     user: str
+    """The owner of the files of the account for the storages: a renamed account goes on."""
     path: str
     length: int
     replaces: bool

@@ -6,6 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ftpservice.accounts.account import owner_of
 from ftpservice.concurrency.thread_pool import PoolOverloaded
 from ftpservice.events import FileChanged, UploadRefused
 from ftpservice.session.context import SessionContext
@@ -162,20 +163,19 @@ class _Request:
     async def _create_claimed(
         self, account: AccountSession, new: NewUpload, has_body: bool
     ) -> None:
-        context, records, user = account.context, self._uploads.records, account.context.account
+        context, records = account.context, self._uploads.records
+        owner = owner_of(context.account)
         await _check_size(context, new)
         writing = await open_upload(
             context, new.path, replaces=new.replaces, offset=0, size=new.length
         )
-        records.supersede(user.name, str(new.path))
+        records.supersede(owner, str(new.path))
         is_whole = self._length == new.length
         record = None
         if not is_whole:
             await writing.abandon()
             try:
-                id, record = await records.create(
-                    user.name, str(new.path), new.length, new.replaces
-                )
+                id, record = await records.create(owner, str(new.path), new.length, new.replaces)
             except OSError as error:
                 log.error("{text}: {error}", text=DISK_TEXT, error=str(error))
                 raise Problem(507, DISK_TEXT, reason="storage") from None
@@ -233,8 +233,8 @@ class _Request:
     # HEAD, PATCH, DELETE
 
     def _record(self, account: AccountSession) -> UploadRecord:
-        user = account.context.account.name
-        record = self._uploads.records.find(self._path.removeprefix("/"), user)
+        id = self._path.removeprefix("/")
+        record = self._uploads.records.find(id, owner_of(account.context.account))
         if record is None:
             raise Problem(404, GONE_TEXT, reason="gone")
         return record

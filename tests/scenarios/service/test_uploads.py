@@ -276,3 +276,14 @@ def test_an_upload_survives_a_restart(tmp_path: Path) -> None:
         assert (reply.status, reply.headers["Upload-Path"]) == (204, "/long.bin")
         assert (service.files / "long.bin").read_bytes() == content
         assert program.stopped() == 0
+
+
+def test_an_upload_goes_on_under_the_new_name_of_its_account(served: Served) -> None:
+    content = bytes(range(256)) * 400
+    served.service.command("add", "old", "--root", "/renamed", "--password-stdin", "--force")
+    place = served.log_in("old").create("/f", len(content), content[:50_000]).headers["Location"]
+    served.service.command("rename", "old", "new")
+    browser = served.log_in("new")
+    assert browser.head(place).offset == 50_000
+    assert browser.patch(place, 50_000, content[50_000:]).status == 204
+    assert served.read("f", "renamed") == content

@@ -28,6 +28,7 @@ class Session:
     is_over = is_working = False
     is_admin = may_transfer = True
     password_hash = "of its login"
+    context = SimpleNamespace(account=SimpleNamespace(name="ann", owner=""))
 
     def end(self, reason: str) -> None:
         self.is_over = True

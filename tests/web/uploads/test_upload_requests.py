@@ -248,3 +248,28 @@ def test_the_private_names_of_twisted_are_there() -> None:
     assert seen == [(b"PATCH", b"/a?b", 3, 0)]
     channel.connectionLost(Failure(ConnectionLost()))
     uploading.stop()
+
+
+def log_in_as_renamed(uploading: Uploading) -> None:
+    """Log in as ``root``, which was ``ann`` before."""
+    uploading.page.realm.more["owner"] = "ann"
+    uploading.page.log_in("root")
+
+
+def test_an_upload_goes_on_after_its_account_was_renamed(uploading: Uploading) -> None:
+    place = uploading.create(6).headers["location"]
+    uploading.patch(place, 0, b"abc")
+    uploading.page.log_in("root")
+    assert uploading.patch(place, 3, b"def").status == 404
+    log_in_as_renamed(uploading)
+    assert uploading.patch(place, 3, b"def").status == 204
+
+
+def test_a_renamed_account_that_uploads_the_name_anew_supersedes_the_upload(
+    uploading: Uploading,
+) -> None:
+    place = uploading.create(6).headers["location"]
+    uploading.patch(place, 0, b"abc")
+    log_in_as_renamed(uploading)
+    assert uploading.create(3, b"new").status == 201
+    assert uploading.patch(place, 3, b"def").status == 404

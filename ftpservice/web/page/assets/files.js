@@ -164,7 +164,7 @@ function App() {
   const enter = () => ask("GET", "/login").then((found) => {
     useLogin(found);
     if (uploads.current && login && found.user !== login.user) { leave(); return; }
-    if (!uploads.current) { uploads.current = new Uploads(found.user, { changed: () => turn((one) => one + 1), landed: () => {}, lost }); uploads.current.recall(); }
+    if (!uploads.current) { uploads.current = new Uploads(found.owner, { changed: () => turn((one) => one + 1), landed: () => {}, lost }); uploads.current.recall(); }
     setLogin(found); setEnded(false); uploads.current.resumeAfterLogin();
   }).catch((error) => { if (error.status === 401) lost(); });
   useEffect(() => { enter(); }, []);

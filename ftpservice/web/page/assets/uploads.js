@@ -29,8 +29,8 @@ function problemOf(error) {
 
 export class Uploads {
   // `changed` is called after each change, `landed` with the path of each new file, `lost` if the login has ended.
-  constructor(user, { changed, landed, lost }) {
-    Object.assign(this, { user, landed, lost, items: [], number: 0, policy: null, timer: null, tell: changed });
+  constructor(owner, { changed, landed, lost }) {
+    Object.assign(this, { owner, landed, lost, items: [], number: 0, policy: null, timer: null, tell: changed });
     this.next = () => this.retryNow();
     addEventListener("online", this.next);
   }
@@ -174,7 +174,7 @@ export class Uploads {
   }
 
   remember(one) {
-    const row = { user: this.user, path: one.path, size: one.size, modified: one.modified, url: one.url, replace: one.replace };
+    const row = { owner: this.owner, path: one.path, size: one.size, modified: one.modified, url: one.url, replace: one.replace };
     keep([...kept().filter((other) => other.url !== one.url), row].slice(-200));
   }
 
@@ -183,7 +183,7 @@ export class Uploads {
   // The uploads that were begun before this page was loaded.
   async recall() {
     for (const row of kept()) {
-      if (row.user !== this.user || this.items.some((one) => one.url === row.url)) continue;
+      if (row.owner !== this.owner || this.items.some((one) => one.url === row.url)) continue;
       const answer = await fetch(row.url, { method: "HEAD", headers: { "Tus-Resumable": "1.0.0", "X-CSRF-Token": csrfToken() }, credentials: "same-origin" }).catch(() => null);
       if (answer && [403, 404, 410].includes(answer.status)) { this.forget(row); continue; }
       if (answer && answer.status === 401) return;
