@@ -6,7 +6,7 @@
   killed process has left twice is removed by the next sweep.
 - A file whose inode stays (`files/in_place.py`) and one of another filesystem are copied instead.
 - On a full disk the oldest files of the trash make room for the one that is kept.
-- The changes of one name that replace something take place one after the other, within a process.
+- The changes of one name that replace something take place one after the other (`name_locks`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from threading import Lock
 
 from ftpservice.backends.local.metadata.stat import entry_of
 from ftpservice.backends.local.paths.file_ops import rename_exclusive, sync_directory
 from ftpservice.backends.local.paths.names import check_new_name, partial_name
 from ftpservice.backends.local.paths.tree import DirectoryEntry, DirectoryTree
 from ftpservice.backends.local.trash.file_copy import copy_to, move_to
+from ftpservice.backends.local.trash.name_locks import locked
 from ftpservice.backends.local.trash.trash_directory import TrashDirectory, items_in
 from ftpservice.backends.local.trash.trash_names import (
     new_item_name,
@@ -50,7 +50,6 @@ __all__ = ["TrashBin"]
 
 CANNOT_LINK_ERRNOS = (*UNSUPPORTED_ERRNOS, errno.EACCES, errno.EMLINK)
 MAX_ATTEMPTS = 20
-NAME_LOCKS = tuple(Lock() for _ in range(64))
 
 
 class TrashBin:
@@ -116,7 +115,7 @@ class TrashBin:
         ``in_place``: its content is changed instead. If that fails and the file is as it was,
         nothing is kept.
         """
-        with _lock_of(place):
+        with locked(place, path):
             before = place.facts()
             kept: tuple[int, bytes] | None = None
             if before is not None:
@@ -271,11 +270,6 @@ class TrashBin:
     def discard(self, trashed: Sequence[TrashedFile]) -> list[TrashedFile]:
         """Remove files of the trash for good; return those that were there."""
         return [gone for one in trashed for gone in discarded(self._directory, one)]
-
-
-def _lock_of(place: DirectoryEntry) -> Lock:
-    facts = os.fstat(place.directory)
-    return NAME_LOCKS[hash((facts.st_dev, facts.st_ino, place.name)) % len(NAME_LOCKS)]
 
 
 def _is_as_before(place: DirectoryEntry, before: os.stat_result | None) -> bool:
