@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from argon2.low_level import Type, hash_secret
+from coverage import Coverage
 
-from tests.support.service_process import PATIENCE, Program
+from tests.support.service_process import CHECKOUT, PATIENCE, Program, checkout_environment
 
 __all__ = [
     "ACCOUNTS",
@@ -161,10 +162,24 @@ def kill_worker(running: Program, victim: int = 0) -> None:
     running.line(rf"worker {new} accepts connections")
 
 
+def measured_environment() -> dict[str, str]:
+    """Return an environment in which the coverage of all processes is measured, if ours is."""
+    environment = checkout_environment()
+    if Coverage.current() is None:
+        return environment
+    here = str(CHECKOUT / "tests" / "support" / "measured")
+    return environment | {
+        "COVERAGE_FILE": str(CHECKOUT / ".coverage"),
+        "COVERAGE_PROCESS_START": str(CHECKOUT / "pyproject.toml"),
+        "PYTHONPATH": os.pathsep.join((here, environment["PYTHONPATH"])),
+    }
+
+
 @contextmanager
 def serving(directory: Path, *options: str) -> Iterator[Program]:
     """Run a service with workers for several tests; it must end without an error."""
-    with Program([*SERVE, LOOPBACK, ACCOUNTS, *options], directory) as running:
+    command = [*SERVE, LOOPBACK, ACCOUNTS, *options]
+    with Program(command, directory, measured_environment()) as running:
         running.port()
         yield running
         assert running.stopped(signal.SIGTERM) == 0
