@@ -7,23 +7,25 @@ until its ClientHello tells, or until the others have theirs.
 
 from __future__ import annotations
 
-import errno
+import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
-from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from ftpservice.data.data_tls import SessionReuseHabit
 from ftpservice.data.listener import PassiveListener
 from ftpservice.data.peer_policy import DataSettings
-from ftpservice.data.unidentified_connection import UnidentifiedConnection
-from ftpservice.data.waiting_sessions import DataPeer, WaitingSession, WaitingSessions
-from ftpservice.net.accepted_tcp import OF_ONE_CONNECTION
+from ftpservice.data.shared_port_sockets import SharedPortSocket, listening_sockets
+from ftpservice.data.unidentified_connection import UnidentifiedConnection, connection_of_before
+from ftpservice.data.waiting_sessions import (
+    DataPeer,
+    WaitingSession,
+    WaitingSessions,
+    expect_late,
+    late_addresses,
+)
 from ftpservice.wire.addresses import canonical_host
 
 __all__ = [
@@ -31,21 +33,13 @@ __all__ = [
     "SharedPassivePort",
     "SharedPort",
     "SharedPortListener",
+    "hold_connections",
     "open_shared_port",
+    "port_of_before",
 ]
 
-log = Logger("ftpservice")
-
-BACKLOG = 4096
-"""Connections that wait in the kernel, of all sessions."""
-MAX_ACCEPTS = 100
-"""Connections that are accepted before the reactor turns to other events."""
 MAX_HELD = 8
 """Connections of one address of which more must be known; others are closed."""
-PAUSE_SECONDS = 0.1
-"""Seconds until connections are accepted again, after there was no descriptor."""
-NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-STREAM_NONBLOCK = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 
 
 class CannotOpenSharedPort(CannotListenError):
@@ -58,48 +52,12 @@ def open_shared_port(reactor: Any, settings: DataSettings) -> SharedPassivePort 
     if port is None:
         return None
     try:  # the stall timeout notices a lost peer long before SO_KEEPALIVE does
-        sockets = _listening_sockets(port, keeps_alive=not settings.stall_timeout)
+        sockets = listening_sockets(port, keeps_alive=not settings.stall_timeout)
     except OSError as error:
         raise CannotOpenSharedPort("", port, error) from None
-    return SharedPassivePort(reactor, sockets)
-
-
-def _listening_sockets(port: int, *, keeps_alive: bool) -> list[socket.socket]:
-    """Listen on a port of all addresses, IPv4 and IPv6; raises `OSError`.
-
-    Accepted sockets inherit TCP_NODELAY and, with ``keeps_alive``, SO_KEEPALIVE.
-    """
-    found: list[socket.socket] = []
-    try:
-        found.append(_listening(socket.AF_INET, "0.0.0.0", port, keeps_alive))
-        try:
-            found.append(_listening(socket.AF_INET6, "::", port, keeps_alive))
-        except OSError as error:
-            if error.errno not in NO_IPV6:
-                raise
-    except BaseException:
-        for own in found:
-            own.close()
-        raise
-    return found
-
-
-def _listening(
-    family: socket.AddressFamily, interface: str, port: int, keeps_alive: bool
-) -> socket.socket:
-    own = socket.socket(family, STREAM_NONBLOCK)
-    try:
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keeps_alive)
-        if family == socket.AF_INET6:
-            own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        own.bind((interface, port))
-        own.listen(BACKLOG)
-    except BaseException:
-        own.close()
-        raise
-    return own
+    shared = SharedPassivePort(reactor, sockets)
+    shared.start_accepting()
+    return shared
 
 
 class WaitingPlace(Protocol):
@@ -203,7 +161,7 @@ class SharedPortListener(PassiveListener):
 
 
 class SharedPassivePort:
-    """Accepts at listening sockets that all have the same port, and owns them."""
+    """Owns listening sockets that all have the same port, and accepts when it has been started."""
 
     def __init__(self, reactor: Any, sockets: Sequence[socket.socket]) -> None:
         self.reactor = reactor
@@ -226,10 +184,34 @@ class SharedPassivePort:
         listener.is_open = has_turn
         return listener if has_turn else None
 
+    def start_accepting(self) -> None:
+        """Accept connections from now on."""
+        for one in self._sockets:
+            one.start()
+
     def accept_pending(self) -> None:
         """Accept the connections that wait in the kernel."""
         for one in self._sockets:
             one.accept_pending()
+
+    @property
+    def descriptors(self) -> list[int]:
+        """Those of the listening sockets."""
+        return [one.fileno() for one in self._sockets]
+
+    def hand_over(self) -> dict[str, Any]:
+        """Accept no more, and return plain values for the next program (`port_of_before`).
+
+        The descriptors in it are new. Who waits is not in it.
+        """
+        for one in self._sockets:
+            one.stop()
+        return {
+            "port": self.port,
+            "sockets": [os.dup(one) for one in self.descriptors],
+            "held": [one.handed_over() for held in self._held.values() for one in held],
+            "late": late_addresses(self.waiting),
+        }
 
     def close(self) -> None:
         """Stop listening, and close the connections that nobody has got."""
@@ -314,85 +296,24 @@ class SharedPassivePort:
         connection.close()
 
     def _forget(self, connection: UnidentifiedConnection) -> None:
-        key = connection.balancer or connection.host
-        held = self._held.get(key, [])
+        held = self._held.get(connection.key, [])
         if connection in held:
             held.remove(connection)
         if not held:
-            self._held.pop(key, None)
+            self._held.pop(connection.key, None)
 
 
-@implementer(IReadDescriptor)
-class SharedPortSocket:
-    """One listening socket of the port."""
+def port_of_before(reactor: Any, values: Mapping[str, Any]) -> SharedPassivePort:
+    """Return the port that another program has handed over; it does not accept yet."""
+    shared = SharedPassivePort(reactor, [socket.socket(fileno=one) for one in values["sockets"]])
+    for host, session, seconds in values.get("late", ()):
+        expect_late(shared.waiting, host, session, seconds)
+    return shared
 
-    def __init__(
-        self,
-        reactor: Any,
-        own: socket.socket,
-        accepted: Callable[[socket.socket, tuple[Any, ...]], object],
-    ) -> None:
-        self._reactor = reactor
-        self._own = own
-        self._family = own.family
-        self._accepted = accepted
-        self._resuming: IDelayedCall | None = None
-        reactor.addReader(self)
 
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return self._own.fileno()
-
-    def logPrefix(self) -> str:
-        """Return the prefix of log lines."""
-        return "data port"
-
-    def doRead(self) -> None:
-        """Accept the connections that wait."""
-        self.accept_pending()
-
-    def accept_pending(self) -> None:
-        """Accept the connections that wait in the kernel."""
-        own = self._own
-        for _ in range(MAX_ACCEPTS):
-            if own.fileno() < 0:
-                return
-            try:
-                descriptor, peer = own._accept()  # type: ignore[attr-defined]  # of `accept`, only this is needed
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in OF_ONE_CONNECTION:
-                    continue
-                self._pause(error)
-                return
-            accepted = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
-            try:
-                self._accepted(accepted, peer)
-            except Exception:  # noqa: BLE001 - the port continues whatever fails
-                log.failure("a data connection could not be begun")
-                accepted.close()
-
-    def connectionLost(self, _reason: Failure) -> None:
-        """Stop listening: the reactor stops."""
-        self.close()
-
-    def close(self) -> None:
-        """Stop listening; may be repeated."""
-        resuming, self._resuming = self._resuming, None
-        if resuming is not None:
-            resuming.cancel()
-        if self._own.fileno() >= 0:
-            self._reactor.removeReader(self)
-            self._own.close()
-
-    def _pause(self, error: OSError) -> None:
-        """Do not watch the port for a while: there is no descriptor for what waits there."""
-        if self._resuming is None:
-            log.warn("the passive port cannot accept: {reason}", reason=error.strerror)
-            self._reactor.removeReader(self)
-            self._resuming = self._reactor.callLater(PAUSE_SECONDS, self._resume)
-
-    def _resume(self) -> None:
-        self._resuming = None
-        self._reactor.addReader(self)
+def hold_connections(shared: SharedPassivePort, handed: Iterable[Mapping[str, Any]]) -> None:
+    """Hold the connections that another program has held and handed over."""
+    for one in handed:
+        connection = connection_of_before(shared.reactor, one, shared._identify)
+        shared._held.setdefault(connection.key, []).append(connection)
+        connection.start(expects_header=one["expects_header"])

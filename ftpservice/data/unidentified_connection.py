@@ -6,8 +6,9 @@ Only the header of the PROXY protocol is taken out.
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
@@ -17,7 +18,7 @@ from zope.interface import implementer
 from ftpservice.net.tls.client_hello import bytes_of_hello, offered_sessions
 from ftpservice.wire.proxy_header import BadProxyHeader, client_host, header_size
 
-__all__ = ["HOLD_SECONDS", "UnidentifiedConnection"]
+__all__ = ["HOLD_SECONDS", "UnidentifiedConnection", "connection_of_before"]
 
 MAX_PEEKED_BYTES = 20 * 1024
 """A header and a ClientHello."""
@@ -60,6 +61,21 @@ class UnidentifiedConnection:
         self._seen = 0
         self._is_watched = False
         self._timer: IDelayedCall | None = None
+
+    @property
+    def key(self) -> str:
+        """The address that it has come from: that of the balancer, or of the client."""
+        return self.balancer or self.host
+
+    def handed_over(self) -> dict[str, Any]:
+        """Return plain values by which another program goes on (`connection_of_before`)."""
+        return {
+            "socket": os.dup(self.release().fileno()),
+            "peer": self.peer,
+            "host": self.host,
+            "balancer": self.balancer,
+            "expects_header": self.expects_header,
+        }
 
     def start(self, *, expects_header: bool) -> None:
         """Wait for bytes of the client, or first for a header."""
@@ -164,3 +180,15 @@ class UnidentifiedConnection:
         else:
             self.is_expired = True
         self._identify(self)
+
+
+def connection_of_before(
+    reactor: Any,
+    values: Mapping[str, Any],
+    identify: Callable[[UnidentifiedConnection], object],
+) -> UnidentifiedConnection:
+    """Return a connection that another program has handed over; `start` follows."""
+    own = socket.socket(fileno=values["socket"])
+    connection = UnidentifiedConnection(reactor, own, values["peer"], values["host"], identify)
+    connection.balancer = values["balancer"]
+    return connection

@@ -26,7 +26,15 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-__all__ = ["LATE_SECONDS", "DataPeer", "WaitingSession", "WaitingSessions"]
+__all__ = [
+    "LATE_SECONDS",
+    "DataPeer",
+    "WaitingSession",
+    "WaitingSessions",
+    "expect_late",
+    "late_addresses",
+    "readmit",
+]
 
 LATE_SECONDS = 3.0
 """Time in which a connection may arrive that its session does not wait for any more."""
@@ -233,3 +241,25 @@ class WaitingSessions:
             address = self._addresses.get(host)
             if address is not None:
                 self._advance(host, address)
+
+
+def late_addresses(waiting: WaitingSessions) -> list[tuple[str, object, float]]:
+    """Return what `expect_late` needs in the program after this one."""
+    now = waiting._clock.seconds()
+    return [
+        (host, address.late_session, address.late_until - now)
+        for host, address in waiting._addresses.items()
+        if address.late_until > now
+    ]
+
+
+def expect_late(waiting: WaitingSessions, host: str, session: object, seconds: float) -> None:
+    """A connection from an address may arrive that belongs to this session only, or to none."""
+    address = waiting._addresses.setdefault(host, Address())
+    address.late_session, address.late_until = session, waiting._clock.seconds() + seconds
+    waiting._late.append((address.late_until, host))
+
+
+def readmit(waiting: WaitingSessions, one: WaitingSession) -> None:
+    """Let a session wait whose turn has come in the program before this one."""
+    waiting._admit(waiting._addresses.setdefault(one.expected.host, Address()), one)

@@ -35,6 +35,8 @@ class MainFactory(FTPFactory):
     """What all processes count together."""
     peers: PeerRequests
     """What this process and others ask each other."""
+    leaves_workers = False
+    """Whether the workers go on when this process stops: another program takes its place."""
     _refusal: str | None = None
 
     @property
@@ -47,20 +49,26 @@ class MainFactory(FTPFactory):
         self._refusal = reason
         self._tell("refuse", reason)
 
+    @property
+    def _ended_workers(self) -> Supervisor | None:
+        """Those that end with this process, if there are some."""
+        return None if self.leaves_workers else self.supervisor
+
     def _tell(self, name: str, *values: Any) -> None:
-        if self.supervisor is not None:
-            self.supervisor.broadcast(name, *values)
+        if self._ended_workers is not None:
+            self._ended_workers.broadcast(name, *values)
 
     @property
     def working_count(self) -> int:
         """The number of sessions that carry out a command, after all have to finish."""
-        return super().working_count + (self.supervisor.working if self.supervisor else 0)
+        workers = self._ended_workers
+        return super().working_count + (workers.working if workers is not None else 0)
 
     def finish_and_disconnect_all(self, reason: str) -> None:
         """End every session with 421, after its transfer if it has one; refuse new ones."""
         super().finish_and_disconnect_all(reason)
-        if self.supervisor is not None:
-            for worker in self.supervisor.workers:
+        if self._ended_workers is not None:
+            for worker in self._ended_workers.workers:
                 worker.finish(reason)
 
     def disconnect_all(self, reason: str) -> None:
@@ -75,8 +83,8 @@ class MainFactory(FTPFactory):
 
     def stopFactory(self) -> None:
         """Have the workers accept no more connections; their transfers may need the shared port."""
-        if self.supervisor is not None:
-            self.supervisor.replaces = False
+        if self._ended_workers is not None:
+            self._ended_workers.replaces = False
         self._tell("close")
         shared_port, self.shared_port = self.shared_port, None
         super().stopFactory()
@@ -99,7 +107,8 @@ class MainFactory(FTPFactory):
         except Exception:  # noqa: BLE001 - another worker has to start whatever fails
             log.failure("not all was given back of a worker that has ended")
         self.peers.gone(column)
-        self._tell("gone", column)
+        if self.supervisor is not None:
+            self.supervisor.broadcast("gone", column)
 
     def _send_to(self, column: int, name: str, *values: Any) -> bool:
         """Send a message to the worker of a column; return whether there is one."""
@@ -117,8 +126,8 @@ class MainFactory(FTPFactory):
 
     async def release_resources(self) -> None:
         """End the workers, and stop the threads of this process."""
-        if self.supervisor is not None:
-            await self.supervisor.stop()
+        if self._ended_workers is not None:
+            await self._ended_workers.stop()
         await super().release_resources()
 
 

@@ -47,10 +47,6 @@ NEEDS_WORKERS_TEXT = (
     "an upgrade that cuts no transfer needs workers (2 or more): a single process takes its "
     "sessions with it; restart the service"
 )
-PASSIVE_PORT_TEXT = (
-    "an upgrade that cuts no transfer is not possible with passive-port, whose connections come to "
-    "the process that ends; restart the service"
-)
 EMBEDDED_TEXT = "the program that embeds the service restarts it itself"
 
 
@@ -85,8 +81,6 @@ class Upgrade:
             raise BadRequest(EMBEDDED_TEXT)
         if self._workers is None:
             raise BadRequest(NEEDS_WORKERS_TEXT)
-        if self._options.settings.session.data.passive_port is not None:
-            raise BadRequest(PASSIVE_PORT_TEXT)
         if self._trial is not None or not self._service.is_serving:
             raise BadRequest("the service starts or is upgraded already")
         self._trial = Trial(self._command, self._options.directory)
@@ -116,6 +110,7 @@ class Upgrade:
             is_trial=True,
             answer=writing,
             sockets=sockets,
+            data_ports=workers.data_ports.listening(),
             free_columns=_free_columns(workers),
         )
         try:
@@ -142,8 +137,7 @@ class Upgrade:
         service.console.manager.reloading()
         program_values = {"pidfile": program["pidfile"]}
         program["pidfile"] = ""  # twistd would remove the file
-        workers.factory.supervisor = None  # a stop leaves the workers alone
-        workers.supervisor.replaces = False
+        workers.leave()
         service.stop_parts = self._stop_parts
         service.cancel_handover = self._cancel
         service.workers_counted = None
@@ -152,7 +146,7 @@ class Upgrade:
         async def take_workers() -> None:
             taking = WorkerHandover(workers.supervisor, self._reactor)
             workers.marked = taking.marked
-            handed = await taking.begin()
+            data_ports, handed = workers.data_ports.hand_over(await taking.begin())
             handover = Handover(
                 self._generation + 1,
                 program=program_values,
@@ -160,7 +154,8 @@ class Upgrade:
                 control=self._control,
                 **_memory(workers),
                 free_columns=_free_columns(workers),
-                workers=tuple(handed),
+                data_ports=data_ports,
+                workers=handed,
             )
             atexit.register(self._replace_program, handover)
 

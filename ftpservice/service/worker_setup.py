@@ -37,7 +37,7 @@ from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings_reload import SettingsChange
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.workers.data_port_shares import DataPortShares
+from ftpservice.workers.data_ports import DataPorts
 from ftpservice.workers.handover import Handover
 from ftpservice.workers.launch import launch_worker, watch_child
 from ftpservice.workers.log_forwarder import relay_log
@@ -88,8 +88,8 @@ class WorkerSetup:
         self.supervisor.handlers = self._handlers
         self.supervisor.claim = factory.table.claim_column
         self.supervisor.cleared = self._cleared
-        self._shares: dict[int, DataPortShares] = {}
-        """Those of each worker in the shared passive port, by its column."""
+        self.data_ports = DataPorts(() if handover is None else handover.data_ports, reactor)
+        factory.shared_port = self.data_ports.at(options.settings.session.data.passive_port)
         self.quotas = quotas_for(factory.table, handover, reactor)
         realm: Realm = factory.portal.realm
         realm.quotas = QuotaBook(reactor, options.settings.quota_recount, self.quotas)
@@ -117,39 +117,39 @@ class WorkerSetup:
             retire_workers(self.supervisor, self._options.settings.upgrade_grace)
             begun.callback(None)
 
-        _adopt_workers(self, self._options.handover, self._reactor)
+        handover = self._options.handover
+        if handover is not None:
+            _adopt_workers(self, handover, self._reactor)
+        if handover is None or not handover.is_trial:
+            port: Any = self.factory.shared_port
+            self.data_ports.start_accepting(port)
         self.supervisor.begin().addCallbacks(ready, failed)
         return begun
+
+    def leave(self) -> None:
+        """Have a stop end neither the workers nor the passive ports: another program goes on."""
+        self.factory.leaves_workers = True
+        self.factory.shared_port = None
+        self.supervisor.replaces = False
 
     async def close(self) -> None:
         """Release what the workers used, after they have ended."""
         await self._pool.stop()
+        self.data_ports.close()
         self.quotas.close()
         self.board.close()
         self.factory.table.close()
 
     def _cleared(self, column: int) -> None:
         """Give back what a worker held that has ended."""
-        shares = self._shares.pop(column, None)
-        if shares is not None:
-            shares.close()
+        self.data_ports.worker_ended(column)
         self.factory.process_ended(column)
 
     def _descriptors(self, worker: Worker) -> Sequence[int]:
-        shares = self._shares.get(worker.column.number)
-        ends = () if shares is None else (shares.end_of_worker.fileno(),)
+        ends = self.data_ports.ends_for(worker.column.number)
         shared = (self.board, self.factory.table, self.quotas)
         ports = (port.socket.fileno() for _, port in self._ports)
         return (*(one.descriptor for one in shared), *ends, *ports)
-
-    def _data_port(self, worker: Worker) -> tuple[int, int] | None:
-        """Return the shared passive port, and the descriptor that its connections come from."""
-        shares, port = self._shares.get(worker.column.number), self.factory.shared_port
-        if shares is None or port is None:
-            return None
-        descriptor = shares.end_of_worker.fileno()
-        shares.end_of_worker.close()  # the worker has been started with it
-        return port.port, descriptor
 
     def _first_message(self, worker: Worker) -> tuple[Any, ...]:
         """Return all that a worker needs to begin."""
@@ -169,7 +169,7 @@ class WorkerSetup:
             "board": (self.board.descriptor, self.board.columns, worker.column.number),
             "table": self.factory.table.descriptor,
             "quotas": self.quotas.descriptor,
-            "data_port": self._data_port(worker),
+            "data_port": self.data_ports.started(worker.column.number),
             "ports": listening,
         }
         return ("start", plan)
@@ -182,10 +182,16 @@ class WorkerSetup:
             "marked": lambda: self.marked(worker),
             "peer": partial(self.factory.pass_on, worker.column.number),
         }
-        port = self.factory.shared_port
-        if not isinstance(port, SharedPassivePort):
+        port, column = self.factory.shared_port, worker.column.number
+        if worker.is_retired:
+            shares = self.data_ports.shares_of(column)
+        elif isinstance(port, SharedPassivePort):
+            shares = self.data_ports.share(column, port, worker.send)
+        else:
+            shares = None
+        if shares is None:
             return found
-        shares = self._shares[worker.column.number] = DataPortShares(port, worker.send)
+        shares.send = worker.send
         return {**found, **shares.handlers}
 
     def _report(self, worker: Worker, number: int, words: Sequence[str]) -> None:
@@ -229,14 +235,20 @@ class WorkerSetup:
         self.supervisor.broadcast("certificates", _plain(copies))
 
 
-def _adopt_workers(setup: WorkerSetup, handover: Handover | None, reactor: Any) -> None:
+def _adopt_workers(setup: WorkerSetup, handover: Handover, reactor: Any) -> None:
     """Go on with the workers of the program before this one."""
-    for handed in () if handover is None else handover.workers:
+    ports = setup.data_ports
+    ports.take_over(handover.workers)
+    for handed in handover.workers:
         try:
             for event in adopt_worker(setup.supervisor, handed, partial(watch_child, reactor)):
                 setup.restored(event)
         except (OSError, KeyError, ValueError, TypeError):
             log.failure("a worker cannot be used any more; it ends alone")
+            ports.worker_ended(handed["column"])
+        shares = ports.shares_of(handed["column"])
+        if shares is not None:
+            shares.tell_turns()
 
 
 def workers_for(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple
+from typing import Any, Self
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 
 from ftpservice.data.shared_port import SharedPassivePort
-from ftpservice.data.waiting_sessions import DataPeer
-from ftpservice.workers.socket_passing import pass_socket, passing_pair
+from ftpservice.data.waiting_sessions import DataPeer, readmit
+from ftpservice.workers.socket_passing import pass_socket
 
 __all__ = ["DataPortShares"]
+
+
+MIN_SECONDS = 0.1
+"""The shortest time to wait for a turn, after another program has taken over."""
 
 
 class RemoteShare:
@@ -22,6 +27,8 @@ class RemoteShare:
         self.expected = expected
         self.turn: Deferred[None] | None = None
         """Its turn, until it has come."""
+        self.turn_until = 0.0
+        """When it has waited for its turn too long."""
         self.waits = False
         self._shares = shares
         self._number = number
@@ -36,12 +43,17 @@ class RemoteShare:
 
 
 class DataPortShares:
-    """Carries out the messages of one worker about its sessions at ``port``."""
+    """Carries out the messages of one worker about its sessions at ``port``.
 
-    def __init__(self, port: SharedPassivePort, send: Callable[..., object]) -> None:
+    ``end`` is what accepted connections are passed to the worker with; ``send`` sends it a message.
+    """
+
+    def __init__(
+        self, port: SharedPassivePort, end: socket.socket, send: Callable[..., object]
+    ) -> None:
         self.send = send
-        self.end, self.end_of_worker = passing_pair()
-        self._port = port
+        self.end = end
+        self.port = port
         self._shares: dict[int, RemoteShare] = {}
         self._unheard: dict[int, DataPeer] = {}
 
@@ -55,10 +67,49 @@ class DataPortShares:
             "data_heard": self._hear_from,
         }
 
+    def handed_over(self) -> dict[str, Any]:
+        """Return plain values by which another program goes on (`taken_over`)."""
+        now, turns, waiting = self.port.reactor.seconds(), [], []
+        for number, share in self._shares.items():
+            facts = astuple(share.expected)
+            if share.waits:
+                waiting.append((number, *facts))
+            else:
+                turns.append((number, max(MIN_SECONDS, share.turn_until - now), *facts))
+        return {
+            "port": self.port.port,
+            "end": self.end.fileno(),
+            "waiting": waiting,
+            "turns": turns,
+            "unheard": [(number, *astuple(peer)) for number, peer in self._unheard.items()],
+        }
+
+    @classmethod
+    def taken_over(cls, port: SharedPassivePort, values: Mapping[str, Any]) -> Self:
+        """Return those of a worker of the program before this one, without waiting turns."""
+        shares = cls(port, socket.socket(fileno=values["end"]), bool)
+        for number, *facts in values["waiting"]:
+            share = shares._shares[number] = RemoteShare(shares, number, DataPeer(*facts))
+            share.waits = True
+            readmit(port.waiting, share)
+        for number, *facts in values["unheard"]:
+            shares._lose_touch(number, *facts)
+        return shares
+
+    def wait_for_turns(self, turns: Iterable[Sequence[Any]]) -> None:
+        """Let sessions wait that have waited for their turn in the program before this one."""
+        for number, seconds, *facts in turns:
+            self._wait(number, seconds, *facts)
+
+    def tell_turns(self) -> None:
+        """Tell once more whose turn it is: the worker of before may not have been told."""
+        for number, share in self._shares.items():
+            if share.waits:
+                self.send("data_turn", number, True)
+
     def close(self) -> None:
         """Give up all shares: the worker has ended."""
         self.end.close()
-        self.end_of_worker.close()
         for number in tuple(self._shares):
             self._leave(number, False)
         for number in tuple(self._unheard):
@@ -66,12 +117,13 @@ class DataPortShares:
 
     def _wait(self, number: int, timeout: float, *facts: Any) -> None:
         share = self._shares[number] = RemoteShare(self, number, DataPeer(*facts))
-        waiting = self._port.waiting
+        waiting = self.port.waiting
         if waiting.enter(share):
             self._has_turn(share, number, True)
         elif timeout <= 0:
             self._has_turn(share, number, False)
         else:
+            share.turn_until = self.port.reactor.seconds() + timeout
             turn = ensureDeferred(waiting.turn(share, timeout))
             share.turn = turn.addCallbacks(
                 lambda has_turn: self._has_turn(share, number, has_turn),
@@ -91,13 +143,13 @@ class DataPortShares:
         if share.turn is not None:
             share.turn.cancel()
         elif share.waits:
-            self._port.waiting.leave(share, connected)
+            self.port.waiting.leave(share, connected)
 
     def _lose_touch(self, number: int, *facts: Any) -> None:
         peer = self._unheard[number] = DataPeer(*facts)
-        self._port.waiting.lose_touch(peer)
+        self.port.waiting.lose_touch(peer)
 
     def _hear_from(self, number: int) -> None:
         peer = self._unheard.pop(number, None)
         if peer is not None:
-            self._port.waiting.hear_from(peer)
+            self.port.waiting.hear_from(peer)

@@ -48,18 +48,23 @@ class Handover:
     """The memory of `SharedTable`."""
     quotas: int = -1
     """That of `SharedQuotas`."""
+    data_ports: tuple[Mapping[str, Any], ...] = ()
+    """The shared passive ports, and what is held there (`SharedPassivePort.hand_over`)."""
     free_columns: int = 0
     """How many processes have a place in them."""
     workers: tuple[Mapping[str, Any], ...] = ()
-    """The worker processes that go on (`Worker.handed_over`)."""
+    """The worker processes that go on (`WorkerHandover`), and their shares of the ports."""
 
     @property
     def descriptors(self) -> list[int]:
         """All that the reader inherits."""
-        channels = (int(one["channel"]) for one in self.workers)
         memory = (self.board[0], self.table, self.quotas)
-        found = (*self.sockets.values(), self.answer, self.control, *memory)
-        return [one for one in (*found, *channels) if one >= 0]
+        found = [*self.sockets.values(), self.answer, self.control, *memory]
+        for port in self.data_ports:
+            found += [*port["sockets"], *(one["socket"] for one in port.get("held", ()))]
+        for worker in self.workers:
+            found += [worker["channel"], worker.get("data_port", {}).get("end", -1)]
+        return [one for one in found if one >= 0]
 
     def stored(self) -> int:
         """Return the descriptor of memory that contains it, for `taken`."""

@@ -6,12 +6,13 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["BUSY_SECONDS", "CHECKOUT", "PATIENCE", "Program", "checkout_environment"]
+__all__ = ["BUSY_SECONDS", "CHECKOUT", "PATIENCE", "Program", "checkout_environment", "free_port"]
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -25,6 +26,13 @@ def checkout_environment() -> dict[str, str]:
     """Return an environment in which Python imports this checkout and its plugin."""
     paths = [str(CHECKOUT), str(CHECKOUT / "client")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+def free_port() -> int:
+    """Return a port that was free at all addresses a moment ago."""
+    with socket.socket() as own:
+        own.bind(("0.0.0.0", 0))
+        return int(own.getsockname()[1])
 
 
 class Program:

@@ -43,10 +43,11 @@ class Worker:
 
     def __init__(self, port: SharedPassivePort) -> None:
         up, self.down = Link(), Link()
-        self.shares = DataPortShares(port, self.down.send)
+        own, end_of_worker = passing_pair()
+        self.shares = DataPortShares(port, own, self.down.send)
         up.handlers = self.shares.handlers
         end: Any = up
-        self.port = RemoteSharedPort(port.port, end, self.shares.end_of_worker.dup(), port.reactor)
+        self.port = RemoteSharedPort(port.port, end, end_of_worker, port.reactor)
         self.down.handlers = {"data_turn": self.port.turn, "data_doubt": self.port.doubt}
 
     def close(self) -> None:
@@ -59,6 +60,7 @@ def port(reactor):
     own = socket.create_server((HOST, 0))
     own.setblocking(False)
     shared = SharedPassivePort(reactor, [own])
+    shared.start_accepting()
     with contextlib.closing(shared):
         yield shared
 

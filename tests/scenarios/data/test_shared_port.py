@@ -13,7 +13,12 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError
 from twisted.internet.threads import deferToThread
 
-from ftpservice.data import shared_port, tls_candidates, unidentified_connection, waiting_sessions
+from ftpservice.data import (
+    shared_port_sockets,
+    tls_candidates,
+    unidentified_connection,
+    waiting_sessions,
+)
 from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.connector import ControlAddresses
 from ftpservice.data.passive_ports import NoPortFree
@@ -55,6 +60,7 @@ def port(reactor):
         for own in (four, six):
             own.setblocking(False)
         shared = SharedPassivePort(reactor, [four, six])
+        shared.start_accepting()
         stack.callback(shared.close)
         yield shared
 
@@ -593,7 +599,7 @@ class TestPort:
             return own
 
         own = socket.create_server(("127.0.0.1", 0))
-        monkeypatch.setattr(shared_port, "_listening", listening)
+        monkeypatch.setattr(shared_port_sockets, "_listening", listening)
         port = open_shared_port(reactor, DataSettings(passive_port=50000))
         assert port.port == own.getsockname()[1]
         port.close()

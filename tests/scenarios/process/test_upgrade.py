@@ -128,8 +128,7 @@ def test_an_upload_and_a_mirror_go_on_over_two_upgrades(running: Program, tmp_pa
     )
     try:
         for _ in range(2):
-            done = upgrade(tmp_path)
-            assert done.returncode == 0, done.stderr + running.output
+            assert_upgraded(tmp_path, running)
             assert not upload.reply
             transfers = [one["transfer"] for one in ask(tmp_path, "who") if one["transfer"]]
             assert "/large" in [one["path"] for one in transfers]
@@ -202,6 +201,12 @@ def test_one_process_says_what_to_do_instead(tmp_path: Path) -> None:
         running.port()
         assert_nothing_changed(upgrade(tmp_path), "workers")
         assert running.stopped(signal.SIGTERM) == 0
+
+
+def assert_upgraded(directory: Path, running: Program) -> None:
+    """Run the command, which must succeed."""
+    done = upgrade(directory)
+    assert done.returncode == 0, done.stderr + running.output
 
 
 def children_when_ready(running: Program) -> list[int]:

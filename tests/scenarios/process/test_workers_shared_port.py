@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client_programs import program, run
-from tests.support.service_process import Program
+from tests.support.service_process import Program, free_port
 from tests.support.worker_service import (
     kill_worker,
     login,
@@ -29,13 +29,6 @@ FILES = 20
 def content_of(name: str) -> bytes:
     """Return what the file of this name contains: nothing that another file has."""
     return f"{name}\n".encode() * 3000
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        return int(own.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
