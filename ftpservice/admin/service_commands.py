@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ DRAIN_POLL_SECONDS = 0.5
 UPGRADE_SECONDS = 120.0
 """The longest time of a trial, or until the service answers again."""
 UPGRADE_POLL_SECONDS = 0.2
+ENDED_TEXT = "the service has ended during its upgrade: see its log"
 
 Command = Callable[..., None]
 
@@ -233,7 +234,7 @@ def upgrade(send: Callable[..., Any], *, as_json: bool) -> None:
     installed version does not start, nothing changes, and the status is 1.
     """
     begun = send("upgrade", seconds=UPGRADE_SECONDS)
-    state = _upgraded(send, begun["generation"])
+    state = _upgraded(send, begun)
     if as_json:
         click.echo(json.dumps(state))
         return
@@ -241,19 +242,36 @@ def upgrade(send: Callable[..., Any], *, as_json: bool) -> None:
     click.echo(f"upgraded to {state['version']}; {left} left in the workers of before")
 
 
-def _upgraded(send: Callable[..., Any], before: int) -> Any:
-    """Return the state of the service when it has changed; raises `RequestRefused`."""
-    until = time.monotonic() + UPGRADE_SECONDS
+def _upgraded(send: Callable[..., Any], begun: Mapping[str, Any]) -> Any:
+    """Return the state of the service when it has changed; raises `RequestRefused`.
+
+    Transfers over HTTP may finish within the grace period before that.
+    """
+    until = time.monotonic() + begun.get("grace", 0) + UPGRADE_SECONDS
+    is_seen = _runs(begun["process"])
     while time.monotonic() < until:
         try:
             state = send("upgrade", ask=True)
         except ServiceUnreachable:
+            if is_seen and not _runs(begun["process"]):
+                raise RequestRefused(ENDED_TEXT) from None
             time.sleep(UPGRADE_POLL_SECONDS)
             continue
-        if state["generation"] > before and state["is_serving"]:
+        if state["generation"] > begun["generation"] and state["is_serving"]:
             return state
         time.sleep(UPGRADE_POLL_SECONDS)
     raise RequestRefused("the service does not answer after its upgrade: see its log")
+
+
+def _runs(process: int) -> bool:
+    """Return whether there is a process of this number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @click.command("report", short_help="Report what has happened, today by default.")

@@ -58,6 +58,8 @@ class FTPService(MultiService):
     """Stops the parts that the next program does not take over; None: all are stopped."""
     cancel_handover: Callable[[], object] = bool
     """Has the process end, although another program would take over."""
+    is_handover_cancelled: Callable[[], bool] = bool
+    """Whether the sessions that the next program would take over end, too."""
 
     def __init__(
         self,
@@ -175,11 +177,19 @@ class FTPService(MultiService):
         shutdown = self._shutdown
         if self.stop_parts is None:
             self.console.manager.stopping("running transfers may finish")
+        shutdown.ends_only_own = self.stop_parts is not None
         shutdown.begin()
         await closed
-        if self.workers_counted is not None:
-            await self.workers_counted()
-        await shutdown.end_sessions(self._grace)
+
+        async def end_sessions() -> None:
+            if self.workers_counted is not None:
+                await self.workers_counted()
+            await shutdown.end_sessions(self._grace)
+
+        await end_sessions()
+        if shutdown.ends_only_own and self.is_handover_cancelled():
+            shutdown.ends_only_own = False
+            await end_sessions()
         await shutdown.release()
         for step in self.last_steps:
             await maybeDeferred(step)

@@ -29,6 +29,7 @@ from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.service.control_socket import BadRequest, ControlSocket
 from ftpservice.service.lifecycle import FTPService
+from ftpservice.service.sessions.session_shutdown import STOPPING_TEXT
 from ftpservice.service.settings.errors import error_text
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.signals import HANDLED_SIGNALS
@@ -44,8 +45,8 @@ log = Logger("ftpservice")
 ANSWER_SECONDS = 0.05
 """Time for the answer to a request to be sent, before the control socket ends."""
 NEEDS_WORKERS_TEXT = (
-    "an upgrade that cuts no transfer needs workers (2 or more): a single process takes its "
-    "sessions with it; restart the service"
+    "an upgrade that cuts no transfer needs workers: a single process takes its sessions with it; "
+    "restart the service, with workers = 2 for the upgrades after this one"
 )
 EMBEDDED_TEXT = "the program that embeds the service restarts it itself"
 
@@ -70,7 +71,9 @@ class Upgrade:
         self._pool = BlockingPool(reactor, "upgrade", threads=1)
         self._sockets: dict[str, int] = {}
         self._control = -1
-        self._is_cancelled = False
+        self._program_values: dict[str, Any] = {}
+        self._is_cancelled = self._is_taking = False
+        """Whether the process ends instead, and whether the workers have been left to the other."""
         service.last_steps.append(self._stop)
 
     def requested(self, request: Mapping[str, Any]) -> Any:
@@ -124,7 +127,8 @@ class Upgrade:
             raise
         finally:
             os.close(reading)
-        state = self._state() | {"version": version}
+        grace = self._options.settings.grace
+        state = self._state() | {"version": version, "grace": grace}
         self._reactor.callLater(ANSWER_SECONDS, self._hand_over, workers)
         return state
 
@@ -135,15 +139,19 @@ class Upgrade:
             return
         log.info("the program is replaced by the installed one")
         service.console.manager.reloading()
-        program_values = {"pidfile": program["pidfile"]}
+        self._program_values = program_values = {"pidfile": program["pidfile"]}
         program["pidfile"] = ""  # twistd would remove the file
         workers.leave()
         service.stop_parts = self._stop_parts
         service.cancel_handover = self._cancel
+        service.is_handover_cancelled = self._ends_workers
         service.workers_counted = None
         service.last_steps.remove(workers.close)
 
         async def take_workers() -> None:
+            if self._is_cancelled:
+                return
+            self._is_taking = True
             taking = WorkerHandover(workers.supervisor, self._reactor)
             workers.marked = taking.marked
             data_ports, handed = workers.data_ports.hand_over(await taking.begin())
@@ -180,8 +188,43 @@ class Upgrade:
         return DeferredList(stopping, consumeErrors=True)
 
     def _cancel(self) -> None:
-        """End the process instead; the workers let transfers finish, and end."""
-        self._is_cancelled = True
+        """End the process instead; called by the handler of a signal."""
+        if not self._is_cancelled:
+            self._is_cancelled = True
+            self._reactor.callFromThread(self._stop_workers)
+
+    def _stop_workers(self) -> None:
+        """Have the workers accept no more, and finish, as in any other stop.
+
+        If they have been left to the other program, they let transfers finish, and end alone.
+        """
+        workers, service = self._workers, self._service
+        if workers is None or self._is_taking:
+            return
+        log.info("the program is not replaced: the service stops")
+        service.console.manager.stopping("running transfers may finish")
+        cast(dict[str, Any], self._options.parent).update(self._program_values)
+        service.last_steps.append(workers.close)
+        service.workers_counted = workers.supervisor.counted
+        if not service.is_stopping:
+            service.stop_parts, workers.factory.leaves_workers = None, False
+            return
+        for part in service:
+            if isinstance(part, ControlSocket) or part is service.parts.listeners:
+                part.stopService()
+        control = () if self._control < 0 else (self._control,)
+        for descriptor in (*self._sockets.values(), *control):
+            os.close(descriptor)
+        workers.supervisor.broadcast("close")
+        for worker in workers.supervisor.workers:
+            worker.finish(STOPPING_TEXT)
+
+    def _ends_workers(self) -> bool:
+        """Return whether the workers end, which `_stop_workers` has told to finish."""
+        workers = self._workers
+        if workers is not None and self._is_cancelled:
+            workers.factory.leaves_workers = False
+        return self._is_cancelled
 
     async def _stop(self) -> None:
         if self._trial is not None:

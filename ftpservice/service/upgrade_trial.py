@@ -112,8 +112,10 @@ class TrialStart(Service):
         self._service.begin_workers().addCallback(self._started)
 
     def _started(self, _none: None) -> None:
-        os.write(self._handover.answer, __version__.encode())
-        self._reactor.stop()
+        try:
+            os.write(self._handover.answer, __version__.encode())
+        finally:  # the service may have ended meanwhile
+            self._reactor.stop()
 
     def stopService(self) -> Deferred[Any]:
         """End the workers."""

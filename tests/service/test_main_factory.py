@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytest_twisted import ensureDeferred
+from twisted.cred.portal import Portal
 from twisted.internet.defer import maybeDeferred
 
+from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.net.accepted_tcp import BACKLOG
-from ftpservice.service.main_factory import HeldPort, hold_port
+from ftpservice.service.main_factory import HeldPort, MainFactory, hold_port
 from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
+from ftpservice.session.settings import SessionSettings
+from ftpservice.session.shared.table_state import SHARED_RECORDS, TableState
 
 LISTENER = Listener("tcp:0", SimpleNamespace())  # type: ignore[arg-type]  # it is not asked
 
@@ -52,3 +57,62 @@ def test_an_endpoint_without_a_socket_cannot_be_held() -> None:
     with pytest.raises(CannotStart) as refused:
         hold_port(LISTENER, SimpleNamespace())  # type: ignore[arg-type]
     assert "several workers need tcp:" in refused.value.line
+
+
+class Workers:
+    """A supervisor with one worker, in column 1."""
+
+    working = 1
+    replaces = True
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        column = SimpleNamespace(number=1)
+        worker = SimpleNamespace(column=column, is_ready=True, send=self.broadcast)
+        worker.finish = lambda reason: self.broadcast("finish", reason)
+        self.workers = [worker]
+
+    def broadcast(self, *message: Any) -> None:
+        self.told.append(message)
+
+
+@pytest.fixture
+def factory(reactor: Any) -> Iterator[MainFactory]:
+    table = SharedTable.create(SHARED_RECORDS, 3)
+    state = TableState(table, reactor, lambda column, message: None)
+    made = MainFactory(Portal(object()), reactor, SessionSettings(), shared_state=state)
+    made.supervisor = workers = Workers()  # type: ignore[assignment]  # as far as it is needed
+    made.table, made.peers = table, state.peers
+    yield made
+    assert workers is made.supervisor
+    table.close()
+
+
+def told(factory: MainFactory) -> list[Any]:
+    workers: Any = factory.supervisor
+    return workers.told  # type: ignore[no-any-return]
+
+
+def test_a_stop_ends_the_sessions_of_workers(factory: MainFactory) -> None:
+    factory.finish_and_disconnect_all("stop")
+    assert factory.working_count == 1
+    factory.disconnect_all("stop")
+    factory.abort_all()
+    names = [one[0] for one in told(factory)]
+    assert names == ["refuse", "finish", "disconnect_all", "abort_all"]
+
+
+def test_a_stop_leaves_workers_alone_that_go_on_and_passes_their_messages(
+    factory: MainFactory,
+) -> None:
+    """They ask each other while transfers over HTTP delay the next program."""
+    factory.leaves_workers = True
+    factory.finish_and_disconnect_all("stop")
+    factory.disconnect_all("stop")
+    factory.abort_all()
+    factory.stopFactory()
+    assert factory.working_count == 0
+    assert told(factory) == []
+    factory.pass_on(2, 1, ("ask", 5, "is it alive"))
+    factory.pass_on(1, 2, ("ask", 6, "is it alive"))
+    assert told(factory) == [("peer", 2, ("ask", 5, "is it alive")), ("gone", 2)]

@@ -26,6 +26,7 @@ __all__ = [
     "FAST_HASH",
     "LOOPBACK",
     "SERVE",
+    "TWISTD",
     "ask",
     "can_log_in",
     "children",
@@ -33,6 +34,7 @@ __all__ = [
     "kill_worker",
     "login",
     "process_of",
+    "processes_in",
     "serving",
     "spread_sessions",
     "wait_for",
@@ -64,6 +66,16 @@ def children(number: int) -> list[int]:
     for path in Path(f"/proc/{number}/task").glob("*/children"):
         with suppress(FileNotFoundError):
             found += map(int, path.read_text().split())
+    return found
+
+
+def processes_in(directory: Path) -> list[int]:
+    """Return the processes whose working directory this is: all of a service that runs there."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.readlink(path / "cwd") == str(directory) and is_alive(int(path.name)):
+                found.append(int(path.name))
     return found
 
 

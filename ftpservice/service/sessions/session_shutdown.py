@@ -46,6 +46,8 @@ class SessionShutdown:
         self._tell = tell
         self.skips_grace = False
         """Whether it waits no more for transfers and clients."""
+        self.ends_only_own = False
+        """Whether sessions that other processes serve go on."""
 
     def begin(self, reason: str = STOPPING_TEXT) -> None:
         """End the sessions without a transfer; refuse new ones."""
@@ -56,7 +58,7 @@ class SessionShutdown:
         factory = self._factory
         await self._wait_for_transfers(grace)
         factory.disconnect_all(STOPPING_TEXT)
-        await self._wait_while(lambda: bool(factory.sessions), LAST_REPLY_SECONDS)
+        await self._wait_while(self._has_sessions, LAST_REPLY_SECONDS)
         factory.abort_all()
         await self._iterate()
 
@@ -70,6 +72,10 @@ class SessionShutdown:
         # of transfers that ended with their last disk call
         self._factory.close_lingering_connections()
         await self._iterate()
+
+    def _has_sessions(self) -> bool:
+        factory = self._factory
+        return bool(factory.instances if self.ends_only_own else factory.sessions)
 
     async def _iterate(self) -> None:
         """Let the reactor run a few times: it closes an aborted connection one iteration later."""

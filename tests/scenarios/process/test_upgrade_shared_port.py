@@ -28,6 +28,7 @@ from tests.support.worker_service import (
 
 FIXTURES = (accounts,)
 FILES = 200
+PATIENT = ("--grace=20", "--data-timeout=300", "--stall-timeout=300")
 
 
 def settings_with(tmp_path: Path, **values: object) -> None:
@@ -45,7 +46,7 @@ def port(tmp_path: Path) -> int:
 
 @pytest.fixture
 def running(tmp_path: Path, port: int) -> Iterator[Program]:
-    words = [*SERVE, LOOPBACK, ACCOUNTS, "--grace=20", "--config=settings"]
+    words = [*SERVE, LOOPBACK, ACCOUNTS, *PATIENT, "--config=settings"]
     with Program(words, tmp_path) as served:
         served.port()
         yield served
