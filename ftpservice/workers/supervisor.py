@@ -162,6 +162,8 @@ class Supervisor:
             log.info("worker {pid} accepts connections", pid=worker.pid)
         elif all(one.is_ready for one in self.workers):
             begun, self._begun = self._begun, None
+            numbers = ", ".join(str(one.pid) for one in self.workers if not one.is_retired)
+            log.info("workers {numbers} accept connections", numbers=numbers)
             begun.callback(None)
 
     def _ended(self, worker: Worker, how: str) -> None:

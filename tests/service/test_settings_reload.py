@@ -12,7 +12,9 @@ from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.net.tls.self_signed import self_signed_certificate
 from ftpservice.net.tls.server import TLSFiles
 from ftpservice.service import assembly
-from ftpservice.service.settings.settings import SETTINGS, ServiceSettings
+from ftpservice.service.settings.settings import SETTINGS, ServiceSettings, settings_from
+from ftpservice.service.settings.toml_file import parse_toml
+from ftpservice.service.settings_reload import SettingsChange
 from ftpservice.session.tls_policy import ControlTLS
 from tests.service.test_assembly import ALICE, Started
 
@@ -106,6 +108,20 @@ def test_what_cannot_change_is_named_until_it_is_taken_back() -> None:
     assert started.again(text) == [waiting]
     assert started.again("idle-timeout = 9") == ["settings read again: nothing has changed"]
     started.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("workers = 2", "a restart or 'ftpservice upgrade'"),
+        ("workers = 2\npassive-port = 50000", "a restart"),
+        ("workers = 1", "a restart"),
+    ],
+)
+def test_an_upgrade_is_named_where_it_does_what_a_restart_does(text: str, needed: str) -> None:
+    settings = settings_from(parse_toml(text))
+    [line] = SettingsChange(settings, (), ("root",)).lines()
+    assert line == f"settings read again, {needed} is needed for: root"
 
 
 @pytest.mark.parametrize(

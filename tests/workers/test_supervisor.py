@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from ftpservice.events import SessionClosed, SessionOpened
@@ -140,8 +141,10 @@ def test_it_has_begun_when_all_workers_accept(setting: Setting) -> None:
     assert second.sent == [("start", 2)]
     first.say("ready")
     assert begun == []
-    second.say("ready")
+    with capturedLogs() as lines:
+        second.say("ready")
     assert begun == [None]
+    assert [formatEvent(line) for line in lines] == ["workers 100, 101 accept connections"]
 
 
 def test_a_first_worker_that_cannot_start_ends_the_others(setting: Setting) -> None:

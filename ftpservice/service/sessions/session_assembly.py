@@ -93,10 +93,16 @@ def realm_for(
 ) -> Realm:
     """Return the realm of the accounts, on ``source``; ``shared`` are quotas of all processes."""
     records: list[Any] = [checker for checker in checkers if has_records(checker)]
+
+    def open_source(text: str) -> IStorageSource:
+        storage = settings.storage_string(text)
+        settings.check_workers(storage)
+        return build_source(storage, reactor)
+
     realm = Realm(
         source,
         records,
-        open_source=lambda text: build_source(settings.storage_string(text), reactor),
+        open_source=open_source,
         anonymous=settings.anonymous_root if settings.anonymous else None,
     )
     realm.quotas = QuotaBook(reactor, settings.quota_recount, shared)

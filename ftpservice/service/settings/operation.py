@@ -11,9 +11,9 @@ from ftpservice.backends.mounts.mount_rules import RenameAcrossMounts
 from ftpservice.retention.schedule import RetentionSchedule
 from ftpservice.service.settings.errors import SettingsConflict
 from ftpservice.service.settings.parsers import (
+    WORKERS,
     enum_parser,
     parse_time_of_day,
-    parse_workers,
 )
 from ftpservice.service.settings.setting import COUNT, FLAG, SECONDS, SWITCH, TEXT, setting
 from ftpservice.service.settings.web import WebSettings
@@ -28,12 +28,10 @@ class OperationSettings(WebSettings):
     """What the administrator sees and steers of the running service."""
 
     workers: int = setting(
-        TEXT,
-        "1",
+        WORKERS,
+        1,
         "Processes that serve FTP and simple sessions, or auto for one for each processor; with "
         "more than 1 a further process has the ports, HTTP, the log and all that exists once.",
-        parse_workers,
-        example="4",
     )
     upgrade_grace: float = setting(
         SECONDS,
@@ -133,7 +131,10 @@ class OperationSettings(WebSettings):
     def check_workers(self, root: str) -> None:
         """Raise `SettingsConflict` if several processes could not serve ``root``."""
         if self.workers > 1 and root.startswith(MEMORY_SCHEME):
-            raise SettingsConflict("--workers: the processes would not share the files of memory:")
+            raise SettingsConflict(
+                f"--workers {self.workers}: files of {MEMORY_SCHEME} exist in one process only - "
+                "choose another storage, or --workers 1"
+            )
 
     @property
     def ban_rules(self) -> BanRules:

@@ -10,17 +10,18 @@ from enum import Enum
 from typing import TypeVar
 
 from ftpservice.accounts.groups.home_template import has_fields
+from ftpservice.service.settings.setting import COUNT, SettingKind
 from ftpservice.wire.digests import ALGORITHMS
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
+    "WORKERS",
     "enum_parser",
     "parse_anonymous_root",
     "parse_digest",
     "parse_host",
     "parse_listen_address",
     "parse_time_of_day",
-    "parse_workers",
 ]
 
 Choice = TypeVar("Choice", bound=Enum)
@@ -94,10 +95,18 @@ def enum_parser(kind: type[Choice]) -> Callable[[str], Choice]:
     return parse
 
 
-def parse_workers(text: str) -> int:
+def _workers(value: object) -> int:
     """Return a number of processes; ``auto`` is that of the processors. Raises `ValueError`."""
-    if text == ALL_PROCESSORS:
+    if value == ALL_PROCESSORS:
         return len(os.sched_getaffinity(0))
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
-        raise ValueError(f"{text!r} is neither auto nor a number from 1 to {MAX_WORKERS}")
-    return int(text)
+    count: int = COUNT.convert(value)
+    if count > MAX_WORKERS:
+        raise ValueError
+    return count
+
+
+WORKERS = SettingKind(
+    f"whole number from 1 to {MAX_WORKERS}, or auto",
+    f'a whole number from 1 to {MAX_WORKERS}, or "{ALL_PROCESSORS}"',
+    _workers,
+)

@@ -140,6 +140,6 @@ class QuotaAccount:
             return  # another process has just given it back
         needed = 1 if left is None else max(1, size - left)
         if self.trash is None or not await self.trash.free(needed, 1):
-            raise QuotaExceeded(
-                path, f"bytes left: {left}, files left: {files_left}; None: no limit"
-            )
+            rest = {"bytes left": left, "files left": files_left}
+            named = (f"{what}: {count}" for what, count in rest.items() if count is not None)
+            raise QuotaExceeded(path, ", ".join(named))

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from ftpservice.admin.checks.network_checks import check_service
 from tests.support.certificates import Authority
 from tests.support.service_process import PATIENCE, Program
 from tests.support.worker_service import (
@@ -206,7 +207,7 @@ def test_settings_are_read_again_in_all_workers(tmp_path: Path, accounts: None) 
         config.write_text('welcome = "two"\nupload-digest = "none"\n')
         os.kill(running.process.pid, signal.SIGHUP)
         running.line("applied: welcome")
-        running.line("a restart is needed for: upload-digest")
+        running.line("a restart or 'ftpservice upgrade' is needed for: upload-digest")
         wait_for(lambda: greetings(port) == {"220 two"})
         config.write_text('welcome = "three"\numask = "9"\n')
         os.kill(running.process.pid, signal.SIGHUP)
@@ -267,6 +268,11 @@ def test_an_account_that_is_locked_loses_its_sessions_in_all_workers(served: Pro
         for client in clients:
             with pytest.raises(ftplib.error_temp, match="421"):
                 client.voidresp()
+
+
+def test_the_doctor_sees_that_a_worker_resumes_its_tls_sessions(served: Program) -> None:
+    texts = [found.text for found in check_service("127.0.0.1", served.port())]
+    assert "TLS sessions are reused" in texts
 
 
 def test_metrics_show_workers_and_their_sessions(served: Program) -> None:

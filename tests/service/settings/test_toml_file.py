@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,9 @@ def test_every_kind_of_value_is_read() -> None:
         ("idle-timeout = '90'", 90),
         ("idle-timeout = '1.5h'", 5400),
         ("max-sessions = '5'", 5),
+        ("workers = 4", 4),
+        ("workers = '256'", 256),
+        ("workers = 'auto'", len(os.sched_getaffinity(0))),
         ("anonymous = 'yes'", True),
         ("anonymous = 'Off'", False),
         ("tls = 'Required'", ControlTLS.REQUIRED),
@@ -122,6 +126,12 @@ def test_a_key_in_quotes_that_hide_it_is_named_without_a_line() -> None:
         ("tls = 'maybe'", "not one of off, offered, required-login, required"),
         ('anonymous-root = "a\\u0000"', "NUL"),
         ("passive-ports = 'many'", "passive-ports"),
+        ("workers = 0", '0 is not a whole number from 1 to 256, or "auto"'),
+        ("workers = -1", "-1 is not a whole number"),
+        ("workers = 257", "257 is not a whole number"),
+        ("workers = 2.5", "2.5 is not a whole number"),
+        ("workers = ''", "'' is not a whole number"),
+        ("workers = 'many'", "'many' is not a whole number"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_line_and_what_it_should_be(text: str, what: str) -> None:

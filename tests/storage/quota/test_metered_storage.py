@@ -132,6 +132,24 @@ def test_a_file_that_can_never_fit_is_known_to(bench):
         quota.check_size(11)
 
 
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        ({"size": 10}, ["bytes left"]),
+        ({"files": 1}, ["files left"]),
+        ({"size": 10, "files": 1}, ["bytes left", "files left"]),
+    ],
+)
+def test_a_refusal_says_what_is_left_of_the_limits_that_there_are(bench, limits, named):
+    storage = bench.storage(**limits)
+    run(create_file(storage, "/a", b"123456"))
+    with pytest.raises(QuotaExceeded) as refused:
+        run(create_file(storage, "/b", b"12345"))
+    left = [part.partition(": ") for part in refused.value.detail.split(", ")]
+    assert [what for what, _, _ in left] == named
+    assert all(count.isdecimal() for _, _, count in left)
+
+
 def test_what_is_announced_is_held_from_the_beginning(bench):
     storage = bench.storage(size=10)
     first = run(begin_upload(storage, "/a", request=WriteRequest(announced=6)))
