@@ -24,7 +24,7 @@ __all__ = ["Killer", "Operator"]
 
 OPERATOR_SECONDS = 0.5
 RENEWAL_SECONDS = 60.0
-"""With each certificate the TLS sessions end that clients could resume, and their memory."""
+"""With each certificate the TLS sessions end that clients could resume."""
 RECOVERY_SECONDS = 30.0
 POLL_SECONDS = 0.05
 

@@ -38,6 +38,9 @@ MAX_LONG_LINES = 3
 """Lines that are too long; the last of them closes the connection."""
 MAX_QUEUED_COMMANDS = 100
 """Commands that wait; with more the control connection is not read."""
+READ_SIZE = 4 * 1024
+"""Bytes per ``recv``, which takes memory for all of them and then splits it: what is kept longer
+than a command would leave holes of this size."""
 MAX_UNREAD_BYTES = 64 * 1024
 """With more bytes that wait for their turn, no more are received."""
 PARSE_SIZE = 512
@@ -76,6 +79,7 @@ class ControlProtocol(Protocol):
     def connectionMade(self) -> None:
         """Greet the client, or refuse the session with 421."""
         set_socket_options(self.transport)
+        self.transport.bufferSize = READ_SIZE
         self.context = context = self._registry.context(self, control_addresses(self.transport))
         self._settings = context.services.settings
         self._time_budget = context.services.time_budget

@@ -16,7 +16,11 @@ from ftpservice.service.assembly import assemble
 from ftpservice.service.log.setup import logs_for
 from ftpservice.service.operator_console import console_for
 from ftpservice.service.privileges import Privileges, owner_for
-from ftpservice.service.process_memory import freeze_gc, reserve_descriptor_table
+from ftpservice.service.process_memory import (
+    freeze_gc,
+    limit_malloc_arenas,
+    reserve_descriptor_table,
+)
 from ftpservice.service.settings import options
 from ftpservice.service.settings.errors import CannotStart, WrongCommandLine
 from ftpservice.service.settings.options import UnexpectedArgument
@@ -75,6 +79,7 @@ def run_start_check(options: options.ServiceOptions) -> NoReturn:
 def makeService(options: options.ServiceOptions) -> IService:
     """Build the service for ``options``; exits with status 1 and one line on an error."""
     reactor = installed_reactor()
+    limit_malloc_arenas()
     try:
         if options.parent is not None:
             Privileges(options, str).refuse_root()

@@ -341,6 +341,42 @@ def test_the_kernels_table_of_descriptors_is_large_from_the_start() -> None:
     assert many == after
 
 
+ARENAS = """
+import ctypes, threading
+from ftpservice.service.process_memory import limit_malloc_arenas
+
+limit_malloc_arenas()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+full = threading.Barrier(8)
+places = []
+
+def take():
+    places.append(libc.malloc(2000))
+    full.wait()
+
+threads = [threading.Thread(target=take) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+HEAP_SIZE = 64 << 20  # of other arenas than the first one
+main = libc.malloc(2000)
+print(len({place // HEAP_SIZE for place in places} - {main // HEAP_SIZE}))
+"""
+
+
+@pytest.mark.parametrize(("given", "most"), [({}, 1), ({"MALLOC_ARENA_MAX": "4"}, 3)], ids=str)
+def test_threads_share_two_pools_of_memory(given: dict[str, str], most: int) -> None:
+    seen = subprocess.run(
+        [sys.executable, "-c", ARENAS],
+        env=checkout_environment() | given,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert int(seen.stdout) == most
+
+
 def test_without_a_free_descriptor_the_table_stays_as_it_is() -> None:
     reserve_descriptor_table(1)  # the last one is 0, and in use: a higher one is taken
     reserve_descriptor_table(-5)  # the kernel refuses

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-__all__ = ["Authority"]
+__all__ = ["Authority", "spoil"]
 
 SIGNING = x509.KeyUsage(
     key_cert_sign=True,
@@ -87,3 +87,20 @@ class Authority:
     def _signed(self, builder: x509.CertificateBuilder) -> bytes:
         signed = builder.sign(self._key, hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.PEM)
+
+
+def spoil(how: str, path: Path, authority: Authority) -> None:
+    """Put something wrong where a certificate was."""
+    other = authority.certificate("other").read_bytes()
+    own = path.read_bytes()
+    path.unlink()
+    match how:
+        case "garbage":
+            path.write_bytes(b"nonsense")
+        case "expired":
+            authority.certificate("one", file=path.name, lifetime=-timedelta(days=1))
+        case "key":
+            mark = b"-----BEGIN CERT"
+            path.write_bytes(other[: other.index(mark)] + own[own.index(mark) :])
+        case "directory":
+            path.mkdir()

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ftpservice.wire import facts
 from ftpservice.wire.entry import READ, Entry, Kind
 from ftpservice.wire.facts import (
     DEFAULT_FACTS,
@@ -208,3 +209,11 @@ def test_garbage_raises_nothing_but_value_error(line):
 
 def test_times_come_with_the_facts():
     assert parse_time(format_time(7)) == 7
+
+
+def test_what_entries_share_is_kept_for_so_many(monkeypatch):
+    monkeypatch.setattr(facts, "MAX_SHARED_KEPT", 4)
+    facts_of = formatter(("UNIX.mode",))
+    for mode in range(20):
+        assert facts_of.lines([FILE._replace(mode=mode)]) == [f"UNIX.mode=0{mode:03o}; a b;c"]
+        assert len(facts_of._shared) <= 4

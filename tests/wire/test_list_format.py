@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ftpservice.wire import list_format
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.list_format import UnixListFormatter, is_printable
 
@@ -79,3 +80,11 @@ def test_a_link_points_at_its_target_or_at_nothing_that_could_be_one():
 def test_printable_names_have_no_line_end():
     assert is_printable("any \t name \udcff")
     assert not any(is_printable(f"a{character}b") for character in "\r\n\0")
+
+
+def test_what_entries_share_is_kept_for_so_many(monkeypatch):
+    monkeypatch.setattr(list_format, "MAX_COLUMNS_KEPT", 4)
+    listing = UnixListFormatter(NOW)
+    for links in range(20):
+        assert f"{links:3} owner" in listing.line(FILE._replace(links=links))
+        assert len(listing._columns) <= 4

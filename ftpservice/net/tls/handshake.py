@@ -131,6 +131,7 @@ FIRST_BYTES_SECONDS = 2.0
 PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 MAX_PEEK_BYTES = 64 * 1024
 """Bytes to read when a handshake failed: closing with unread bytes would send an RST."""
+_peeked = memoryview(bytearray(MAX_PEEK_BYTES))  # used within one call, on the reactor thread
 REASON_TEXTS = {
     "HTTP_REQUEST": "that was HTTP",
     "WRONG_VERSION_NUMBER": "that was not TLS",
@@ -240,7 +241,7 @@ class Handshake:
         own = self._socket
         with suppress(OSError):
             socket.socket.shutdown(own, socket.SHUT_WR)
-            socket.socket.recv(own, MAX_PEEK_BYTES, socket.MSG_DONTWAIT)
+            socket.socket.recv_into(own, _peeked, 0, socket.MSG_DONTWAIT)
         self._transport.connectionLost(Failure(HandshakeError(reason, refused)))
 
     def _step(self) -> None:
@@ -274,7 +275,7 @@ class Handshake:
         incomplete.
         """
         try:
-            self._hello += socket.socket.recv(own, MAX_PEEK_BYTES, PEEK)
+            self._hello += _peeked[: socket.socket.recv_into(own, _peeked, 0, PEEK)]
         except OSError:
             return False
         offered = offered_protocols(self._hello)

@@ -9,8 +9,13 @@ Sessions are stored on the server (`OP_NO_TICKET`: a ticket is the number of a s
 session itself, which would need a key that is changed regularly), and each connection gets one
 ticket. Only this shows whose session a data connection resumes: OpenSSL reports one session number
 per connection. The costs: clients that support only TLS 1.2 tickets make full handshakes, and so do
-clients that use no ticket twice. Sessions are valid for two hours, and the oldest is dropped at
-20,480: both are OpenSSL's limits.
+clients that use no ticket twice. Sessions are valid for two hours, which is OpenSSL's limit.
+
+OpenSSL keeps the session of a connection (2 KiB) after its end, up to 20,480 of them, and has no
+way to drop one that Python can call. So the sessions are not in the contexts of the certificates
+but in caches, each a context of its own: new control connections get a new cache after
+`SESSIONS_PER_CACHE`, and a cache is freed with the last session that was begun with it. A client
+that connects again soon may find its session, later it makes a full handshake.
 """
 
 from __future__ import annotations
@@ -48,6 +53,10 @@ CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 KERNEL_TLS = getattr(ssl, "OP_ENABLE_KTLS", 0)
 """From CPython 3.12 on; OpenSSL uses it where it was built for it and the kernel has it."""
 ALPN = "ftp"
+SESSIONS_PER_CACHE = 32
+"""A new cache takes half a millisecond and 12 KiB; an old one is kept by each session with it."""
+MAX_SESSIONS_PER_CACHE = 512
+"""Data connections may add to a cache: those under TLS 1.2 that do not resume."""
 PAIRS_TEXT = "a tuple of pairs: (chain, key), or (chain, None) if the key is in the same file"
 
 
@@ -85,27 +94,53 @@ def _pair_of_paths(pair: Any) -> tuple[Path, Path | None]:
 
 
 class TLSContexts:
-    """The contexts made by one reading of the files."""
+    """The contexts made by one reading of the files, with a cache of TLS sessions.
+
+    The data connections of a session need the cache of its control connection.
+    """
 
     def __init__(self, certificates: Sequence[CertificateSummary], first: ssl.SSLContext) -> None:
         self.certificates = certificates
         self._first = first
+        self._cache = _session_cache(first)
         self._time_budget: TimeBudget | None = None
+
+    @property
+    def cached_sessions(self) -> int:
+        """The number of sessions in the cache."""
+        return self._cache.session_stats()["number"]
+
+    def with_new_cache(self) -> TLSContexts:
+        """Return the same contexts with an empty cache."""
+        other = TLSContexts(self.certificates, self._first)
+        other._time_budget = self._time_budget
+        return other
 
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
         """Return the server's side of a handshake that has not begun; owns the socket ``own``.
 
         ``data``: no ticket is sent. If the connection is lost already, the handshake reports it.
         """
-        context = self._first
-        context.num_tickets = 0 if data else 1  # copied when the connection is made
-        return _server_side(own if own.fileno() >= 0 else socket.socket(), context)
+        if data and self.cached_sessions >= MAX_SESSIONS_PER_CACHE:
+            self._cache = _session_cache(self._first)
+        cache = self._cache
+        cache.num_tickets = 0 if data else 1  # copied when the connection is made
+        wrapped = _server_side(own if own.fileno() >= 0 else socket.socket(), cache)
+        wrapped.context = self._first  # OpenSSL still uses the cache of the former
+        return wrapped
 
     def time_budget(self, reactor: Any) -> TimeBudget:
         """Return the shared time budget of the handshakes."""
         if self._time_budget is None:
             self._time_budget = TimeBudget(reactor)
         return self._time_budget
+
+
+def _session_cache(certified: ssl.SSLContext) -> ssl.SSLContext:
+    """Return a context without certificates, and otherwise with the settings of ``certified``."""
+    cache = _context()
+    cache.verify_mode = certified.verify_mode
+    return cache
 
 
 def _server_side(own: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
@@ -133,20 +168,26 @@ def load_contexts(files: TLSFiles) -> TLSContexts:
     certificates = [load_certificate(*pair) for pair in files.certificates]
     for chain, key in files.certificates:
         warn_if_exposed(key or chain)
-    contexts = [_context(pair, files.client_ca) for pair in files.certificates]
+    contexts = [_certified(pair, files.client_ca) for pair in files.certificates]
     first = contexts[0]
     if len(contexts) > 1:
         first.sni_callback = _choice(list(zip(certificates, contexts, strict=True)))
     return TLSContexts(certificates, first)
 
 
-def _context(pair: tuple[Path, Path | None], client_ca: Path | None) -> ssl.SSLContext:
+def _context() -> ssl.SSLContext:
+    """Return a context with what all have in common; most of it is copied to each connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.set_alpn_protocols([ALPN])
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | KERNEL_TLS
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # a cut is not an end
+    return context
+
+
+def _certified(pair: tuple[Path, Path | None], client_ca: Path | None) -> ssl.SSLContext:
+    context = _context()
     chain, key = pair
     try:
         context.load_cert_chain(chain, key, password="")
@@ -197,8 +238,8 @@ def _choice(
 class ServerTLS:
     """The TLS settings of all connections of the service.
 
-    A session keeps the ``contexts`` of its control connection for its data connections: after a
-    change of certificates only those know its TLS session.
+    A session keeps the contexts of its control connection for its data connections: only those know
+    its TLS session.
     """
 
     def __init__(self, files: TLSFiles, contexts: TLSContexts) -> None:
@@ -221,6 +262,12 @@ class ServerTLS:
     def certificates(self) -> Sequence[CertificateSummary]:
         """The certificates in use, the default one first."""
         return self.contexts.certificates
+
+    def next_contexts(self) -> TLSContexts:
+        """Return the contexts of the next control connection."""
+        if self.contexts.cached_sessions >= SESSIONS_PER_CACHE:
+            self.contexts = self.contexts.with_new_cache()
+        return self.contexts
 
     def wrap(self, own: socket.socket, *, data: bool) -> ssl.SSLSocket:
         """Return the server's side of a handshake that has not begun (see `TLSContexts.wrap`)."""

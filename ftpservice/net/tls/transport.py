@@ -272,7 +272,7 @@ def upgrade_to_tls(
     The protocol stays and is given the new transport; the old one is dead. Its buffer must be
     empty; everything that arrives from now on must be TLS.
     """
-    contexts, reactor = tls.contexts, transport.reactor
+    contexts, reactor = tls.next_contexts(), transport.reactor
     time_budget = contexts.time_budget(reactor)
     terms = HandshakeOptions(handshake_timeout, secured or bool, time_budget, accepts_alpn)
     wrap = partial(contexts.wrap, data=False)

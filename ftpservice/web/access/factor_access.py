@@ -127,7 +127,9 @@ class FactorAccess:
         if factors.code_secret is not None and not has_totp_extra():
             log.error("the login of {user} fails: {text}", user=user, text=TOTP_EXTRA_TEXT)
             raise Problem(503, UNAVAILABLE_TEXT)
-        wrong = self._wrong.setdefault(user, WrongCodes())
+        wrong = self._wrong[user] = self._wrong.pop(user, WrongCodes())
+        if len(self._wrong) > MAX_ACCOUNTS:
+            del self._wrong[next(iter(self._wrong))]
         now = self.seconds()
         if now < wrong.not_before <= now + MAX_WAIT_SECONDS:
             self._failed(user, peer, LoginRefusal.THROTTLED, "wrong second factors")
@@ -181,8 +183,6 @@ class FactorAccess:
             raise Problem(401, text)
         if kind is FactorKind.RECOVERY_CODE:
             self.publish(user, peer, "recovery code used", user)
-        if len(self._wrong) > MAX_ACCOUNTS:
-            del self._wrong[next(iter(self._wrong))]
         return kind
 
     def refuse(self, user: str, peer: str, detail: str) -> None:

@@ -17,7 +17,11 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 
-from ftpservice.service.process_memory import freeze_gc, reserve_descriptor_table
+from ftpservice.service.process_memory import (
+    freeze_gc,
+    limit_malloc_arenas,
+    reserve_descriptor_table,
+)
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.log_forwarder import LogForwarder
@@ -82,6 +86,7 @@ class WorkerProcess:
 
     def _start(self, plan: WorkerPlan) -> None:
         """Begin to serve, or say why that is not possible, and end."""
+        limit_malloc_arenas()
         try:
             service = assemble_worker(plan, self._channel, self._report, self._reactor)
             service.start()

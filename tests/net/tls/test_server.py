@@ -1,25 +1,31 @@
 """What connections agree on: versions, names, sessions and tickets, clients' certificates."""
 
+import contextlib
 import re
 import socket
 import ssl
 from datetime import timedelta
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 from cryptography import x509
 from twisted.logger import capturedLogs, formatEvent
 
+from ftpservice.net.tls import server
 from ftpservice.net.tls.server import (
     KERNEL_TLS,
+    MAX_SESSIONS_PER_CACHE,
+    SESSIONS_PER_CACHE,
     CertificateError,
     ServerTLS,
     TLSContexts,
     TLSFiles,
     load_contexts,
 )
-from tests.support.certificates import Authority
-from tests.support.tls_endpoints import BOTH, TLS13, client_context, pair, shake
+from tests.support.certificates import Authority, spoil
+from tests.support.tls_endpoints import BOTH, TLS12, TLS13, client_context, pair, server_tls
+from tests.support.tls_meeting import Meeting
 
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 
@@ -27,40 +33,6 @@ versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 @pytest.fixture
 def authority(tmp_path):
     return Authority(tmp_path)
-
-
-class Meeting:
-    """A handshake between contexts of ours and a client's, carried out."""
-
-    def __init__(self, contexts, client=None, data=False, name=None, session=None):
-        own, other = pair()
-        self.server = contexts.wrap(own, data=data)
-        self.client = (client or client_context()).wrap_socket(
-            other, do_handshake_on_connect=False, server_hostname=name, session=session
-        )
-        try:
-            shake(self.server, self.client)
-        except BaseException:
-            self.close()
-            raise
-
-    def session(self):
-        """Return the client's session, tickets read."""
-        self.server.send(b"x")
-        while True:
-            try:
-                self.client.recv(1)
-                return self.client.session
-            except ssl.SSLWantReadError:
-                pass
-
-    @property
-    def certificate(self):
-        return x509.load_der_x509_certificate(self.client.getpeercert(binary_form=True))
-
-    def close(self):
-        self.server.close()
-        self.client.close()
 
 
 @pytest.fixture
@@ -244,23 +216,6 @@ class TestClients:
             Meeting(contexts, context)
 
 
-def spoil(how: str, path: Path, authority: Authority) -> None:
-    """Put something wrong where a certificate was."""
-    other = authority.certificate("other").read_bytes()
-    own = path.read_bytes()
-    path.unlink()
-    match how:
-        case "garbage":
-            path.write_bytes(b"nonsense")
-        case "expired":
-            authority.certificate("one", file=path.name, lifetime=-timedelta(days=1))
-        case "key":
-            mark = b"-----BEGIN CERT"
-            path.write_bytes(other[: other.index(mark)] + own[own.index(mark) :])
-        case "directory":
-            path.mkdir()
-
-
 class TestReload:
     def test_new_certificates_are_for_new_connections(self, authority, meet):
         path = authority.certificate("one", file="file")
@@ -295,7 +250,6 @@ def test_no_certificate_is_a_problem():
 
 
 def test_a_key_too_weak_for_openssl_is_told(tmp_path):
-    from datetime import timedelta
 
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import (
@@ -373,3 +327,71 @@ def test_what_is_no_file_is_refused_by_name(given, shown):
 def test_a_server_is_loaded_from_tls_files_only():
     with pytest.raises(TypeError, match=r"files is a TLSFiles, not 'ftp\.pem'"):
         ServerTLS.load("ftp.pem")
+
+
+@pytest.fixture
+def own_tls(tmp_path):
+    return server_tls(tmp_path)
+
+
+def end(meeting):
+    """End a connection in the proper way: OpenSSL forgets the session of one that is cut."""
+    for side in (meeting.server, meeting.client):
+        with contextlib.suppress(OSError):  # the peer has not ended its side yet
+            side.unwrap()
+    meeting.close()
+
+
+def churn(tls, count, version=TLS13):
+    """Let control connections come and go; return the contexts that are still alive."""
+    alive = WeakSet()
+    for _ in range(count):
+        contexts = tls.next_contexts()
+        alive.add(contexts)
+        end(Meeting(contexts, client_context(version)))
+    return alive
+
+
+@versions
+def test_sessions_are_forgotten_with_their_connections(own_tls, version):
+    alive = churn(own_tls, 3 * SESSIONS_PER_CACHE, version)
+    assert set(alive) == {own_tls.contexts}
+    assert own_tls.contexts.cached_sessions <= SESSIONS_PER_CACHE
+
+
+@versions
+def test_a_session_that_stays_keeps_its_own_cache_only(own_tls, version):
+    context, contexts = client_context(version), own_tls.next_contexts()
+    control = Meeting(contexts, context)
+    session = control.session()
+    assert set(churn(own_tls, 3 * SESSIONS_PER_CACHE, version)) == {contexts, own_tls.contexts}
+    assert contexts.cached_sessions <= SESSIONS_PER_CACHE
+    data = Meeting(contexts, context, data=True, session=session)
+    assert data.server.session_reused
+    assert data.server.session.id == control.server.session.id
+    data.close()
+    control.close()
+
+
+def test_data_connections_that_do_not_resume_do_not_fill_a_cache(own_tls, monkeypatch):
+    monkeypatch.setattr(server, "MAX_SESSIONS_PER_CACHE", 5)
+    context, contexts = client_context(TLS12), own_tls.next_contexts()
+    for _ in range(12):
+        end(Meeting(contexts, context, data=True))
+        assert contexts.cached_sessions <= 5
+    assert MAX_SESSIONS_PER_CACHE > SESSIONS_PER_CACHE
+
+
+def test_a_new_cache_has_the_certificates_and_the_time_budget_of_the_former(own_tls, reactor):
+    former = own_tls.next_contexts()
+    time_budget = former.time_budget(reactor)
+    churn(own_tls, SESSIONS_PER_CACHE + 1)
+    assert own_tls.contexts is not former
+    assert own_tls.contexts.certificates == former.certificates
+    assert own_tls.contexts.time_budget(reactor) is time_budget
+
+
+def test_a_reload_begins_with_an_empty_cache(own_tls):
+    churn(own_tls, 3)
+    own_tls.reload()
+    assert own_tls.contexts.cached_sessions == 0

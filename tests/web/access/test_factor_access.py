@@ -16,6 +16,7 @@ from ftpservice.accounts.second_factors.factor_changes import FactorKind, with_c
 from ftpservice.accounts.second_factors.factor_file import FactorFile
 from ftpservice.concurrency.thread_pool import InlineRunner, PoolOverloaded
 from ftpservice.events import Event, LoginFailed, LoginRefusal
+from ftpservice.web.access import factor_access
 from ftpservice.web.access.factor_access import FREE_FAILURES, FactorAccess
 from ftpservice.web.http.problems import Problem
 
@@ -43,10 +44,10 @@ class Guarded:
 
         self.access = FactorAccess(self.file, InlineRunner(), factory, pause, lambda: self.now)
 
-    def try_code(self, code: str, peer: str = "192.0.2.1") -> FactorKind | int:
+    def try_code(self, code: str, peer: str = "192.0.2.1", user: str = "ann") -> FactorKind | int:
         """Return the kind of a right code, or the status of the refusal."""
         results: list[Any] = []
-        work = self.access.check_code("ann", code, peer)
+        work = self.access.check_code(user, code, peer)
         Deferred.fromCoroutine(work).addBoth(results.append)
         (result,) = results
         if hasattr(result, "check"):
@@ -146,3 +147,17 @@ class FullPool:
 
     def change(self, *_words: object) -> None:
         raise PoolOverloaded("full")
+
+
+def test_wrong_codes_are_remembered_of_so_many_accounts(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(factor_access, "MAX_ACCOUNTS", 3)
+    for number, peer in zip(range(6), PEERS, strict=False):
+        name = f"user{number}"
+        guarded.file.change(name, with_code_secret(SECRET, 0.0))
+        assert guarded.try_code("1", peer, name) == 401
+    assert list(guarded.access._wrong) == ["user3", "user4", "user5"]
+    assert guarded.try_code("1", "198.51.100.1", "user3") == 401
+    assert guarded.try_code("1", "198.51.100.2", "ann") == 401
+    assert list(guarded.access._wrong) == ["user5", "user3", "ann"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from twisted.internet.task import Clock
 
+from ftpservice.web.access import login_challenges
 from ftpservice.web.access.login_challenges import (
     LIFE_SECONDS,
     MAX_CHALLENGES_PER_USER,
@@ -67,3 +69,11 @@ def test_an_account_has_few_challenges_and_none_after_the_stop() -> None:
     challenges.stop()
     assert all(one.ended for one in (*accounts, other))
     assert clock.getDelayedCalls() == []
+
+
+def test_there_are_only_so_many_challenges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login_challenges, "MAX_CHALLENGES", 5)
+    challenges = LoginChallenges(clock := Clock())
+    accounts = [begun(challenges, f"user{number}")[1] for number in range(8)]
+    assert [one.ended for one in accounts] == [True] * 3 + [False] * 5
+    assert len(clock.getDelayedCalls()) == 5

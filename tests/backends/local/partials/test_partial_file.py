@@ -112,3 +112,17 @@ def test_one_that_may_not_be_opened_is_replaced_by_a_spare(place, tmp_path, monk
     partial = partial_file.claim_partial(place, NAME)
     assert partial.is_spare
     partial.close()
+
+
+def test_without_extended_attributes_so_many_marks_are_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr(partial_file, "_remembered_marks", {})
+    monkeypatch.setattr(partial_file, "MAX_REMEMBERED_MARKS", 3)
+    monkeypatch.setattr(partial_file.os, "setxattr", broken)
+    for number in range(6):
+        name = partial_name("one", b"file%d" % number)
+        with entry(tmp_path) as place:
+            partial = partial_file.claim_partial(place, name)
+            partial.mark("ann")
+            partial.close()
+    assert len(partial_file._remembered_marks) == 3
+    assert partial_file._remembered_marks[name] == ("ann", b"file")

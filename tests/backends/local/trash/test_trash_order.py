@@ -159,3 +159,15 @@ def test_what_cannot_be_kept_is_not_deleted_and_leaves_nothing(full):
         assert isinstance(caught.value, NoSpace)
     assert sorted(os.listdir(full.root)) == before
     assert "deep" in run(list_directory(storage, "/in"))
+
+
+def test_the_orders_of_so_many_trashes_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(trash_order, "MAX_ORDERS", 3)
+    orders = trash_order.TrashOrders(lambda _tree, _name: None)
+    root = os.open(tmp_path, os.O_RDONLY)
+    try:
+        made = [orders.of(root, b"%d" % number) for number in range(6)]
+        kept = [orders.known(root, b"%d" % number) for number in range(6)]
+    finally:
+        os.close(root)
+    assert kept == [None] * 3 + made[3:]
