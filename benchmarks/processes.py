@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-__all__ = ["cpu_seconds", "family", "memory"]
+__all__ = ["cpu_of", "cpu_seconds", "family", "memory"]
 
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -36,10 +36,12 @@ def family(root: int) -> list[int]:
 
 def cpu_seconds(root: int) -> float:
     """Return the CPU time of a server: its own, its children's and its ended children's."""
-    ticks = 0
-    for number in family(root):
-        ticks += sum(map(int, _fields(number)[USER_TIME:END_OF_TIMES]))
-    return ticks / TICKS
+    return sum(map(cpu_of, family(root)))
+
+
+def cpu_of(number: int) -> float:
+    """Return the CPU time of a process and of its ended children; 0 if it has ended."""
+    return sum(map(int, _fields(number)[USER_TIME:END_OF_TIMES])) / TICKS
 
 
 def memory(root: int) -> int:

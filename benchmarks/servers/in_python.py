@@ -57,9 +57,9 @@ def ours_gated(name: str) -> Peer:
     return Peer(name, "checkout", partial(_configured, _gated))
 
 
-def ours_workers(name: str) -> Peer:
-    """Return this service with several worker processes."""
-    return Peer(name, "checkout", _divided)
+def ours_workers(name: str, workers: int = WORKERS) -> Peer:
+    """Return this service with so many worker processes; with one, they are the service itself."""
+    return Peer(name, "checkout", partial(_divided, workers))
 
 
 def pyftpdlib(name: str) -> Peer | None:
@@ -154,10 +154,10 @@ def _configured(
     return _started(profile, place, (*_options(profile, place), *added(place)))
 
 
-def _divided(profile: Profile, place: Place) -> Start | None:
+def _divided(workers: int, profile: Profile, place: Place) -> Start | None:
     if profile.metered or profile in IN_ONE_PROCESS:
         return None
-    return _started(profile, place, (*_options(profile, place), f"--workers={WORKERS}"))
+    return _started(profile, place, (*_options(profile, place), f"--workers={workers}"))
 
 
 def _watched(place: Place) -> Sequence[str]:

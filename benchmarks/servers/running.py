@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks.processes import cpu_seconds, family, memory
+from benchmarks.processes import cpu_of, cpu_seconds, family, memory
 from benchmarks.programs import KEEPER
 from benchmarks.servers.recipe import Place, Start
 
@@ -72,6 +72,11 @@ class Running:
         """CPU seconds used so far, including ended session processes once they are reaped."""
         self._settle()
         return cpu_seconds(self._process.pid)
+
+    @property
+    def cpu_of_processes(self) -> dict[int, float]:
+        """CPU seconds of each process that runs; first of the keeper, then of what it started."""
+        return {number: cpu_of(number) for number in family(self._process.pid)}
 
     @property
     def memory(self) -> int:

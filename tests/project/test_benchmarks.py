@@ -30,6 +30,7 @@ from benchmarks.options import parse
 from benchmarks.plot import svg
 from benchmarks.processes import cpu_seconds, family, memory
 from benchmarks.results import Outcome, Results, Row, Sample
+from benchmarks.scaling import Cost, predicted, report
 from benchmarks.servers.daemons import proftpd_configuration, vsftpd_configuration
 from benchmarks.servers.in_python import ours, ours_workers, pyftpdlib
 from benchmarks.servers.lineup import NAMES
@@ -255,6 +256,30 @@ def test_several_processes_are_measured_only_where_they_make_a_difference(tmp_pa
     for peer in (ours_workers("ours-workers"), prefork, processes):
         assert peer.recipe(Profile.MEMORY, where) is None
         assert peer.recipe(Profile.STALL, where) is None
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "clients_elsewhere", "rate"),
+    [
+        (1, 8, True, 2000.0),  # the worker is busy
+        (4, 2, True, 2 / 0.0006),  # the processors are
+        (4, 2, False, 2 / 0.0008),  # with the clients
+        (100, 100, True, 10_000.0),  # the main process is
+    ],
+)
+def test_the_model_has_three_limits(
+    workers: int, cores: int, clients_elsewhere: bool, rate: float
+) -> None:
+    cost = Cost(worker=0.0005, main=0.0001, client=0.0002, rate=0.0)
+    assert predicted(cost, workers, cores, clients_elsewhere) == pytest.approx(rate)
+
+
+def test_measured_costs_are_beside_what_the_model_says() -> None:
+    one, several = Cost(0.0004, 0.0, 0.0001, 2400.0), Cost(0.0004, 0.0001, 0.0001, 2900.0)
+    shown = report(JOBS[0], {1: one, 2: several, 3: several, 4: several})
+    assert "| 2 | 400 | 100 | 100 | 2900 |" in shown
+    assert "| operations a second | 2500 | 4000 | 6000 | 8000 | 10000 |" in shown
+    assert "| ratio | 1.00 | 1.60 | 2.40 | 3.20 | 4.00 |" in shown
 
 
 def test_ours_speaks_the_simple_protocol_where_that_is_measured(tmp_path: Path) -> None:
