@@ -149,7 +149,8 @@ class ReportReader:
         texts = (ROW.account, ROW.address, ROW.kind, ROW.action, ROW.path, ROW.outcome, ROW.detail)
         is_problem = or_(
             and_(IS_TRANSFER, ROW.outcome != "complete"),
-            ROW.kind.in_(("upload refused", "command failed", "session stalled", LOST)),
+            and_(ROW.kind == "upload refused", ROW.transfer == ""),  # others are transfers
+            ROW.kind.in_(("command failed", "session stalled", LOST)),
             and_(ROW.kind == "certificate", ROW.action == "failed"),
         )
         statement = select(ROW.at, *texts).where(is_problem)
