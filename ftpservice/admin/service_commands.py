@@ -228,9 +228,9 @@ def drain(send: Callable[..., Any], *, undo: bool, wait: bool, as_json: bool) ->
 @click.command("upgrade", short_help="Change to the installed version; transfers go on.")
 @service_command
 def upgrade(send: Callable[..., Any], *, as_json: bool) -> None:
-    """Replace the running program by the installed one, with the settings of now.
+    """Replace the running program by the installed one, with the current settings.
 
-    It needs workers (2 or more). Running transfers are finished by the workers of before. If the
+    It needs workers (2 or more). Running transfers are finished by the old workers. If the
     installed version does not start, nothing changes, and the status is 1.
     """
     begun = send("upgrade", seconds=UPGRADE_SECONDS)
@@ -238,8 +238,10 @@ def upgrade(send: Callable[..., Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(state))
         return
-    left = count_text(state["earlier_sessions"], "session")
-    click.echo(f"upgraded to {state['version']}; {left} left in the workers of before")
+    left = state["earlier_sessions"]
+    go = "goes" if left == 1 else "go"
+    sessions = f"{count_text(left, 'session')} {go} on in the old workers"
+    click.echo(f"upgraded to {state['version']}; {sessions}")
 
 
 def _upgraded(send: Callable[..., Any], begun: Mapping[str, Any]) -> Any:

@@ -322,5 +322,6 @@ def _remove_stale(path: str) -> None:
         except BlockingIOError:
             pass
     raise CannotStart(
-        f"--control-socket {path}: another service listens there - stop it, or choose another path"
+        f"--control-socket {path}: another service listens there - stop it, or choose another "
+        "--data-dir or --control-socket"
     )

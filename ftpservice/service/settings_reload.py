@@ -46,9 +46,9 @@ class SettingsChange:
         if self.applied:
             yield f"settings read again, applied: {', '.join(self.applied)}"
         if self.waiting:
-            can_upgrade = self.settings.workers > 1 and self.settings.passive_port is None
-            needed = "a restart or 'ftpservice upgrade'" if can_upgrade else "a restart"
-            yield f"settings read again, {needed} is needed for: {', '.join(self.waiting)}"
+            upgrade = " or 'ftpservice upgrade'" if self.settings.workers > 1 else ""
+            names = ", ".join(self.waiting)
+            yield f"settings read again, a restart{upgrade} is needed for: {names}"
         if not (self.applied or self.waiting):
             yield "settings read again: nothing has changed"
 

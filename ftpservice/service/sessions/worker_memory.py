@@ -29,8 +29,8 @@ def board_for(count: int, handover: Handover | None) -> SessionBoard:
         return SessionBoard.create(columns_for(count))
     if count > handover.free_columns:
         raise CannotStart(
-            f"--workers {count}: only {handover.free_columns} more may run beside those that "
-            "finish the transfers of before - upgrade later, or restart the service"
+            f"--workers {count}: only {handover.free_columns} more may run beside the old ones, "
+            "which finish their transfers - upgrade later, or restart the service"
         )
     if handover.is_trial:
         return SessionBoard.create(columns_for(count))
@@ -47,7 +47,7 @@ def table_for(count: int, handover: Handover | None) -> SharedTable:
         return table
     columns = table.layout.columns
     table.close()
-    log.warn("this version counts other things: limits do not count the sessions of before")
+    log.warn("this version counts other things: limits do not count the sessions of old workers")
     table = SharedTable.create(RECORDS, columns)
     used = {int(one["column"]) for one in handover.workers}
     claimed = {table.claim_column() for _ in range(max(used, default=0))}

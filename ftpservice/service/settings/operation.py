@@ -36,8 +36,8 @@ class OperationSettings(WebSettings):
     upgrade_grace: float = setting(
         SECONDS,
         21_600,
-        "Time for running transfers to finish after 'ftpservice upgrade', in the workers of before "
-        "it; new sessions are served by the new ones.",
+        "Time that running transfers may take to finish in the old workers after 'ftpservice "
+        "upgrade'; new sessions are served by the new ones.",
         live=True,
     )
     uid: str | None = setting(

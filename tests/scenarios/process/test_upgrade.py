@@ -80,7 +80,7 @@ def test_new_workers_serve_new_sessions_and_idle_ones_get_421(
     with closing(login(running.port())) as client:
         assert process_of(client, running) in after
         client.storbinary("STOR there", io.BytesIO(CONTENT))
-        assert len(ask(tmp_path, "who")) == 1
+        wait_for(lambda: len(ask(tmp_path, "who")) == 1)
     assert running.stopped(signal.SIGTERM) == 0
     assert "Traceback" not in running.output
 
