@@ -266,12 +266,19 @@ class UploadJob(TransferJob):
                 self._writing_path, self._path = writing.path, str(writing.path)
             self.digest = context.upload_committed(self._user, writing, entry)
             connection.close_gracefully()
-        except BaseException:
+        except BaseException as error:
             self.is_committing = False
             connection.abort()
-            await writing.abandon()  # before the event, which reports how much arrived
+            await self._abandon(error)  # before the event, which reports how much arrived
             raise
         return f"Transfer complete, {self._stored_text(entry, moved)}"
+
+    async def _abandon(self, error: BaseException) -> None:
+        """Abandon the transaction; ``error`` stays the reason if the session ends meanwhile."""
+        try:
+            await self._writing.abandon()
+        except CancelledError:
+            raise error from None
 
     async def _require_client_connected(self) -> None:
         """Raise `TransferAborted` if the control connection has ended together with the data.

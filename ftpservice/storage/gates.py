@@ -37,7 +37,7 @@ class GateRequest:
     peer: str = ""
     """The client's IP address; ``local`` for a UNIX socket, empty if it is not known."""
     protocol: str = ""
-    """``ftp`` or ``simple``."""
+    """``ftp``, ``simple`` or ``http``."""
     session: str = ""
     """The id of the session, as in its events."""
     path: str = ""

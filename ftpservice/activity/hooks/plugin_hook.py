@@ -10,7 +10,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.plugin import IPlugin, getPlugins
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute, Interface, Invalid
+from zope.interface.verify import verifyObject
 
 from ftpservice.activity.hooks.event_documents import event_name
 from ftpservice.activity.hooks.hook_settings import HookSettings
@@ -74,10 +75,19 @@ def plugin_gate(settings: HookSettings) -> Any:
     """Return the gate that a hook names; raises `ValueError`."""
     gate = plugin_of(settings)
     for action in settings.on:
-        if not GATES[action].providedBy(gate):
-            needed = GATES[action].__name__
-            raise ValueError(f"plugin {settings.plugin}: it does not provide {needed}")
+        _require(gate, GATES[action], settings.plugin)
     return gate
+
+
+def _require(found: Any, interface: Any, plugin: str) -> None:
+    name = interface.__name__
+    if not interface.providedBy(found):
+        raise ValueError(f"plugin {plugin}: it does not provide {name}")
+    try:
+        verifyObject(interface, found)
+    except Invalid as error:
+        details = " ".join(str(error).split(f"{name}:", 1)[-1].split())
+        raise ValueError(f"plugin {plugin}: it does not implement {name}: {details}") from None
 
 
 class PluginHook:
@@ -90,8 +100,7 @@ class PluginHook:
         self._name = settings.name
         self.record = RunRecord(settings.name, HOOK_OUTCOMES)
         self._subscriber = plugin_of(settings)
-        if not IEventSubscriber.providedBy(self._subscriber):
-            raise ValueError(f"plugin {settings.plugin}: it does not provide IEventSubscriber")
+        _require(self._subscriber, IEventSubscriber, settings.plugin)
 
     def deliver(self, event: Event, _document: Mapping[str, Any]) -> None:
         """Pass on an event, without its document; an error is logged."""

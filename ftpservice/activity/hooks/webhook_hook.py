@@ -214,6 +214,8 @@ class WebhookHook:
             )
         elif self._dropped:
             self._report_dropped()
+        elif not self.record.counts["failed"] and not self.record.counts["dropped"]:
+            self.record.problem_at = 0.0  # it was late, and nothing is lost
         return True
 
     def _drop(self, count: int) -> None:

@@ -6,7 +6,7 @@ from zope.interface import implementer
 from ftpservice.activity.hooks.plugin_hook import IEventSubscriber, IHookPlugin
 from ftpservice.storage.gates import GateAnswer, IUploadGate
 
-__all__ = ["GATE", "Gate", "NamedPlugin", "Subscriber", "broken"]
+__all__ = ["GATE", "Gate", "Incomplete", "NamedPlugin", "Subscriber", "broken"]
 
 
 @implementer(IEventSubscriber)
@@ -19,6 +19,14 @@ class Subscriber:
         self.events.append(event)
         if self.argument == "fails":
             raise ZeroDivisionError
+
+
+@implementer(IEventSubscriber, IUploadGate)
+class Incomplete:
+    """Lacks a method, and has another one with too few arguments."""
+
+    async def check_upload(self, _request):
+        return GateAnswer(True)
 
 
 @implementer(IUploadGate)

@@ -50,6 +50,10 @@ def test_it_has_to_provide_what_it_is_used_for():
     with pytest.raises(ValueError, match="does not provide IDeleteGate"):
         plugin_gate(settings(f"{HERE}.Gate", on=("upload", "delete")))
     assert isinstance(plugin_gate(settings(f"{HERE}.Gate")), Gate)
+    with pytest.raises(ValueError, match=r"Incomplete.*event_happened"):
+        PluginHook(settings(f"{HERE}.Incomplete"))
+    with pytest.raises(ValueError, match=r"Incomplete.*check_upload"):
+        plugin_gate(settings(f"{HERE}.Incomplete"))
 
 
 def test_an_error_of_a_subscriber_is_logged():

@@ -230,6 +230,10 @@ def test_a_receiver_that_takes_nothing_is_a_problem_at_once(bench):
     assert (bench.hook.record.problem_at, bench.hook.pending) == (100.0, 1)
     bench.clock.advance(1.0)
     assert bench.hook.record.counts == {"delivered": 2, "failed": 0, "dropped": 0}
+    assert bench.hook.record.problem_at == 0.0  # all has arrived
+    bench.receiver.answers = [NO, YES]
+    bench.deliver("c", "d")
+    assert bench.hook.record.problem_at > 0.0
 
 
 def test_what_an_earlier_run_has_left_is_pending(bench):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.events import (
@@ -18,6 +19,7 @@ from ftpservice.events import (
     TransferStarted,
     UploadRefused,
 )
+from ftpservice.storage.quota.metered_upload import MeteredUpload
 from tests.support.raw_client import RunningService, in_thread, reset, starting
 from tests.support.simple_client import SimpleWire
 
@@ -206,6 +208,33 @@ def test_an_upload_that_is_refused_in_its_middle_is_one_event_too(watched) -> No
     assert (refused.command, refused.path, refused.code) == ("STOR", "/a", 552)
     assert refused.transfer == ended.transfer == 1
     assert refused.text.startswith("Quota exceeded.")
+
+
+@in_thread
+def test_a_client_that_leaves_while_its_refused_upload_is_discarded_was_refused(
+    watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many clients close everything as soon as the data connection breaks."""
+    seen = watched(f"small:{SHIPPED_HASH}:/small:full:quota=1K\n")
+    discard, may_discard, waits = MeteredUpload.abandon, Deferred[None](), list[bool]()
+
+    async def slow_discard(writing: MeteredUpload) -> None:
+        if not waits:
+            waits.append(True)
+            await may_discard
+        await discard(writing)
+
+    monkeypatch.setattr(MeteredUpload, "abandon", slow_discard)
+    wire = seen.served.session("small")
+    end = wire.accepted()
+    assert wire.code("STOR a") == 150
+    end.sendall(b"x" * 5000)
+    seen.served.wait_for(lambda: waits)
+    reset(wire.end)
+    seen.served.wait_for(lambda: seen.of(TransferEnded))
+    (ended,), (refused,) = seen.of(TransferEnded), seen.of(UploadRefused)
+    assert (ended.outcome, refused.code) == (Outcome.REFUSED, 552)
+    assert ended.detail == "over the quota (bytes left: 1024)"
 
 
 @in_thread

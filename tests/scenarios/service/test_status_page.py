@@ -198,6 +198,34 @@ def test_axe_finds_nothing(served: Served, scheme: str) -> None:
         assert reports == []
 
 
+@pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 800}])
+def test_long_names_leave_room_for_the_other_columns(served: Served, size: dict[str, int]) -> None:
+    """No word is broken at every letter, and a row has a few lines."""
+    with served.client("bob") as client:
+        client.storbinary(f"STOR {'x' * 255}", io.BytesIO(b"y" * 300_000))
+    with ftplib.FTP() as client:
+        client.connect("127.0.0.1", served.program.port(), PATIENCE)
+        with pytest.raises(ftplib.error_perm):
+            client.login("A" * 400, "wrong")
+    with watched_page(served.browser, viewport=size) as (page, _):
+        served.log_in(page)
+        for view, shown in (
+            ("overview", re.compile(r"iB \(\d+\)")),
+            ("events", "x" * 255),
+            ("accounts", "full, admin"),
+            ("user/bob", "x" * 255),
+        ):
+            page.goto(f"{served.url}#{view}")
+            expect(page.get_by_role("cell").filter(has_text=shown).first).to_be_visible()
+            heights = page.evaluate(
+                "[...document.querySelectorAll('table tr')].map((one) => one.offsetHeight)"
+            )
+            assert max(heights) < 320, view
+            cell = page.get_by_role("cell").filter(has_text=shown).first.bounding_box()
+            assert cell is not None, view
+            assert cell["width"] > 60, view
+
+
 def test_one_click_leads_to_user_address_session_and_file_and_back_in_time(
     served: Served,
 ) -> None:

@@ -42,7 +42,7 @@ export function UserPage({ name, live, act, login }) {
   const rows = [...live.sessions.values()].filter((row) => row.user === name), one = account.value, isOwn = name === login.user;
   const change = (word) => async () => { await api("POST", `/accounts/${part(name)}/${word}`); account.reload(); };
   const total = (found, title) => { const row = found.value && found.value.users.find((each) => each.user === name);
-    return html`<tr><th scope="row">${title}</th><td>${row ? `${size(row.bytes_up)} (${row.files_up})` : "–"}</td><td>${row ? `${size(row.bytes_down)} (${row.files_down})` : "–"}</td><td>${row ? row.incomplete : "–"}</td><td>${row ? row.failed_logins : "–"}</td></tr>`; };
+    return html`<tr><th scope="row">${title}</th><td class="figure">${row ? `${size(row.bytes_up)} (${row.files_up})` : "–"}</td><td class="figure">${row ? `${size(row.bytes_down)} (${row.files_down})` : "–"}</td><td>${row ? row.incomplete : "–"}</td><td>${row ? row.failed_logins : "–"}</td></tr>`; };
   return html`<section aria-labelledby="h-user"><div class="line"><h2 id="h-user">User ${text(name)}</h2>
       ${one ? html`<span class=${one.locked ? "bad" : "good"}>${one.locked ? "locked" : "active"}</span>
         ${one.locked ? html`<${Action} act=${act} work=${change("unlock")} done=${`${text(name)} is unlocked`}>Unlock</${Action}>`

@@ -16,7 +16,7 @@ function Rates({ live }) {
     <select aria-label="Time" value=${range} onChange=${(event) => setRange(event.target.value)}>
       <option value="now">2 minutes</option><option value="hour">hour</option><option value="day">day</option><option value="week">week</option></select></div>
     <${Failed} error=${found.error} />
-    ${shown ? html`<${Chart} key=${range} label=${(one) => `${size(one)}/s`} series=${[line("up", "Uploads", "--main"), line("down", "Downloads", "--good")]} />` : html`<p class="soft">…</p>`}
+    ${shown ? html`<${Chart} key=${range} least=${1024} seconds=${range === "now" ? 120 : 0} label=${(one) => `${size(one)}/s`} series=${[line("up", "Uploads", "--main"), line("down", "Downloads", "--good")]} />` : html`<p class="soft">…</p>`}
     ${range !== "now" && shown ? html`<h2>Sessions</h2><${Chart} key=${range + "s"} label=${(one) => (one < 10 ? one.toFixed(1) : String(Math.round(one)))} series=${[line("sessions", "Sessions", "--main"), line("transfers", "Transfers", "--good")]} />` : null}
     <${Source} answer=${range === "now" ? null : found.value} /></section>`;
 }
@@ -26,6 +26,7 @@ const filled = (one) => (one.total ? (one.total - one.free) / one.total : 0);
 
 function hookText(hook) {
   const { failed = 0, dropped = 0 } = hook.counts;
+  if (!failed && !dropped) return `Hook ${hook.name}: events cannot be delivered, ${hook.pending} waiting, last tried at ${time(hook.last_problem)}`;
   return `${hook.gate ? "Gate" : "Hook"} ${hook.name}: ${failed} failed${hook.gate ? "" : `, ${dropped} dropped, ${hook.pending} waiting`}, last at ${time(hook.last_problem)}`;
 }
 
@@ -84,7 +85,7 @@ export function Overview({ live }) {
         <option value="1h">hour</option><option value="24h">day</option><option value="7d">week</option></select></div><${Failed} error=${users.error} />
         ${users.value ? html`<div class="scroll"><table><thead><tr><th>User</th><th>Up</th><th>Down</th><th>Failed</th></tr></thead>
         <tbody>${users.value.users.slice(0, 10).map((one) => html`<tr key=${one.user}><td><${User} name=${one.user} /></td>
-          <td>${size(one.bytes_up)} (${one.files_up})</td><td>${size(one.bytes_down)} (${one.files_down})</td><td>${one.incomplete + one.failed_logins}</td></tr>`)}</tbody></table></div>` : html`<p class="soft">…</p>`}<${Source} answer=${users.value} /></section>
+          <td class="figure">${size(one.bytes_up)} (${one.files_up})</td><td class="figure">${size(one.bytes_down)} (${one.files_down})</td><td>${one.incomplete + one.failed_logins}</td></tr>`)}</tbody></table></div>` : html`<p class="soft">…</p>`}<${Source} answer=${users.value} /></section>
       <section aria-labelledby="h-quotas"><h2 id="h-quotas">Quotas</h2><${Failed} error=${quotas.error} />${(quotas.value || []).slice(0, 10).map((one) => html`<p key=${one.user}><${User} name=${one.user} /><br /><${Quota} row=${one} /></p>`)}
         <p class="soft">Of accounts that were in use since the start.</p></section>
       <section aria-labelledby="h-storage"><h2 id="h-storage">Storage</h2><${Failed} error=${storage.error} />${(storage.value || []).map((one) => html`<p key=${one.path}>${text(one.path)}<br />${one.error ? html`<span class="bad">${text(one.error)}</span>`

@@ -50,7 +50,7 @@ export function useSubmit(work) {
 }
 
 export const Failed = ({ error }) => (error ? html`<p class="bad" role="alert">${text(error)}</p>` : null);
-export const User = ({ name }) => (name ? html`<a href=${`#user/${part(name)}`}>${text(name)}</a>` : html`<span class="soft">–</span>`);
+export const User = ({ name }) => (name ? html`<a href=${`#user/${part(name)}`} title=${text(name)}>${text(name)}</a>` : html`<span class="soft">–</span>`);
 export const Address = ({ peer }) => (peer ? html`<a href=${`#address/${part(peer)}`}>${text(peer)}</a>` : html`<span class="soft">–</span>`);
 export const File = ({ user, path }) => html`<a href=${`#file/${part(user)}/${part(path)}`} title=${text(path)}>${text(path)}</a>`;
 export const Session = ({ number, id }) => (number ? html`<a href=${`#session/${number}/${part(id)}`} aria-label=${`Session ${number}`}>${number}</a>` : html`<span class="soft">–</span>`);
@@ -61,16 +61,16 @@ export function Source({ answer }) {
   return html`<p class="soft">Since the start of the service only: ${text(answer.problem)}.</p>`;
 }
 
-const isFile = (one) => one.path && (one.kind === "transfer" || one.kind === "file" || one.kind === "file expired" || one.kind === "upload refused" || one.kind === "command refused");
+const isFile = (one) => one.path && one.path[0] === "/" && (one.kind === "transfer" || one.kind === "file" || one.kind === "file expired" || one.kind === "upload refused" || one.kind === "command refused");
 const isBad = (one) => ["login failed", "session refused", "handshake failed", "session stalled", "upload refused", "command refused", "command failed", "lost"].includes(one.kind) || (one.kind === "transfer" && one.outcome !== "complete");
 
 export function EventTable({ events, none }) {
   if (!events) return html`<p class="soft">…</p>`;
   if (!events.length) return html`<p class="soft">${none || "None."}</p>`;
-  return html`<div class="scroll"><table class="events"><thead><tr><th>When</th><th>What</th><th>User</th><th>Address</th><th>Session</th><th>File</th><th>Details</th></tr></thead>
-    <tbody>${events.map((one) => html`<tr key=${one.id}><td>${time(one.when)}</td><td class=${isBad(one) ? "bad" : ""}>${text(one.kind)}</td><td><${User} name=${one.user} /></td>
-      <td><${Address} peer=${one.address} /></td><td><${Session} number=${one.session} id=${one.session_id} /></td><td>${isFile(one) ? html`<${File} user=${one.user} path=${one.path} />` : null}
-      ${isFile(one) && one.target && one.kind === "file" ? html` → <${File} user=${one.user} path=${one.target} />` : null}</td><td>${told(one)}</td></tr>`)}</tbody></table></div>`;
+  return html`<div class="scroll"><table class="events stacked" role="table"><thead role="rowgroup"><tr role="row"><th role="columnheader">When</th><th role="columnheader">What</th><th role="columnheader">User</th><th role="columnheader">Address</th><th role="columnheader">Session</th><th role="columnheader">File</th><th role="columnheader">Details</th></tr></thead>
+    <tbody role="rowgroup">${events.map((one) => html`<tr role="row" key=${one.id}><td role="cell">${time(one.when)}</td><td role="cell" class=${isBad(one) ? "bad" : ""}>${text(one.kind)}</td><td role="cell"><${User} name=${one.user} /></td>
+      <td role="cell"><${Address} peer=${one.address} /></td><td role="cell"><${Session} number=${one.session} id=${one.session_id} /></td><td role="cell">${isFile(one) ? html`<${File} user=${one.user} path=${one.path} />` : null}
+      ${isFile(one) && one.target && one.kind === "file" ? html` → <${File} user=${one.user} path=${one.target} />` : null}</td><td role="cell">${told(one)}</td></tr>`)}</tbody></table></div>`;
 }
 
 // A time on the axis: seconds only where they differ; the date where it changes.
@@ -85,14 +85,15 @@ function moments(ticks) {
   });
 }
 
-export function Chart({ series, label }) {
+// `least` is the smallest range of values, `seconds` that of times: a flat line has an axis, too.
+export function Chart({ series, label, least = 1, seconds = 0 }) {
   const place = useRef(null), chart = useRef(null);
   useEffect(() => {
     const style = getComputedStyle(document.documentElement), color = (name) => style.getPropertyValue(name).trim();
     const axis = { stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 } };
     const options = {
       width: place.current.clientWidth || 300, height: 200, cursor: { drag: { x: false } },
-      scales: { y: { range: (_plot, _low, high) => [0, Math.max(high, 1)] } },
+      scales: { x: { range: (_plot, low, high) => [Math.min(low, high - seconds), high] }, y: { range: (_plot, _low, high) => [0, Math.max(high, least)] } },
       axes: [{ ...axis, space: 90, size: 48, values: (_plot, ticks) => moments(ticks) }, { ...axis, size: 76, values: (_plot, ticks) => ticks.map((one) => label(one)) }],
       series: [{ label: "Time", value: (_plot, value) => (value === null ? "–" : time(value)) }, ...series.map((one) => ({ label: one.name, stroke: color(one.color), width: 2, points: { show: false }, value: (_plot, value) => label(value) }))],
     };
