@@ -51,6 +51,8 @@ __all__ = ["WorkerSetup", "join_workers", "workers_for"]
 
 log = Logger("ftpservice.workers")
 
+FAILED_REPORT = "The report could not be made; the log says why."
+
 
 class WorkerSetup:
     """Joins a service to its workers; ``fail`` ends the process with a line."""
@@ -205,7 +207,7 @@ class WorkerSetup:
                 worker.send("reported", number, [], failure.getErrorMessage())
             else:
                 log.failure("a report could not be made", failure)
-                worker.send("reported", number, [], None)
+                worker.send("reported", number, [FAILED_REPORT], None)
 
         maybeDeferred(self.factory.event_sink.report, *words).addCallbacks(answer, refuse)
 

@@ -25,7 +25,7 @@ class RemoteShare:
 
     def __init__(self, shares: DataPortShares, number: int, expected: DataPeer) -> None:
         self.expected = expected
-        self.turn: Deferred[None] | None = None
+        self.turn: Deferred[bool] | None = None
         """Its turn, until it has come."""
         self.turn_until = 0.0
         """When it has waited for its turn too long."""
@@ -124,8 +124,8 @@ class DataPortShares:
             self._has_turn(share, number, False)
         else:
             share.turn_until = self.port.reactor.seconds() + timeout
-            turn = ensureDeferred(waiting.turn(share, timeout))
-            share.turn = turn.addCallbacks(
+            share.turn = turn = ensureDeferred(waiting.turn(share, timeout))
+            turn.addCallbacks(  # it may have its turn by now
                 lambda has_turn: self._has_turn(share, number, has_turn),
                 lambda failure: failure.trap(CancelledError) and None,
             )

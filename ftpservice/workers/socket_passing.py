@@ -11,10 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 __all__ = ["SocketReceiver", "pass_socket", "passing_pair"]
+
+log = Logger("ftpservice.workers")
 
 NUMBER = struct.Struct("!QI")
 """Who waits, and the address family."""
@@ -75,7 +78,14 @@ class SocketReceiver:
                 return
             number, family = NUMBER.unpack(content)
             for descriptor in descriptors:
-                self._received(number, socket.socket(family, socket.SOCK_STREAM, 0, descriptor))
+                self._take(number, socket.socket(family, socket.SOCK_STREAM, 0, descriptor))
+
+    def _take(self, number: int, own: socket.socket) -> None:
+        try:
+            self._received(number, own)
+        except Exception:  # noqa: BLE001 - the next connection is received whatever fails
+            log.failure("a data connection could not be begun")
+            own.close()
 
     def connectionLost(self, _reason: Failure) -> None:
         """Receive no more: the reactor stops."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
 
 from ftpservice.data.data_tls import SessionReuseHabit
 from ftpservice.data.shared_port import SharedPassivePort
@@ -19,11 +20,12 @@ from ftpservice.workers.data_port_shares import DataPortShares
 from ftpservice.workers.process.remote_shared_port import RemoteSharedPort
 from ftpservice.workers.socket_passing import pass_socket, passing_pair
 from tests.scenarios.data.test_data_connections import gone
-from tests.support.loopback import until
+from tests.support.loopback import send_rst, until
 from tests.support.memory_transport import is_pending, outcome, start
-from tests.support.open_resources import nothing_left
+from tests.support.open_resources import LoggedErrors, nothing_left
 
 HOST = "127.0.0.1"
+PATIENCE = 10
 
 
 class Link:
@@ -53,6 +55,25 @@ class Worker:
     def close(self) -> None:
         self.port.close()
         self.shares.close()
+
+
+class Times(Clock):
+    """A clock with given times, one after the other."""
+
+    def __init__(self, *times: float) -> None:
+        super().__init__()
+        self.times = list(times)
+
+    def seconds(self) -> float:
+        return self.times.pop(0) if len(self.times) > 1 else self.times[0]
+
+
+def is_reset(own: socket.socket) -> bool:
+    try:
+        own.getpeername()
+    except OSError:
+        return True
+    return False
 
 
 @pytest.fixture
@@ -168,3 +189,71 @@ def test_a_connection_for_a_process_that_is_gone_is_closed():
     with end, theirs:
         assert not pass_socket(end, 1, ours)
         assert theirs.recv(1) == b""
+
+
+@ensureDeferred
+async def test_a_connection_that_was_reset_on_its_way_ends_no_other(reactor, port, workers):
+    listener = await workers[0].port.open_listener(peer(1), None, 0)
+    connection, taken = StreamConnection(reactor, 60), []
+
+    def accept_peer(host):
+        taken.append(host)
+        listener.close_now()
+        return connection
+
+    listener.accept_peer = accept_peer
+    with socket.create_server((HOST, 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        accepted, _ = server.accept()
+        send_rst(client)
+        await until(reactor, lambda: is_reset(accepted))
+        assert pass_socket(workers[0].shares.end, 1, accepted)
+    with socket.create_connection((HOST, port.port)):
+        await until(reactor, lambda: taken)
+        await gone(reactor, connection)
+
+
+@ensureDeferred
+async def test_a_session_that_fails_to_take_its_connection_ends_no_other(reactor, port, workers):
+    listener = await workers[0].port.open_listener(peer(1), None, 0)
+    hosts = []
+
+    def accept_peer(host):
+        hosts.append(host)
+        raise RuntimeError("this session has no memory")
+
+    listener.accept_peer = accept_peer
+    with LoggedErrors() as errors:
+        for count in (1, 2):
+            with socket.create_connection((HOST, port.port), timeout=PATIENCE) as client:
+                await until(reactor, lambda count=count: len(hosts) == count)
+                assert client.recv(1) == b""
+    assert len(errors.lines) == 2
+    listener.close_now()
+
+
+@ensureDeferred
+async def test_a_turn_that_comes_at_once_is_left_again(port, workers):
+    """The time of a late connection ends between two looks at the clock."""
+    first = await workers[0].port.open_listener(peer(1, tls_session=b"1"), None, 0)
+    first.close_now()
+    late = port.waiting._addresses[HOST].late_until
+    port.waiting._clock = Times(late - 0.1, late)
+    asked = start(workers[1].port.open_listener(peer(2), None, 30))
+    port.waiting._clock = port.reactor
+    listener = outcome(asked)
+    assert listener.is_open
+    listener.close_now()
+    assert not port.waiting.of(HOST)
+
+
+@ensureDeferred
+async def test_nobody_waits_for_a_turn_when_the_port_is_closed(port, workers):
+    first = await workers[0].port.open_listener(peer(1), None, 0)
+    asked = start(workers[1].port.open_listener(peer(2), None, 30))
+    assert is_pending(asked)
+    workers[1].port.close()
+    assert outcome(asked) is None
+    assert not port.waiting._addresses[HOST].turns
+    assert await workers[1].port.open_listener(peer(3), None, 30) is None
+    first.close_now()

@@ -33,11 +33,14 @@ class RemoteSharedPort:
         self._number_of: dict[SharedPortListener, int] = {}
         self._unheard: dict[DataPeer, int] = {}
         self._receiver = SocketReceiver(end, self._received, reactor)
+        self._is_closed = False
 
     async def open_listener(
         self, expected: DataPeer, habit: SessionReuseHabit | None, timeout: float
     ) -> SharedPortListener | None:
         """Let a session wait for its connection, as soon as it is its turn; None if not in time."""
+        if self._is_closed:
+            return None
         listener, number = SharedPortListener(self, expected, habit), next(self._numbers)
         self._asked[number] = asked = Deferred[bool]()
         self._channel.send("data_wait", number, timeout, *astuple(expected))
@@ -87,12 +90,21 @@ class RemoteSharedPort:
         self._channel.send("data_heard", number)
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Take the connections that were passed on, and no more; nobody gets a turn any more."""
+        self._is_closed = True
+        self.accept_pending()
         self._receiver.close()
+        for number, asked in tuple(self._asked.items()):
+            self._channel.send("data_leave", number, False)
+            asked.callback(False)
 
     def _received(self, number: int, own: socket.socket) -> None:
         listener = self._listeners.get(number)
+        try:
+            peer = own.getpeername()
+        except OSError:  # it was reset on its way
+            listener, peer = None, ()
         if listener is None:
             own.close()
         else:
-            listener.offer(own, own.getpeername())
+            listener.offer(own, peer)

@@ -167,7 +167,8 @@ class WorkerProcess:
             self._reactor.callWhenRunning(self._reactor.stop)
             return
         self.is_ending = True
-        self.service.factory.peers.close()
+        self._report.close()
+        self.service.main_is_gone()
         grace = self.service.options.settings.grace
         self._reactor.callLater(grace + MAX_ORPHAN_SECONDS, os._exit, 1)
         ensureDeferred(self._end_alone(grace)).addErrback(self.unexpected)
