@@ -100,12 +100,12 @@ class MainFactory(FTPFactory):
     def process_ended(self, column: int) -> None:
         """Give back what a worker has held that has ended."""
         quotas = self.portal.realm.quotas
-        try:
-            if quotas is not None:
-                quotas.process_ended(column)
-            self.table.clear_column(column)
-        except Exception:  # noqa: BLE001 - another worker has to start whatever fails
-            log.failure("not all was given back of a worker that has ended")
+        steps = () if quotas is None else (quotas.process_ended,)
+        for step in (*steps, self.table.clear_column):
+            try:
+                step(column)
+            except Exception:  # noqa: BLE001 - another worker has to start whatever fails
+                log.failure("not all was given back of a worker that has ended")
         self.peers.gone(column)
         if self.supervisor is not None:
             self.supervisor.broadcast("gone", column)

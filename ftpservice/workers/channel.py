@@ -102,7 +102,7 @@ class Channel(Protocol):
             (length,) = LENGTH.unpack_from(received, start)
             if length > MAX_FRAME_BYTES:
                 self._break("too long")
-                return
+                break
             if end - start - LENGTH.size < length:
                 break
             start += LENGTH.size
@@ -129,6 +129,7 @@ class Channel(Protocol):
     def _break(self, what: str) -> None:
         transport: Any = self.transport
         log.error("the connection between processes is closed: a message is {what}", what=what)
+        self._is_detached = True
         transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted's

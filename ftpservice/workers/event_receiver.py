@@ -10,6 +10,9 @@ from ftpservice.workers.remote_sessions import RemoteSessions, Send
 
 __all__ = ["EventReceiver"]
 
+UNKNOWN = (LookupError, TypeError, ValueError)
+"""What an event of another version raises, during an upgrade."""
+
 
 class EventReceiver:
     """Passes the events to ``sessions``; ``send`` is how a session of them is told something.
@@ -33,7 +36,7 @@ class EventReceiver:
             self.count += 1
             try:
                 event = self._decoder.decode(one)
-            except (KeyError, TypeError, ValueError):  # of another version, during an upgrade
+            except UNKNOWN:
                 self._tell_loss(1)
                 continue
             self._sessions.happened(event, self._send)
@@ -49,7 +52,7 @@ class EventReceiver:
         for one in encoded:
             try:
                 event = self._decoder.decode(one)
-            except (KeyError, TypeError, ValueError):
+            except UNKNOWN:
                 continue
             self._sessions.note(event, self._send)
             yield event

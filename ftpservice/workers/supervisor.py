@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from ftpservice.concurrency.table_lock import TableError
 from ftpservice.concurrency.timers import Deadline
 from ftpservice.workers.channel import Handlers
 from ftpservice.workers.launch import Launch
@@ -152,8 +153,13 @@ class Supervisor:
     def _start(self) -> None:
         worker = self.new_worker(self.claim())
         worker.column.clear()
-        handlers = {"ready": lambda: self._ready(worker), **self.handlers(worker)}
-        worker.start(self._launch, self.descriptors(worker), handlers, lambda: self.first(worker))
+        try:
+            handlers = {"ready": lambda: self._ready(worker), **self.handlers(worker)}
+            descriptors = self.descriptors(worker)
+        except OSError as error:  # there is no descriptor left
+            worker.not_started(error)
+            return
+        worker.start(self._launch, descriptors, handlers, lambda: self.first(worker))
 
     def _ready(self, worker: Worker) -> None:
         worker.ready()
@@ -200,8 +206,17 @@ class Supervisor:
 
     def _restart(self) -> None:
         self._restarting = [one for one in self._restarting if one.active()]
-        if self.replaces:
+        if not self.replaces:
+            return
+        try:
             self._start()
+        except TableError as error:  # no process may be added before another one ends
+            log.error(
+                "no worker can be started: {reason}; tried again in {seconds:g} s",
+                reason=error,
+                seconds=MAX_DELAY_SECONDS,
+            )
+            self._restarting.append(self._reactor.callLater(MAX_DELAY_SECONDS, self._restart))
 
 
 def _next_delay(last: float, lived: float) -> tuple[float, float]:

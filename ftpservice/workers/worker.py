@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
 from ftpservice.concurrency.timers import Deadline
@@ -24,6 +25,8 @@ MAX_UNREAD_BYTES = 16 * 1024 * 1024
 """Bytes that a worker may leave unread; then it is ended, since it hangs."""
 START_SECONDS = 60.0
 """The longest time in which a worker has to say that it accepts connections."""
+STOP_SECONDS = 60.0
+"""How long a worker may take to end at a stop, when it has no session: its threads finish."""
 END_SECONDS = 5.0
 """How long a process may live after it has closed its channel."""
 
@@ -61,7 +64,7 @@ class Worker:
         self.channel: Channel | None = None
         self._status: int | None = None
         self.is_cut = False
-        self.events = EventReceiver(sessions, self.send, self._tell_loss)
+        self.events = EventReceiver(sessions, self.send, partial(_tell_loss, self))
         self._time_limit = Deadline(reactor, self._is_late)
 
     @property
@@ -85,14 +88,16 @@ class Worker:
             if self.is_stopping:
                 self.kill()
 
-        def not_started(failure: Any) -> None:
-            self.is_cut, self._status = True, 0
-            self.failure = self.failure or f"a worker could not be started: {failure.value}"
-            self._check_end()
-
-        launching = launch(descriptors, self.process_ended)
+        launching: Any = maybeDeferred(launch, descriptors, self.process_ended)
         launching.addCallback(started)
-        launching.addErrback(not_started)
+        launching.addErrback(lambda failure: self.not_started(failure.value))
+
+    def not_started(self, error: BaseException) -> None:
+        """Note that there is no process, or none that can be used: that one is ended."""
+        self.kill()
+        self.is_cut, self._status = True, 0
+        self.failure = self.failure or f"a worker could not be started: {error}"
+        self._check_end()
 
     def adopt(self, process: LaunchedProcess, own: socket.socket, handlers: Handlers) -> Channel:
         """Use a process that was started, and its channel."""
@@ -139,14 +144,15 @@ class Worker:
         """Have it end."""
         self.is_stopping = True
         self.send("stop")
+        if not self.is_cut:
+            self._time_limit.set(STOP_SECONDS)
 
     def _is_late(self) -> None:
         if not self.is_ready and not self.is_cut:
             log.error("worker {pid} was not ready in time and is ended", pid=self.pid)
+        elif self.is_stopping and not self.is_cut:
+            log.error("worker {pid} did not stop in time and is ended", pid=self.pid)
         self.kill()
-
-    def _tell_loss(self, count: int) -> None:
-        log.error("{count} events of worker {pid} were lost", count=count, pid=self.pid)
 
     def _is_working(self, count: int) -> None:
         self.working = count
@@ -178,3 +184,7 @@ class Worker:
 
 def _why(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"status {status}"
+
+
+def _tell_loss(worker: Worker, count: int) -> None:
+    log.error("{count} events of worker {pid} were lost", count=count, pid=worker.pid)

@@ -20,6 +20,7 @@ from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.shared.table_state import SHARED_RECORDS, TableState
+from tests.support.open_resources import LoggedErrors
 
 LISTENER = Listener("tcp:0", SimpleNamespace())  # type: ignore[arg-type]  # it is not asked
 
@@ -116,3 +117,18 @@ def test_a_stop_leaves_workers_alone_that_go_on_and_passes_their_messages(
     factory.pass_on(2, 1, ("ask", 5, "is it alive"))
     factory.pass_on(1, 2, ("ask", 6, "is it alive"))
     assert told(factory) == [("peer", 2, ("ask", 5, "is it alive")), ("gone", 2)]
+
+
+def test_a_failure_of_the_quotas_does_not_keep_what_a_worker_has_counted(
+    factory: MainFactory,
+) -> None:
+    class Quotas:
+        def process_ended(self, _column: int) -> None:
+            raise RuntimeError("as it should")
+
+    factory.portal.realm = SimpleNamespace(quotas=Quotas())
+    column = factory.table.claim_column()
+    with LoggedErrors() as errors:
+        factory.process_ended(column)
+    assert "not all was given back" in errors.lines[0]
+    assert factory.table.claim_column() == column

@@ -125,3 +125,10 @@ async def test_two_ends_over_a_socket(reactor) -> None:
     one.channel.close()
     await until(reactor, lambda: other.losses == 1 and one.losses == 1)
     assert other.got == [(large,)]
+
+
+def test_nothing_is_carried_out_after_a_damaged_message(end: End) -> None:
+    with LoggedErrors() as errors:
+        end.channel.dataReceived(LENGTH.pack(2) + b"\xff\xff" + end.channel.frame("note", 1))
+    assert end.got == []
+    assert len(errors.lines) == 1

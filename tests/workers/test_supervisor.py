@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
+from ftpservice.concurrency.table_lock import TableFull
 from ftpservice.events import SessionClosed, SessionOpened
 from ftpservice.workers.channel import LENGTH, Channel
 from ftpservice.workers.event_codec import encode_event
@@ -27,7 +28,12 @@ from ftpservice.workers.supervisor import (
     Supervisor,
     columns_for,
 )
-from ftpservice.workers.worker import END_SECONDS, MAX_UNREAD_BYTES, START_SECONDS
+from ftpservice.workers.worker import (
+    END_SECONDS,
+    MAX_UNREAD_BYTES,
+    START_SECONDS,
+    STOP_SECONDS,
+)
 from tests.support.open_resources import LoggedErrors
 
 
@@ -112,6 +118,11 @@ class Setting:
         return self
 
 
+def _raise_now(problem: Exception | None) -> None:
+    if problem is not None:
+        raise problem
+
+
 async def _raise(problem: Exception) -> None:
     raise problem
 
@@ -159,6 +170,59 @@ def test_a_first_worker_that_cannot_start_ends_the_others(setting: Setting) -> N
     assert second.is_killed
     setting.clock.advance(MAX_DELAY_SECONDS)
     assert len(setting.children) == 2
+
+
+def test_a_worker_without_descriptors_is_started_later(
+    setting: Setting, logged: LoggedErrors
+) -> None:
+    setting.serving()
+    problems: list[Any] = [OSError("too many open files"), OSError("no socket pair"), None]
+    setting.supervisor.handlers = lambda _worker: _raise_now(problems.pop(0)) or {}
+    setting.children[0].end(-9)
+    setting.clock.advance(FIRST_DELAY_SECONDS)
+    assert len(setting.supervisor.workers) == 1
+    assert "too many open files" in logged.lines[-1]
+    setting.supervisor._launch = lambda *_words: _raise_now(problems.pop(0))
+    setting.supervisor.handlers = lambda _worker: {}
+    setting.clock.advance(2 * FIRST_DELAY_SECONDS)
+    assert len(setting.supervisor.workers) == 1
+    assert "no socket pair" in logged.lines[-1]
+    setting.supervisor._launch = setting.launch
+    setting.clock.advance(4 * FIRST_DELAY_SECONDS)
+    assert len(setting.supervisor.workers) == 2
+    assert setting.children[2].sent == [("start", 1)]
+
+
+def test_a_worker_without_a_column_is_started_later(setting: Setting, logged: LoggedErrors) -> None:
+    setting.serving()
+    claim = setting.supervisor.claim
+    setting.supervisor.claim = lambda: _raise_now(TableFull("no column")) or 0
+    setting.children[0].end(-9)
+    setting.clock.advance(FIRST_DELAY_SECONDS)
+    assert "no column" in logged.lines[-1]
+    setting.supervisor.claim = claim
+    setting.clock.advance(MAX_DELAY_SECONDS)
+    assert len(setting.supervisor.workers) == 2
+
+
+def test_a_process_that_cannot_be_used_is_ended(setting: Setting) -> None:
+    setting.serving()
+    setting.supervisor.first = lambda _worker: _raise_now(ValueError("not plain")) or ()
+    setting.children[0].end(-9)
+    setting.clock.advance(FIRST_DELAY_SECONDS)
+    assert setting.children[2].is_killed
+    assert len(setting.supervisor.workers) == 1
+
+
+def test_a_worker_that_does_not_stop_is_ended(setting: Setting, logged: LoggedErrors) -> None:
+    setting.serving()
+    stopped = setting.supervisor.stop()
+    setting.children[0].end(0)
+    setting.clock.advance(STOP_SECONDS)
+    assert setting.children[1].is_killed
+    assert stopped.called
+    assert "worker 101 did not stop in time" in logged.lines[-1]
+    assert not setting.clock.getDelayedCalls()
 
 
 def test_a_program_that_cannot_be_started_is_an_error(setting: Setting) -> None:

@@ -200,12 +200,6 @@ class WorkerService(MultiService):
         """Note that the process of another column has ended."""
         self.factory.peers.gone(column)
 
-    def main_is_gone(self) -> None:
-        """Wait for no answer of other processes any more."""
-        self.factory.peers.close()
-        if self.factory.shared_port is not None:
-            self.factory.shared_port.close()
-
     def state(self) -> dict[str, Any]:
         """Return what the main process shows of this one, as plain values."""
         loads = {

@@ -168,7 +168,8 @@ class WorkerProcess:
             return
         self.is_ending = True
         self._report.close()
-        self.service.main_is_gone()
+        self.service.factory.peers.close()
+        _at_shared_port(self.service, "close")
         grace = self.service.options.settings.grace
         self._reactor.callLater(grace + MAX_ORPHAN_SECONDS, os._exit, 1)
         ensureDeferred(self._end_alone(grace)).addErrback(self.unexpected)
@@ -187,7 +188,7 @@ class WorkerProcess:
 
 
 def _at_shared_port(service: WorkerService | None, what: str, *facts: Any) -> None:
-    """Tell the shared passive port what the main process says, if there is one."""
+    """Call a method of the shared passive port, if there is one."""
     port = None if service is None else service.factory.shared_port
     if port is not None:
         getattr(port, what)(*facts)
