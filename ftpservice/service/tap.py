@@ -117,7 +117,7 @@ def _trial(options: options.ServiceOptions, reactor: Any) -> IService:
     console = console_for(options.parent)
     service = assemble(options, reactor, console)
     if service.begin_workers is None:
-        raise CannotStart("--workers: the sessions go on in workers, 2 or more; restart instead")
+        raise CannotStart("--workers 1: an upgrade needs 2 or more; restart the service instead")
     privileges = Privileges(options, bool)
     service.drop_privileges = privileges.drop
     cast(dict[str, Any], options.parent).update(uid=None, gid=None)

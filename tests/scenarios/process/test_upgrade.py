@@ -163,7 +163,11 @@ def test_a_version_that_does_not_start_changes_nothing(tmp_path: Path) -> None:
         with closing(login(running.port())) as client:
             settings.write_text(settings.read_text() + "grace = no\n")
             assert_nothing_changed(upgrade(tmp_path), "settings")
-            settings.write_text(settings.read_text().replace("grace = no\n", ""))
+            text = settings.read_text().replace("grace = no\n", "")
+            for count, reason in ((1, "an upgrade needs"), (5, "only 4 more may run")):
+                settings.write_text(text.replace("workers = 2", f"workers = {count}"))
+                assert_nothing_changed(upgrade(tmp_path), f"--workers {count}: {reason}")
+            settings.write_text(text)
             version = code / "ftpservice" / "workers" / "process" / "worker_process.py"
             working = version.read_text()
             version.write_text(f"{working}\nthis is no Python\n")
