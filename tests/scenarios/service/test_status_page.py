@@ -224,6 +224,10 @@ def test_long_names_leave_room_for_the_other_columns(served: Served, size: dict[
             cell = page.get_by_role("cell").filter(has_text=shown).first.bounding_box()
             assert cell is not None, view
             assert cell["width"] > 60, view
+            wraps = page.evaluate(
+                "[...document.querySelectorAll('.scroll th')].map((one) => getComputedStyle(one).overflowWrap)"
+            )
+            assert set(wraps) <= {"normal"}, view
 
 
 def test_one_click_leads_to_user_address_session_and_file_and_back_in_time(
