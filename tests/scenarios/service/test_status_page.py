@@ -225,7 +225,8 @@ def test_long_names_leave_room_for_the_other_columns(served: Served, size: dict[
             assert cell is not None, view
             assert cell["width"] > 60, view
             wraps = page.evaluate(
-                "[...document.querySelectorAll('.scroll th')].map((one) => getComputedStyle(one).overflowWrap)"
+                "[...document.querySelectorAll('.scroll th')]"
+                ".map((one) => getComputedStyle(one).overflowWrap)"
             )
             assert set(wraps) <= {"normal"}, view
 
