@@ -284,7 +284,7 @@ class SharedPassivePort:
         for connection in self._all_held(host):
             if may_be_late:
                 self._drop(connection)  # it may be that session's
-            else:
+            elif connection in self._held.get(connection.key, ()):  # still: others may end by this
                 self._identify(connection)
 
     def _all_held(self, host: str) -> list[UnidentifiedConnection]:

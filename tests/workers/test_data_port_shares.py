@@ -257,3 +257,20 @@ async def test_nobody_waits_for_a_turn_when_the_port_is_closed(port, workers):
     assert not port.waiting._addresses[HOST].turns
     assert await workers[1].port.open_listener(peer(3), None, 30) is None
     first.close_now()
+
+
+def test_a_connection_that_ended_while_others_were_given_away_is_left_alone(port, monkeypatch):
+    class Held:
+        host = key = HOST
+
+    first, second = Held(), Held()
+    port._held[HOST] = [first, second]
+    seen = []
+
+    def identify(connection):
+        seen.append(connection)
+        port._held.clear()
+
+    monkeypatch.setattr(port, "_identify", identify)
+    port._changed(HOST, False)
+    assert seen == [first]
