@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IProtocol
 
 from ftpservice.net.tls.alpn import alpn_fits_data
+from ftpservice.net.tls.client_hello import offered_session
 from ftpservice.net.tls.server import TLSContexts
 from ftpservice.net.tls.transport import HandshakeOptions, TLSTransport, adopt_socket
 
@@ -50,8 +51,8 @@ class DataTLSContext:
     """What data connections under TLS are made with: that of the control connection."""
 
     contexts: TLSContexts
-    session_id: bytes
-    """Of the TLS session of the control connection."""
+    control_session: Callable[[], bytes]
+    """Returns the id of the TLS session of the control connection."""
     session_reuse: SessionReuseHabit = field(default_factory=SessionReuseHabit, compare=False)
 
     @classmethod
@@ -59,7 +60,7 @@ class DataTLSContext:
         """Return that of a control connection; None unless its handshake is complete."""
         if control.contexts is None or not control.is_secured:
             return None
-        return cls(control.contexts, control.session_id)
+        return cls(control.contexts, lambda: control.session_id)
 
     def accept(
         self,
@@ -68,31 +69,53 @@ class DataTLSContext:
         protocol: IProtocol,
         _peer: tuple[Any, ...],
         reactor: Any,
+        hello_arrived: Callable[[bytes], object] | None = None,
     ) -> TLSTransport:
-        """Begin TLS on an accepted connection; ``secured`` is called after the handshake."""
+        """Begin TLS on an accepted connection; ``secured`` is called after the handshake.
+
+        ``hello_arrived`` is called with the client's first bytes before.
+        """
         wrapped = self.contexts.wrap(own, data=True)
-        transport = TLSTransport(
-            wrapped, protocol, None, reactor, self._handshake_options(reactor, secured)
-        )
+        options = self._handshake_options(reactor, secured, hello_arrived)
+        transport = TLSTransport(wrapped, protocol, None, reactor, options)
         transport.has_socket_options = True
         return transport
 
     def start_tls(
-        self, transport: Any, protocol: IProtocol, secured: Callable[[], object]
+        self,
+        transport: Any,
+        protocol: IProtocol,
+        secured: Callable[[], object],
+        hello_arrived: Callable[[bytes], object] | None = None,
     ) -> TLSTransport:
         """Begin TLS, as the TLS server, on a connection that this side has made."""
         wrap = partial(self.contexts.wrap, data=True)
-        options = self._handshake_options(transport.reactor, secured)
+        options = self._handshake_options(transport.reactor, secured, hello_arrived)
         return adopt_socket(transport, protocol, wrap, options)
 
-    def is_of(self, data: TLSTransport) -> bool:
-        """Return whether a data connection resumed the TLS session of the control connection."""
-        return data.session_reused and data.session_id == self.session_id != b""
+    def is_of(self, data: TLSTransport, hello: bytes = b"") -> bool:
+        """Return whether a data connection resumed the TLS session of the control connection.
 
-    def _handshake_options(self, reactor: Any, secured: Callable[[], object]) -> HandshakeOptions:
-        time_budget = self.contexts.time_budget(reactor)
+        With the ClientHello that is read from there, which takes no memory (see
+        `TLSTransport.session_id`). A client with another session of this server can deceive that
+        (`offered_session`), which is enough to prefer one of several connections to another.
+        """
+        if not data.session_reused:
+            return False
+        resumed = offered_session(hello, data.socket.version()) if hello else b""
+        return (resumed or data.session_id) == self.control_session() != b""
+
+    def _handshake_options(
+        self,
+        reactor: Any,
+        secured: Callable[[], object],
+        hello_arrived: Callable[[bytes], object] | None,
+    ) -> HandshakeOptions:
         return HandshakeOptions(
-            secured=secured, time_budget=time_budget, accepts_alpn=alpn_fits_data
+            secured=secured,
+            time_budget=self.contexts.time_budget(reactor),
+            accepts_alpn=alpn_fits_data,
+            hello_arrived=hello_arrived,
         )
 
 

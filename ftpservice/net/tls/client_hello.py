@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["bytes_of_hello", "offered_sessions"]
+__all__ = ["bytes_of_hello", "offered_session", "offered_sessions"]
 
 RECORD_HEADER_SIZE = 5
 MAX_RECORD_SIZE = 2**14
@@ -45,6 +45,21 @@ def offered_sessions(early: bytes) -> frozenset[bytes]:
         return frozenset(filter(None, _offered(Reader(early))))
     except EndOfMessage:
         return frozenset()
+
+
+def offered_session(early: bytes, version: str | None) -> bytes:
+    """Return the one session that a client can have resumed in this version of TLS.
+
+    Empty if it offers none or several, and for a hello that is malformed, incomplete or in several
+    records. ``early`` begins with the hello. A client that is told to send another hello
+    (HelloRetryRequest, RFC 8446 §4.1.4) can offer another session in that.
+    """
+    try:
+        first, *identities = _offered(Reader(early[: bytes_of_hello(early)]))
+    except (EndOfMessage, ValueError):
+        return b""
+    offered = identities if version == "TLSv1.3" else [first]
+    return offered[0] if len(offered) == 1 else b""
 
 
 class EndOfMessage(Exception):

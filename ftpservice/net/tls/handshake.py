@@ -167,6 +167,8 @@ class HandshakeOptions:
     """The reactor time that handshakes share; None for no limit."""
     accepts_alpn: Callable[[tuple[bytes, ...]], bool] | None = None
     """Returns whether one of the protocols that a client offers (ALPN) is acceptable."""
+    hello_arrived: Callable[[bytes], object] | None = None
+    """Called with the first bytes of a client, when all of its ClientHello is in them."""
 
 
 class Handshake:
@@ -281,6 +283,8 @@ class Handshake:
         offered = offered_protocols(self._hello)
         if offered is None:
             return False
+        if self._terms.hello_arrived is not None:
+            self._terms.hello_arrived(self._hello)
         self._accepts_alpn, self._hello = None, b""
         if not offered or accepts(offered):
             return False

@@ -16,7 +16,7 @@ import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import main
@@ -111,11 +111,15 @@ class TLSTransport(HandshakeGatedTransport):
         found: bytes | None = self.socket.getpeercert(binary_form=True)
         return found
 
-    @property
+    @cached_property
     def session_id(self) -> bytes:
-        """The id of the TLS session, new or resumed; empty on a client."""
-        own: ssl.SSLSocket = self.socket
-        session = own.session if own.server_side else None
+        """The id of the TLS session, new or resumed; empty on a client and after the connection.
+
+        Python before 3.12.8, and 3.13.0, never frees the copy that it makes of the session (1 KiB):
+        ask for the id only where it is needed.
+        """
+        own: ssl.SSLSocket | None = getattr(self, "socket", None)
+        session = own.session if own is not None and own.server_side else None
         return session.id if session is not None else b""
 
     def writeSomeData(self, data: bytes) -> Any:
@@ -144,6 +148,7 @@ class TLSTransport(HandshakeGatedTransport):
         The buffer must be empty. If the connection is lost meanwhile it fails, and the protocol's
         ``connectionLost`` is called; not once it has fired.
         """
+        _ = self.session_id  # data connections may still resume the session
         self._leaving = TLSShutdown(self)
         return self._leaving.done
 

@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from ftpservice.net.tls.client_hello import bytes_of_hello, offered_sessions
+from ftpservice.net.tls.client_hello import bytes_of_hello, offered_session, offered_sessions
 from tests.support.tls_endpoints import BOTH, client_context
 
 SESSION = b"s" * 32
@@ -35,6 +35,28 @@ def identities(*sessions: bytes) -> bytes:
     """Return the content of ``pre_shared_key``, with a binder."""
     listed = b"".join(len(one).to_bytes(2) + one + bytes(4) for one in sessions)
     return len(listed).to_bytes(2) + listed + b"\x00\x21\x20" + bytes(32)
+
+
+PSK = 41
+
+
+@pytest.mark.parametrize(
+    ("whole", "in_12", "in_13"),
+    [
+        (hello(SESSION), SESSION, b""),
+        (hello(b"random", (PSK, identities(SESSION))), b"random", SESSION),
+        (hello(b"random", (PSK, identities(SESSION, b"another"))), b"random", b""),
+        (hello(b""), b"", b""),
+        (hello(SESSION)[:-1], b"", b""),
+        (b"GET / HTTP/1.0\r\n", b"", b""),
+        (b"", b"", b""),
+    ],
+)
+def test_one_session_can_have_been_resumed_or_it_is_not_known(
+    whole: bytes, in_12: bytes, in_13: bytes
+) -> None:
+    assert offered_session(whole, "TLSv1.2") == in_12
+    assert offered_session(whole, "TLSv1.3") == in_13
 
 
 @pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)

@@ -48,7 +48,9 @@ class Session:
         shake(self.end, control)
         with contextlib.suppress(ssl.SSLWantReadError):
             self.end.recv(1)  # the ticket
-        self.data_tls: DataTLSContext | None = DataTLSContext(tls.contexts, control.session.id)
+        self.data_tls: DataTLSContext | None = DataTLSContext(
+            tls.contexts, lambda: control.session.id
+        )
         self.connector: DataConnector = connector(reactor, ends, **settings)
         self.connector.protection = self
         self.ends = ours, theirs, control, self.end
@@ -325,9 +327,24 @@ class TestWhose:
                 data = connection.transport
                 assert isinstance(data, TLSTransport)
                 assert session.data_tls.is_of(data)
-                assert not DataTLSContext(session.data_tls.contexts, b"").is_of(data)
-                assert not DataTLSContext(session.data_tls.contexts, b"other").is_of(data)
+                assert not DataTLSContext(session.data_tls.contexts, bytes).is_of(data)
+                assert not DataTLSContext(session.data_tls.contexts, lambda: b"other").is_of(data)
                 assert DataTLSContext.of(data) is None  # made by nobody's AUTH
+                await gone(reactor, connection)
+
+    @ensureDeferred
+    @pytest.mark.parametrize("requires_reuse", [False, True])
+    async def test_the_session_is_read_only_where_a_hello_is_no_proof(
+        self, reactor, begin, requires_reuse
+    ):
+        """Python may never free what it reads: 1 KiB for each data connection."""
+        session = begin(require_session_reuse=requires_reuse)
+        with client(await session.connector.passive(True)) as plain:
+            waiting = start(session.connector.take().connection())
+            with await deferToThread(session.shake, plain, session.end.session):
+                connection = await waiting
+                assert session.data_tls.session_reuse.resumes is True
+                assert ("session_id" in vars(connection.transport)) is requires_reuse
                 await gone(reactor, connection)
 
     @ensureDeferred
