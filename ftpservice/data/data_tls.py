@@ -11,13 +11,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IProtocol
 
 from ftpservice.net.tls.alpn import alpn_fits_data
-from ftpservice.net.tls.client_hello import offered_session
+from ftpservice.net.tls.client_hello import offers_only
 from ftpservice.net.tls.server import TLSContexts
 from ftpservice.net.tls.transport import HandshakeOptions, TLSTransport, adopt_socket
 
@@ -51,7 +51,7 @@ class DataTLSContext:
     """What data connections under TLS are made with: that of the control connection."""
 
     contexts: TLSContexts
-    control_session: Callable[[], bytes]
+    read_session_id: Callable[[], bytes]
     """Returns the id of the TLS session of the control connection."""
     session_reuse: SessionReuseHabit = field(default_factory=SessionReuseHabit, compare=False)
 
@@ -69,53 +69,50 @@ class DataTLSContext:
         protocol: IProtocol,
         _peer: tuple[Any, ...],
         reactor: Any,
-        hello_arrived: Callable[[bytes], object] | None = None,
     ) -> TLSTransport:
-        """Begin TLS on an accepted connection; ``secured`` is called after the handshake.
-
-        ``hello_arrived`` is called with the client's first bytes before.
-        """
+        """Begin TLS on an accepted connection; ``secured`` is called after the handshake."""
         wrapped = self.contexts.wrap(own, data=True)
-        options = self._handshake_options(reactor, secured, hello_arrived)
-        transport = TLSTransport(wrapped, protocol, None, reactor, options)
+        transport = TLSTransport(
+            wrapped, protocol, None, reactor, self._handshake_options(reactor, secured)
+        )
         transport.has_socket_options = True
         return transport
 
     def start_tls(
-        self,
-        transport: Any,
-        protocol: IProtocol,
-        secured: Callable[[], object],
-        hello_arrived: Callable[[bytes], object] | None = None,
+        self, transport: Any, protocol: IProtocol, secured: Callable[[], object]
     ) -> TLSTransport:
         """Begin TLS, as the TLS server, on a connection that this side has made."""
         wrap = partial(self.contexts.wrap, data=True)
-        options = self._handshake_options(transport.reactor, secured, hello_arrived)
+        options = self._handshake_options(transport.reactor, secured)
         return adopt_socket(transport, protocol, wrap, options)
 
-    def is_of(self, data: TLSTransport, hello: bytes = b"") -> bool:
+    @cached_property
+    def session_id(self) -> bytes:
+        """The id of the TLS session of the control connection."""
+        return self.read_session_id()
+
+    def is_of(self, data: TLSTransport, *, proven: bool) -> bool:
         """Return whether a data connection resumed the TLS session of the control connection.
 
-        With the ClientHello that is read from there, which takes no memory (see
+        Unless it is to be ``proven``, its ClientHello is believed, which takes no memory (see
         `TLSTransport.session_id`). A client with another session of this server can deceive that
-        (`offered_session`), which is enough to prefer one of several connections to another.
+        (`offers_only`), but then it has only preferred one of several connections to another.
         """
-        if not data.session_reused:
+        hello, data.client_hello = data.client_hello, b""
+        own = self.session_id
+        if not data.session_reused or not own:
             return False
-        resumed = offered_session(hello, data.socket.version()) if hello else b""
-        return (resumed or data.session_id) == self.control_session() != b""
+        if not proven and offers_only(hello, own, data.socket.version()):
+            return True
+        return data.session_id == own
 
-    def _handshake_options(
-        self,
-        reactor: Any,
-        secured: Callable[[], object],
-        hello_arrived: Callable[[bytes], object] | None,
-    ) -> HandshakeOptions:
+    def _handshake_options(self, reactor: Any, secured: Callable[[], object]) -> HandshakeOptions:
+        time_budget = self.contexts.time_budget(reactor)
         return HandshakeOptions(
             secured=secured,
-            time_budget=self.contexts.time_budget(reactor),
+            time_budget=time_budget,
             accepts_alpn=alpn_fits_data,
-            hello_arrived=hello_arrived,
+            keeps_hello=True,
         )
 
 

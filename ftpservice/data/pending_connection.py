@@ -44,9 +44,7 @@ class PendingDataConnection(PendingStream):
         self.since = clock.seconds()
         self.data_tls = data_tls
         self._settings = settings
-        self._hello = b""
-        proves_session = settings.require_session_reuse or settings.passive_port is not None
-        self._hello_arrived = None if proves_session else self._keep_hello
+        self._proves_session = settings.require_session_reuse or settings.passive_port is not None
         self.when_settled = partial(settled, self)
         self.stream.accepts_truncated_tls = settings.allow_truncated
         self.stream.when_lost = self._lost
@@ -60,15 +58,11 @@ class PendingDataConnection(PendingStream):
         self, own: socket.socket, protocol: IProtocol, peer: tuple[Any, ...], reactor: Any
     ) -> TLSTransport:
         """Begin TLS on an accepted connection."""
-        return self.data_tls.accept(
-            self._secured, own, protocol, peer, reactor, self._hello_arrived
-        )
+        return self.data_tls.accept(self._secured, own, protocol, peer, reactor)
 
     def start_tls(self, transport: Any) -> None:
         """Begin TLS on a connection that this side has made."""
-        secured = self.data_tls.start_tls(
-            transport, self.stream, self._secured, self._hello_arrived
-        )
+        secured = self.data_tls.start_tls(transport, self.stream, self._secured)
         self.stream.makeConnection(secured)
 
     def continue_handshake(self) -> None:
@@ -101,16 +95,12 @@ class PendingDataConnection(PendingStream):
         if self.stream.transport is not None:
             self.stream.close_gracefully()
 
-    def _keep_hello(self, hello: bytes) -> None:
-        self._hello = hello
-
     def _secured(self) -> None:
         data = self.stream.transport
         assert isinstance(data, TLSTransport)
         if self.error is not None:
             return
-        hello, self._hello = self._hello, b""
-        self.is_resumed = self.data_tls.is_of(data, hello)
+        self.is_resumed = self.data_tls.is_of(data, proven=self._proves_session)
         if self._settings.require_session_reuse and not self.is_resumed:
             self.give_up(NOT_RESUMED_TEXT)
         else:

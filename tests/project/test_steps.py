@@ -15,7 +15,8 @@ LONGEST = 180
 KEYS = ("calls", "own", "files")
 # All Python calls, those of the package itself, and its files: the least of five runs and 3 % more.
 # This budget only shrinks: a change that shortens the way writes the smaller numbers here, and none
-# writes larger ones.
+# writes larger ones. One exception: what a ClientHello offers is read in a file of its own, so that
+# OpenSSL's session need not be (the first number became smaller with it).
 BUDGET = {
     "connect": (109, 51, 25),
     "login": (184, 116, 36),
@@ -26,10 +27,10 @@ BUDGET = {
     "noop": (44, 20, 12),
     "tls-auth": (307, 168, 31),
     "tls-login": (184, 124, 37),
-    "tls-retr": (433, 271, 51),
-    "tls-stor": (576, 338, 62),
-    "tls-stor-over": (582, 348, 63),
-    "tls-mlsd": (559, 340, 56),
+    "tls-retr": (430, 271, 52),
+    "tls-stor": (570, 338, 63),
+    "tls-stor-over": (578, 348, 64),
+    "tls-mlsd": (553, 340, 57),
     "tls-noop": (45, 25, 14),
     "client-download": (298, 82, 12),
     "client-upload": (334, 91, 16),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["bytes_of_hello", "offered_session", "offered_sessions"]
+__all__ = ["bytes_of_hello", "offered_sessions", "offers_only"]
 
 RECORD_HEADER_SIZE = 5
 MAX_RECORD_SIZE = 2**14
@@ -18,6 +18,8 @@ TLS_MAJOR_VERSION = 3
 CLIENT_HELLO = 1
 CLIENT_HELLO_PREFIX_SIZE = 4 + 2 + 32
 """Type and length of the message, version, random number."""
+MESSAGE_PLACE = RECORD_HEADER_SIZE + 4
+SESSION_PLACE = RECORD_HEADER_SIZE + CLIENT_HELLO_PREFIX_SIZE
 PRE_SHARED_KEY = 41
 TICKET_AGE_SIZE = 4
 
@@ -47,19 +49,27 @@ def offered_sessions(early: bytes) -> frozenset[bytes]:
         return frozenset()
 
 
-def offered_session(early: bytes, version: str | None) -> bytes:
-    """Return the one session that a client can have resumed in this version of TLS.
+def offers_only(early: bytes, session: bytes, version: str | None) -> bool:
+    """Return whether a session is the only one that a client can have resumed in this version.
 
-    Empty if it offers none or several, and for a hello that is malformed, incomplete or in several
-    records. ``early`` begins with the hello. A client that is told to send another hello
-    (HelloRetryRequest, RFC 8446 §4.1.4) can offer another session in that.
+    ``early`` begins with the ClientHello. False also for one that is malformed, incomplete or in
+    several records. A client that is told to send another hello (HelloRetryRequest, RFC 8446
+    §4.1.4) can offer another session in that.
     """
-    try:
-        first, *identities = _offered(Reader(early[: bytes_of_hello(early)]))
-    except (EndOfMessage, ValueError):
-        return b""
-    offered = identities if version == "TLSv1.3" else [first]
-    return offered[0] if len(offered) == 1 else b""
+    size = RECORD_HEADER_SIZE + int.from_bytes(early[3:RECORD_HEADER_SIZE])
+    if not SESSION_PLACE < size <= len(early):
+        return False
+    message = b"%c%b" % (CLIENT_HELLO, (size - MESSAGE_PLACE).to_bytes(3))
+    if early[RECORD_HEADER_SIZE:MESSAGE_PLACE] != message:
+        return False
+    if version != "TLSv1.3":
+        named = b"%c%b" % (len(session), session)
+        return early.startswith(named, SESSION_PLACE)
+    identity = b"%b%b" % (len(session).to_bytes(2), session)
+    identities = b"%b%b" % ((len(identity) + TICKET_AGE_SIZE).to_bytes(2), identity)
+    place = early.rfind(identities, 0, size)  # in the last extension (RFC 8446 §4.2.11)
+    extension = PRE_SHARED_KEY.to_bytes(2) + (size - place).to_bytes(2)
+    return place >= 0 and early[:place].endswith(extension)
 
 
 class EndOfMessage(Exception):

@@ -36,6 +36,8 @@ class HandshakeGatedTransport(OnDemandTransport):
 
     is_secured = False
     """Whether the handshake succeeded."""
+    client_hello = b""
+    """The first bytes of a client (`HandshakeOptions.keeps_hello`)."""
     _reads = _writes = False
 
     def __init__(
@@ -167,8 +169,8 @@ class HandshakeOptions:
     """The reactor time that handshakes share; None for no limit."""
     accepts_alpn: Callable[[tuple[bytes, ...]], bool] | None = None
     """Returns whether one of the protocols that a client offers (ALPN) is acceptable."""
-    hello_arrived: Callable[[bytes], object] | None = None
-    """Called with the first bytes of a client, when all of its ClientHello is in them."""
+    keeps_hello: bool = False
+    """Whether the first bytes of a client, with its ClientHello, stay in the transport."""
 
 
 class Handshake:
@@ -283,8 +285,8 @@ class Handshake:
         offered = offered_protocols(self._hello)
         if offered is None:
             return False
-        if self._terms.hello_arrived is not None:
-            self._terms.hello_arrived(self._hello)
+        if self._terms.keeps_hello:
+            self._transport.client_hello = self._hello
         self._accepts_alpn, self._hello = None, b""
         if not offered or accepts(offered):
             return False

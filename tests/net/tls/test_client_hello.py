@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from ftpservice.net.tls.client_hello import bytes_of_hello, offered_session, offered_sessions
+from ftpservice.net.tls.client_hello import bytes_of_hello, offered_sessions, offers_only
 from tests.support.tls_endpoints import BOTH, client_context
 
 SESSION = b"s" * 32
@@ -38,25 +38,29 @@ def identities(*sessions: bytes) -> bytes:
 
 
 PSK = 41
+OTHER = b"another session, also of 32 bytes"
 
 
 @pytest.mark.parametrize(
     ("whole", "in_12", "in_13"),
     [
-        (hello(SESSION), SESSION, b""),
-        (hello(b"random", (PSK, identities(SESSION))), b"random", SESSION),
-        (hello(b"random", (PSK, identities(SESSION, b"another"))), b"random", b""),
-        (hello(b""), b"", b""),
-        (hello(SESSION)[:-1], b"", b""),
-        (b"GET / HTTP/1.0\r\n", b"", b""),
-        (b"", b"", b""),
+        (hello(SESSION), True, False),
+        (hello(b"random", (0, b"x"), (PSK, identities(SESSION))), False, True),
+        (hello(b"random", (PSK, identities(SESSION, OTHER))), False, False),
+        (hello(b"random", (PSK, identities(OTHER, SESSION))), False, False),
+        (hello(b"random", (PSK, identities(OTHER))), False, False),
+        (hello(b"random", (PSK, identities(SESSION)), (0, b"x")), False, False),
+        (hello(SESSION)[:-1], False, False),
+        (hello(SESSION + b"x"), False, False),
+        (b"GET / HTTP/1.0\r\n", False, False),
+        (b"", False, False),
     ],
 )
-def test_one_session_can_have_been_resumed_or_it_is_not_known(
-    whole: bytes, in_12: bytes, in_13: bytes
-) -> None:
-    assert offered_session(whole, "TLSv1.2") == in_12
-    assert offered_session(whole, "TLSv1.3") == in_13
+def test_a_session_is_the_only_one_offered_or_not(whole: bytes, in_12: bool, in_13: bool) -> None:
+    for early in (whole, whole + b"\x14\x03\x03"):
+        is_cut = whole == hello(SESSION)[:-1] and early != whole
+        assert offers_only(early, SESSION, "TLSv1.2") is (in_12 or is_cut)
+        assert offers_only(early, SESSION, "TLSv1.3") is in_13
 
 
 @pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)

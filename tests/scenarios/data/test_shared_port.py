@@ -437,7 +437,7 @@ class TestTLS:
         place = await victim.connector.passive(True, None)
         await attacker.connector.passive(True, None)
         waiting = start(victim.connector.take().connection())
-        hello = _hello_for(victim.data_tls.control_session())
+        hello = _hello_for(victim.data_tls.session_id)
         with client(place) as peer:
             peer.sendall(hello)
             assert await is_closed(peer)

@@ -326,9 +326,12 @@ class TestWhose:
                 connection = await waiting
                 data = connection.transport
                 assert isinstance(data, TLSTransport)
-                assert session.data_tls.is_of(data)
-                assert not DataTLSContext(session.data_tls.contexts, bytes).is_of(data)
-                assert not DataTLSContext(session.data_tls.contexts, lambda: b"other").is_of(data)
+                contexts = session.data_tls.contexts
+                for proven in (False, True):
+                    assert session.data_tls.is_of(data, proven=proven)
+                    assert not DataTLSContext(contexts, bytes).is_of(data, proven=proven)
+                    other = DataTLSContext(contexts, lambda: b"other")
+                    assert not other.is_of(data, proven=proven)
                 assert DataTLSContext.of(data) is None  # made by nobody's AUTH
                 await gone(reactor, connection)
 
