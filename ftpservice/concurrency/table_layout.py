@@ -94,13 +94,19 @@ class TableLayout:
 
     @classmethod
     def of_header(cls, header: bytes) -> TableLayout:
-        """Return the layout that the beginning of a table describes; raises `ValueError`."""
+        """Return the layout that the beginning of a table describes.
+
+        Raises `ValueError`, also for that of a version which describes sections otherwise.
+        """
         if header[: len(MAGIC)] != MAGIC:
             raise ValueError("it is not a shared table")
         size, begin = int.from_bytes(header[len(MAGIC) : len(MAGIC) + 8], "big"), STATE_WORDS * 8
         facts = json.loads(header[begin : begin + size])
-        records = [
-            RecordLayout(**{**section, "settled": tuple(section["settled"])})
-            for section in facts["sections"]
-        ]
-        return cls(facts["columns"], bytes.fromhex(facts["secret"]), tuple(records))
+        try:
+            records = [
+                RecordLayout(**{**section, "settled": tuple(section["settled"])})
+                for section in facts["sections"]
+            ]
+            return cls(facts["columns"], bytes.fromhex(facts["secret"]), tuple(records))
+        except (KeyError, TypeError) as error:
+            raise ValueError("the shared table is one of another version") from error

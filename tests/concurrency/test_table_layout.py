@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from ftpservice.concurrency.table_layout import HEADER_WORDS, MAX_COLUMNS, RecordLayout, TableLayout
+from ftpservice.concurrency.table_layout import (
+    HEADER_WORDS,
+    MAGIC,
+    MAX_COLUMNS,
+    STATE_WORDS,
+    RecordLayout,
+    TableLayout,
+)
 
 SMALL = RecordLayout("small", fields=1, slots=64)
 WIDE = RecordLayout("wide", fields=3, values=2, slots=100, settled=(0, 2), oldest=1)
@@ -35,6 +42,17 @@ def test_the_number_of_columns_is_limited(columns: int) -> None:
 def test_other_bytes_are_no_header() -> None:
     with pytest.raises(ValueError, match="not a shared table"):
         TableLayout.of_header(bytes(HEADER_WORDS * 8))
+
+
+@pytest.mark.parametrize(
+    ("known", "other"), [(b'"slots"', b'"slits"'), (b'"sections"', b'"sektions"')]
+)
+def test_the_header_of_another_version_is_refused(known: bytes, other: bytes) -> None:
+    header = TableLayout.new([SMALL], 2).header().replace(known, other)
+    size, text = len(MAGIC), header.rstrip(b"\0")
+    length = len(text[STATE_WORDS * 8 :]).to_bytes(8, "big")
+    with pytest.raises(ValueError, match="another version"):
+        TableLayout.of_header(header[:size] + length + header[size + 8 :])
 
 
 def test_a_description_that_is_too_long_is_refused() -> None:

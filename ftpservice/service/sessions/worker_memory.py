@@ -41,14 +41,17 @@ def table_for(count: int, handover: Handover | None) -> SharedTable:
     """Return what ``count`` workers count together."""
     if handover is None or handover.is_trial:
         return SharedTable.create(RECORDS, columns_for(count))
-    table = SharedTable.attach(handover.table, 0)
+    try:
+        table = SharedTable.attach(handover.table, 0)
+    except ValueError:  # of a version that describes its sections otherwise
+        table = None
     os.close(handover.table)
-    if table.layout.records == RECORDS:
+    if table is not None and table.layout.records == RECORDS:
         return table
-    columns = table.layout.columns
-    table.close()
+    if table is not None:
+        table.close()
     log.warn("this version counts other things: limits do not count the sessions of old workers")
-    table = SharedTable.create(RECORDS, columns)
+    table = SharedTable.create(RECORDS, handover.board[1])
     used = {int(one["column"]) for one in handover.workers}
     claimed = {table.claim_column() for _ in range(max(used, default=0))}
     for column in claimed - used:
