@@ -274,6 +274,8 @@ def test_nothing_drifts_if_the_service_is_killed(restartable: RestartableService
         served = Served(restartable)
         assert stored(served.ftp(), "old", bytes(2 * MIB)).startswith("226")
         restartable.begun(served.wire(), "STOR new", content[: 3 * MIB])
+        # What has arrived may not be written yet.
+        wait_until(lambda: [one.stat().st_size for one in served.partials()] == [3 * MIB])
         restartable.program.process.send_signal(signal.SIGKILL)
         restartable.program.process.wait()
     with restartable.open(*OPTIONS):
