@@ -43,9 +43,7 @@ class Rounds:
 
     def run(self, job: Job) -> dict[str, Outcome]:
         """Measure all servers with one job, without those that fail too often."""
-        if job.profile is not self._profile:
-            self._stop()
-            self._profile = job.profile
+        self.use(job.profile)
         outcomes = {peer.name: Outcome() for peer in self._peers}
         for _ in range(self._rounds):
             for peer in self._peers:
@@ -54,9 +52,15 @@ class Rounds:
                     self._once(job, peer, outcome)
         return {name: outcome for name, outcome in outcomes.items() if outcome}
 
+    def use(self, profile: Profile) -> None:
+        """Start servers with a profile from now on; stop those with another one."""
+        if profile is not self._profile:
+            self._stop()
+            self._profile = profile
+
     def _once(self, job: Job, peer: Peer, outcome: Outcome) -> None:
         try:
-            server = None if peer.name in job.without else self._server(peer)
+            server = None if peer.name in job.without else self.server(peer)
             if server is None:
                 return
             outcome.samples.append(self._sample(job, peer, server))
@@ -73,7 +77,8 @@ class Rounds:
             self._discard(peer)
         return sample
 
-    def _server(self, peer: Peer) -> Running | None:
+    def server(self, peer: Peer) -> Running | None:
+        """Return a running server; None if it cannot do that, or has failed before."""
         if peer.name in self._running:
             return self._running[peer.name]
         work = self._space.work / peer.name

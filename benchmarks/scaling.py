@@ -17,23 +17,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 
-from argon2 import PasswordHasher
-
-from benchmarks.certificate import make_certificate
 from benchmarks.jobs import JOBS, Job
 from benchmarks.machine import describe, raise_limits
 from benchmarks.measuring import Measuring
 from benchmarks.programs import compiled
+from benchmarks.rounds import Rounds
 from benchmarks.servers.in_python import ours_workers
-from benchmarks.servers.recipe import PASSWORD, Peer, Place
-from benchmarks.servers.running import Running, free_port
+from benchmarks.servers.recipe import Peer
+from benchmarks.servers.running import Running
 from benchmarks.workspace import Workspace
 
-__all__ = ["Cost", "main", "predicted"]
+__all__ = ["Cost", "main", "predicted", "report"]
 
 DEFAULT_JOBS = "small-retr10,small-stor10,tls-small-retr10,tls-small-stor10"
 WORKERS = (1, 2, 3, 4)
@@ -65,32 +63,16 @@ def measured(job: Job, space: Workspace, rounds: int) -> dict[int, Cost]:
     """Return the medians by the number of workers."""
     samples: dict[int, list[Cost]] = {count: [] for count in WORKERS}
     peers = {count: ours_workers(f"ours-{count}", count) for count in WORKERS}
-    running: dict[int, Running] = {}
-    try:
-        for count, peer in peers.items():
-            running[count] = _started(job, peer, space)
-        measuring = Measuring(space)
+    measuring = Measuring(space)
+    with Rounds(space, list(peers.values()), rounds) as servers:
+        servers.use(job.profile)
         for count in WORKERS * (rounds + 1):
-            samples[count].append(_cost(job, peers[count], running[count], measuring))
+            server = servers.server(peers[count])
+            if server is None:
+                raise SystemExit(f"{job.name} is not for several processes")
+            samples[count].append(_cost(job, peers[count], server, measuring))
             print(f"  {job.name}, {count}: {samples[count][-1].rate:.0f}", file=sys.stderr)
-    finally:
-        for server in running.values():
-            server.stop()
     return {count: _medians(costs[1:]) for count, costs in samples.items()}  # one warms up
-
-
-def _started(job: Job, peer: Peer, space: Workspace) -> Running:
-    work = space.work / peer.name
-    work.mkdir(exist_ok=True)
-    certificate = None
-    if job.profile.secure:
-        certificate = space.work / "certificate.pem"
-        make_certificate(certificate)
-    hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-    place = Place(free_port(), space.root, work, hashed, space.work, None, certificate)
-    start = peer.recipe(job.profile, place)
-    assert start is not None
-    return Running(start, place)
 
 
 def _cost(job: Job, peer: Peer, server: Running, measuring: Measuring) -> Cost:
@@ -104,9 +86,7 @@ def _cost(job: Job, peer: Peer, server: Running, measuring: Measuring) -> Cost:
 
 
 def _medians(costs: list[Cost]) -> Cost:
-    return Cost(
-        *(median(getattr(cost, name) for cost in costs) for name in Cost.__dataclass_fields__)
-    )
+    return Cost(*map(median, zip(*map(astuple, costs), strict=True)))
 
 
 def report(job: Job, costs: dict[int, Cost]) -> str:

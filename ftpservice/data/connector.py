@@ -162,7 +162,7 @@ class DataConnector:
         if data_tls is not None and (
             self._settings.require_session_reuse or data_tls.session_reuse.is_reliable
         ):
-            tls_session = data_tls.session_id
+            tls_session = data_tls.control_session_id()
         expected = DataPeer(self.session, self.user, self._policy.peer, self._balancer, tls_session)
         if self._ports.has_range:
             return await self.shared_port.open_listener(expected, habit, 0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IProtocol
@@ -51,7 +51,7 @@ class DataTLSContext:
     """What data connections under TLS are made with: that of the control connection."""
 
     contexts: TLSContexts
-    read_session_id: Callable[[], bytes]
+    control_session_id: Callable[[], bytes]
     """Returns the id of the TLS session of the control connection."""
     session_reuse: SessionReuseHabit = field(default_factory=SessionReuseHabit, compare=False)
 
@@ -86,11 +86,6 @@ class DataTLSContext:
         options = self._handshake_options(transport.reactor, secured)
         return adopt_socket(transport, protocol, wrap, options)
 
-    @cached_property
-    def session_id(self) -> bytes:
-        """The id of the TLS session of the control connection."""
-        return self.read_session_id()
-
     def is_of(self, data: TLSTransport, *, proven: bool) -> bool:
         """Return whether a data connection resumed the TLS session of the control connection.
 
@@ -99,12 +94,12 @@ class DataTLSContext:
         (`offers_only`), but then it has only preferred one of several connections to another.
         """
         hello, data.client_hello = data.client_hello, b""
-        own = self.session_id
-        if not data.session_reused or not own:
+        if not data.session_reused:
             return False
-        if not proven and offers_only(hello, own, data.socket.version()):
+        own = self.control_session_id()
+        if own and not proven and offers_only(hello, own, data.socket.version()):
             return True
-        return data.session_id == own
+        return data.session_id == own != b""
 
     def _handshake_options(self, reactor: Any, secured: Callable[[], object]) -> HandshakeOptions:
         time_budget = self.contexts.time_budget(reactor)

@@ -47,10 +47,13 @@ class NoPortFree(CannotOpenDataConnection):
     """Every port of the range is in use."""
 
 
-def listening_socket(interface: str, port: int, keeps_alive: bool = True) -> socket.socket:
+def listening_socket(
+    interface: str, port: int, keeps_alive: bool = True, backlog: int = BACKLOG
+) -> socket.socket:
     """Listen on a port of a local IP address, 0 for any port; raises `OSError`.
 
-    Accepted sockets inherit TCP_NODELAY and, with ``keeps_alive``, SO_KEEPALIVE.
+    ``::`` stands for all addresses of IPv6, and for none of IPv4. Accepted sockets inherit
+    TCP_NODELAY and, with ``keeps_alive``, SO_KEEPALIVE.
     """
     family = socket.AF_INET6 if is_ipv6(interface) else socket.AF_INET
     own = socket.socket(family, STREAM_NONBLOCK)
@@ -59,8 +62,10 @@ def listening_socket(interface: str, port: int, keeps_alive: bool = True) -> soc
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if keeps_alive:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if interface == "::":
+            own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         own.bind((interface, port))
-        own.listen(BACKLOG)
+        own.listen(backlog)
     except BaseException:
         own.close()
         raise

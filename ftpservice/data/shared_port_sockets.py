@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ftpservice.data.passive_ports import listening_socket
 from ftpservice.net.accepted_tcp import OF_ONE_CONNECTION
 
 __all__ = ["SharedPortSocket", "listening_sockets"]
@@ -25,7 +26,6 @@ MAX_ACCEPTS = 100
 PAUSE_SECONDS = 0.1
 """Seconds until connections are accepted again, after there was no descriptor."""
 NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-STREAM_NONBLOCK = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 
 
 def listening_sockets(port: int, *, keeps_alive: bool) -> list[socket.socket]:
@@ -35,9 +35,9 @@ def listening_sockets(port: int, *, keeps_alive: bool) -> list[socket.socket]:
     """
     found: list[socket.socket] = []
     try:
-        found.append(_listening(socket.AF_INET, "0.0.0.0", port, keeps_alive))
+        found.append(listening_socket("0.0.0.0", port, keeps_alive, BACKLOG))
         try:
-            found.append(_listening(socket.AF_INET6, "::", port, keeps_alive))
+            found.append(listening_socket("::", port, keeps_alive, BACKLOG))
         except OSError as error:
             if error.errno not in NO_IPV6:
                 raise
@@ -46,24 +46,6 @@ def listening_sockets(port: int, *, keeps_alive: bool) -> list[socket.socket]:
             own.close()
         raise
     return found
-
-
-def _listening(
-    family: socket.AddressFamily, interface: str, port: int, keeps_alive: bool
-) -> socket.socket:
-    own = socket.socket(family, STREAM_NONBLOCK)
-    try:
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keeps_alive)
-        if family == socket.AF_INET6:
-            own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        own.bind((interface, port))
-        own.listen(BACKLOG)
-    except BaseException:
-        own.close()
-        raise
-    return own
 
 
 @implementer(IReadDescriptor)

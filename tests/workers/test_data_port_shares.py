@@ -92,6 +92,19 @@ def workers(port):
         yield [stack.enter_context(contextlib.closing(Worker(port))) for _ in range(2)]
 
 
+def accepting(listener, connection: StreamConnection) -> list[str]:
+    """Accept one connection at a listener; returns the addresses of those that have come."""
+    taken: list[str] = []
+
+    def accept_peer(host):
+        taken.append(host)
+        listener.close_now()
+        return connection
+
+    listener.accept_peer = accept_peer
+    return taken
+
+
 def peer(session: int, user: str = "ann", tls_session: bytes = b"") -> DataPeer:
     return DataPeer(session, user, HOST, tls_session=tls_session)
 
@@ -100,14 +113,8 @@ def peer(session: int, user: str = "ann", tls_session: bytes = b"") -> DataPeer:
 async def test_a_connection_is_passed_to_the_worker_that_waits(reactor, port, workers):
     listener = await workers[1].port.open_listener(peer(1), None, 0)
     assert listener.port == port.port
-    connection, taken = StreamConnection(reactor, 60), []
-
-    def accept_peer(host):
-        taken.append(host)
-        listener.close_now()
-        return connection
-
-    listener.accept_peer = accept_peer
+    connection = StreamConnection(reactor, 60)
+    taken = accepting(listener, connection)
     with socket.create_connection((HOST, port.port)):
         await until(reactor, lambda: taken)
         await gone(reactor, connection)
@@ -194,14 +201,8 @@ def test_a_connection_for_a_process_that_is_gone_is_closed():
 @ensureDeferred
 async def test_a_connection_that_was_reset_on_its_way_ends_no_other(reactor, port, workers):
     listener = await workers[0].port.open_listener(peer(1), None, 0)
-    connection, taken = StreamConnection(reactor, 60), []
-
-    def accept_peer(host):
-        taken.append(host)
-        listener.close_now()
-        return connection
-
-    listener.accept_peer = accept_peer
+    connection = StreamConnection(reactor, 60)
+    taken = accepting(listener, connection)
     with socket.create_server((HOST, 0)) as server:
         client = socket.create_connection(server.getsockname())
         accepted, _ = server.accept()

@@ -28,6 +28,7 @@ from ftpservice.wire.addresses import HostPort
 from tests.support.loopback import plain_socket, until
 from tests.support.memory_transport import is_pending, outcome, start
 from tests.support.open_resources import nothing_left
+from tests.support.service_process import free_port
 
 LOCAL = ControlAddresses("127.0.0.1", "127.0.0.1")
 LOCAL6 = ControlAddresses("::1", "::1")
@@ -57,15 +58,6 @@ def listener(host="127.0.0.1"):
     with socket.create_server((host, 0), family=family) as server:
         server.settimeout(20)
         yield server, HostPort(host, server.getsockname()[1])
-
-
-@contextlib.contextmanager
-def free_port():
-    """Return a port that was free a moment ago."""
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        port = own.getsockname()[1]
-    yield port
 
 
 async def gone(reactor, connection) -> None:
@@ -292,9 +284,9 @@ class TestPassive:
 
     @ensureDeferred
     async def test_an_unused_port_is_given_to_another_session(self, reactor):
-        with free_port() as port:
-            data = DataSettings(passive_ports=(port, port))
-            ports, masquerade = PassivePorts(data), MasqueradeAddresses(reactor, ())
+        port = free_port()
+        data = DataSettings(passive_ports=(port, port))
+        ports, masquerade = PassivePorts(data), MasqueradeAddresses(reactor, ())
         first, second, third = (
             DataConnector(reactor, data, ports, masquerade, LOCAL) for _ in range(3)
         )
@@ -312,9 +304,9 @@ class TestPassive:
 
     @ensureDeferred
     async def test_a_port_with_a_waiting_transfer_is_kept(self, reactor):
-        with free_port() as port:
-            data = DataSettings(passive_ports=(port, port))
-            ports, masquerade = PassivePorts(data), MasqueradeAddresses(reactor, ())
+        port = free_port()
+        data = DataSettings(passive_ports=(port, port))
+        ports, masquerade = PassivePorts(data), MasqueradeAddresses(reactor, ())
         first, second = (DataConnector(reactor, data, ports, masquerade, LOCAL) for _ in range(2))
         place = await first.passive(True)
         waiting = start(first.take().connection())

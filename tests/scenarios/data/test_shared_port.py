@@ -437,7 +437,7 @@ class TestTLS:
         place = await victim.connector.passive(True, None)
         await attacker.connector.passive(True, None)
         waiting = start(victim.connector.take().connection())
-        hello = _hello_for(victim.data_tls.session_id)
+        hello = _hello_for(victim.data_tls.control_session_id())
         with client(place) as peer:
             peer.sendall(hello)
             assert await is_closed(peer)
@@ -593,13 +593,13 @@ class TestPort:
             socket.create_server(("127.0.0.1", number)).close()
 
     def test_without_ipv6_it_listens_at_ipv4(self, reactor, monkeypatch):
-        def listening(family, *facts):
-            if family == socket.AF_INET6:
+        def listening(interface, *facts):
+            if interface == "::":
                 raise OSError(errno.EAFNOSUPPORT, "no IPv6")
             return own
 
         own = socket.create_server(("127.0.0.1", 0))
-        monkeypatch.setattr(shared_port_sockets, "_listening", listening)
+        monkeypatch.setattr(shared_port_sockets, "listening_socket", listening)
         port = open_shared_port(reactor, DataSettings(passive_port=50000))
         assert port.port == own.getsockname()[1]
         port.close()

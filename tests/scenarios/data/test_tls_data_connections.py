@@ -351,6 +351,16 @@ class TestWhose:
                 await gone(reactor, connection)
 
     @ensureDeferred
+    async def test_a_client_that_resumes_nothing_has_no_session_read(self, reactor, begin):
+        session, read = begin(), []
+        session.data_tls = DataTLSContext(session.data_tls.contexts, lambda: read.append(1) or b"")
+        with client(await session.connector.passive(True)) as plain:
+            waiting = start(session.connector.take().connection())
+            with await deferToThread(session.shake, plain):
+                await gone(reactor, await waiting)
+        assert read == []
+
+    @ensureDeferred
     async def test_a_connection_from_before_prot_is_refused(self, reactor, begin):
         session = begin()
         with client(await session.connector.passive(True)) as plain:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ftplib
-import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from tests.support.raw_client import (
     reset,
     starting,
 )
+from tests.support.service_process import free_port
 from tests.support.tls_client import BOTH, TLSWire, client_context, implicit
 
 FIXTURES = (starting,)
@@ -29,13 +29,6 @@ Server = Callable[..., RunningService]
 CONTENT = bytes(range(256)) * 300
 FILES = 24
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as own:
-        own.bind((LOCAL, 0))
-        return int(own.getsockname()[1])
 
 
 @pytest.fixture

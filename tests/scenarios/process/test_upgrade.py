@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,6 @@ from tests.support.worker_service import (
     login,
     process_of,
     wait_for,
-    write_accounts,
 )
 
 LARGE, FILES, WORKERS = 64 << 20, 200, 2
@@ -39,16 +37,7 @@ PIECE, PIECE_SECONDS = 64 * 1024, 0.25
 OPTIONS = (LOOPBACK, ACCOUNTS, "--grace=20")
 
 
-@pytest.fixture(autouse=True)
-def accounts(tmp_path: Path) -> None:
-    write_accounts(tmp_path)
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Program]:
-    with Program([*SERVE, *OPTIONS], tmp_path) as program:
-        program.port()
-        yield program
+pytestmark = pytest.mark.usefixtures("accounts")
 
 
 def upgrade(directory: Path) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.process.test_upgrade import accounts, assert_upgraded
+from tests.scenarios.process.test_upgrade import assert_upgraded
 from tests.scenarios.process.test_workers import is_refused
 from tests.support.account_service import COMMAND
 from tests.support.page_client import PageClient
@@ -33,7 +33,7 @@ from tests.support.worker_service import (
     write_accounts,
 )
 
-FIXTURES = (accounts,)
+pytestmark = pytest.mark.usefixtures("accounts")
 HTTP = "--http=tcp:0:interface=127.0.0.1"
 WORDS = (LOOPBACK, ACCOUNTS, HTTP, "--stall-timeout=300")
 LARGE = CONTENT * 100
@@ -41,7 +41,7 @@ BEGUN = "the program is replaced"
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Program]:
+def running(tmp_path: Path, accounts: None) -> Iterator[Program]:
     with Program([*SERVE, *WORDS, "--grace=30"], tmp_path) as served:
         served.port()
         yield served

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.process.test_upgrade import accounts, assert_upgraded
+from tests.scenarios.process.test_upgrade import assert_upgraded
 from tests.support.client_programs import program, run
 from tests.support.service_process import Program, free_port
 from tests.support.worker_service import (
@@ -26,7 +26,7 @@ from tests.support.worker_service import (
     wait_for,
 )
 
-FIXTURES = (accounts,)
+pytestmark = pytest.mark.usefixtures("accounts")
 FILES = 200
 PATIENT = ("--grace=20", "--data-timeout=300", "--stall-timeout=300")
 
@@ -45,7 +45,7 @@ def port(tmp_path: Path) -> int:
 
 
 @pytest.fixture
-def running(tmp_path: Path, port: int) -> Iterator[Program]:
+def running(tmp_path: Path, port: int, accounts: None) -> Iterator[Program]:
     words = [*SERVE, LOOPBACK, ACCOUNTS, *PATIENT, "--config=settings"]
     with Program(words, tmp_path) as served:
         served.port()

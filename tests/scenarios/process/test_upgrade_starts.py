@@ -17,7 +17,6 @@ import pytest
 
 from tests.scenarios.process.test_privileges import PROGRAM, privileged_port, stop_daemon
 from tests.scenarios.process.test_upgrade import (
-    accounts,
     assert_nothing_changed,
     assert_upgraded,
     upgrade,
@@ -38,7 +37,7 @@ from tests.support.worker_service import (
     write_accounts,
 )
 
-FIXTURES = (accounts,)
+pytestmark = pytest.mark.usefixtures("accounts")
 WORKERS = "--workers=2"
 PATIENT = ("--grace=20", "--data-timeout=300", "--stall-timeout=300")
 
@@ -92,7 +91,7 @@ def test_privileges_are_dropped_and_ports_below_1024_stay(place: Path, tmp_path:
 
 
 @pytest.fixture
-def activated(tmp_path: Path) -> Iterator[tuple[Program, list[socket.socket]]]:
+def activated(tmp_path: Path, accounts: None) -> Iterator[tuple[Program, list[socket.socket]]]:
     """A service with two sockets from systemd, the first of which the settings name."""
     start = (
         "import os, sys; one, two = map(int, sys.argv[1:3]); os.dup2(one, 3); os.dup2(two, 4);"
