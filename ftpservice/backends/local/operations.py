@@ -109,10 +109,12 @@ def remove_file(
         if facts is not None and stat.S_ISDIR(facts.st_mode):
             raise IsDirectory(path)
         try:
-            if facts is not None and trash is not None:
-                trash.keep(place, path)
-            else:
+            if trash is None:
                 os.unlink(place.name, dir_fd=place.directory)
+            elif facts is None:  # a file that gets the name now is not the one to be removed
+                raise FileNotFoundError(errno.ENOENT, "no such file")
+            else:
+                trash.keep(place, path)
         except FileNotFoundError:
             remove_partial_alone(place, path, owner)
         else:

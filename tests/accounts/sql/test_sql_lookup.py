@@ -151,19 +151,19 @@ def add_many(case, rights, root, quota_files="NULL", options=""):
     )
 
 
-def test_50_000_accounts(case, lookup):
+def test_50_000_accounts(case, lookup, parsed):
     add_many(case, "full", "'/' || n", 9)
     lookup.look_up("ann", b"")
-    began = time.perf_counter()
+    parsed.clear()
     for number in range(0, 50_000, 500):
         assert lookup.look_up(f"user{number}", b"").record.root == f"/{number}"
-    assert time.perf_counter() - began < 5.0
+    assert len(parsed) == 100
     names = [f"user{number}" for number in range(5000)]
     assert len(lookup.current(names)) == 5000
-    began = time.perf_counter()
+    parsed.clear()
     for _ in range(10):
         assert len(lookup.current(names)) == 5000
-    assert time.perf_counter() - began < 1.0
+    assert parsed == []
 
 
 def test_a_login_has_what_the_account_inherits_with_one_query_more(case, lookup, monkeypatch):
@@ -238,17 +238,17 @@ def test_files_shared_with_one_that_inherits_a_quota(
     assert lookup.look_up("kim", b"").record.shares_quota is is_shared
 
 
-def test_50_000_accounts_of_one_group(case, lookup):
+def test_50_000_accounts_of_one_group(case, lookup, parsed):
     staff = AccountRecord("@staff", "*", "/srv/{user}", PRESETS["full"], quota_files=9)
     case.store.add(staff)
     add_many(case, "inherit", "''", options="group=staff")
     names = [f"user{number}" for number in range(500)]
     assert len(lookup.current(names)) == 500
     case.execute("UPDATE ftpservice_accounts SET max_sessions = 2 WHERE name = '@staff'")
-    began = time.perf_counter()
-    assert lookup.current(names)["user7"].max_sessions == 2
+    parsed.clear()
+    wait_for(lambda: lookup.current(names)["user7"].max_sessions == 2)
     assert lookup.look_up("user8", b"").record.root == "/srv/user8"
-    assert time.perf_counter() - began < 5.0
+    assert len(parsed) < 2 * len(names)
 
 
 @pytest.fixture

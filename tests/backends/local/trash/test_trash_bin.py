@@ -8,6 +8,7 @@ from unittest import mock
 import pytest
 from twisted.internet.task import Clock
 
+from ftpservice.backends.local.paths.tree import DirectoryEntry
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.backends.local.trash import trash_bin
 from ftpservice.concurrency.thread_pool import InlineRunner
@@ -292,6 +293,23 @@ def test_a_directory_that_has_the_trash_of_an_account_is_not_removed(place, kept
     (place.root / "in/.ftpservice.trash/left/behind").mkdir(parents=True)
     run(kept.remove_directory(path_at("/in")))
     assert run(list_directory(kept)) == {}
+
+
+def test_a_file_that_comes_while_a_missing_one_is_removed_stays(place, kept):
+    uploaded = place.storage()
+    facts = DirectoryEntry.facts
+
+    def facts_of_before(entry):
+        found = facts(entry)
+        monkeypatch.undo()
+        run(create_file(uploaded, "/in/file", b"new"))
+        return found
+
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(DirectoryEntry, "facts", facts_of_before)
+    with monkeypatch.context(), pytest.raises(errors.PathNotFound):
+        run(kept.remove_file(path_at("/in/file")))
+    assert run(read_file(kept, "/in/file")) == b"new"
 
 
 def test_a_sweep_between_making_a_directory_and_using_it_loses_nothing(place, kept):
