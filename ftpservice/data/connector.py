@@ -90,8 +90,9 @@ class DataConnector:
         self._policy = PeerPolicy(ends.peer or LOOPBACK_ADDRESS)
         self.family = 2 if is_ipv6(self._policy.peer) else 1
         """The network protocol of the control connection: 1 for IPv4, 2 for IPv6 (RFC 2428)."""
+        self._is_balancer = settings.is_balancer if settings.passive_proxied else None
         self._interface = (
-            WILDCARD_ADDRESSES[self.family]
+            WILDCARD_ADDRESSES[self._listening_family()]
             if ends.proxied or _is_link_local(self._local)
             else self._local
         )
@@ -148,7 +149,16 @@ class DataConnector:
             if not self._idle_ports.reclaim_port():
                 raise
             own, port = self._ports.listen(self._interface)
-        return DataListener(self._reactor, own, port)
+        return DataListener(self._reactor, own, port, self._is_balancer)
+
+    def _listening_family(self) -> int:
+        """Return the network protocol to listen with: a balancer may use another one than clients.
+
+        The balancer of the control connection is expected to use the same for both.
+        """
+        if self._is_balancer is None or not self._is_balancer(self._balancer):
+            return self.family
+        return 2 if is_ipv6(self._balancer) else 1
 
     async def _listen_at_shared_port(self) -> SharedPortListener | None:
         """Return a share in the shared port; None for a port of the range instead.

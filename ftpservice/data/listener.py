@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.data.passive_ports import BACKLOG
+from ftpservice.data.proxied_connection import MAX_PROXIED, ProxiedConnection
 from ftpservice.net.accepted_tcp import AcceptedTransport
 
 __all__ = ["DataListener", "PassiveListener"]
@@ -69,12 +70,24 @@ class DataListener(PassiveListener):
     Connections are accepted when `accept_pending` is called, or by the reactor between `watch` and
     `stop_watching`. A fast client connects and sends its command before the port would be watched;
     then the reactor never sees the socket.
+
+    A connection from a host for which ``is_balancer`` is true has to begin with a PROXY header, and
+    is from the client that this names.
     """
 
-    def __init__(self, reactor: Any, own: socket.socket, port: int = 0) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        own: socket.socket,
+        port: int = 0,
+        is_balancer: Callable[[str], bool] | None = None,
+    ) -> None:
         """``port``: that of ``own``, if the caller knows it."""
         super().__init__(port or own.getsockname()[1])
         self._reactor = reactor
+        self._is_balancer = is_balancer
+        self._proxied: list[ProxiedConnection] = []
+        """The connections of balancers whose header is incomplete."""
         self._own = own
         self._family = super(socket.socket, own).family  # without the enumeration of `socket`
         self._is_watched = False
@@ -111,6 +124,8 @@ class DataListener(PassiveListener):
     def accept_pending(self, most: int = BACKLOG) -> None:
         """Accept the connections that wait in the kernel, until one closes the listener."""
         own = self._own
+        if self._proxied:
+            self._read_headers()
         while most and own.fileno() >= 0:
             most -= 1
             try:
@@ -124,11 +139,37 @@ class DataListener(PassiveListener):
                 self.when_failed(f"cannot accept: {error.strerror}")
                 return
             accepted = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
+            if self._is_balancer is not None and self._is_balancer(peer[0]):
+                self._await_header(accepted, peer)
+                continue
             protocol = self.accept_peer(peer[0]) if self.accept_peer is not None else None
             if protocol is None:
                 accepted.close()
                 continue
             protocol.makeConnection(self.make_transport(accepted, protocol, peer, self._reactor))
+
+    def _read_headers(self) -> None:
+        for connection in tuple(self._proxied):
+            connection.doRead()
+
+    def _await_header(self, accepted: socket.socket, peer: tuple[Any, ...]) -> None:
+        if len(self._proxied) >= MAX_PROXIED:
+            accepted.close()
+            return
+        connection = ProxiedConnection(self._reactor, accepted, peer, self._header_ended)
+        self._proxied.append(connection)
+        connection.start()
+
+    def _header_ended(self, connection: ProxiedConnection) -> None:
+        """Begin a connection whose header names a client; close any other."""
+        self._proxied.remove(connection)
+        host, accepted = connection.client, connection.release()
+        protocol = self.accept_peer(host) if host and self.accept_peer is not None else None
+        if protocol is None:
+            accepted.close()
+            return
+        transport = self.make_transport(accepted, protocol, connection.peer, self._reactor)
+        protocol.makeConnection(transport)
 
     def connectionLost(self, _reason: Failure) -> None:
         """Stop listening: the reactor stops."""
@@ -147,3 +188,7 @@ class DataListener(PassiveListener):
         if self._is_watched:
             self.stop_watching()
         self._own.close()
+        if self._proxied:
+            for connection in self._proxied:
+                connection.release().close()
+            self._proxied = []

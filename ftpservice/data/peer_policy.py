@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 
+from ftpservice.accounts.defence.networks import Network, is_in_networks
 from ftpservice.wire.addresses import canonical_host, same_host
 from ftpservice.wire.units import require_amounts
 
@@ -50,6 +51,8 @@ class DataSettings:
 
     With it ``passive_ports`` are used only where several sessions of one address wait.
     """
+    passive_proxied: tuple[Network, ...] = ()
+    """The balancers whose data connections begin with a header of the PROXY protocol."""
     passive_addresses: tuple[AddressRule, ...] = ()
     data_timeout: float = 30.0
     """For the data connection to be made."""
@@ -74,7 +77,12 @@ class DataSettings:
                 "passive_addresses is a tuple of AddressRule (parse_address_rule returns one),"
                 f" not {self.passive_addresses!r}"
             )
+        _check_networks(self.passive_proxied)
         require_amounts(self, float, "data_timeout", "stall_timeout", "handshake_timeout")
+
+    def is_balancer(self, host: str) -> bool:
+        """Return whether a data connection from ``host`` has to begin with a PROXY header."""
+        return bool(self.passive_proxied) and is_in_networks(host, self.passive_proxied)
 
 
 def _first_and_last(ports: object) -> tuple[int, int]:
@@ -93,6 +101,15 @@ def _check_shared_port(port: object, ports: tuple[int, int] | None) -> None:
         raise ValueError(f"passive_port is {port!r}; it has to be from 1 to {MAX_PORT}, or None")
     if ports is not None and ports[0] <= port <= ports[1]:
         raise ValueError(f"passive_port {port} is one of passive_ports; it has to be another")
+
+
+def _check_networks(networks: object) -> None:
+    if not isinstance(networks, (tuple, list)) or not all(
+        isinstance(network, (IPv4Network, IPv6Network)) for network in networks
+    ):
+        raise TypeError(
+            f"passive_proxied is a tuple of networks of the module ipaddress, not {networks!r}"
+        )
 
 
 def parse_passive_port(text: str) -> int:

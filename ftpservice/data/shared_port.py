@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.error import CannotListenError
@@ -40,6 +40,8 @@ __all__ = [
 
 MAX_HELD = 8
 """Connections of one address of which more must be known; others are closed."""
+MAX_PROXIED = 1024
+"""The same of one balancer, which has those of many clients."""
 
 
 class CannotOpenSharedPort(CannotListenError):
@@ -55,7 +57,7 @@ def open_shared_port(reactor: Any, settings: DataSettings) -> SharedPassivePort 
         sockets = listening_sockets(port, keeps_alive=not settings.stall_timeout)
     except OSError as error:
         raise CannotOpenSharedPort("", port, error) from None
-    shared = SharedPassivePort(reactor, sockets)
+    shared = SharedPassivePort(reactor, sockets, settings.is_balancer)
     shared.start_accepting()
     return shared
 
@@ -161,10 +163,19 @@ class SharedPortListener(PassiveListener):
 
 
 class SharedPassivePort:
-    """Owns listening sockets that all have the same port, and accepts when it has been started."""
+    """Owns listening sockets that all have the same port, and accepts when it has been started.
 
-    def __init__(self, reactor: Any, sockets: Sequence[socket.socket]) -> None:
+    ``is_balancer``: whether connections from a host have to begin with a PROXY header.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        sockets: Sequence[socket.socket],
+        is_balancer: Callable[[str], bool] | None = None,
+    ) -> None:
         self.reactor = reactor
+        self.is_balancer: Callable[[str], bool] = is_balancer or _is_none
         self.port: int = sockets[0].getsockname()[1]
         self.waiting: WaitingSessions = WaitingSessions(reactor, self._changed)
         self._held: dict[str, list[UnidentifiedConnection]] = {}
@@ -225,7 +236,8 @@ class SharedPassivePort:
 
     def _accepted(self, own: socket.socket, peer: tuple[Any, ...]) -> None:
         host, waiting = canonical_host(peer[0]), self.waiting
-        is_balancer = bool(waiting.behind(host))
+        requires_header = self.is_balancer(host)
+        is_balancer = requires_header or bool(waiting.behind(host))
         if not is_balancer:
             one: Any = waiting.sole(host)
             if one is not None:
@@ -235,12 +247,12 @@ class SharedPassivePort:
                 own.close()
                 return
         held = self._held.setdefault(host, [])
-        if len(held) >= MAX_HELD:
+        if len(held) >= (MAX_PROXIED if is_balancer else MAX_HELD):
             own.close()
             return
         connection = UnidentifiedConnection(self.reactor, own, peer, host, self._identify)
         held.append(connection)
-        connection.start(expects_header=is_balancer)
+        connection.start(expects_header=is_balancer, requires_header=requires_header)
 
     def _identify(self, connection: UnidentifiedConnection) -> None:
         """Give a held connection to its session, hold it longer, or close it."""
@@ -270,12 +282,16 @@ class SharedPassivePort:
     def _possible(self, connection: UnidentifiedConnection) -> list[WaitingSession]:
         """Return the sessions whose connection it may be.
 
-        A header counts for the sessions of its sender only. Without a header, a connection from a
-        balancer may be that of any session behind it.
+        A header counts for the sessions of its sender only, that of a configured balancer for all.
+        Without a header, a connection from another balancer may be that of any session behind it.
         """
         sender = connection.balancer
+        if connection.requires_header:
+            return []
         of_host = [
-            one for one in self.waiting.of(connection.host) if sender in ("", one.expected.balancer)
+            one
+            for one in self.waiting.of(connection.host)
+            if sender in ("", one.expected.balancer) or self.is_balancer(sender)
         ]
         return of_host if sender else [*of_host, *self.waiting.behind(connection.host)]
 
@@ -289,7 +305,8 @@ class SharedPassivePort:
 
     def _all_held(self, host: str) -> list[UnidentifiedConnection]:
         """Return the connections of a client address, through a balancer or not."""
-        return [one for held in self._held.values() for one in held if one.host == host]
+        every = (one for held in self._held.values() for one in held)
+        return [one for one in every if one.host == host and not one.requires_header]
 
     def _drop(self, connection: UnidentifiedConnection) -> None:
         self._forget(connection)
@@ -303,9 +320,17 @@ class SharedPassivePort:
             self._held.pop(connection.key, None)
 
 
-def port_of_before(reactor: Any, values: Mapping[str, Any]) -> SharedPassivePort:
+def _is_none(_host: str) -> bool:
+    """Return False: no balancer is configured."""
+    return False
+
+
+def port_of_before(
+    reactor: Any, values: Mapping[str, Any], is_balancer: Callable[[str], bool] | None = None
+) -> SharedPassivePort:
     """Return the port that another program has handed over; it does not accept yet."""
-    shared = SharedPassivePort(reactor, [socket.socket(fileno=one) for one in values["sockets"]])
+    sockets = [socket.socket(fileno=one) for one in values["sockets"]]
+    shared = SharedPassivePort(reactor, sockets, is_balancer)
     for host, session, seconds in values.get("late", ()):
         expect_late(shared.waiting, host, session, seconds)
     return shared
@@ -316,4 +341,5 @@ def hold_connections(shared: SharedPassivePort, handed: Iterable[Mapping[str, An
     for one in handed:
         connection = connection_of_before(shared.reactor, one, shared._identify)
         shared._held.setdefault(connection.key, []).append(connection)
-        connection.start(expects_header=one["expects_header"])
+        requires_header = one["expects_header"] and shared.is_balancer(connection.host)
+        connection.start(expects_header=one["expects_header"], requires_header=requires_header)

@@ -47,7 +47,7 @@ class UnidentifiedConnection:
         """The address of the client, as far as it is known."""
         self.balancer = ""
         """The address of the balancer that has sent a header."""
-        self.expects_header = False
+        self.expects_header = self.requires_header = False
         self.tls_sessions: frozenset[bytes] | None = None
         """What the client wants to resume; None if it has sent nothing yet."""
         self.is_expired = False
@@ -77,11 +77,16 @@ class UnidentifiedConnection:
             "expects_header": self.expects_header,
         }
 
-    def start(self, *, expects_header: bool) -> None:
-        """Wait for bytes of the client, or first for a header."""
+    def start(self, *, expects_header: bool, requires_header: bool = False) -> None:
+        """Wait for bytes of the client, or first for a header, which may be missing.
+
+        With ``requires_header`` it may not.
+        """
         self._own.setblocking(False)
-        self.expects_header = expects_header
-        seconds = HEADER_SECONDS if expects_header else HOLD_SECONDS
+        self.expects_header = expects_header or requires_header
+        self.requires_header = requires_header
+        is_optional = expects_header and not requires_header
+        seconds = HEADER_SECONDS if is_optional else HOLD_SECONDS
         self._timer = self._reactor.callLater(seconds, self._expire)
         self._is_watched = True
         self._reactor.addReader(self)
@@ -139,7 +144,7 @@ class UnidentifiedConnection:
 
         Returns how many bytes are missing at least; -1 if the connection is of no use.
         """
-        if self.expects_header and early[:1] in (b"P", b"\r"):
+        if self.requires_header or (self.expects_header and early[:1] in (b"P", b"\r")):
             size = header_size(early)
             if size is None:
                 return 1
@@ -148,7 +153,7 @@ class UnidentifiedConnection:
                 return -1  # a health check
             self.balancer, self.host, early = self.host, host, early[size:]
             self._seen = 0
-        self.expects_header = False
+        self.expects_header = self.requires_header = False
         if not early:
             self._restart_timer()
             return 0
@@ -174,7 +179,9 @@ class UnidentifiedConnection:
             self._timer.reset(HOLD_SECONDS)
 
     def _expire(self) -> None:
-        if self.expects_header:
+        if self.requires_header:
+            self.is_useless = True
+        elif self.expects_header:
             self.expects_header = False
             self._timer = self._reactor.callLater(HOLD_SECONDS, self._expire)
         else:

@@ -90,8 +90,10 @@ class WorkerSetup:
         self.supervisor.handlers = self._handlers
         self.supervisor.claim = factory.table.claim_column
         self.supervisor.cleared = self._cleared
-        self.data_ports = DataPorts(() if handover is None else handover.data_ports, reactor)
-        factory.shared_port = self.data_ports.at(options.settings.session.data.passive_port)
+        data = options.settings.session.data
+        handed = () if handover is None else handover.data_ports
+        self.data_ports = DataPorts(handed, reactor, data.is_balancer)
+        factory.shared_port = self.data_ports.at(data.passive_port)
         self.quotas = quotas_for(factory.table, handover, reactor)
         realm: Realm = factory.portal.realm
         realm.quotas = QuotaBook(reactor, options.settings.quota_recount, self.quotas)

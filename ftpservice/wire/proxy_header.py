@@ -9,11 +9,22 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address
 
-__all__ = ["BadProxyHeader", "bytes_missing", "client_host", "complete_header", "header_size"]
+from ftpservice.wire.addresses import canonical_host
+
+__all__ = [
+    "MAX_HEADER_SIZE",
+    "BadProxyHeader",
+    "bytes_missing",
+    "client_host",
+    "complete_header",
+    "header_size",
+]
 
 V2_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 V2_FIXED_HEADER_SIZE = 16
 """Bytes of version 2 that are always there."""
+MAX_HEADER_SIZE = 4096
+"""Of version 2, with all that a balancer adds about TLS; 536 bytes are usual."""
 V2_PROXY = 0x21
 """Version and command of a connection that is passed on; the other command is for health checks."""
 V2_ADDRESSES: dict[int, tuple[type[IPv4Address | IPv6Address], int]] = {
@@ -92,22 +103,29 @@ def _checked(line: bytes) -> bytes:
 def header_size(early: bytes) -> int | None:
     """Return the size of the header that ``early`` begins with; None while more must come.
 
-    Raises `BadProxyHeader`.
+    Raises `BadProxyHeader`, also for one that is larger than `MAX_HEADER_SIZE`.
     """
     if complete_header(early) is None:
         return None
     if early.startswith(V2_SIGNATURE):
         size = V2_FIXED_HEADER_SIZE + int.from_bytes(early[14:V2_FIXED_HEADER_SIZE])
+        if size > MAX_HEADER_SIZE:
+            raise BadProxyHeader(f"{size} bytes are too many")
         return size if len(early) >= size else None
     return early.index(b"\r\n") + 2
 
 
 def client_host(header: bytes) -> str:
-    """Return the address of the client in a complete header; empty if it names none."""
+    """Return the address of the client in a complete header; empty if it names none.
+
+    It is canonical: a balancer names a client of IPv4 by an address of IPv6 where it listens on
+    both.
+    """
     if not header.startswith(V2_SIGNATURE):
         kind, _, rest = header.removeprefix(V1_PREFIX).partition(b" ")
-        return "" if kind.startswith(b"UNKNOWN") else rest.split(b" ")[0].decode("ascii")
+        text = "" if kind.startswith(b"UNKNOWN") else rest.split(b" ")[0].decode("ascii")
+        return canonical_host(text) if text else ""
     family, size = V2_ADDRESSES.get(header[13], (IPv4Address, 0))
     address = header[V2_FIXED_HEADER_SIZE : V2_FIXED_HEADER_SIZE + size]
     has_client = header[12] == V2_PROXY and size and len(address) == size
-    return str(family(address)) if has_client else ""
+    return canonical_host(str(family(address))) if has_client else ""

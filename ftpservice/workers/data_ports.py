@@ -20,11 +20,19 @@ Values = Mapping[str, Any]
 
 
 class DataPorts:
-    """Begins with those that the program before this one has handed over."""
+    """Begins with those that the program before this one has handed over.
 
-    def __init__(self, handed: Iterable[Values], reactor: Any) -> None:
+    ``is_balancer``: see `SharedPassivePort`.
+    """
+
+    def __init__(
+        self,
+        handed: Iterable[Values],
+        reactor: Any,
+        is_balancer: Callable[[str], bool] | None = None,
+    ) -> None:
         self._handed = tuple(handed)
-        self._earlier = [port_of_before(reactor, one) for one in self._handed]
+        self._earlier = [port_of_before(reactor, one, is_balancer) for one in self._handed]
         self._current: SharedPassivePort | None = None
         self._shares: dict[int, DataPortShares] = {}
         """By the columns of the workers."""

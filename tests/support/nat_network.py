@@ -19,7 +19,7 @@ from typing import Any
 from tests.support.client_programs import CompletedProgram
 from tests.support.service_process import PATIENCE, Program, checkout_environment
 
-__all__ = ["CLIENTS", "CONTROL", "DATA", "ROUTER", "SERVER", "NATNetwork", "missing"]
+__all__ = ["CLIENTS", "CONTROL", "DATA", "INSIDE", "ROUTER", "SERVER", "NATNetwork", "missing"]
 
 CONTROL, DATA = 2121, 50000
 """The ports that are forwarded; those of a namespace are free."""
@@ -27,6 +27,7 @@ CLIENTS = ("10.77.1.2", "10.77.1.3")
 ROUTER = "10.77.1.1"
 """The address that clients connect to."""
 INSIDE, SERVER = "10.77.2.1", "10.77.2.2"
+"""The address of the router towards the service, and that of the service."""
 RULES = """
 table ip nat {{
   chain before {{

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ftpservice.wire.proxy_header import (
+    MAX_HEADER_SIZE,
     V2_SIGNATURE,
     BadProxyHeader,
     bytes_missing,
@@ -90,6 +91,8 @@ V6 = version_2(0x21, 0x21, b"\x20\x01\x0d\xb8" + bytes(11) + b"\x01" + bytes(20)
         (b"PROXY UNKNOWN 192.0.2.1 192.0.2.2 1 2\r\n", ""),
         (V4, "192.0.2.1"),
         (V6, "2001:db8::1"),
+        (b"PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2\r\n", "192.0.2.1"),
+        (version_2(0x21, 0x21, bytes(10) + b"\xff\xff\xc0\x00\x02\x01" + bytes(20)), "192.0.2.1"),
         (version_2(0x20, 0x00, b""), ""),
         (version_2(0x20, 0x11, V4[16:]), ""),
         (version_2(0x21, 0x31, bytes(216)), ""),
@@ -105,3 +108,10 @@ def test_the_size_and_the_client_of_a_header(header: bytes, host: str) -> None:
 def test_malformed_headers_have_no_size() -> None:
     with pytest.raises(BadProxyHeader):
         header_size(b"GET / HTTP/1.1\r\n")
+
+
+def test_a_header_has_a_largest_size() -> None:
+    most = version_2(0x21, 0x11, bytes(MAX_HEADER_SIZE - 16))
+    assert header_size(most) == MAX_HEADER_SIZE
+    with pytest.raises(BadProxyHeader):
+        header_size(version_2(0x21, 0x11, bytes(MAX_HEADER_SIZE - 15))[:16])

@@ -263,6 +263,7 @@ async def test_nobody_waits_for_a_turn_when_the_port_is_closed(port, workers):
 def test_a_connection_that_ended_while_others_were_given_away_is_left_alone(port, monkeypatch):
     class Held:
         host = key = HOST
+        requires_header = False
 
     first, second = Held(), Held()
     port._held[HOST] = [first, second]

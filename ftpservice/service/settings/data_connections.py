@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ftpservice.accounts.defence.networks import Network, parse_network
 from ftpservice.data.peer_policy import (
     AddressRule,
     parse_address_rule,
@@ -35,6 +36,14 @@ class DataConnectionSettings:
         "passive-ports too, those are used where several sessions of one address wait.",
         parse_passive_port,
         example="50000",
+    )
+    passive_proxied: tuple[Network, ...] = setting(
+        TEXTS,
+        (),
+        "Address or network of a load balancer whose passive data connections begin with a header "
+        "of the PROXY protocol, version 1 or 2, which names the client.",
+        parse_network,
+        example='["10.0.0.2"]',
     )
     passive_address: tuple[AddressRule, ...] = setting(
         TEXTS,

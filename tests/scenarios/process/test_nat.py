@@ -1,16 +1,26 @@
-"""One passive port behind NAT that forwards two ports only, and behind haproxy."""
+"""One passive port behind NAT that forwards two ports only; all kinds of ports behind haproxy."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.certificates import Authority
 from tests.support.client_programs import program
-from tests.support.nat_network import CLIENTS, CONTROL, DATA, ROUTER, SERVER, NATNetwork, missing
+from tests.support.nat_network import (
+    CLIENTS,
+    CONTROL,
+    DATA,
+    INSIDE,
+    ROUTER,
+    SERVER,
+    NATNetwork,
+    missing,
+)
 from tests.support.service_process import Program
 
 FILES = 12
@@ -100,16 +110,35 @@ def test_two_forwarded_ports_do_for_many_clients(network: NATNetwork, tmp_path: 
         assert service.stopped() == 0
 
 
+LFTP = f"""
+set ftp:ssl-allow {{tls}}; set ftp:ssl-force {{tls}}; set ssl:verify-certificate no
+set net:max-retries 2; set cmd:fail-exit yes; set ftp:prefer-epsv no
+open -p {CONTROL} {ROUTER}
+mirror --parallel=4 . down
+"""
+REFUSED = """
+import ftplib
+client = ftplib.FTP()
+client.connect("{router}", {control}, 20)
+client.login("anonymous", "x")
+client.sendcmd("TYPE I")
+host, port = client.makepasv()
+assert host == "{router}", host
+import socket
+data = socket.create_connection((host, port), 20)
+try:
+    assert data.recv(1) == b""
+except ConnectionResetError:
+    pass
+"""
+
+
 @pytest.mark.parametrize("tls", ["no", "yes"])
 def test_lftp_mirrors_through_two_forwarded_ports(
     network: NATNetwork, tmp_path: Path, tls: str
 ) -> None:
     root = files(tmp_path)
-    script = (
-        f"set ftp:ssl-allow {tls}; set ftp:ssl-force {tls}; set ssl:verify-certificate no\n"
-        f"set net:max-retries 2; set cmd:fail-exit yes; set ftp:prefer-epsv no\n"
-        f"open -p {CONTROL} {ROUTER}\nmirror --parallel=4 . down\n"
-    )
+    script = LFTP.format(tls=tls)
     with serving(network, tmp_path, root, "--listen", f"tcp:{CONTROL}") as service:
         service.port()
         network.client(tmp_path, [program("lftp"), "-f", "/dev/stdin"], script)
@@ -128,27 +157,64 @@ frontend control
     bind {router}:{control}
     default_backend control
 frontend data
-    bind {router}:{data}
+    bind {router}:{first}-{last}
     default_backend data
 backend control
     server one {server}:2125 send-proxy-v2
 backend data
-    server one {server}:{data} {sent}
+    server one {server} {sent}
 """
+LISTED = ("--passive-proxied", INSIDE)
+RANGE = ("--passive-ports", f"{DATA}-{DATA + 9}")
+ONE_PORT = ("--passive-port", str(DATA))
+WORKERS = ("--workers", "2")
+CASES = {
+    "one-port": ("send-proxy", *ONE_PORT),
+    "one-port-of-a-listed-balancer": ("send-proxy-v2", *ONE_PORT, *LISTED, *WORKERS),
+    "range": ("send-proxy-v2", *RANGE, *LISTED, *WORKERS),
+}
 
 
-@pytest.mark.parametrize("sent", ["send-proxy-v2", "send-proxy"])
-def test_haproxy_forwards_both_ports(tmp_path: Path, sent: str) -> None:
-    root = files(tmp_path)
+@contextmanager
+def behind_haproxy(tmp_path: Path, root: Path, sent: str, *options: str) -> Iterator[NATNetwork]:
+    """Serve files to a network whose router runs haproxy."""
     haproxy = program("haproxy")
+    certificate = Authority(tmp_path).certificate("server")
     config = tmp_path / "haproxy.cfg"
-    places = {"router": ROUTER, "server": SERVER, "control": CONTROL, "data": DATA}
-    config.write_text(HAPROXY.format(**places, sent=sent))
+    places = {"router": ROUTER, "server": SERVER, "control": CONTROL}
+    config.write_text(HAPROXY.format(**places, first=DATA, last=DATA + 9, sent=sent))
+    common = ("--anonymous", "--root", str(root), "--certificate", str(certificate))
+    listen = ("--listen", "haproxy:tcp:2125")
     with (
         NATNetwork(forwards=False) as network,
-        serving(network, tmp_path, root, "--listen", "haproxy:tcp:2125") as service,
+        network.service(tmp_path, *common, *listen, *options) as service,
         Program(network.words("r", haproxy, "-f", str(config), "-db"), tmp_path),
     ):
         service.line(":2125")
+        yield network
+
+
+@pytest.mark.parametrize("options", CASES.values(), ids=CASES)
+def test_haproxy_forwards_control_and_data(tmp_path: Path, options: Sequence[str]) -> None:
+    """PASV announces the address of haproxy that the client has connected to, by itself."""
+    with behind_haproxy(tmp_path, files(tmp_path), *options) as network:
         words = [sys.executable, "-c", USERS, ROUTER, str(CONTROL), str(FILES), *CLIENTS]
         network.client(tmp_path, words)
+
+
+def test_lftp_and_curl_through_haproxy_and_its_range_of_ports(tmp_path: Path) -> None:
+    with behind_haproxy(tmp_path, files(tmp_path), "send-proxy", *RANGE, *LISTED) as network:
+        network.client(tmp_path, [program("lftp"), "-f", "/dev/stdin"], LFTP.format(tls="yes"))
+        url = f"ftp://{ROUTER}:{CONTROL}/file3"
+        for ssl in ([], ["--ssl-reqd", "--insecure"]):
+            words = [program("curl"), "--silent", "--show-error", *ssl, url]
+            assert network.client(tmp_path, words).stdout.encode() == b"file3" * 1000
+    for number in range(FILES):
+        got = (tmp_path / "down" / f"file{number}").read_bytes()
+        assert got == f"file{number}".encode() * 1000
+
+
+def test_data_through_a_balancer_that_is_not_listed_is_refused(tmp_path: Path) -> None:
+    with behind_haproxy(tmp_path, files(tmp_path), "send-proxy-v2", *RANGE) as network:
+        script = REFUSED.format(router=ROUTER, control=CONTROL)
+        network.client(tmp_path, [sys.executable, "-c", script])
