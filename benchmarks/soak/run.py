@@ -18,7 +18,7 @@ from benchmarks.soak.journal_check import journal_problems, lost_events
 from benchmarks.soak.judgement import growth_problems
 from benchmarks.soak.options import Choice
 from benchmarks.soak.service import NotAnswered, SoakService
-from benchmarks.soak.soak_report import SoakReport
+from benchmarks.soak.soak_report import SHOWN_PROBLEMS, SoakReport
 
 __all__ = ["SoakRun"]
 
@@ -44,6 +44,8 @@ class SoakRun:
         machine = describe(1.0, 1)
         self.report.settings |= {name: machine[name] for name in ("date", "cpu", "cores", "python")}
         self._confirmed: list[tuple[float, str, str, str]] = []
+        self._shown = 0
+        """Problems that were printed."""
 
     def run(self) -> SoakReport:
         """Run; problems are in the report."""
@@ -100,6 +102,9 @@ class SoakRun:
                 self._problem(f"{when}: {workers} worker processes")
         print(f"{when}: {self.report.outcomes.total()} sessions, {self.report.success:.1%}, "
               f"{len(self.report.problems)} problems", file=sys.stderr, flush=True)  # fmt: skip
+        for problem in self.report.problems[self._shown :][:SHOWN_PROBLEMS]:
+            print(f"  {problem}", file=sys.stderr, flush=True)
+        self._shown = len(self.report.problems)
 
     def _sessions_left(self) -> str:
         """Return what is left of sessions, an empty text if nothing is."""

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.soak.census import ProcessCensus
 from benchmarks.soak.judgement import memory_growth
 
-__all__ = ["SoakReport"]
+__all__ = ["SHOWN_PROBLEMS", "SoakReport"]
 
 MIB = 1 << 20
 SHOWN_TEXTS = 15

@@ -79,6 +79,24 @@ def test_a_record_that_is_no_row_stops_no_other(database, bad):
     assert len(rows(database)) == 3
 
 
+@pytest.mark.parametrize("value", ["[1]", "{}", str(2**70), "[" * 5000 + "]" * 5000])
+def test_a_value_that_no_column_takes_stops_no_other_row(database, value):
+    good = records_of([transfer(float(number)) for number in range(300)])
+    row = [value if name == "bytes" else f'"{name}"' for name in COLUMNS]
+    row[1], row[3:5], row[-2:] = "400.0", ["1", "1"], ["null", "null"]
+    refused = database.add([*good[:170], f"[{','.join(row)}]", *good[170:]])
+    assert refused == 1
+    assert len(rows(database)) == 300
+
+
+def test_a_row_of_another_version_may_have_other_columns(database):
+    [record] = records_of([transfer(1.0)])
+    more, fewer = json.loads(record), json.loads(record)
+    more[0], fewer[0] = "more", "fewer"
+    assert database.add([json.dumps([*more, "new"]), json.dumps(fewer[:-1])]) == 0
+    assert rows(database) == [[*fewer[:-1], None], more]
+
+
 def test_a_row_that_is_too_large_for_an_index_is_refused(database):
     chosen = random.Random(1)
     session = "".join(chr(0x4E00 + chosen.randrange(9000)) for _ in range(8000))
