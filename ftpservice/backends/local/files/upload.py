@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
@@ -28,6 +28,7 @@ from ftpservice.backends.local.paths.file_ops import (
 )
 from ftpservice.backends.local.paths.names import encoded, unique_names
 from ftpservice.backends.local.paths.tree import DirectoryTree
+from ftpservice.backends.local.trash.name_locks import locked
 from ftpservice.backends.local.trash.trash_bin import TrashBin
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.linux import UNSUPPORTED_ERRNOS
@@ -139,7 +140,9 @@ class LocalUpload:
             request.check_announced(partial.size - self.offset, self.path)
         # 1. Everything but the content: mode and ACL, or what the replaced file has.
         partial.unmark()
-        replaced = self._replaced if is_new else self._file_to_replace()
+        replaced = self._replaced
+        if not is_new or (replaced is not None and replaced.st_nlink > 1):
+            replaced = self._file_to_replace()
         self.replaced_size = replaced.st_size if replaced is not None else None
         in_place = not self._set_metadata(replaced, is_new)
         # 2. The content reaches the disk before the name does.
@@ -185,10 +188,17 @@ class LocalUpload:
             raise
 
     def _file_to_replace(self) -> os.stat_result | None:
-        """Return the facts of the plain file that has the target's name now, if there is one."""
+        """Return the facts of the plain file that has the target's name now, if there is one.
+
+        One that is about to be replaced by somebody else and kept has two names until then.
+        """
         if self._request.write_mode is not WriteMode.REPLACE:
             return None
-        facts = self.partial.target.facts()
+        target = self.partial.target
+        facts = target.facts()
+        if facts is not None and facts.st_nlink > 1:
+            with locked(target, self.path):
+                facts = target.facts()
         if facts is not None and stat.S_ISDIR(facts.st_mode):
             raise IsDirectory(self.path)
         return facts if facts is not None and stat.S_ISREG(facts.st_mode) else None
@@ -227,7 +237,11 @@ class LocalUpload:
     def _write_in_place(self) -> os.stat_result:
         """Copy what arrived over the file that has to stay, then remove the partial."""
         target, trash = self.partial.target, self._uploads.trash
-        with nullcontext() if trash is None else trash.replacing(target, self.path, in_place=True):
+        with (
+            locked(target, self.path)
+            if trash is None
+            else trash.replacing(target, self.path, in_place=True)
+        ):
             written = write_in_place(self.descriptor, target.directory, target.name, self.path)
         opened, facts = written
         try:

@@ -2,15 +2,19 @@
 
 import errno
 import os
+import threading
 import time
+from contextlib import contextmanager
 from unittest import mock
 
 import pytest
 from twisted.internet.task import Clock
 
+from ftpservice.backends.local.files import upload as upload_module
 from ftpservice.backends.local.paths.tree import DirectoryEntry
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.backends.local.trash import trash_bin
+from ftpservice.backends.local.trash.name_locks import locked
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage import errors
 from ftpservice.storage.interfaces import ILinks, WriteMode, WriteRequest
@@ -310,6 +314,44 @@ def test_a_file_that_comes_while_a_missing_one_is_removed_stays(place, kept):
     with monkeypatch.context(), pytest.raises(errors.PathNotFound):
         run(kept.remove_file(path_at("/in/file")))
     assert run(read_file(kept, "/in/file")) == b"new"
+
+
+@pytest.mark.parametrize("rule", [RULE, None], ids=["trash", "no trash"])
+def test_a_file_that_is_about_to_be_replaced_and_kept_is_not_written_in_place(place, kept, rule):
+    """It has two names until it is replaced."""
+    run(create_file(kept, "/in/file", b"old"))
+    file, other = place.root / "in/file", place.root / "in/other"
+    upload = run(begin_upload(place.storage(rule=rule), "/in/file", b"new"))
+    os.link(file, other)
+    waiting, results = threading.Event(), []
+
+    def waits(entry, path):
+        waiting.set()
+        return locked(entry, path)
+
+    with place_of(file.parent, b"file") as entry, mock.patch.object(upload_module, "locked", waits):
+        with locked(entry, path_at("/in/file")):
+            thread = threading.Thread(target=lambda: results.append(run(upload.commit())))
+            thread.start()
+            try:
+                assert waiting.wait(60)
+                (place.root / "in/next").write_bytes(b"next")
+                (place.root / "in/next").rename(file)
+            finally:
+                waiting.set()
+        thread.join()
+    assert [entry.size for entry in results] == [3]
+    assert (file.read_bytes(), other.read_bytes()) == (b"new", b"old")
+    assert file.stat().st_nlink == 1
+
+
+@contextmanager
+def place_of(folder, name):
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield DirectoryEntry(opened, name)
+    finally:
+        os.close(opened)
 
 
 def test_a_sweep_between_making_a_directory_and_using_it_loses_nothing(place, kept):
