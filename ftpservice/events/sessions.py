@@ -145,7 +145,10 @@ class SessionOpened(Event):
 
 @event_value
 class SessionClosed(Event):
-    """A session that was opened has ended; ``user`` is the account of its last login."""
+    """A session that was opened has ended, and its transfers.
+
+    ``user`` is the account of its last login.
+    """
 
     reason: str = ""
     """Why the control connection was closed, as text."""

@@ -87,6 +87,8 @@ class SessionEvents:
     __slots__ = (
         "_bytes_down",
         "_bytes_up",
+        "_closed",
+        "_ended",
         "_files_down",
         "_files_up",
         "_login",
@@ -111,7 +113,8 @@ class SessionEvents:
         self.last_user = ""
         """The account of the last login, also after the logout."""
         self._since = services.clock.seconds()
-        self._transfers = 0
+        self._transfers = self._ended = 0
+        self._closed: tuple[str, float] | None = None
         self._files_up = self._bytes_up = self._files_down = self._bytes_down = 0
 
     def publish(self, kind: type[Event], *details: Any, user: str | None = None) -> None:
@@ -136,7 +139,10 @@ class SessionEvents:
         return self._transfers
 
     def end_transfer(self, user: str, *facts: Any) -> None:
-        """Publish `TransferEnded` with ``facts`` after ``user``, and count it."""
+        """Publish `TransferEnded` with ``facts`` after ``user``, and count it.
+
+        The last one of a session that was closed meanwhile is followed by `SessionClosed`.
+        """
         _path, upload, outcome, size = facts[:4]
         is_complete = outcome is Outcome.COMPLETE
         if upload:
@@ -146,12 +152,18 @@ class SessionEvents:
             self._files_down += is_complete
             self._bytes_down += size
         self.publish(TransferEnded, *facts, user=user)
+        self._ended += 1
+        self._publish_closed()
 
     def close(self, reason: str) -> None:
-        """Publish `SessionClosed`."""
-        seconds = self._services.clock.seconds() - self._since
-        up, down = (self._files_up, self._bytes_up), (self._files_down, self._bytes_down)
-        self.publish(SessionClosed, reason, seconds, *up, *down, user=self.last_user)
+        """Publish `SessionClosed`, or have it published when the running transfer has ended."""
+        self._closed = reason, self._services.clock.seconds() - self._since
+        self._publish_closed()
+
+    def _publish_closed(self) -> None:
+        if self._closed is not None and self._ended == self._transfers:
+            up, down = (self._files_up, self._bytes_up), (self._files_down, self._bytes_down)
+            self.publish(SessionClosed, *self._closed, *up, *down, user=self.last_user)
 
 
 @dataclass(slots=True)

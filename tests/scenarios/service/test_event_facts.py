@@ -138,8 +138,9 @@ def test_the_end_of_a_session_has_groups_and_an_interrupted_upload_its_file(
         wire.send("some")
         seen.served.wait_for(lambda: seen.served.factory.instances[0].context.moved)
         wire.close()
-    seen.served.wait_for(lambda: seen.of(SessionClosed) and seen.of(TransferEnded))
-    (ended,), (closed,) = seen.of(TransferEnded), seen.of(SessionClosed)
+    seen.served.wait_for(lambda: seen.of(SessionClosed))
+    (ended,), (closed,) = seen.of(TransferEnded), seen.of(SessionClosed)  # in this order
+    assert closed.bytes_up == ended.size == 4
     assert (ended.info.groups, closed.info.groups) == (("staff",), ("staff",))
     assert ended.info.storage_name("/a") == str(tmp_path / "files/a")
     assert closed.user == "ann"
