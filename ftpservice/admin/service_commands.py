@@ -74,7 +74,9 @@ def unreachable(path: str, error: Exception) -> ServiceUnreachable:
 
 
 def service_command(function: Command) -> Command:
-    """Give a command ``--socket``, ``--config`` and ``--json``; its first argument sends requests.
+    """Give a command the options of a running service; its first argument sends requests.
+
+    These are ``--socket``, ``--data-dir`` and ``--config``, one at most, and ``--json``.
 
     An error ends the command (`AdminCommandError`), with status 1 if the service has refused the
     request and 3 if it cannot be reached.
@@ -84,10 +86,15 @@ def service_command(function: Command) -> Command:
     @click.option(
         "--config", metavar="FILE", help="Settings file of the service, which names the socket."
     )
+    @click.option(
+        "--data-dir", metavar="DIR", help="Data directory of the service, with its socket."
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(function)
-    def run(path: str | None, config: str | None, **arguments: Any) -> None:
-        place = path if path is not None else _configured_socket(config)
+    def run(path: str | None, config: str | None, data_dir: str | None, **arguments: Any) -> None:
+        if sum(one is not None for one in (path, config, data_dir)) > 1:
+            raise click.UsageError("give one of --socket, --data-dir and --config")
+        place = path if path is not None else _configured_socket(config, data_dir)
         try:
             function(functools.partial(request, place), **arguments)
         except (RequestRefused, ServiceUnreachable) as error:
@@ -97,13 +104,16 @@ def service_command(function: Command) -> Command:
     return run
 
 
-def _configured_socket(config: str | None) -> str:
+def _configured_socket(config: str | None, data_dir: str | None) -> str:
     from ftpservice.service.settings.errors import SettingsConflict
     from ftpservice.service.settings.settings import settings_from
     from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
 
     try:
-        settings = settings_from(load_toml(config) if config is not None else {}, os.getcwd())
+        values = load_toml(config) if config is not None else {}
+        if data_dir is not None:
+            values = {"data-dir": data_dir}
+        settings = settings_from(values, os.getcwd())
     except (BadConfiguration, SettingsConflict) as error:
         raise click.UsageError(f"--config {error}") from None
     path = settings.control_socket_path

@@ -250,6 +250,18 @@ def test_the_socket_is_found_by_the_settings_file(unchanged, monkeypatch):
     assert done.exit_code == 2
 
 
+def test_the_socket_is_found_in_the_data_directory(unchanged, monkeypatch):
+    monkeypatch.chdir(unchanged.place)
+    done = CliRunner().invoke(ftpservice, ["who", "--data-dir", "var"])
+    assert (done.exit_code, "SESSION" in done.stdout) == (0, True)
+    done = CliRunner().invoke(ftpservice, ["who", "--data-dir", "none"])
+    assert done.exit_code == 3
+    assert f"{unchanged.place}/none/control.sock" in done.stderr
+    done = CliRunner().invoke(ftpservice, ["who", "--data-dir", "var", "--config", "ftp.toml"])
+    assert done.exit_code == 2
+    assert "give one of --socket, --data-dir and --config" in done.stderr
+
+
 @pytest.mark.parametrize(
     "words", [("who",), ("kick", "1"), ("ban", "::1"), ("unban", "::1"), ("bans",), ("drain",)]
 )
