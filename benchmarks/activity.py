@@ -26,7 +26,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,14 +82,14 @@ class Load:
     """Publishes the events of many uploads or sessions, at a steady rate."""
 
     def __init__(self, service: Any, events: str, reactor: Any) -> None:
-        from ftpservice.accounts.account import storage_name
+        from ftpservice.accounts.account import StorageNames
         from ftpservice.accounts.account_record import AccountRecord
         from ftpservice.events import SessionInfo
 
         parts = service.parts
         self._reactor = reactor
         self._publish = parts.factory.event_sink.events.publish
-        named = partial(storage_name, AccountRecord(USER, "", "/home"), parts.realm._root_of, [])
+        named = StorageNames(parts.realm._root_of, AccountRecord(USER, "", "/home"))
         self._info = SessionInfo("5f0c66a1b2d3-1", "ftp", TLS, ("staff",), named)
         self._one = self._upload if events == "upload" else self._session
         self._number = 0

@@ -23,8 +23,8 @@ __all__ = [
     "IPeerCredentials",
     "PeerCredentials",
     "RootOf",
+    "StorageNames",
     "owner_of",
-    "storage_name",
 ]
 
 
@@ -48,7 +48,7 @@ class IAccount(Interface):
 
 
 @implementer(IAccount)
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Account:
     """The default `IAccount`."""
 
@@ -135,36 +135,47 @@ That is a path below the root of a source, and the source: None while it is not 
 """
 
 
-def storage_name(record: AccountRecord, root_of: RootOf, known: list[str], text: str) -> str | None:
-    """Return the storage's own name of a path of an account, such as that on the disk.
+class StorageNames:
+    """The names that the storage of an account has for its paths, such as those on the disk."""
 
-    None for a storage without names, or one that is not open, and for a text that is no path, such
-    as that of a command that was refused for it. Nothing is looked up, in any thread. ``known`` is
-    a list of the account's own: what all names begin with, once that is known.
-    """
-    if (
-        known
-        and text[:1] == "/"
-        and text[-1] != "/"
-        and "//" not in text
-        and "/." not in text
-        and text.isprintable()
-    ):
-        return known[0] + text
-    try:
-        path = VirtualPath.parse(text)
-    except BadPath:
-        return None
-    root, holder, below = record.root, record.name, 0
-    for mount in record.mounts:
-        at = VirtualPath.parse(mount.path)
-        if path.is_within(at) and len(at.parts) > below:
-            root, below = mount.storage, len(at.parts)
-            holder = f"{record.name}:{mount.path}"
-    home, source = root_of(root, holder)
-    named = INamedSource(source, None)
-    if named is None:
-        return None
-    if not record.mounts and IPathNamedSource.providedBy(named):
-        known[:] = [named.storage_name(home).rstrip("/")]
-    return named.storage_name(VirtualPath(path.parts[below:]).below(home))
+    __slots__ = ("_before", "_record", "_root_of")
+
+    def __init__(self, root_of: RootOf, record: AccountRecord) -> None:
+        self._root_of = root_of
+        self._record = record
+        self._before: str | None = None
+        """What all names begin with, once that is known."""
+
+    def __call__(self, text: str) -> str | None:
+        """Return the storage's own name of a path.
+
+        None for a storage without names, or one that is not open, and for a text that is no path,
+        such as that of a command that was refused for it. Nothing is looked up, in any thread.
+        """
+        if (
+            self._before is not None
+            and text[:1] == "/"
+            and text[-1] != "/"
+            and "//" not in text
+            and "/." not in text
+            and text.isprintable()
+        ):
+            return self._before + text
+        try:
+            path = VirtualPath.parse(text)
+        except BadPath:
+            return None
+        record, below = self._record, 0
+        root, holder = record.root, record.name
+        for mount in record.mounts:
+            at = VirtualPath.parse(mount.path)
+            if path.is_within(at) and len(at.parts) > below:
+                root, below = mount.storage, len(at.parts)
+                holder = f"{record.name}:{mount.path}"
+        home, source = self._root_of(root, holder)
+        named = INamedSource(source, None)
+        if named is None:
+            return None
+        if not record.mounts and IPathNamedSource.providedBy(named):
+            self._before = named.storage_name(home).rstrip("/")
+        return named.storage_name(VirtualPath(path.parts[below:]).below(home))

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
-from ftpservice.accounts.account import Account, IAccount, storage_name
+from ftpservice.accounts.account import Account, IAccount, StorageNames
 from ftpservice.accounts.account_record import (
     AccountRecord,
     IAccountRecords,
@@ -147,6 +147,7 @@ class Realm:
         """Returns what stands around the storage of a client, to watch its calls."""
         self.with_retention: dict[str, AccountRecord] = {}
         """The records of the last logins of accounts whose files are deleted after a time."""
+        self._names_of = partial(StorageNames, self._root_of)
         self._opened: dict[tuple[str, str], IStorageSource] = {}
         """By storage string, and by account for `IUnnamedSource`."""
 
@@ -188,7 +189,7 @@ class Realm:
         restricted = RestrictedStorage(storage, rights)
         record = AccountRecord(ANONYMOUS_NAME, "", str(self._anonymous), rights=rights)
         account = Account(ANONYMOUS_NAME, restricted, rights, anonymous=True)
-        named = replace(account, storage_name=partial(storage_name, record, self._root_of, []))
+        named = replace(account, storage_name=self._names_of(record))
         return IAccount, named, _no_logout
 
     async def _avatar(self, avatar_id: bytes | str, mind: object) -> Avatar:
@@ -204,7 +205,7 @@ class Realm:
             self.with_retention[record.name] = record
         gates: AccountGates | None = None
         if self.gates is not None:
-            named = partial(storage_name, record, self._root_of, [])
+            named = self._names_of(record)
             gates = self.gates.of(GatedAccount(record.name, record.groups, mind, named))
             await _pass_gates(gates)
         opened = self._mounted if record.mounts else self._plain
@@ -224,7 +225,7 @@ class Realm:
             umask=record.umask,
             ascii=record.ascii,
             groups=record.groups,
-            storage_name=partial(storage_name, record, self._root_of, []),
+            storage_name=self._names_of(record),
             owner=record.owner,
         )
         return IAccount, account, _no_logout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ftpservice.activity.bounded_counter import BoundedCounter
@@ -61,27 +61,29 @@ class LiveSession:
     running: TransferStarted | None = None
     """The transfer in progress; of several at a time the last one that began."""
     last: TransferEnded | None = None
-    others: list[TransferStarted] = field(default_factory=list)
+    others: tuple[TransferStarted, ...] = ()
     """Transfers in progress that began before `running`."""
 
     def begin(self, event: TransferStarted) -> None:
         """Note a transfer."""
         if self.running is not None:
-            self.others.append(self.running)
+            self.others = (*self.others, self.running)
         self.running = event
 
     @property
-    def transfers(self) -> list[TransferStarted]:
+    def transfers(self) -> Sequence[TransferStarted]:
         """The transfers in progress, in the order in which they began."""
-        return self.others if self.running is None else [*self.others, self.running]
+        return self.others if self.running is None else (*self.others, self.running)
 
     def end(self, event: TransferEnded) -> None:
         """Note the end of a transfer."""
         self.last = event
         if self.running is not None and self.running.transfer == event.transfer:
-            self.running = self.others.pop() if self.others else None
+            self.running = self.others[-1] if self.others else None
+            self.others = self.others[:-1]
         else:
-            self.others = [one for one in self.others if one.transfer != event.transfer]
+            others = (one for one in self.others if one.transfer != event.transfer)
+            self.others = tuple(others)
 
 
 def session_values(session: LiveSession, moved: Moved) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Deadline:
                 call.reset(seconds)
             else:
                 call.cancel()
+                self._call = None
         elif seconds > 0:
             self._call = self._clock.callLater(seconds, self._passed)
 

@@ -84,8 +84,9 @@ class ControlProtocol(Protocol):
         self._settings = context.services.settings
         self._time_budget = context.services.time_budget
         self._deadline = Deadline(context.services.clock, self._timed_out)
-        self.outgoing = ReplyWriter(context, self.transport, lambda: self.interpreter.resume())
+        self.outgoing = ReplyWriter(context, self.transport)
         self.interpreter = ProtocolInterpreter(context, self.outgoing, self._idle, self._switch)
+        self.outgoing.drained = self.interpreter.resume
         if self._implicit:
             context.tls_state.begin(implies_prot_p=True)
             self._switch(secure=True)

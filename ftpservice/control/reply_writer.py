@@ -22,11 +22,9 @@ __all__ = ["ReplyWriter"]
 
 @implementer(IPushProducer)
 class ReplyWriter:
-    """The replies of one control connection; ``drained`` is called when there is room again."""
+    """The replies of one control connection."""
 
-    def __init__(
-        self, context: SessionContext, transport: Any, drained: Callable[[], None]
-    ) -> None:
+    def __init__(self, context: SessionContext, transport: Any) -> None:
         self._context = context
         self._stall: ReplyStall | None = None
         self.is_full = False
@@ -34,7 +32,8 @@ class ReplyWriter:
         self.is_holding_replies = False
         """Whether replies are kept until `flush`, so that they leave in one segment."""
         self._transport = transport
-        self._drained = drained
+        self.drained: Callable[[], object] = bool
+        """Called when there is room again."""
         self._unsent = b""
         self._is_registered = True
         transport.registerProducer(self, True)
@@ -78,7 +77,7 @@ class ReplyWriter:
         """Have commands carried out again."""
         self.is_full = False
         self._end_stall()
-        self._drained()
+        self.drained()
 
     def stopProducing(self) -> None:
         """Stop waiting for the client: the connection is lost."""

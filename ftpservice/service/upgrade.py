@@ -97,7 +97,7 @@ class Upgrade:
             "generation": self._generation,
             "is_serving": self._service.is_serving and self._trial is None,
             "earlier_workers": len(retired),
-            "earlier_sessions": sum(len(worker.sessions.own) for worker in retired),
+            "earlier_sessions": sum(worker.sessions.count for worker in retired),
         }
 
     async def _upgrade(self, workers: WorkerSetup, trial: Trial) -> Any:

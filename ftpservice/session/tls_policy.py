@@ -76,7 +76,7 @@ NO_TLS_POLICY = TLSPolicy(ControlTLS.OFF, DataTLS.OFF, plaintext=True)
 """The policy of a program that embeds sessions without TLS settings."""
 
 
-@dataclass
+@dataclass(slots=True)
 class TLSState:
     """What of one session is under TLS."""
 

@@ -28,7 +28,7 @@ class LineReader:
 
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
-        self._buffer = bytearray()
+        self._buffer = b""
         self._discarding = False
         self.telnet = TelnetFilter()
         """What takes Telnet sequences out, and has the answers to them."""
@@ -55,7 +55,7 @@ class LineReader:
 
     def clear(self) -> None:
         """Forget everything that was buffered: what follows comes from a new, secured stream."""
-        self._buffer.clear()
+        self._buffer = b""
         self._discarding = False
         self.telnet.clear()
 
@@ -71,8 +71,8 @@ class LineReader:
 
     def _finished(self, piece: bytes) -> bytes | OverlongLine:
         if self._buffer:
-            piece = bytes(self._buffer + piece)
-            self._buffer.clear()
+            piece = self._buffer + piece
+            self._buffer = b""
         if len(piece) >= self._limit:
             return OverlongLine()
         return piece.removesuffix(CR)
@@ -83,6 +83,6 @@ class LineReader:
         if len(self._buffer) + len(rest) < self._limit:
             self._buffer += rest
             return []
-        self._buffer.clear()
+        self._buffer = b""
         self._discarding = True
         return [OverlongLine()]

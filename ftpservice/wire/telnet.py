@@ -34,7 +34,7 @@ class TelnetFilter:
     def __init__(self) -> None:
         self.unfinished: Callable[[int, bytearray], None] | None = None
         """What takes the next byte, if the input so far ends in the middle of a sequence."""
-        self.answers = bytearray()
+        self.answers = b""
         """Refusals of options that are to be sent."""
         self._option = WILL
         self._swallowed = 0
@@ -60,14 +60,13 @@ class TelnetFilter:
 
     def take_telnet_replies(self) -> bytes:
         """Return the refusals to send since the last call."""
-        answers = bytes(self.answers)
-        self.answers.clear()
+        answers, self.answers = self.answers, b""
         return answers
 
     def clear(self) -> None:
         """Forget an unfinished sequence and what was to be answered."""
         self.unfinished = None
-        self.answers.clear()
+        self.answers = b""
 
     def _after_iac(self, byte: int, text: bytearray) -> None:
         self.unfinished = None

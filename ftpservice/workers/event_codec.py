@@ -7,15 +7,15 @@ same text before it, which all events of the session share; other names go with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import fields, replace
 from enum import Enum
-from functools import partial
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 from ftpservice import events
-from ftpservice.events import NO_SESSION, Event, LoginRefusal, Outcome, SessionInfo
+from ftpservice.events import NO_SESSION, Event, LoggedIn, LoginRefusal, Outcome, SessionInfo
 
 __all__ = ["EncodedEvent", "EventDecoder", "encode_event", "plain_values"]
 
@@ -31,8 +31,6 @@ ENUMERATIONS: dict[str, dict[Any, Enum]] = {
     kind.__name__: {member.value: member for member in kind} for kind in (Outcome, LoginRefusal)
 }
 PATHS = ("path", "target")
-MAX_SESSIONS = 100_000
-"""Sessions of which a decoder keeps what their events share."""
 
 
 class _Kind:
@@ -105,10 +103,13 @@ def plain_values(value: Any) -> Any:
 
 
 class EventDecoder:
-    """Makes events of what another process has encoded."""
+    """Makes events of what another process has encoded.
 
-    def __init__(self) -> None:
-        self._infos: dict[int, tuple[tuple[Any, ...], SessionInfo]] = {}
+    ``known`` returns what the last event of a session, by its number, has shared with others.
+    """
+
+    def __init__(self, known: Callable[[int], SessionInfo | None] = lambda _number: None) -> None:
+        self._known = known
 
     def decode(self, encoded: EncodedEvent) -> Event:
         """Return the event."""
@@ -118,32 +119,44 @@ class EventDecoder:
             values = list(values)
             for place, members in codec.enumerations:
                 values[place] = members[values[place]]
-        info = NO_SESSION if about is None else self._info(values[1], about)
+        if codec.kind is LoggedIn:
+            when, session, peer, user, *others = values
+            values = (when, session, peer, _one_object(user), *others)
+        info = NO_SESSION if about is None else self._info(values[1], about, bool(codec.paths))
         if named is not None:
             known = dict(zip((values[place] for place in codec.paths), named, strict=True))
             info = replace(info, storage_name=_NamesOfFiles(known))
         return codec.kind(*values, info=info)
 
-    def forget(self, sessions: Iterable[int]) -> None:
-        """Forget what is known of sessions that have ended."""
-        for number in sessions:
-            self._infos.pop(number, None)
+    def _info(self, number: int, about: tuple[Any, ...], has_paths: bool) -> SessionInfo:
+        """Return what an event says of its session: the same object as before where it says that.
 
-    def _info(self, number: int, about: tuple[Any, ...]) -> SessionInfo:
-        known = self._infos.get(number)
-        if known is not None and known[0] == about:
-            return known[1]
+        An event without paths says nothing of the storage's names.
+        """
         id, protocol, tls, groups, owner, prefix = about
-        info = SessionInfo(id, protocol, tls, groups, owner=owner)
-        if prefix is not None:
-            info = replace(info, storage_name=partial(_named_below, prefix))
-        if len(self._infos) < MAX_SESSIONS:
-            self._infos[number] = about, info
-        return info
+        known, names = self._known(number), _no_name if prefix is None else _names_below(prefix)
+        if known is not None and known.id == id:
+            if not has_paths:
+                names = known.storage_name
+            same = (known.protocol, known.tls, known.groups, known.owner)
+            if known.storage_name is names and same == (protocol, tls, groups, owner):
+                return known
+            id = known.id  # one text for all events of the session
+        return SessionInfo(id, protocol, _one_object(tls), _one_object(groups), names, owner)
 
 
-def _named_below(prefix: str, path: str) -> str | None:
-    return prefix + path if path else None
+_no_name = NO_SESSION.storage_name
+
+
+@lru_cache(1024)
+def _one_object(value: Any) -> Any:
+    """Return one of equal texts or tuples: thousands of sessions have the same."""
+    return value
+
+
+@lru_cache(1024)
+def _names_below(prefix: str) -> Callable[[str], str | None]:
+    return lambda path: prefix + path if path else None
 
 
 class _NamesOfFiles:

@@ -24,9 +24,9 @@ class EventReceiver:
         self, sessions: RemoteSessions, send: Send, tell_loss: Callable[[int], object]
     ) -> None:
         self._sessions = sessions
-        self._send = send
+        sessions.send = send
         self._tell_loss = tell_loss
-        self._decoder = EventDecoder()
+        self._decoder = EventDecoder(sessions.info_of)
         self.count = 0
         """Events that have arrived or are known to be lost."""
 
@@ -39,9 +39,7 @@ class EventReceiver:
             except UNKNOWN:
                 self._tell_loss(1)
                 continue
-            self._sessions.happened(event, self._send)
-            if event.session and event.session not in self._sessions.own:
-                self._decoder.forget((event.session,))
+            self._sessions.happened(event)
 
     def restore(self, encoded: Iterable[EncodedEvent], count: int) -> Iterable[Event]:
         """Note what `RemoteSessions.history` has returned, without publishing it, and yield it.
@@ -54,7 +52,7 @@ class EventReceiver:
                 event = self._decoder.decode(one)
             except UNKNOWN:
                 continue
-            self._sessions.note(event, self._send)
+            self._sessions.note(event)
             yield event
 
     def lost(self, count: int, numbers: Iterable[int]) -> None:

@@ -1,7 +1,6 @@
 """Accounts and credentials are what their interfaces say."""
 
 import os
-from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from ftpservice.accounts.account import (
     IAccount,
     IPeerCredentials,
     PeerCredentials,
-    storage_name,
+    StorageNames,
 )
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.backends.local.source import LocalSource
@@ -64,7 +63,7 @@ def test_credentials_with_a_peer_do_wherever_a_name_and_password_do():
 @given(st.sampled_from(["/", "/usr"]), st.lists(PIECES, max_size=8).map("".join))
 def test_a_name_is_the_same_whether_it_is_looked_up_or_put_together(root, text):
     disk = Disk(root)
-    names = partial(storage_name, RECORD, disk.root_of, [])
+    names = StorageNames(disk.root_of, RECORD)
     first = names(text)
     names("/a")
     assert names(text) == first
@@ -77,14 +76,14 @@ def test_a_name_is_the_same_whether_it_is_looked_up_or_put_together(root, text):
 
 def test_a_storage_is_asked_once(tmp_path):
     disk = Disk(str(tmp_path))
-    names = partial(storage_name, RECORD, disk.root_of, [])
+    names = StorageNames(disk.root_of, RECORD)
     assert [names(f"/{n}") for n in range(3)] == [f"{tmp_path}/home/{n}" for n in range(3)]
     assert disk.asked == 1
 
 
 def test_a_storage_that_is_not_open_has_no_names_until_it_is(tmp_path):
     disk = Disk(str(tmp_path))
-    disk.is_open, names = False, partial(storage_name, RECORD, disk.root_of, [])
+    disk.is_open, names = False, StorageNames(disk.root_of, RECORD)
     assert names("/a") is None
     disk.is_open = True
     assert names("/a") == names("/a") == f"{tmp_path}/home/a"
@@ -96,7 +95,7 @@ def test_names_that_are_no_paths_come_from_the_storage():
         def storage_name(self, path):
             return f"book {len(path.parts)}"
 
-    names = partial(storage_name, RECORD, lambda _root, _holder: (ROOT, Shelf()), [])
+    names = StorageNames(lambda _root, _holder: (ROOT, Shelf()), RECORD)
     assert [names("/a"), names("/a/b")] == ["book 1", "book 2"]
 
 
@@ -107,7 +106,7 @@ def test_each_mount_has_names_of_its_own(tmp_path):
     mount = parse_mount(f"/m={into}")
     record = AccountRecord("ann", "", own, mounts=(mount,))
     sources = {text: LocalSource(text[6:], Clock(), InlineRunner()) for text in (own, into)}
-    names = partial(storage_name, record, lambda root, _holder: (ROOT, sources[root]), [])
+    names = StorageNames(lambda root, _holder: (ROOT, sources[root]), record)
     for _ in range(2):
         assert names("/m/a") == f"{tmp_path}/in/a"
         assert names("/ma") == f"{tmp_path}/own/ma"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -44,6 +44,19 @@ def carried(event: Any, decoder: EventDecoder | None = None) -> Any:
     return (decoder or EventDecoder()).decode(sent)
 
 
+class Known:
+    """A decoder, and what the last event of each session has shared."""
+
+    def __init__(self) -> None:
+        self.infos: dict[int, SessionInfo] = {}
+        self.decoder = EventDecoder(self.infos.get)
+
+    def carried(self, event: Any) -> Any:
+        arrived = carried(event, self.decoder)
+        self.infos[event.session] = arrived.info
+        return arrived
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_kind_of_event_arrives_as_it_was(kind: type) -> None:
     event = sample(kind)
@@ -78,12 +91,13 @@ def test_both_names_of_a_rename_arrive() -> None:
 
 
 def test_transfers_of_a_session_share_what_their_files_names_begin_with() -> None:
-    decoder, info = EventDecoder(), SessionInfo("run-7", storage_name=lambda path: f"/srv{path}")
+    known = Known()
+    info = SessionInfo("run-7", storage_name=lambda path: f"/srv{path}")
     started = [
         TransferStarted(1.0, 7, "::1", "ann", path, True, number, info=info)
         for number, path in enumerate(("/a", "/b/c"))
     ]
-    first, second = (carried(event, decoder) for event in started)
+    first, second = map(known.carried, started)
     assert first.info is second.info
     assert [first.info.storage_name(one.path) for one in started] == ["/srv/a", "/srv/b/c"]
 
@@ -93,13 +107,32 @@ def info_values(info: SessionInfo) -> tuple[Any, ...]:
 
 
 def test_events_of_a_session_share_what_they_say_of_it() -> None:
-    decoder = EventDecoder()
-    info = SessionInfo("run-7", "ftp")
+    known, info = Known(), SessionInfo("run-7", "ftp")
     logins = [LoggedIn(when, 7, "::1", "ann", info=info) for when in (1.0, 2.0)]
-    first, second = (carried(login, decoder) for login in logins)
+    first, second = map(known.carried, logins)
     assert first.info is second.info
-    decoder.forget([7])
-    assert carried(logins[0], decoder).info is not first.info
+    other = LoggedIn(3.0, 7, "::1", "bob", info=replace(info, groups=("staff",)))
+    assert known.carried(other).info.groups == ("staff",)
+    known.infos.clear()
+    assert known.carried(logins[0]).info is not first.info
+
+
+def test_an_event_without_a_path_does_not_change_what_names_begin_with() -> None:
+    known = Known()
+    info = SessionInfo("run-7", storage_name=lambda path: f"/srv{path}")
+    started = TransferStarted(1.0, 7, "::1", "ann", "/a", True, 1, info=info)
+    login = LoggedIn(2.0, 7, "::1", "ann", info=info)
+    first, second, third = map(known.carried, (started, login, started))
+    assert first.info is second.info is third.info
+
+
+def test_a_path_without_a_name_has_none_after_one_with_a_name() -> None:
+    known = Known()
+    names = {"/a": "/srv/a"}
+    about = SessionInfo("run-7", storage_name=names.get)
+    for path in ("/a", "/odd", "/a"):
+        event = FileChanged(1.0, 7, "::1", "ann", "delete", path, info=about)
+        assert known.carried(event).info.storage_name(path) == names.get(path)
 
 
 def test_texts_of_other_classes_can_be_made_plain() -> None:

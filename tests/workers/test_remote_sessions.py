@@ -27,10 +27,11 @@ class Seen:
         self.published: list[Event] = []
         self.sent: list[tuple[Any, ...]] = []
         self.remote = RemoteSessions(self.all, self.published.append)
+        self.remote.send = lambda *message: self.sent.append(message)
 
     def happen(self, *events: Event) -> Seen:
         for event in events:
-            self.remote.happened(event, lambda *message: self.sent.append(message))
+            self.remote.happened(event)
         return self
 
 
@@ -52,7 +53,7 @@ def test_a_session_is_there_from_its_begin_to_its_end(seen: Seen) -> None:
     assert (context.peer.id, context.peer.label, context.running) == ("run-7", "::1", None)
     assert context.portal_login.account is None
     seen.happen(LOGIN, STARTED)
-    assert context.portal_login.account is LOGIN
+    assert context.portal_login.account == "ann"
     assert context.running.upload
     seen.remote.progress([(7, 1, 40), (7, 2, 1), (8, 1, 1)])
     assert context.moved == 40
@@ -87,7 +88,8 @@ def test_the_end_of_a_process_ends_its_sessions(seen: Seen) -> None:
     assert (closed.user, closed.reason) == ("ann", LOST_TEXT)
     assert (closed.files_up, closed.bytes_up, closed.files_down) == (1, 140, 0)
     assert closed.info is INFO
-    assert seen.all == seen.remote.own == {}
+    assert seen.all == {}
+    assert seen.remote.count == 0
 
 
 def test_after_a_loss_only_the_sessions_that_there_are_stay(seen: Seen) -> None:

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 
 from ftpservice.activity.admin_actions import BadRequest
 from ftpservice.events import SessionInfo, SessionOpened
-from ftpservice.workers.remote_sessions import RemoteSession
+from ftpservice.workers.remote_sessions import RemoteSessions
 from ftpservice.workers.remote_trace import BEGIN_SECONDS, RemoteTraces
 
 
@@ -18,10 +18,12 @@ class Workers:
         self.to_all: list[tuple[Any, ...]] = []
         self.to_one: list[tuple[Any, ...]] = []
         self.sessions: dict[int, Any] = {}
+        home = RemoteSessions(self.sessions, bool)
+        home.send = self.tell_one
         for number, protocol in ((7, "ftp"), (8, "simple")):
             info = SessionInfo(f"run-{number}", protocol)
             opened = SessionOpened(1.0, number, "::1", "", protocol, info=info)
-            self.sessions[number] = RemoteSession(opened, self.tell_one)
+            home.happened(opened)
         self.clock = Clock()
         self.traces = RemoteTraces(self.sessions, self.tell_all, self.clock)
 
