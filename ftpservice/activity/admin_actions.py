@@ -75,6 +75,7 @@ STEERING: dict[str, Callable[[Request, Any], Facts | None]] = {
     "ban": _ban,
     "unban": lambda request, _result: ("unban", str(request.get("network")), ""),
     "drain": _drain,
+    "reload": lambda _request, _result: ("reload", "", ""),
     "quota": _quota,
     "certificate": _certificate,
     "retention-run": _retention,

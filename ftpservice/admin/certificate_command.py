@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ftpservice.activity.text_table import printable_text, table_lines, time_text
-from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import CommandGroup
 from ftpservice.admin.service_commands import RequestRefused, service_command
 from ftpservice.wire.units import count_text
 

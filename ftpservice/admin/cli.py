@@ -16,6 +16,7 @@ from ftpservice.admin.doctor_command import doctor
 from ftpservice.admin.file_commands import retention, trash
 from ftpservice.admin.group_commands import group
 from ftpservice.admin.import_command import import_users
+from ftpservice.admin.program_commands import PROGRAM_COMMANDS
 from ftpservice.admin.quota_command import quota
 from ftpservice.admin.replay_command import replay
 from ftpservice.admin.second_factor_commands import second_factor
@@ -78,7 +79,7 @@ ftpservice.add_command(trash)
 ftpservice.add_command(token)
 ftpservice.add_command(share)
 ftpservice.add_command(replay)
-for command in SERVICE_COMMANDS:
+for command in (*SERVICE_COMMANDS, *PROGRAM_COMMANDS):
     ftpservice.add_command(command)
 
 

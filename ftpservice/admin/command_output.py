@@ -1,15 +1,18 @@
-"""Errors and warnings of all commands: a line each on stderr, or with ``--json`` an object each."""
+"""Errors and warnings of all commands: a line each on stderr, or with ``--json`` an object each.
+
+An unknown command is named, with the one that was probably meant.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from difflib import get_close_matches
 from io import StringIO
 from typing import Any, NoReturn
 
 import click
 
-from ftpservice.admin.command_group import CommandGroup
 from ftpservice.service.settings.errors import WrongCommandLine
 
 __all__ = [
@@ -18,6 +21,7 @@ __all__ = [
     "UNAVAILABLE_STATUS",
     "AdminCommandError",
     "AdminCommands",
+    "CommandGroup",
     "access_advice",
     "show_warning",
 ]
@@ -27,6 +31,25 @@ USAGE_STATUS = 2
 UNAVAILABLE_STATUS = 3
 JSON_OPTION = "--json"
 PREFIX = "ftpservice: "
+
+
+class CommandGroup(click.Group):
+    """A `click.Group` with suggestions; lists its commands in the order of their declaration."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as in the base class
+        """Return the names of the commands."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is meant; raises `click.UsageError` for an unknown one."""
+        name = args[0]
+        if name in self.commands or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        close = get_close_matches(name, self.commands, n=1)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        raise click.UsageError(f"Unknown command: {name!r}.{meant}", ctx)
 
 
 class AdminCommandError(click.ClickException):

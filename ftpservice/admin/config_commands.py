@@ -12,8 +12,12 @@ from typing import Any
 import click
 
 from ftpservice.accounts.stores.url_passwords import without_password
-from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import JSON_OPTION, AdminCommandError, show_warning
+from ftpservice.admin.command_output import (
+    JSON_OPTION,
+    AdminCommandError,
+    CommandGroup,
+    show_warning,
+)
 from ftpservice.service.settings.setting import FLAG, TEXTS
 
 __all__ = ["SERVE_OPTIONS", "config", "effective_settings", "parsed_options"]

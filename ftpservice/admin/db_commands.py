@@ -1,10 +1,10 @@
-"""``ftpservice db``: the schemas of the databases of accounts and journal."""
+"""``ftpservice db``: the schemas of the databases of accounts, journal and cluster."""
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +12,14 @@ import click
 from ftpservice.accounts.account_store import AccountStoreError, StoreUnavailable
 from ftpservice.accounts.stores.url_passwords import IN_COMMAND_LINE_TEXT, has_password
 from ftpservice.activity.journal.journal_place import journal_database_url
-from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import FAILED_STATUS, UNAVAILABLE_STATUS, AdminCommandError
+from ftpservice.admin.command_output import (
+    FAILED_STATUS,
+    UNAVAILABLE_STATUS,
+    AdminCommandError,
+    CommandGroup,
+)
 from ftpservice.admin.store_options import open_store
+from ftpservice.cluster.cluster_schema import CLUSTER_SCHEMA, cluster_database_url
 
 if TYPE_CHECKING:
     from ftpservice.accounts.sql.database import Database
@@ -26,10 +31,10 @@ STATEMENT_SECONDS = 60.0
 
 @click.group(cls=CommandGroup)
 def db() -> None:
-    """Create, upgrade and show the schema of a database: of accounts, or of the journal.
+    """Create, upgrade and show the schema of a database: of accounts, journal or cluster.
 
-    The databases are those of --store sql:URL and --journal URL, or those of 'auth' and 'journal'
-    in the settings file (--config).
+    The databases are those of --store sql:URL, --journal URL and --cluster URL, or those of 'auth',
+    'journal' and 'cluster' in the settings file (--config).
     """
 
 
@@ -42,14 +47,23 @@ def _databases_command(function: Callable[..., None]) -> Callable[..., None]:
         metavar="URL",
         help="Database of the journal: postgresql://user@host/database, or a path.",
     )
+    @click.option(
+        "--cluster", metavar="URL", help="Database of a cluster: postgresql://user@host/database."
+    )
     @click.option("--config", metavar="FILE", help="Settings file of the service.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(function)
     def run(
-        store: str | None, journal: str | None, config: str | None, as_json: bool, **others: Any
+        store: str | None,
+        journal: str | None,
+        cluster: str | None,
+        config: str | None,
+        as_json: bool,
+        **others: Any,
     ) -> None:
         try:
-            function(_databases(store, journal, config), as_json=as_json, **others)
+            found = _databases(store, {"journal": journal, "cluster": cluster}, config)
+            function(found, as_json=as_json, **others)
         except AccountStoreError as error:
             is_unavailable = isinstance(error, StoreUnavailable)
             status = UNAVAILABLE_STATUS if is_unavailable else FAILED_STATUS
@@ -64,7 +78,7 @@ def upgrade_database(databases: Sequence[Database], *, as_json: bool) -> None:
     """Create the tables, or bring them to the version that this ftpservice needs.
 
     A running service refuses logins of a store (421) until its version fits; the journal waits in
-    its spool.
+    its spool; a node of a cluster goes on alone.
     """
     from ftpservice.accounts.sql.migration import upgrade
 
@@ -94,15 +108,18 @@ def show_database(databases: Sequence[Database], *, as_json: bool) -> None:
         raise SystemExit(FAILED_STATUS)
 
 
-def _databases(store: str | None, journal: str | None, config: str | None) -> list[Database]:
-    """Return what the options name; raises `UsageError`."""
-    found = []
-    if journal is not None and has_password(journal):
-        raise click.UsageError(f"--journal: {IN_COMMAND_LINE_TEXT}")
-    if config is not None and journal is None:
-        journal = _configured_journal(config)
-    if journal is not None:
-        found.append(_journal_database(journal))
+def _databases(
+    store: str | None, given: Mapping[str, str | None], config: str | None
+) -> list[Database]:
+    """Return what the options name, ``given`` by their names; raises `UsageError`."""
+    for name, text in given.items():
+        if text is not None and has_password(text):
+            raise click.UsageError(f"--{name}: {IN_COMMAND_LINE_TEXT}")
+    named = dict(given)
+    if config is not None:
+        configured = _configured(config)
+        named = {name: text or configured[name] for name, text in named.items()}
+    found = [_database(name, text) for name, text in named.items() if text is not None]
     if store is not None or not found:
         found.insert(0, _accounts_database(store, config))
     elif config is not None:
@@ -110,7 +127,8 @@ def _databases(store: str | None, journal: str | None, config: str | None) -> li
     return found
 
 
-def _configured_journal(path: str) -> str | None:
+def _configured(path: str) -> dict[str, str | None]:
+    """Return the databases in the settings, by the names of the options."""
     from ftpservice.service.activity.journal_setup import journal_place
     from ftpservice.service.settings.errors import SettingsConflict
     from ftpservice.service.settings.settings import settings_from
@@ -120,18 +138,21 @@ def _configured_journal(path: str) -> str | None:
         settings = settings_from(load_toml(path))
     except (BadConfiguration, SettingsConflict) as error:
         raise click.UsageError(f"--config {error}") from None
-    return None if settings.journal is None else journal_place(settings)
+    journal = None if settings.journal is None else journal_place(settings)
+    return {"journal": journal, "cluster": settings.cluster}
 
 
-def _journal_database(place: str) -> Database:
+def _database(name: str, place: str) -> Database:
+    """Return the database of an option."""
     try:
-        url = journal_database_url(place)
+        url = journal_database_url(place) if name == "journal" else cluster_database_url(place)
     except ValueError as error:
-        raise click.UsageError(f"--journal: {error}") from None
+        raise click.UsageError(f"--{name}: {error}") from None
     from ftpservice.accounts.sql.database import Database
     from ftpservice.activity.journal.journal_table import JOURNAL_SCHEMA
 
-    return Database(url, STATEMENT_SECONDS, schema=JOURNAL_SCHEMA)
+    schema = JOURNAL_SCHEMA if name == "journal" else CLUSTER_SCHEMA
+    return Database(url, STATEMENT_SECONDS, schema=schema)
 
 
 def _configured_accounts(config: str) -> list[Database]:

@@ -14,6 +14,7 @@ import click
 from cryptography import x509
 
 from ftpservice.admin.checks.acme_checks import check_acme, renewed_expiry_finding
+from ftpservice.admin.checks.cluster_checks import check_cluster
 from ftpservice.admin.checks.finding import Finding, Level, error, good, warning
 from ftpservice.admin.checks.machine_checks import (
     check_clock,
@@ -106,6 +107,7 @@ def check_here(options: Any) -> Iterator[Finding]:
     yield from check_clock()
     passive = settings.passive_ports, settings.max_sessions, settings.passive_port
     yield from check_passive_ports(*passive)
+    yield from _check_cluster(settings)
     addresses = list(_tcp_addresses(settings))
     if any(host in ANY_HOST for _, host, _ in addresses):
         yield from _check_masquerade(settings)
@@ -118,6 +120,14 @@ def check_here(options: Any) -> Iterator[Finding]:
         if option == "listen" and port:
             here = "127.0.0.1" if host in ANY_HOST else host
             yield from check_service(here, port, None, _certificate_check(settings))
+
+
+def _check_cluster(settings: Any) -> Iterator[Finding]:
+    from ftpservice.service.cluster.cluster_setup import cluster_plan
+
+    url = cluster_plan(settings)
+    if url is not None:
+        yield from check_cluster(url, settings.node_name)
 
 
 def _certificate_check(settings: Any) -> CertificateCheck:

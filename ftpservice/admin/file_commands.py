@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from ftpservice.activity.text_table import duration_text, printable_text, size_text, table_lines
-from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import AdminCommandError
+from ftpservice.admin.command_output import AdminCommandError, CommandGroup
 from ftpservice.admin.service_commands import service_command
 from ftpservice.wire.units import count_text
 

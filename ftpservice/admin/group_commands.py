@@ -22,8 +22,7 @@ from ftpservice.accounts.groups.inheritance import DEFAULT_GROUP, ValueWord, wit
 from ftpservice.activity.text_table import printable_text, table_lines
 from ftpservice.admin.accounts.account_options import account_options, changes_of
 from ftpservice.admin.accounts.account_view import account_lines, unusable_text, values_text
-from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import show_warning
+from ftpservice.admin.command_output import CommandGroup, show_warning
 from ftpservice.admin.store_options import account_command
 from ftpservice.admin.user_commands import warn_of_storages
 

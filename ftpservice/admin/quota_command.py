@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ftpservice.activity.text_table import printable_text, size_text, table_lines
-from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import CommandGroup
 from ftpservice.admin.service_commands import service_command
 
 __all__ = ["quota"]

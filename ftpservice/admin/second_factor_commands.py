@@ -28,8 +28,7 @@ from ftpservice.accounts.second_factors.one_time_codes import (
     qr_of,
 )
 from ftpservice.activity.text_table import printable_text, table_lines
-from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import AdminCommandError
+from ftpservice.admin.command_output import AdminCommandError, CommandGroup
 from ftpservice.admin.token_commands import data_directory_command
 
 __all__ = ["second_factor"]

@@ -7,13 +7,14 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from ftpservice.activity.text_table import table_lines
+from ftpservice.admin.activity.node_answers import RequestRefused, ask_nodes, node_sessions
 from ftpservice.admin.activity.session_table import session_lines
 from ftpservice.admin.command_output import (
     FAILED_STATUS,
@@ -24,25 +25,24 @@ from ftpservice.admin.command_output import (
 from ftpservice.linux import short_socket_path
 from ftpservice.wire.units import count_text, parse_duration
 
-__all__ = ["SERVICE_COMMANDS", "RequestRefused", "request", "service_command"]
+__all__ = [
+    "NODE_OPTION",
+    "SERVICE_COMMANDS",
+    "RequestRefused",
+    "ServiceUnreachable",
+    "request",
+    "service_command",
+]
 
 ANSWER_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 DRAIN_POLL_SECONDS = 0.5
-UPGRADE_SECONDS = 120.0
-"""The longest time of a trial, or until the service answers again."""
-UPGRADE_POLL_SECONDS = 0.2
-ENDED_TEXT = "the service has ended during its upgrade: see its log"
 
 Command = Callable[..., None]
 
 
 class ServiceUnreachable(Exception):
     """The control socket does not answer; ``str`` of it says why."""
-
-
-class RequestRefused(Exception):
-    """The service has refused a request; ``str`` of it says why."""
 
 
 def request(path: str, command: str, *, seconds: float = ANSWER_SECONDS, **parameters: Any) -> Any:
@@ -122,20 +122,26 @@ def _configured_socket(config: str | None, data_dir: str | None) -> str:
     return path
 
 
+NODE_OPTION = click.option(
+    "--node", metavar="NAME", help="On this node of a cluster only; all: on every node."
+)
+
+
 @click.command("who")
+@NODE_OPTION
 @click.option("--watch", "watches", is_flag=True, help="Refresh the list; q ends.")
 @service_command
-def who(send: Callable[..., Any], *, watches: bool, as_json: bool) -> None:
-    """List the sessions, with the progress and rate of their transfers."""
+def who(send: Callable[..., Any], *, node: str | None, watches: bool, as_json: bool) -> None:
+    """List the sessions, with the progress and rate of their transfers; of a cluster all."""
     if watches:
         from ftpservice.admin.activity.watch_screen import NoTerminal, watch
 
         try:
-            watch(lambda: send("who"), time.time)
+            watch(lambda: node_sessions(send, node), time.time)
         except NoTerminal as error:
             raise click.UsageError(f"--watch {error}") from None
         return
-    sessions = send("who")
+    sessions = node_sessions(send, node)
     if as_json:
         click.echo(json.dumps(sessions, indent=1))
     else:
@@ -146,24 +152,29 @@ def who(send: Callable[..., Any], *, watches: bool, as_json: bool) -> None:
 @click.argument("session", type=int, required=False)
 @click.option("--user", metavar="NAME", help="End all sessions of an account.")
 @click.option("--from", "network", metavar="NETWORK", help="End all sessions from a network.")
+@NODE_OPTION
 @service_command
 def kick(
     send: Callable[..., Any],
     *,
     session: int | None,
-    user: str | None,
-    network: str | None,
+    node: str | None,
     as_json: bool,
+    **others: str | None,
 ) -> None:
-    """End a session with 421, by its number in 'who'; its transfer is aborted."""
-    given = {"session": session, "user": user, "network": network}
-    chosen = {key: value for key, value in given.items() if value is not None}
+    """End a session with 421, by its number in 'who'; its transfer is aborted.
+
+    A number means a session of this node of a cluster, or of --node; users and networks are those
+    of all nodes.
+    """
+    given = {"session": session, **others}
+    chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if len(chosen) != 1:
         raise click.UsageError("give a session, --user or --from")
-    ended = send("kick", **chosen)
-    if not ended:
+    answers = ask_nodes(send, "kick", node=node, everywhere=session is None, **chosen)
+    if not any(ended for _name, ended in answers):
         raise RequestRefused("there is no such session")
-    _print_ended(ended, as_json)
+    _print_ended(answers, as_json)
 
 
 @click.command("ban")
@@ -185,13 +196,15 @@ def ban(
             parse_duration(duration, needs_unit=True)
         except ValueError as error:
             raise click.UsageError(f"--for: {error}") from None
-    made = send("ban", network=network, duration=duration, reason=reason)
+    words: dict[str, Any] = {"network": network, "duration": duration, "reason": reason}
+    answers = ask_nodes(send, "ban", everywhere=True, **words)
+    made = answers[0][1]
     if as_json:
-        click.echo(json.dumps(made))
+        ended = [number for _name, one in answers for number in one["ended"]]
+        click.echo(json.dumps(made | {"ended": ended}))
     else:
         click.echo(f"{made['network']} is banned {_until(made['until'])}")
-        if made["ended"]:
-            _print_ended(made["ended"], as_json)
+        _print_ended([(name, one["ended"]) for name, one in answers], as_json)
 
 
 @click.command("unban")
@@ -199,7 +212,7 @@ def ban(
 @service_command
 def unban(send: Callable[..., Any], *, network: str, as_json: bool) -> None:
     """Lift the ban of an address or network."""
-    send("unban", network=network)
+    ask_nodes(send, "unban", everywhere=True, is_quiet=True, network=network)
     click.echo(json.dumps({"unbanned": network}) if as_json else f"{network} is no longer banned")
 
 
@@ -218,15 +231,18 @@ def bans(send: Callable[..., Any], *, as_json: bool) -> None:
 @click.command("drain")
 @click.option("--undo", is_flag=True, help="Accept sessions again.")
 @click.option("--wait", is_flag=True, help="Wait until no session is left.")
+@NODE_OPTION
 @service_command
-def drain(send: Callable[..., Any], *, undo: bool, wait: bool, as_json: bool) -> None:
+def drain(
+    send: Callable[..., Any], *, undo: bool, wait: bool, node: str | None, as_json: bool
+) -> None:
     """Refuse new sessions with 421, and end the others after their transfers."""
     if undo and wait:
         raise click.UsageError("--undo does not wait: give --wait without it")
-    state = send("drain", undo=undo)
+    state = _drained(send, node, undo=undo)
     while wait and state["sessions"]:
         time.sleep(DRAIN_POLL_SECONDS)
-        state = send("drain", ask=True)
+        state = _drained(send, node, ask=True)
     if as_json:
         click.echo(json.dumps(state))
     elif undo:
@@ -235,55 +251,11 @@ def drain(send: Callable[..., Any], *, undo: bool, wait: bool, as_json: bool) ->
         click.echo(f"no sessions are accepted; {count_text(state['sessions'], 'session')} left")
 
 
-@click.command("upgrade", short_help="Change to the installed version; transfers go on.")
-@service_command
-def upgrade(send: Callable[..., Any], *, as_json: bool) -> None:
-    """Replace the running program by the installed one, with the current settings.
-
-    It needs workers (2 or more). Running transfers are finished by the old workers. If the
-    installed version does not start, nothing changes, and the status is 1.
-    """
-    begun = send("upgrade", seconds=UPGRADE_SECONDS)
-    state = _upgraded(send, begun)
-    if as_json:
-        click.echo(json.dumps(state))
-        return
-    left = state["earlier_sessions"]
-    go = "goes" if left == 1 else "go"
-    sessions = f"{count_text(left, 'session')} {go} on in the old workers"
-    click.echo(f"upgraded to {state['version']}; {sessions}")
-
-
-def _upgraded(send: Callable[..., Any], begun: Mapping[str, Any]) -> Any:
-    """Return the state of the service when it has changed; raises `RequestRefused`.
-
-    Transfers over HTTP may finish within the grace period before that.
-    """
-    until = time.monotonic() + begun.get("grace", 0) + UPGRADE_SECONDS
-    is_seen = _runs(begun["process"])
-    while time.monotonic() < until:
-        try:
-            state = send("upgrade", ask=True)
-        except ServiceUnreachable:
-            if is_seen and not _runs(begun["process"]):
-                raise RequestRefused(ENDED_TEXT) from None
-            time.sleep(UPGRADE_POLL_SECONDS)
-            continue
-        if state["generation"] > begun["generation"] and state["is_serving"]:
-            return state
-        time.sleep(UPGRADE_POLL_SECONDS)
-    raise RequestRefused("the service does not answer after its upgrade: see its log")
-
-
-def _runs(process: int) -> bool:
-    """Return whether there is a process of this number."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _drained(send: Callable[..., Any], node: str | None, **words: bool) -> dict[str, Any]:
+    """Return whether sessions are accepted, and the number of those that are left."""
+    states = [state for _name, state in ask_nodes(send, "drain", node=node, **words)]
+    accepts = all(state["accepts"] for state in states)
+    return {"accepts": accepts, "sessions": sum(state["sessions"] for state in states)}
 
 
 @click.command("report", short_help="Report what has happened, today by default.")
@@ -376,14 +348,18 @@ def trace(
         raise unreachable(path, error) from None
 
 
-SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, upgrade, report, log, trace)
+SERVICE_COMMANDS = (who, kick, ban, unban, bans, drain, report, log, trace)
 
 
-def _print_ended(numbers: Sequence[int], as_json: bool) -> None:
+def _print_ended(answers: Sequence[tuple[str, Sequence[int]]], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"ended": numbers}))
-    else:
-        click.echo(f"ended: session{'s' * (len(numbers) != 1)} {', '.join(map(str, numbers))}")
+        click.echo(json.dumps({"ended": [number for _name, ended in answers for number in ended]}))
+        return
+    for name, ended in answers:
+        if ended:
+            place = f" ({name})" if name else ""
+            numbers = ", ".join(map(str, ended))
+            click.echo(f"ended: session{'s' * (len(ended) != 1)} {numbers}{place}")
 
 
 def _until(until: float | None) -> str:

@@ -11,8 +11,7 @@ from pathlib import Path
 import click
 
 from ftpservice.activity.text_table import printable_text, table_lines
-from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import AdminCommandError
+from ftpservice.admin.command_output import AdminCommandError, CommandGroup
 from ftpservice.admin.token_commands import data_directory_command
 from ftpservice.web.shares.share_file import SHARE_FILE, Share, ShareFile, ShareFileError
 

@@ -14,8 +14,7 @@ from typing import Any
 import click
 
 from ftpservice.activity.text_table import printable_text, table_lines
-from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import AdminCommandError
+from ftpservice.admin.command_output import AdminCommandError, CommandGroup
 from ftpservice.service.settings.directories import acting_as
 from ftpservice.web.access.scopes import Scope, parse_scopes
 from ftpservice.web.access.token_file import TOKEN_FILE, ApiToken, TokenFile, TokenFileError

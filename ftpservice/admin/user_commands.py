@@ -35,8 +35,12 @@ from ftpservice.admin.accounts.account_view import (
     account_lines,
     account_table,
 )
-from ftpservice.admin.command_group import CommandGroup
-from ftpservice.admin.command_output import FAILED_STATUS, AdminCommandError, show_warning
+from ftpservice.admin.command_output import (
+    FAILED_STATUS,
+    AdminCommandError,
+    CommandGroup,
+    show_warning,
+)
 from ftpservice.admin.password_input import read_password
 from ftpservice.admin.store_options import account_command
 

@@ -60,7 +60,7 @@ async def user(context: SessionContext, name: str) -> Reply:
     if anonymous:
         return reply(codes.NEED_PASSWORD, "Anonymous login; send any password.")
     if name in context.tls_state.names and await _log_in_by_certificate(context):
-        return _begin_login(context, codes.LOGGED_IN_BY_CERTIFICATE)
+        return await _begin_login(context, codes.LOGGED_IN_BY_CERTIFICATE)
     return reply(codes.NEED_PASSWORD, "Password required.")
 
 
@@ -118,7 +118,7 @@ async def password(context: SessionContext, text: str | None) -> Reply:
     except (LoginBusy, LoginUnavailable, StorageError) as error:
         _publish_not_checked(context, error)
         raise
-    return _begin_login(context, codes.LOGGED_IN)
+    return await _begin_login(context, codes.LOGGED_IN)
 
 
 def _publish_not_checked(context: SessionContext, error: Exception) -> None:
@@ -152,12 +152,15 @@ def publish_login_refused(
     context.events.publish(LoginFailed, reason, detail, user=context.user if name is None else name)
 
 
-def _begin_login(context: SessionContext, code: int) -> Reply:
+async def _begin_login(context: SessionContext, code: int) -> Reply:
     """Begin the login of the account that the portal granted, unless it has too many sessions."""
     account, limits = context.portal_login.account, context.services.session_limits
     assert account is not None
     limit = account.max_sessions or context.services.settings.max_sessions_per_user
-    if not limits.take("user", account.name, limit):
+    is_counted = limits.take("user", account.name, limit)
+    if not is_counted and limits.is_leased:
+        is_counted = await limits.obtain("user", account.name, limit)
+    if not is_counted:
         context.portal_login.logout()
         publish_login_refused(context, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
         return reply(codes.SERVICE_UNAVAILABLE, "Too many sessions of that user.")

@@ -59,6 +59,38 @@ def _refuse_or_ask(limits: SessionLimits, context: SessionContext) -> str | Defe
     return FULL_TEXT
 
 
+def _enter_leased(limits: SessionLimits, context: SessionContext) -> Deferred[str | None] | None:
+    """Count a session where it has places already, or when it has got them."""
+    address, settings = context.peer.limit_key, context.services.settings
+    if limits.take("address", address, settings.max_sessions_per_address):
+        if limits.take("all", "", settings.max_sessions):
+            limits.waiting.add(address, context.peer.session)
+            return None
+        limits.release("address", address)
+    return Deferred.fromCoroutine(_obtain_places(limits, context))
+
+
+async def _obtain_places(limits: SessionLimits, context: SessionContext) -> str | None:
+    """Ask for the places of a session; return why it is refused, or None."""
+    address, settings = context.peer.limit_key, context.services.settings
+    most, most_of_address = settings.max_sessions, settings.max_sessions_per_address
+    asked_together = [
+        Deferred.fromCoroutine(limits.obtain("address", address, most_of_address)),
+        Deferred.fromCoroutine(limits.obtain("all", "", most)),
+    ]
+    has_address, has_place = [await one for one in asked_together]
+    while has_address and not has_place and limits.displace():
+        has_place = limits.take("all", "", most)
+    if has_address and has_place:
+        limits.waiting.add(address, context.peer.session)
+        return None
+    if has_address:
+        limits.release("address", address)
+    if has_place:
+        limits.release("all", "")
+    return FULL_TEXT if has_address else ADDRESS_LIMIT_TEXT
+
+
 async def _enter_displacing(limits: SessionLimits, context: SessionContext) -> str | None:
     """Have another process displace a session; return why the new one is refused, or None."""
     most, address = context.services.settings.max_sessions, context.peer.limit_key
@@ -221,7 +253,7 @@ class FTPFactory(ftp.FTPFactory):
     def enter(self, context: SessionContext) -> str | Deferred[str | None] | None:
         """Count a session; returns why it is refused, or None.
 
-        A Deferred of that if another process is asked to displace a session.
+        A Deferred of that if another process is asked for a place, or to displace a session.
         """
         settings, address = context.services.settings, context.peer.limit_key
         if self.session_refusal is not None:
@@ -229,6 +261,8 @@ class FTPFactory(ftp.FTPFactory):
         bans = self.bans
         if bans is not None and bans.has_entries and (why := bans.refusal(context.peer.label)):
             return why
+        if self._limits.is_leased:
+            return _enter_leased(self._limits, context)
         if not self._limits.take("address", address, settings.max_sessions_per_address):
             return ADDRESS_LIMIT_TEXT
         while not self._limits.take("all", "", settings.max_sessions):

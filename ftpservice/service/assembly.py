@@ -30,11 +30,12 @@ from ftpservice.service.certificates.certificate_setup import (
     acme_directory,
     load_or_make_certificates,
 )
+from ftpservice.service.cluster.cluster_setup import join_cluster
 from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.control_socket import ControlSocket
 from ftpservice.service.lifecycle import FTPService, ServiceParts
 from ftpservice.service.log.setup import LogWriters
-from ftpservice.service.main_factory import HeldPort, session_factory_for
+from ftpservice.service.main_factory import HeldPort, NodeFactory, session_factory_for
 from ftpservice.service.observer_setup import Observed, join_observers
 from ftpservice.service.operator_console import OperatorConsole, console_for
 from ftpservice.service.privileges import owner_for
@@ -150,7 +151,7 @@ def assemble(
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
     acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
     serve_api(web, WebSources(actions, factory, recorders, realm.quotas, hooks))
-    beside = (bans, guard, service.retention, *_control_socket(options, actions, guard, reactor))
+    beside = (bans, guard, service.retention, *_administration(options, service, actions, guard))
     more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))
     _join(service, *recorders.services, *beside, *more)
     _reload_settings(service, options, reactor, console)
@@ -191,13 +192,17 @@ def _banner(
     )
 
 
-def _control_socket(
-    options: ServiceOptions, actions: ServiceActions, guard: AcceptGuard, reactor: Any
+def _administration(
+    options: ServiceOptions, service: FTPService, actions: ServiceActions, guard: AcceptGuard
 ) -> Iterator[Service]:
-    """Yield the control socket, if there is one."""
+    """Yield the node of a cluster and the control socket, if there are such."""
+    factory, actions.reload = service.parts.factory, service.reload
+    if isinstance(factory, NodeFactory):
+        yield join_cluster(factory.cluster, service, actions)
     path = options.settings.control_socket_path
     if path is not None:
-        control = ControlSocket(path, actions.by_name | actions.feeds, reactor, owner_for(options))
+        by_name = {**actions.over_nodes(actions.by_name), **actions.feeds}
+        control = ControlSocket(path, by_name, factory.reactor, owner_for(options))
         control.when_bound = guard.guard_control
         if options.handover is not None:
             control.inherited = options.handover.control

@@ -30,6 +30,7 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.retention.retention_run import CannotRun
 from ftpservice.retention.retention_service import RetentionService
 from ftpservice.retention.trash_requests import TrashRequests
+from ftpservice.service.cluster.node_actions import Actions, actions_of_one
 from ftpservice.service.control_socket import BadRequest
 from ftpservice.session.context import moved_of
 from ftpservice.storage.errors import StorageError
@@ -72,6 +73,10 @@ class ServiceActions:
         """Returns the trace that a request asks for."""
         self.restored = report.restore
         """Notes sessions that go on from before this program, by their events."""
+        self.reload: Callable[[], object] = bool
+        """Reads the files of settings and certificates again."""
+        self.over_nodes: Callable[[Actions], Actions] = actions_of_one
+        """Returns the actions that other nodes of a cluster can carry out, too."""
         self.upgrade: Callable[[Request], Any] = _cannot_upgrade
         """Has the program replaced by the installed one."""
         self.feeds = _feeds(factory, lambda request: self.trace(request))
@@ -87,6 +92,7 @@ class ServiceActions:
             "unban": self.unban,
             "bans": self.bans,
             "drain": self.drain,
+            "reload": lambda _request: self.reload(),
             "upgrade": lambda request: self.upgrade(request),
             "report": self.report,
             "quota": self.quota,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IAddress, IListeningPort
@@ -13,16 +13,21 @@ from twisted.logger import Logger
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.control.factory import FTPFactory
 from ftpservice.net.accepted_tcp import BACKLOG
+from ftpservice.service.cluster.cluster_setup import cluster_for
 from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.sessions.worker_memory import table_for
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.session.services import EventSink
 from ftpservice.session.shared.peer_requests import PeerRequests
+from ftpservice.session.shared.shared_state import LocalState
 from ftpservice.session.shared.table_state import TableState
 from ftpservice.workers.supervisor import Supervisor
 
-__all__ = ["HeldPort", "MainFactory", "hold_port", "session_factory_for"]
+if TYPE_CHECKING:  # the extra cluster may be missing
+    from ftpservice.cluster.cluster_node import ClusterNode
+
+__all__ = ["HeldPort", "MainFactory", "NodeFactory", "hold_port", "session_factory_for"]
 
 log = Logger("ftpservice.workers")
 
@@ -131,6 +136,12 @@ class MainFactory(FTPFactory):
         await super().release_resources()
 
 
+class NodeFactory(FTPFactory):
+    """The sessions of a node, which counts them together with the others of its cluster."""
+
+    cluster: ClusterNode
+
+
 class HeldPort(ServerFactory):
     """The factory of a port whose connections the workers accept."""
 
@@ -156,12 +167,19 @@ def session_factory_for(
 ) -> FTPFactory:
     """Return the factory of sessions: of this process alone, or of the main one of several."""
     settings = options.settings
+    cluster = cluster_for(settings, reactor)
+    if cluster is not None:
+        state = LocalState(reactor)
+        state.session_limits = cluster.limits
+        node = NodeFactory(portal, reactor, settings.session, state, sink)
+        node.cluster = cluster
+        return node
     if settings.workers == 1:
         return FTPFactory(portal, reactor, settings.session, event_sink=sink)
     table = table_for(settings.workers, options.handover)
-    state = TableState(table, reactor, lambda column, message: factory.pass_on(0, column, message))
-    factory = MainFactory(portal, reactor, settings.session, event_sink=sink, shared_state=state)
-    factory.table, factory.peers = table, state.peers
+    shared = TableState(table, reactor, lambda column, message: factory.pass_on(0, column, message))
+    factory = MainFactory(portal, reactor, settings.session, event_sink=sink, shared_state=shared)
+    factory.table, factory.peers = table, shared.peers
     return factory
 
 

@@ -28,6 +28,7 @@ from ftpservice.service.activity.metrics_service import check_metrics_extra
 from ftpservice.service.activity.otel_setup import check_otel_extra
 from ftpservice.service.assembly import listeners_for
 from ftpservice.service.certificates.certificate_setup import acme_directory, check_certificates
+from ftpservice.service.cluster.cluster_setup import cluster_plan
 from ftpservice.service.control_socket import check_socket_path
 from ftpservice.service.log.setup import check_log
 from ftpservice.service.log.transfer_log_file import check_transfer_log
@@ -106,6 +107,7 @@ def _check_files(settings: ServiceSettings, reactor: Any, owner: Owner) -> None:
         _stop(storage_source_for(settings, reactor, owner))
     bans_for(settings, reactor, owner)
     journal_plan(settings)
+    cluster_plan(settings)
 
 
 def _created_directories(settings: ServiceSettings) -> list[str]:

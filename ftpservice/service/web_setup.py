@@ -28,6 +28,7 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.events import LoginFailed, TransferEnded, TransferStarted
 from ftpservice.service.activity.recorders import Recorders
 from ftpservice.service.control_actions import ServiceActions
+from ftpservice.service.main_factory import NodeFactory
 from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
@@ -296,7 +297,7 @@ def web_server(options: ServiceOptions, factory: FTPFactory, reactor: Any) -> We
         return WebFactory(site, factory.tls if listener.implicit else None)
 
     site.mount("/healthz", HealthResource())
-    site.mount("/readyz", ReadinessResource(_readiness(factory)))
+    site.mount("/readyz", ReadinessResource(_readiness(factory), _notes(factory)))
     return WebServer(site, factory_of, options, reactor)
 
 
@@ -333,3 +334,14 @@ def _readiness(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:
         return None if factory.session_refusal is None else "no sessions are accepted"
 
     return {"sessions": accepts}
+
+
+def _notes(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:
+    if not isinstance(factory, NodeFactory):
+        return {}
+    cluster = factory.cluster
+
+    def answers() -> str | None:
+        return None if cluster.is_connected else "its database does not answer"
+
+    return {"cluster": answers}

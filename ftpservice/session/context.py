@@ -345,7 +345,7 @@ class SessionContext:
     def end_login(self) -> None:
         """Log out, and release what the login holds."""
         account = self.portal_login.account
-        if account is not None:
+        if account is not None and self.account is not NOT_LOGGED_IN:
             self.services.session_limits.release_user(
                 account.name, self.peer.limit_key, self.peer.session
             )

@@ -17,6 +17,8 @@ class SessionLimits:
     """
 
     is_shared = False
+    is_leased = False
+    """Whether places may have to be asked for (`obtain`) before `take` finds one."""
 
     def __init__(self) -> None:
         self._taken: Counter[tuple[str, str]] = Counter()
@@ -31,6 +33,10 @@ class SessionLimits:
             return False
         self._taken[kind, name] += 1
         return True
+
+    async def obtain(self, kind: str, name: str, limit: int) -> bool:
+        """Count a session as `take` does, after asking for a place if there is none here."""
+        return self.take(kind, name, limit)
 
     def release(self, kind: str, name: str) -> None:
         """Undo one `take`."""

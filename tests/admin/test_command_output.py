@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from ftpservice.admin.cli import ftpservice
-from ftpservice.admin.command_group import CommandGroup
+from ftpservice.admin.command_output import CommandGroup
 
 
 def run(*words: str) -> tuple[int, str, str]:

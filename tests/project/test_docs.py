@@ -21,6 +21,7 @@ from ftpservice.accounts.passwd_line import OPTIONS
 from ftpservice.activity.hooks.hook_settings import KEYS
 from ftpservice.admin.config_commands import config
 from ftpservice.admin.doctor_command import doctor
+from ftpservice.admin.program_commands import PROGRAM_COMMANDS
 from ftpservice.admin.replay_command import replay
 from ftpservice.admin.service_commands import SERVICE_COMMANDS
 from ftpservice.admin.user_commands import user
@@ -181,7 +182,7 @@ def test_options_that_are_named_exist() -> None:
     known |= {
         word.removeprefix("--")
         for command in (
-            *(doctor, replay, *SERVICE_COMMANDS),
+            *(doctor, replay, *SERVICE_COMMANDS, *PROGRAM_COMMANDS),
             *(*config.commands.values(), *user.commands.values()),
         )
         for parameter in command.params

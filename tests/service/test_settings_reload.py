@@ -241,10 +241,12 @@ def test_a_running_service_can_change_most_settings() -> None:
     restart = [name for name, setting in SETTINGS.items() if not setting.live]
     assert restart == [
         "listen", "implicit", "simple", "simple-tls", "root", "auth", "anonymous",
-        "anonymous-root", "upload-digest", "data-dir", "durable", "passive-port", "http", "https",
+        "anonymous-root", "upload-digest", "data-dir", "durable", "passive-port",
+        "passive-proxied", "http", "https",
         "http-host", "require-second-factor", "workers", "uid", "gid", "allow-root",
         "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps", "log-format",
         "xferlog", "metrics", "otel-endpoint", "journal", "journal-keep", "journal-size",
-        "journal-spool", "acme", "acme-agree-tos", "acme-email", "acme-directory", "acme-ca-file",
+        "journal-spool", "cluster", "cluster-node", "cluster-timeout",
+        "acme", "acme-agree-tos", "acme-email", "acme-directory", "acme-ca-file",
         "acme-eab-key-id", "acme-eab-key-file", "acme-challenge", "acme-http", "acme-tls",
     ]  # fmt: skip

@@ -31,7 +31,7 @@ from ftpservice.accounts.defence.networks import (
 from ftpservice.events import BanLifted, Banned, Event, LoginFailed, LoginRefusal
 from ftpservice.wire.units import require_amounts
 
-__all__ = ["Ban", "BanList", "BanRules", "parse_networks"]
+__all__ = ["Ban", "BanList", "BanRules", "ban_network", "parse_networks"]
 
 POINTS = {
     LoginRefusal.WRONG_PASSWORD: 1.0,
@@ -223,7 +223,7 @@ class BanList:
             raise TypeError(f"network is an IPv4Network or IPv6Network, not {network!r}")
         now = self._seconds()
         until = math.inf if seconds is None else now + seconds
-        ban = Ban(ip_network(_key(network)), reason or "by an administrator", now, until)
+        ban = Ban(ban_network(network), reason or "by an administrator", now, until)
         self._put(ban)
         return ban
 
@@ -252,9 +252,15 @@ class BanList:
         return sum(ban.until > now for ban in self._bans.bans.values())
 
     def load(self, bans: Iterable[Ban]) -> None:
-        """Take over the bans of an earlier run."""
+        """Take over the bans of an earlier run or of another process, in place of these."""
         self._bans.load(bans, self._seconds())
-        self._note_entries()
+        for key in self._bans.bans.keys() & self._scores.keys():
+            del self._scores[key]
+        self._changed()
+
+    def known_bans(self) -> tuple[Ban, ...]:
+        """Return all bans, also those that have ended and make the next one longer."""
+        return tuple(self._bans.bans.values())
 
     def _put(self, ban: Ban) -> None:
         self._bans.put(ban, self._seconds())
@@ -265,7 +271,7 @@ class BanList:
     def _changed(self) -> None:
         self._note_entries()
         if self.save is not None:
-            self.save(tuple(self._bans.bans.values()))
+            self.save(self.known_bans())
 
     def _note_entries(self) -> None:
         self.has_entries = bool(self._bans.bans or self._denied)
@@ -274,6 +280,11 @@ class BanList:
 def _is_single(network: Network) -> bool:
     """Return whether a network is one key of `address_group`."""
     return network.prefixlen == (32 if network.version == 4 else 64)
+
+
+def ban_network(network: Network) -> Network:
+    """Return the network that is banned for one, of IPv6 at least the /64."""
+    return ip_network(_key(network))
 
 
 def _key(network: Network) -> str:

@@ -170,15 +170,26 @@ class AddressAttempts:
             self.in_progress.popleft()
         self.drain(now)
         if is_right:
-            left = MAX_FORGIVEN - self.forgiven
-            forgiven = max(0.0, min(FORGIVEN_PER_SUCCESS, left, self.failures))
-            self.failures -= forgiven
-            self.forgiven += forgiven
+            self._forgive(FORGIVEN_PER_SUCCESS)
         elif is_right is not None:
             self.failures = min(MAX_REMEMBERED_FAILURES, self.failures + 1.0)
         if not (self.failures or self.forgiven or self.in_progress or self.waiting):
             return None
         return len(self.waiting) - MAX_WAITING_PER_ADDRESS if self.is_over_allowance else 0
+
+    def _forgive(self, most: float) -> None:
+        """Let successes make up for failures."""
+        forgiven = max(0.0, min(most, MAX_FORGIVEN - self.forgiven, self.failures))
+        self.failures -= forgiven
+        self.forgiven += forgiven
+
+    def count_elsewhere(self, now: float, failures: int, successes: int) -> None:
+        """Count attempts that other nodes have admitted, and their outcomes."""
+        self.drain(now)
+        self.failures = min(MAX_REMEMBERED_FAILURES, self.failures + failures)
+        self._forgive(FORGIVEN_PER_SUCCESS * successes)
+        if self.is_over_allowance:
+            self.last = max(self.last, now)
 
     @property
     def is_blank(self) -> bool:
@@ -233,6 +244,16 @@ class LoginAttempts:
     def abandoned(self, address: str) -> None:
         """Remove an attempt that had no outcome."""
         self._ended(address, None)
+
+    def remembers(self, address: str) -> bool:
+        """Return whether there is something to remember of an address."""
+        return address_group(address) in self._addresses
+
+    def count_elsewhere(self, address: str, failures: int, successes: int) -> None:
+        """Count what other nodes have seen of an address."""
+        attempts = self._attempts_of(address)
+        attempts.count_elsewhere(self._clock.seconds(), failures, successes)
+        self._forget_if_blank(attempts)
 
     def _ended(self, address: str, is_right: bool | None) -> None:
         attempts = self._attempts_of(address)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -12,6 +14,9 @@ from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA, Schema
 
 __all__ = ["known_versions", "upgrade"]
+
+SCRIPTS = Path(__file__).parent / "migrations"
+"""What runs the migrations of each schema."""
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
@@ -51,5 +56,8 @@ def known_versions(schema: Schema = ACCOUNTS_SCHEMA) -> list[str]:
 
 def _config(schema: Schema) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(schema.migrations).replace("%", "%%"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    versions = str(schema.migrations / "versions")
+    config.set_main_option("version_locations", versions.replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
     return config

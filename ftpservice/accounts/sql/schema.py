@@ -49,7 +49,7 @@ class Schema:
     """The last of the migrations, which is needed."""
     version_table: str
     migrations: Path
-    """The directory of the scripts (Alembic)."""
+    """The directory in which ``versions`` has the scripts (Alembic)."""
     upgrade_option: str
     """The option of ``ftpservice db upgrade`` that the place of the database completes."""
 

@@ -31,7 +31,7 @@ def _rows(session: Mapping[str, Any], now: float, is_narrow: bool) -> list[tuple
     """Return the rows of a session: one for each of its transfers, the facts in the first."""
     user = USER_WIDTH if is_narrow else 40
     facts = (
-        str(session["session"]),
+        f"{session['node']}:{session['session']}" if "node" in session else str(session["session"]),
         printable_text(session["user"] or "-", user),
         printable_text(session["address"], ADDRESS_WIDTH),
         session["protocol"],

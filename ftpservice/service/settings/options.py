@@ -31,6 +31,8 @@ from ftpservice.workers.handover import Handover
 __all__ = ["ServiceOptions", "UnexpectedArgument"]
 
 PASSWORD_FILE = "passwd.db"
+DATABASES = ("journal", "cluster")
+"""Settings that may have a password in a URL."""
 NO_ACCOUNTS_TEXT = (
     f"no accounts: there is no {PASSWORD_FILE} in this directory; give --auth passwd:FILE, or "
     "--anonymous for read-only access without an account"
@@ -188,8 +190,8 @@ class ServiceOptions(usage.Options, strcred.AuthOptionMixin):
             if setting.kind is FLAG and self[name]:
                 given[name] = True
             elif setting.kind not in (FLAG, TABLES, TEXTS) and self[name] is not None:
-                if name == "journal" and has_password(self[name]):
-                    raise usage.UsageError(f"--journal: {IN_COMMAND_LINE_TEXT}")
+                if name in DATABASES and has_password(self[name]):
+                    raise usage.UsageError(f"--{name}: {IN_COMMAND_LINE_TEXT}")
                 given[name] = _parsed(setting, self[name])
         return given
 

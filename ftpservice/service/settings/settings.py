@@ -17,6 +17,7 @@ from ftpservice.accounts.groups.home_template import has_fields
 from ftpservice.data.peer_policy import DataSettings
 from ftpservice.net.tls.server import TLSFiles
 from ftpservice.service.settings.acme import AcmeSettings
+from ftpservice.service.settings.cluster import ClusterSettings
 from ftpservice.service.settings.data_connections import DataConnectionSettings
 from ftpservice.service.settings.errors import SettingsConflict
 from ftpservice.service.settings.hooks import HookTables
@@ -61,6 +62,7 @@ FILES_DIRECTORY = "files"
 @dataclass(frozen=True)
 class ServiceSettings(
     AcmeSettings,
+    ClusterSettings,
     JournalSettings,
     LogSettings,
     OperationSettings,
@@ -344,6 +346,7 @@ class ServiceSettings(
         self.check_web(self.offers_tls, self.data_dir)
         self.check_metrics(bool(self.http or self.https))
         self.check_journal(self.data_dir)
+        self.check_cluster(self.workers)
         self.check_hooks()
         self.check_passive_port()
         if self.acme:

@@ -77,13 +77,20 @@ class AccountSession:
         context.begin_login(account)
         context.events.publish(SessionOpened, PROTOCOL)
 
-    def begin(self) -> int:
+    async def begin(self) -> int:
         """Begin, after the login; returns 0, or the limit of sessions that is reached."""
         context = self.context
         account, services = context.portal_login.account, context.services
         assert account is not None
         limit = account.max_sessions or services.settings.max_sessions_per_user
-        if not services.session_limits.take("user", account.name, limit):
+        limits = services.session_limits
+        is_counted = limits.take("user", account.name, limit)
+        if not is_counted and limits.is_leased:
+            is_counted = await limits.obtain("user", account.name, limit)
+            if is_counted and self.is_over:
+                limits.release("user", account.name)
+                return limit
+        if not is_counted:
             return limit
         self._has_begun = True
         context.events.publish(SessionOpened, PROTOCOL, user="")

@@ -150,18 +150,18 @@ class PortalAccess:
             return
         raise LoginRefused(LoginRefusal.UNKNOWN_NAME)
 
-    def begin(self, session: AccountSession, make_room: Callable[[str], bool]) -> None:
-        """Begin a session of `check`; raises `Problem`, and then it has ended.
+    async def begin(self, session: AccountSession, make_room: Callable[[str], bool]) -> None:
+        """Begin a session of `check`; raises `Problem`. After an error it has ended.
 
         ``make_room`` ends another login of an account, if there is one that does nothing.
         """
         try:
-            self._begin(session, make_room)
-        except Problem:
+            await self._begin(session, make_room)
+        except BaseException:
             session.end("")
             raise
 
-    def _begin(self, session: AccountSession, make_room: Callable[[str], bool]) -> None:
+    async def _begin(self, session: AccountSession, make_room: Callable[[str], bool]) -> None:
         account, peer = session.context.portal_login.account, session.context.peer.label
         assert account is not None
         name, refusal = account.name, self._factory.session_refusal
@@ -172,9 +172,9 @@ class PortalAccess:
         if not (session.may_transfer or session.is_admin):
             self._failed(name, peer, LoginRefusal.NO_TLS, "plaintext transfers are refused")
             raise Problem(403, PLAINTEXT_TEXT)
-        limit = session.begin()
+        limit = await session.begin()
         if limit and make_room(name):
-            limit = session.begin()
+            limit = await session.begin()
         if limit:
             self._failed(name, peer, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
             raise Problem(429, LIMIT_TEXT)

@@ -89,7 +89,7 @@ class RequestAccess:
                 raise
             if wanted is not None:
                 return {"user": user, "second_factor": wanted}
-        return self._begin(request, user, account)
+        return await self._begin(request, user, account)
 
     async def finish_log_in(self, request: Any) -> dict[str, Any]:
         """Complete a login that needs a second factor, which is in the body; raises `Problem`."""
@@ -98,16 +98,16 @@ class RequestAccess:
         if self.second_step is None:
             raise Problem(404, "There are no second factors.")
         user, account = await self.second_step.finish(request)
-        return self._begin(request, user, account)
+        return await self._begin(request, user, account)
 
     async def confirm_password(self, request: Any, user: str, password: str) -> None:
         """Return if a password is right, of somebody who has logged in; raises `Problem`."""
         account = await self._portal.check(user, password, request.peer_host, request.tls)
         account.end("")
 
-    def _begin(self, request: Any, user: str, account: AccountSession) -> dict[str, Any]:
+    async def _begin(self, request: Any, user: str, account: AccountSession) -> dict[str, Any]:
         """Begin the login of an account whose credentials are right; raises `Problem`."""
-        self._portal.begin(account, self._sessions.end_unused)
+        await self._portal.begin(account, self._sessions.end_unused)
         secret, session = self._sessions.begin(user, account)
         PAGE_COOKIE.set(request, secret)
         return _told(session)

@@ -29,15 +29,20 @@ class HealthResource(Resource):
 class ReadinessResource(Resource):
     """Answers 200, or 503 with what is not ready.
 
-    ``checks`` return what is wrong, or None; they must not block. Everybody may ask, so no reason
-    names an account, a file or an address.
+    ``checks`` return what is wrong, or None, and ``notes`` what is wrong and does not matter here;
+    they must not block. Everybody may ask, so no reason names an account, a file or an address.
     """
 
     isLeaf = True
 
-    def __init__(self, checks: Mapping[str, Callable[[], str | None]]) -> None:
+    def __init__(
+        self,
+        checks: Mapping[str, Callable[[], str | None]],
+        notes: Mapping[str, Callable[[], str | None]] | None = None,
+    ) -> None:
         super().__init__()
         self._checks = checks
+        self._notes = notes or {}
 
     def render_GET(self, request: WebRequest) -> int:
         """Send the answer."""
@@ -46,5 +51,7 @@ class ReadinessResource(Resource):
         if wrong:
             request.send_problem(Problem(503, "The service is not ready.", checks=wrong))
         else:
-            request.send(200, b"ready\n", TEXT)
+            told = [(name, note()) for name, note in self._notes.items()]
+            lines = ["ready", *(f"{name}: {text}" for name, text in told if text is not None)]
+            request.send(200, "".join(f"{line}\n" for line in lines).encode(), TEXT)
         return NOT_DONE_YET

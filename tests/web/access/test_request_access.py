@@ -47,7 +47,7 @@ class Portal:
             raise Problem(401, "Login failed.")
         return Session()
 
-    def begin(self, session: Session, make_room: Any) -> None:
+    async def begin(self, session: Session, make_room: Any) -> None:
         pass
 
     async def state(self, user: str, _known_hash: str) -> AccountState:

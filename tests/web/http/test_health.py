@@ -18,3 +18,11 @@ def test_they_tell_what_is_not_ready() -> None:
     assert served.ask("GET /healthz").body == b"ok\n"
     assert served.ask("HEAD /healthz").status == 200
     assert served.ask("POST /healthz").status == 405
+
+
+def test_what_is_wrong_and_does_not_matter_is_told_to_those_who_read_it() -> None:
+    served, note = SiteInMemory(), {"cluster": None}
+    served.site.mount("/readyz", ReadinessResource({}, {"cluster": lambda: note["cluster"]}))
+    assert served.ask("GET /readyz").body == b"ready\n"
+    note["cluster"] = "it does not answer"
+    assert served.ask("GET /readyz").body == b"ready\ncluster: it does not answer\n"

@@ -1,0 +1,37 @@
+"""Checks of the database of a cluster, and of its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from ftpservice.accounts.account_store import StoreUnavailable
+from ftpservice.admin.checks.finding import Finding, error, good, warning
+from ftpservice.wire.units import count_text
+
+__all__ = ["check_cluster"]
+
+SUBJECT = "cluster"
+
+
+def check_cluster(url: Any, name: str) -> Iterator[Finding]:
+    """Check the cluster of a node called ``name``."""
+    from ftpservice.cluster.cluster_connection import ClusterConnection
+    from ftpservice.cluster.cluster_statements import known_nodes
+
+    with closing(ClusterConnection(url)) as connection:
+        try:
+            nodes = [one for one in connection.call(known_nodes) if one["is_alive"]]
+        except StoreUnavailable as caught:
+            advice = "each node hands out its share of the limits until it answers"
+            yield error(SUBJECT, str(caught), advice)
+            return
+        yield good(SUBJECT, f"{connection.place} answers: {count_text(len(nodes), 'node')}")
+    names = [one["name"] for one in nodes]
+    if names.count(name) > 1:
+        yield warning(SUBJECT, f"several nodes are called {name}", "set cluster-node on each")
+    versions = sorted({one["version"] for one in nodes})
+    if len(versions) > 1:
+        text = f"the nodes have different versions: {', '.join(versions)}"
+        yield warning(SUBJECT, text, "install the same version on all")

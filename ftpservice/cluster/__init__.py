@@ -1,0 +1,3 @@
+"""Several nodes that serve the same clients, and what they count together in PostgreSQL."""
+
+__all__: list[str] = []

@@ -1,0 +1,251 @@
+"""This node of a cluster: its heartbeat, and whether the database answers.
+
+The heartbeat is sent four times within the time after which a node counts as gone. Without an
+answer the node goes on alone with its share of each limit, and tries again every second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ftpservice.accounts.sql.database_url import DatabaseURL
+from ftpservice.cluster.cluster_calls import UNANSWERED, ClusterCalls
+from ftpservice.cluster.cluster_connection import ClusterConnection
+from ftpservice.cluster.cluster_listener import ClusterListener, notify
+from ftpservice.cluster.cluster_statements import (
+    FleetView,
+    NodeFacts,
+    NodeState,
+    beat,
+    claim,
+    forget_gone,
+    leave,
+)
+from ftpservice.cluster.last_share import load_share, save_share
+from ftpservice.cluster.leased_session_limits import LeasedSessionLimits
+from ftpservice.cluster.place_leases import ShareRule
+from ftpservice.concurrency.thread_pool import PoolOverloaded, PoolStopped
+from ftpservice.wire.units import count_text
+
+__all__ = ["ClusterNode", "ClusterStatus"]
+
+log = Logger("ftpservice.cluster")
+
+BEATS = 4
+"""Heartbeats within the time after which a node counts as gone."""
+MAX_ANSWER_SECONDS = 2.0
+RETRY_SECONDS = 1.0
+TRUSTED_PART = 0.9
+"""Of that time after a heartbeat, in which the node trusts its leases: clocks have their drift."""
+BEATS_PER_SWEEP = 200
+NEWS_SECONDS = 0.1
+"""When to ask again which nodes there are, after one has come or gone."""
+LACKS, NODES = "lacks", "nodes"
+"""Messages: a node lacks places of a key; there are other nodes than before."""
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """What is known of the cluster."""
+
+    place: str
+    """The database, without a password."""
+    nodes: int
+    """The nodes that were alive at the last answer."""
+    problem: str
+    """Why the database does not answer; empty: it does."""
+
+
+class ClusterNode(Service):
+    """The node; ``seconds`` is the time after which it counts as gone without a heartbeat."""
+
+    state: Callable[[], NodeState] = NodeState
+    """Returns what the node says of itself."""
+
+    share_path: Path | None = None
+    """The file that keeps the last number of nodes over a restart."""
+
+    def __init__(self, url: DatabaseURL, facts: NodeFacts, seconds: float, reactor: Any) -> None:
+        self.facts = facts
+        self._seconds = seconds
+        self._reactor = reactor
+        answer_seconds = min(MAX_ANSWER_SECONDS, seconds / 3)
+        self._connection = ClusterConnection(url)
+        self.calls = ClusterCalls(self._connection, reactor, "cluster", answer_seconds)
+        places = ClusterConnection(url)
+        self._claims = ClusterCalls(places, reactor, "cluster places", answer_seconds)
+        self._listener = ClusterListener(
+            ClusterConnection(url), reactor, self._message, self._may_have_missed
+        )
+        self.limits = LeasedSessionLimits(partial(self._claims.run, claim, facts.run), reactor)
+        self.limits.leases.lacks = lambda key: self.tell(LACKS, key=key)
+        self.limits.leases.failed = self._unanswered
+        self.receivers: list[Callable[[dict[str, Any]], object]] = []
+        """Called with messages of nodes, also its own."""
+        self.when_connected: list[Callable[[], object]] = []
+        """Called when messages may have been lost."""
+        self._due: IDelayedCall | None = None
+        self._is_beating = self._is_closing = False
+        self._beats = 0
+        self._problem = "not asked yet"
+        self._is_first = True
+
+    @property
+    def status(self) -> ClusterStatus:
+        """What is known now."""
+        rule = self.limits.leases.rule
+        return ClusterStatus(self._connection.place, rule.nodes, self._problem)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the database answers."""
+        return not self._problem
+
+    def startService(self) -> None:
+        """Join the cluster."""
+        super().startService()
+        if self.share_path is not None:
+            self.limits.leases.rule = load_share(self.share_path)
+        self._listener.start()
+        self._claims.run(bool).addErrback(_not_told)  # connects
+        self._beat()
+
+    async def close(self) -> None:
+        """Leave the cluster; called when no session is left, after `stopService`."""
+        self._is_closing = True
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if not self._problem:
+            try:
+                await self.calls.run(leave, self.facts.run)
+                await self.tell(NODES)
+            except UNANSWERED as error:
+                log.warn("the node could not leave its cluster: {reason}", reason=str(error))
+        for ending in (self._listener.stop, self._claims.close, self.calls.close):
+            await ending()
+
+    def tell(self, kind: str, **values: Any) -> Deferred[Any]:
+        """Send a message to all nodes; one that cannot be sent is lost."""
+        message = {"kind": kind, "from": self.facts.run, **values}
+        return self.calls.run(notify, message).addErrback(_not_told)
+
+    def _message(self, message: dict[str, Any]) -> None:
+        kind, is_own = message["kind"], message["from"] == self.facts.run
+        if kind == LACKS and not is_own:
+            place, name = message["key"]
+            self.limits.leases.give_back((place, name))
+        elif kind == NODES and not is_own:
+            self._beat_within(NEWS_SECONDS)
+        else:
+            for receive in self.receivers:
+                receive(message)
+
+    def _may_have_missed(self) -> None:
+        for look in self.when_connected:
+            look()
+
+    def _beat_within(self, seconds: float) -> None:
+        due = self._due
+        if due is not None and due.getTime() > self._reactor.seconds() + seconds:
+            due.reset(seconds)
+
+    def _beat(self) -> None:
+        self._due = None
+        self._is_beating = True
+        began = self._reactor.seconds()
+        beating = self.calls.run(beat, self.facts, self.state(), self._seconds)
+        beating.addCallbacks(self._alive, self._unanswered, callbackArgs=(began,))
+        beating.addErrback(lambda failure: log.failure("the heartbeat failed", failure))
+        beating.addBoth(self._beat_later)
+
+    def _beat_later(self, _none: object) -> None:
+        self._is_beating = False
+        if self._is_closing:
+            return
+        seconds = self._seconds / BEATS
+        if self._problem:
+            seconds = min(RETRY_SECONDS, seconds)
+        self._due = self._reactor.callLater(seconds, self._beat)
+
+    def _alive(self, view: FleetView, began: float) -> None:
+        """Note that the node is in the cluster."""
+        runs = sorted((self.facts.run, *view.others))
+        rule = ShareRule(len(runs), runs.index(self.facts.run))
+        had_problem, self._problem = self._problem, ""
+        before = self.limits.leases.rule
+        if self._is_first:
+            _log_joined(self.facts.name, rule, view)
+        elif had_problem:
+            log.info("the cluster answers again: {nodes}; sessions are counted", nodes=_count(rule))
+        elif not view.was_alive:
+            log.warn("this node counted as gone in its cluster; its sessions are counted again")
+        elif before.nodes != rule.nodes:
+            log.info("the cluster has {nodes}", nodes=_count(rule))
+        if self._is_first or had_problem or before != rule:
+            self._share_changed(rule)
+        if self._is_first or had_problem:
+            self.tell(NODES)
+        self._is_first = False
+        until = began + self._seconds * TRUSTED_PART
+        self.limits.leases.renewed(until, rule, view.was_alive)
+        self._beats += 1
+        if self._beats % BEATS_PER_SWEEP == 0:
+            self.calls.run(forget_gone).addErrback(_not_told)
+
+    def _share_changed(self, rule: ShareRule) -> None:
+        if self.share_path is not None:
+            saving = self.calls.run_file_call(save_share, self.share_path, rule)
+            saving.addErrback(_not_saved)
+
+    def _unanswered(self, failure: Failure) -> None:
+        failure.trap(*UNANSWERED)
+        self._alone(str(failure.value))
+
+    def _alone(self, reason: str) -> None:
+        was_connected, self._problem = not self._problem or self._is_first, reason
+        leases = self.limits.leases
+        leases.suspend()
+        self._listener.lost()
+        self._beat_within(min(RETRY_SECONDS, self._seconds / BEATS))
+        if was_connected:
+            self._is_first = False
+            log.error(
+                "the database of the cluster does not answer: {reason}; this node hands out its "
+                "share of each limit, one of {nodes}, until it does",
+                reason=reason,
+                nodes=leases.rule.nodes,
+            )
+
+
+def _count(rule: ShareRule) -> str:
+    return count_text(rule.nodes, "node")
+
+
+def _log_joined(name: str, rule: ShareRule, view: FleetView) -> None:
+    log.info("this node, {name}, is in a cluster of {nodes}", name=name, nodes=_count(rule))
+    if view.has_namesake:
+        log.warn(
+            "another node of the cluster is {name}, too: set cluster-node, unless it is this one "
+            "before a restart",
+            name=name,
+        )
+
+
+def _not_saved(failure: Failure) -> None:
+    failure.trap(OSError, PoolOverloaded, PoolStopped)
+    log.error("the number of nodes could not be saved: {reason}", reason=str(failure.value))
+
+
+def _not_told(failure: Failure) -> None:
+    failure.trap(*UNANSWERED)

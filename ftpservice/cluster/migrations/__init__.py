@@ -1,0 +1,3 @@
+"""The schema of the cluster (Alembic)."""
+
+__all__: list[str] = []

@@ -1,0 +1,78 @@
+"""The node of a cluster that the settings ask for, and what it tells of the service."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftpservice import __version__
+from ftpservice.cluster.cluster_schema import cluster_database_url
+from ftpservice.events import BanLifted, Banned, LoggedIn, LoginFailed
+from ftpservice.service.cluster.node_actions import actions_over_nodes
+from ftpservice.service.settings.errors import CannotStart
+from ftpservice.service.settings.settings import ServiceSettings
+
+if TYPE_CHECKING:  # the extra cluster may be missing
+    from ftpservice.accounts.sql.database_url import DatabaseURL
+    from ftpservice.cluster.cluster_node import ClusterNode
+
+__all__ = ["cluster_for", "cluster_plan", "join_cluster"]
+
+
+def cluster_plan(settings: ServiceSettings) -> DatabaseURL | None:
+    """Return the database of the cluster; None for no cluster. Raises `CannotStart`."""
+    if settings.cluster is None:
+        return None
+    try:
+        return cluster_database_url(settings.cluster)
+    except ValueError as error:
+        raise CannotStart(f"--cluster: {error}") from None
+
+
+def cluster_for(settings: ServiceSettings, reactor: Any) -> ClusterNode | None:
+    """Return the node, which has not joined yet; None for no cluster. Raises `CannotStart`."""
+    url = cluster_plan(settings)
+    if url is None:
+        return None
+    from ftpservice.cluster.cluster_node import ClusterNode
+    from ftpservice.cluster.cluster_statements import NodeFacts
+    from ftpservice.cluster.last_share import SHARE_FILE
+
+    facts = NodeFacts(secrets.token_hex(8), settings.node_name, __version__)
+    node = ClusterNode(url, facts, settings.cluster_timeout, reactor)
+    if settings.data_dir is not None:
+        node.share_path = Path(settings.data_dir, SHARE_FILE)
+    return node
+
+
+def join_cluster(node: ClusterNode, service: Any, actions: Any) -> ClusterNode:
+    """Have a node tell of ``service``, and leave at its end; returns the node, to be started.
+
+    Other nodes carry out the ``actions`` of administrators, too.
+    """
+    from ftpservice.cluster.cluster_bans import ClusterBans
+    from ftpservice.cluster.cluster_statements import NodeState
+    from ftpservice.cluster.failed_logins import FailedLoginExchange
+
+    factory = service.parts.factory
+
+    def state() -> NodeState:
+        health = "ready" if factory.session_refusal is None else "draining"
+        if service.is_stopping:
+            health = "stopping"
+        return NodeState(len(factory.sessions), health)
+
+    events = factory.event_sink.events
+    events.subscribe(ClusterBans(node, factory.bans, time.time), Banned, BanLifted)
+    failures = FailedLoginExchange(
+        node, factory.shared_state.login_attempts, factory.bans, factory.reactor
+    )
+    events.subscribe(failures, LoginFailed, LoggedIn)
+    service.last_steps.append(failures.close)
+    node.state = state
+    actions.over_nodes = partial(actions_over_nodes, node, clock=factory.reactor)
+    service.last_steps.append(node.close)
+    return node

@@ -1,0 +1,62 @@
+"""The settings of a cluster: its database, and how this node is called there."""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass
+
+from ftpservice.service.settings.errors import SettingsConflict
+from ftpservice.service.settings.setting import SECONDS, TEXT, setting
+
+__all__ = ["ClusterSettings", "parse_node_name"]
+
+MIN_SECONDS = 1.0
+ALL_NODES = "all"
+"""What commands call all nodes."""
+
+
+def parse_node_name(text: str) -> str:
+    """Return the name of a node; raises `ValueError`."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text) or text == ALL_NODES:
+        raise ValueError(f"{text!r} is not a name of letters, digits, dots and hyphens")
+    return text
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """What the nodes of a cluster share, and what this one is called."""
+
+    cluster: str | None = setting(
+        TEXT,
+        None,
+        "Database of a cluster, postgresql://user@host/database: all services that name it count "
+        "sessions, failed logins and bans together (extra cluster).",
+    )
+    cluster_node: str | None = setting(
+        TEXT,
+        None,
+        "Name of this node in the cluster (default: the name of the machine).",
+        parse_node_name,
+    )
+    cluster_timeout: float = setting(
+        SECONDS,
+        12,
+        "Time without a sign after which a node of the cluster counts as gone, and its sessions "
+        "as ended; the same on all nodes.",
+    )
+
+    @property
+    def node_name(self) -> str:
+        """The name of this node in its cluster."""
+        return self.cluster_node or socket.gethostname()
+
+    def check_cluster(self, workers: int) -> None:
+        """Raise `SettingsConflict` if there could be no cluster with these settings."""
+        if self.cluster_timeout < MIN_SECONDS:
+            raise SettingsConflict("--cluster-timeout: at least 1 second")
+        if self.cluster is not None and workers > 1:
+            raise SettingsConflict(
+                f"--cluster with --workers {workers}: a node of a cluster has one process for now -"
+                " run several nodes on this machine, each with a data-dir and ports of its own"
+            )

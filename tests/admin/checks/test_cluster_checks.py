@@ -1,0 +1,36 @@
+"""What doctor finds of a cluster."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from ftpservice.admin.checks.cluster_checks import check_cluster
+from ftpservice.admin.checks.finding import Level
+from ftpservice.cluster.cluster_schema import cluster_database_url
+from ftpservice.cluster.cluster_statements import NodeFacts, NodeState, beat
+from tests.support.cluster import cluster_connection, cluster_url
+from tests.support.postgresql import PostgreSQL
+
+
+def test_it_tells_of_the_nodes(postgresql: PostgreSQL) -> None:
+    text = cluster_url(postgresql)
+    url = cluster_database_url(text)
+    assert [one.level for one in check_cluster(url, "a")] == [Level.GOOD]
+    with closing(cluster_connection(text)) as connection:
+        for run, name, version in (("1", "a", "1.0"), ("2", "a", "1.0"), ("3", "b", "1.1")):
+            facts = NodeFacts(run, name, version)
+            connection.call(beat, facts, NodeState(), 60.0)
+    found = [one.text for one in check_cluster(url, "a")]
+    assert found[0].endswith("answers: 3 nodes")
+    assert found[1:] == [
+        "several nodes are called a",
+        "the nodes have different versions: 1.0, 1.1",
+    ]
+    assert len(list(check_cluster(url, "b"))) == 2
+
+
+def test_a_database_without_the_schema_is_an_error(postgresql: PostgreSQL) -> None:
+    url = cluster_database_url(postgresql.url(postgresql.new_database()))
+    (finding,) = check_cluster(url, "a")
+    assert finding.level is Level.ERROR
+    assert "ftpservice db upgrade --cluster sql:postgresql://" in finding.text

@@ -1,0 +1,26 @@
+"""The file of the last number of nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ftpservice.cluster.last_share import load_share, save_share
+from ftpservice.cluster.place_leases import ShareRule
+
+
+def test_it_keeps_the_share(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.json"
+    save_share(path, ShareRule(5, 2))
+    assert load_share(path) == ShareRule(5, 2)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"nodes": 0, "rank": 0}', '{"nodes": 2, "rank": 2}', "[" * 4000]
+)
+def test_a_file_that_cannot_be_used_means_one_node(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "cluster.json"
+    assert load_share(path) == ShareRule()
+    path.write_text(content)
+    assert load_share(path) == ShareRule()

@@ -1,0 +1,136 @@
+"""Services that are nodes of one cluster: one is killed; commands of administrators."""
+
+from __future__ import annotations
+
+import ftplib
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ftpservice.admin.cli import ftpservice
+from tests.support.cluster import cluster_url
+from tests.support.postgresql import PASSWORD, PostgreSQL
+from tests.support.service_process import BUSY_SECONDS, Program
+from tests.support.worker_service import can_log_in, login, measured_environment, write_accounts
+
+SERVE = (
+    *(sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"),
+    *("--allow-root", "--listen=tcp:0:interface=127.0.0.1", "--auth=passwd:accounts"),
+)
+GONE_SECONDS = 5.0
+
+
+class Nodes:
+    """Services in directories of their own, ``n1`` and so on."""
+
+    def __init__(self, directory: Path, url: str, stack: ExitStack) -> None:
+        self.directory = directory
+        self._url = url
+        self._stack = stack
+
+    def start(self, name: str) -> Program:
+        """Start a node."""
+        place = self.directory / name
+        if not place.exists():
+            place.mkdir()
+            write_accounts(place)
+            (place / "ftpservice.toml").write_text(
+                f'cluster = "{self._url}"\ncluster-node = "{name}"\n'
+                f"cluster-timeout = {GONE_SECONDS}\nmax-sessions-per-user = 3\n"
+            )
+        command = [*SERVE, "--config=ftpservice.toml"]
+        return self._stack.enter_context(Program(command, place, measured_environment()))
+
+
+@pytest.fixture(scope="module")
+def nodes(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    with ExitStack() as stack:
+        yield Nodes(tmp_path_factory.mktemp("nodes"), cluster_url(postgresql), stack)
+
+
+def test_the_places_of_a_node_that_is_killed_are_free_soon(nodes: Nodes) -> None:
+    first, second = nodes.start("n1"), nodes.start("n2")
+    ports = first.port(), second.port()
+    with closing(login(ports[0])), closing(login(ports[0])), closing(login(ports[1])):
+        assert not can_log_in(ports[1])
+        first.process.kill()
+        began = time.monotonic()
+        while not can_log_in(ports[1]):
+            assert time.monotonic() - began < GONE_SECONDS + 1.0 + BUSY_SECONDS
+            time.sleep(0.05)
+        with (
+            closing(login(ports[1])),
+            closing(login(ports[1])),
+            pytest.raises(ftplib.error_temp, match="421 Too many sessions of that user"),
+        ):
+            login(ports[1])
+    assert second.stopped() == 0
+
+
+def test_the_schema_is_created_by_a_command(
+    postgresql: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    database = postgresql.new_database()
+    url, runner = postgresql.url(database, None), CliRunner()
+    found = runner.invoke(ftpservice, ["db", "upgrade", "--cluster", url])
+    assert (found.output, found.exit_code) == (f"sql:{url}: version 0001, before none\n", 0)
+    settings = tmp_path / "ftpservice.toml"
+    settings.write_text(f'cluster = "{postgresql.url(database)}"\njournal = "off"\n')
+    shown = runner.invoke(ftpservice, ["db", "show", "--config", str(settings)])
+    assert (shown.output, shown.exit_code) == (f"sql:{url}: version 0001, needed 0001\n", 0)
+    refused = runner.invoke(ftpservice, ["db", "show", "--cluster", postgresql.url(database)])
+    assert refused.exit_code == 2
+    assert PASSWORD not in refused.output
+
+
+def run(nodes: Nodes, place: str, *words: str) -> str:
+    """Run a command at a node; return its output."""
+    socket = nodes.directory / place / "var" / "control.sock"
+    found = CliRunner().invoke(ftpservice, [*words, "--socket", str(socket)])
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+def test_commands_reach_all_nodes(nodes: Nodes) -> None:
+    third, fourth = nodes.start("n3"), nodes.start("n4")
+    ports = third.port(), fourth.port()
+    with closing(login(ports[0])) as demo, closing(login(ports[1], "other")) as other:
+        listed = run(nodes, "n3", "nodes")
+        assert re.search(r"(?m)^n3 +ready +[01] ", listed)
+        assert re.search(r"(?m)^n4 +ready +[01] ", listed)
+        shown = json.loads(run(nodes, "n3", "who", "--json"))
+        assert [(one["node"], one["user"]) for one in shown] == [("n3", "demo"), ("n4", "other")]
+        assert "demo" not in run(nodes, "n3", "who", "--node", "n4")
+        assert run(nodes, "n3", "kick", "--user", "other") == "ended: session 1 (n4)\n"
+        with pytest.raises(EOFError):
+            closed_with(other)
+        assert demo.voidcmd("NOOP")
+    assert run(nodes, "n3", "drain", "--node", "n4").startswith("no sessions are accepted")
+    assert not can_log_in(ports[1])
+    assert can_log_in(ports[0])
+    run(nodes, "n3", "drain", "--undo", "--node", "all")
+    assert can_log_in(ports[1])
+    assert run(nodes, "n4", "reload", "--node", "all") == "told n3, n4\n"
+    third.line("settings read again")
+    fourth.line("settings read again")
+    refused = CliRunner().invoke(
+        ftpservice,
+        ["drain", "--node", "n9", "--socket", str(nodes.directory / "n3/var/control.sock")],
+    )
+    assert "there is no node 'n9' in the cluster" in refused.output
+    assert third.stopped() == fourth.stopped() == 0
+    assert "Traceback" not in third.output + fourth.output
+
+
+def closed_with(client: ftplib.FTP) -> None:
+    """Read what the service sends until it closes."""
+    while True:
+        client.getmultiline()
