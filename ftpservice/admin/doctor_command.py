@@ -13,6 +13,7 @@ from typing import Any
 import click
 from cryptography import x509
 
+from ftpservice.admin.checks.account_checks import check_account_data, check_accounts
 from ftpservice.admin.checks.acme_checks import check_acme, renewed_expiry_finding
 from ftpservice.admin.checks.cluster_checks import check_cluster
 from ftpservice.admin.checks.finding import Finding, Level, error, good, warning
@@ -33,7 +34,6 @@ from ftpservice.admin.checks.network_checks import (
 from ftpservice.admin.command_output import FAILED_STATUS
 from ftpservice.admin.config_commands import SERVE_OPTIONS, parsed_options
 from ftpservice.admin.password_input import read_password
-from ftpservice.wire.units import count_text
 
 __all__ = ["doctor"]
 
@@ -99,7 +99,8 @@ def check_here(options: Any) -> Iterator[Finding]:
     """Check this machine for a service with these options."""
     settings = options.settings
     yield from _check_start(options)
-    yield from _check_accounts(options.checkers)
+    yield from check_accounts(options.checkers)
+    yield from check_account_data(settings.data_dir, options.checkers)
     for path in settings.own_directories:
         yield from check_directory("directory", path)
     yield from check_descriptors(settings.max_sessions)
@@ -155,44 +156,6 @@ def _check_start(options: Any) -> Iterator[Finding]:
         yield error("settings", caught.line, "the service would not start")
     else:
         yield good("settings", "the service would start")
-
-
-def _check_accounts(checkers: Sequence[Any]) -> Iterator[Finding]:
-    from ftpservice.accounts.checkers import PasswordFileChecker
-    from ftpservice.accounts.passwd_store import PasswordFileStore
-    from ftpservice.accounts.storage_problems import storage_problems
-    from ftpservice.accounts.stores.store_checker import StoreChecker
-
-    for checker in checkers:
-        if isinstance(checker, StoreChecker):
-            yield from _store_findings(checker)
-        if not isinstance(checker, PasswordFileChecker):
-            continue
-        store = PasswordFileStore(checker.file.path)
-        listing = store.listing()
-        problems = [*listing.problems, *storage_problems([*listing.accounts, *store.groups()])]
-        for line in problems:
-            yield warning("accounts", line, "ftpservice user check")
-        if not problems:
-            yield good("accounts", f"{store.place}: {count_text(len(listing.accounts), 'account')}")
-
-
-def _store_findings(checker: Any) -> Iterator[Finding]:
-    from ftpservice.accounts.account_store import StoreUnavailable
-    from ftpservice.accounts.storage_problems import storage_problems
-
-    try:
-        problems = list(checker.problems())
-        if checker.store is not None:
-            records = [*checker.store.accounts(), *checker.store.groups()]
-            problems += storage_problems(records)
-    except StoreUnavailable as caught:
-        yield error("accounts", str(caught), "its logins are refused with 421 until it answers")
-        return
-    for line in problems:
-        yield warning("accounts", line, "see docs/account-stores.md")
-    if not problems:
-        yield good("accounts", f"{checker.place} answers")
 
 
 def _check_masquerade(settings: Any) -> Iterator[Finding]:

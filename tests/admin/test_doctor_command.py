@@ -6,6 +6,7 @@ import resource
 import socket
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -15,11 +16,15 @@ from click.testing import CliRunner
 from cryptography import x509
 
 from benchmarks.certificate import make_certificate
+from ftpservice.accounts.second_factors.factor_file import FACTOR_FILE, FactorFile
+from ftpservice.accounts.second_factors.factor_records import SecondFactors
 from ftpservice.admin.checks import machine_checks, network_checks
+from ftpservice.admin.checks.account_checks import check_account_data
 from ftpservice.admin.checks.finding import Level
 from ftpservice.admin.checks.network_checks import RemoteLogin, check_service, expiry_finding
 from ftpservice.admin.cli import ftpservice
 from ftpservice.admin.doctor_command import _check_chain
+from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile
 from tests.accounts.doubles import SECRET
 from tests.support.certificates import Authority
 from tests.support.service_process import Program
@@ -224,3 +229,33 @@ def test_storages_of_accounts_that_cannot_work_are_found(bench):
         "warning  accounts: account 'ann': unknown storage 'nosuch:' in 'nosuch:/x'" in done.stdout
     )
     assert f"warning  accounts: account 'ben': storage 'local:{bench}/none': no such" in done.stdout
+
+
+def test_what_a_renamed_or_removed_account_has_left_is_found(bench):
+    (bench / "passwd.db").write_text(f"ann:{SECRET}:/:full\nbroken:x\n")
+    (bench / "passwd.db").chmod(0o600)
+    (bench / "var").mkdir(0o700)
+    shares = ShareFile(bench / "var" / SHARE_FILE, time.time)
+    factors = FactorFile(bench / "var" / FACTOR_FILE)
+    for name in ("ann", "old one", "broken"):
+        shares.add(name, "/f", 60.0)
+        factors.change(name, lambda _: (SecondFactors(recovery_hashes=("x",)), None))
+    words = ("--root=files", "--data-dir=var", "--listen=unix:x")
+    found = json.loads(run("--json", *words).stdout)
+    assert [(one["text"], one["advice"]) for one in found if "no such" in one["text"]] == [
+        (
+            "second factors of 'old one': no such account",
+            "ftpservice user second-factor remove 'old one'",
+        ),
+        (
+            "share links of 'old one': no such account",
+            "ftpservice share remove --user 'old one'",
+        ),
+    ]
+    shares.path.write_text("{")
+    assert f"ERROR    accounts: {shares.path}" in run(*words).stdout
+
+
+def test_nothing_is_left_behind_where_accounts_cannot_be_listed(bench):
+    ShareFile(bench / SHARE_FILE, time.time).add("ann", "/f", 60.0)
+    assert list(check_account_data(str(bench), [object()])) == []
