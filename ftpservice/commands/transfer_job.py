@@ -213,6 +213,8 @@ class UploadJob(TransferJob):
     _is_stored = False
     _is_short = False
     """Whether the upload is known to lack bytes: its data connection did not end in order."""
+    _is_permanent = False
+    """Whether it was refused for good, so that no client sends it again by itself."""
     _refused_by = ""
     """What refused it, if not the storage itself."""
     _has_ended = False
@@ -322,6 +324,7 @@ class UploadJob(TransferJob):
         self._is_short = by_client and not has_ended
         self._refused_by = refused_by(error)
         outcome, answer = super()._failed(error)
+        self._is_permanent = answer.code >= 500
         if isinstance(error, (NoSpace, QuotaExceeded)) and self.mode is not WriteMode.APPEND:
             answer = reply(answer.code, f"{answer.lines[0]} The bytes that arrived were discarded.")
         return outcome, answer
@@ -338,7 +341,8 @@ class UploadJob(TransferJob):
             active, context = self.active_upload, self._context
             self.active_upload = None  # it refers to this transfer
             if active is not None:
-                if not self._is_stored and self.mode is not WriteMode.APPEND:
+                is_replacing = self.mode is not WriteMode.APPEND
+                if is_replacing and not self._is_stored and not self._is_permanent:
                     offers, is_short = context.services.resume_offers, self._is_short
                     offers.make(active.key, context.peer, context.is_live, is_short=is_short)
                 context.services.uploads.leave(active)

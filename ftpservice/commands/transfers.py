@@ -164,11 +164,10 @@ async def _begin(
     except BadOffset:
         await refuse_offset(context, path)
     try:
-        if request.write_mode is not WriteMode.APPEND:
-            if context.reported_sizes or offers.offers or offers.is_shared:
-                forget_partial(context, path)
-            if services.digests.is_enabled:
-                writing = services.digests.hashing_writer_for(writing, request.write_mode)
+        if context.reported_sizes or offers.offers or offers.is_shared:
+            forget_partial(context, path)
+        if request.write_mode is not WriteMode.APPEND and services.digests.is_enabled:
+            writing = services.digests.hashing_writer_for(writing, request.write_mode)
         return UploadJob(context, channel, verb, writing)
     except BaseException:
         await writing.abandon()

@@ -10,6 +10,8 @@ name:
 - SIZE replies the size of an interrupted upload if there is no file, or if `ResumeOffers` has an
   offer for the session; if the upload may be complete, one byte less than arrived. A session that
   then downloads is refused once (450), because it would expect a file of another size.
+- If nothing of an upload was kept, SIZE replies 0 to that session, and nobody resumes at the end of
+  the published file for some time (554): clients take its size for what arrived.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ __all__ = [
     "resume_request",
 ]
 
+NOTHING_KEPT = "Nothing was kept of an interrupted upload; send STOR from the beginning."
 MAX_REPORTED_SIZES = 256
 """Sizes that are kept for each session; the oldest is dropped for another one."""
 
@@ -65,7 +68,7 @@ async def _resumable_size(context: SessionContext, path: VirtualPath) -> Entry |
     services, key = context.services, context.upload_key(path)
     if partial is None or services.resume_offers.is_short(key) or services.uploads.is_active(key):
         return partial
-    return partial._replace(size=partial.size - 1)
+    return partial._replace(size=max(0, partial.size - 1))
 
 
 async def reported_size(context: SessionContext, path: VirtualPath) -> Entry:
@@ -85,10 +88,9 @@ async def reported_size(context: SessionContext, path: VirtualPath) -> Entry:
     services, peer = context.services, context.peer
     key = context.upload_key(path)
     if await services.resume_offers.belongs_to(key, peer.session, peer.host):
-        partial = await _resumable_size(context, path)
-        if partial is not None:
-            _record(context, path, ReportedSize(partial.size, WriteMode.REPLACE))
-            return partial
+        arrived = await _resumable_size(context, path) or entry._replace(size=0)
+        _record(context, path, ReportedSize(arrived.size, WriteMode.REPLACE))
+        return arrived
     _record(context, path, ReportedSize(entry.size, None))
     return entry
 
@@ -135,33 +137,46 @@ async def resume_request(
     Raises `ReplyError` if it is not certain what the client resumes.
     """
     reported = context.reported_sizes.get(path) if context.reported_sizes else None
+    resumes = None if reported is None else reported.resumes
+    offset = next_transfer.start
     if write_mode is WriteMode.APPEND:
-        if reported is not None and reported.resumes is not None:
-            return reported.resumes, reported.size, True  # whatever arrived since
-        if reported is not None or context.services.resume_offers.was_cut_recently(
-            context.upload_key(path)
-        ):
+        if reported is not None and resumes is not None:
+            return resumes, reported.size, True  # whatever arrived since
+        if reported is not None or _was_cut_recently(context, path):
             await _refuse_doubtful(context, path)
         return write_mode, 0, False
-    if write_mode is not WriteMode.REPLACE or not next_transfer.start:
+    if write_mode is not WriteMode.REPLACE or not offset:
         return write_mode, 0, False
-    if reported is not None and reported.resumes is None and reported.size == next_transfer.start:
-        await _refuse_doubtful(context, path)
-    return write_mode, next_transfer.start, reported is not None and reported.resumes is not None
+    if resumes is None:
+        is_size_of_file = reported is not None and reported.size == offset
+        if is_size_of_file or _was_cut_recently(context, path):
+            await _refuse_doubtful(context, path, None if is_size_of_file else offset)
+    return write_mode, offset, resumes is not None
 
 
-async def _refuse_doubtful(context: SessionContext, path: VirtualPath) -> None:
-    """Raise `ReplyError` if a client may take the file for what arrived of its upload."""
+def _was_cut_recently(context: SessionContext, path: VirtualPath) -> bool:
+    return context.services.resume_offers.was_cut_recently(context.upload_key(path))
+
+
+async def _refuse_doubtful(
+    context: SessionContext, path: VirtualPath, offset: int | None = None
+) -> None:
+    """Raise `ReplyError` if a client may take the file for what arrived of its upload.
+
+    With ``offset`` it resumes what was kept, if anything was.
+    """
     if context.services.uploads.is_active(context.upload_key(path)):
         return
     partial = await partial_of(context, path)
-    if partial is None:
+    if partial is not None and offset is not None:
+        return
+    if partial is None and not _was_cut_recently(context, path):
         return
     try:
         await context.storage.stat(path)
     except PathNotFound:
         return
-    raise ReplyError(codes.BAD_OFFSET, _resumable(partial))
+    raise ReplyError(codes.BAD_OFFSET, NOTHING_KEPT if partial is None else _resumable(partial))
 
 
 def _resumable(partial: Entry) -> str:
@@ -176,6 +191,8 @@ async def refuse_offset(context: SessionContext, path: VirtualPath) -> NoReturn:
     partial = await partial_of(context, path)
     if partial is not None:
         raise ReplyError(codes.BAD_OFFSET, _resumable(partial))
+    if _was_cut_recently(context, path):
+        raise ReplyError(codes.BAD_OFFSET, NOTHING_KEPT)
     try:
         entry = await context.storage.stat(path)
     except PathNotFound:

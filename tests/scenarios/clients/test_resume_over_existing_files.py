@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ftpservice.events import Event, TransferStarted
 from tests.support.client_programs import program, run
 from tests.support.interrupted_transfers import interrupt_upload, interrupting_network
 from tests.support.raw_client import RunningService, in_thread, started, starting
@@ -57,6 +58,74 @@ def test_lftp_resumes_by_itself(served: RunningService, here: Path) -> None:
     with interrupting_network(served):
         run([program("lftp"), "--norc", "-c", command], here, cwd=here)
     assert is_whole(served)
+
+
+@in_thread
+def test_lftp_begins_anew_if_nothing_has_arrived(served: RunningService, here: Path) -> None:
+    """It asks for the size of the file, and takes that for what has arrived."""
+    cut: list[Event] = []
+
+    def cut_first(event: Event) -> None:
+        cut.append(event)
+        if len(cut) == 1:
+            for session in served.factory.instances:
+                session.transport.abortConnection()
+
+    events = served.factory.event_sink.events
+    served.in_reactor(lambda: events.subscribe(cut_first, TransferStarted))
+    place = "set ftp:ssl-allow no; set net:reconnect-interval-base 1"
+    command = f"{place}; open -u demo,demo -p {served.port} {LOCAL}; put file"
+    run([program("lftp"), "--norc", "-c", command], here, cwd=here)
+    assert len(cut) == 2
+    assert is_whole(served)
+
+
+@pytest.mark.parametrize("client", ["curl", "lftp"])
+@in_thread
+def test_a_client_does_not_resume_an_upload_of_which_nothing_has_arrived(
+    served: RunningService, here: Path, client: str
+) -> None:
+    interrupt_upload(served, "file", b"")
+    run(words(client, served.port), here, cwd=here)
+    assert is_whole(served)
+
+
+@in_thread
+def test_nobody_resumes_at_the_end_of_the_file_if_nothing_has_arrived(
+    served: RunningService, here: Path
+) -> None:
+    interrupt_upload(served, "file", b"")
+    for size in ("SIZE file", "NOOP", "SIZE file"):
+        wire = served.session()
+        assert wire.code("TYPE I") == 200
+        wire.ask(size)
+        for command in (f"REST {len(OLD)}", "REST 7"):
+            assert wire.code(command) == 350
+            with wire.accepted():
+                assert wire.ask("STOR file").text.startswith("Nothing was kept")
+        wire.drop()
+    other = served.session()
+    with other.accepted():
+        refused = other.ask("APPE file")
+    assert (refused.code, refused.text.startswith("Nothing was kept")) == (554, True)
+    assert (served.root / "file").read_bytes() == OLD
+    assert other.upload("STOR file", b"new").code == 226
+    assert other.ask("SIZE file").text == "3"
+    assert (served.root / "file").read_bytes() == b"new"
+
+
+@in_thread
+def test_a_session_that_downloads_gets_the_size_of_the_file(
+    served: RunningService, here: Path
+) -> None:
+    interrupt_upload(served, "file", b"")
+    wire = served.session()
+    assert wire.code("TYPE I") == 200
+    assert wire.ask("SIZE file").text == "0"
+    with wire.accepted():
+        assert wire.code("RETR file") == 450
+    assert wire.ask("SIZE file").text == str(len(OLD))
+    assert wire.download("RETR file") == OLD
 
 
 @pytest.mark.parametrize("client", ["curl", "lftp"])

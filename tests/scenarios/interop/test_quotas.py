@@ -140,6 +140,15 @@ def test_an_upload_that_is_too_large_ends_in_mid_stream_and_leaves_nothing(
     assert served.use() == served.on_disk() == (QUOTA, 1)
 
 
+def test_after_an_upload_that_was_refused_for_good_the_size_is_that_of_the_file(
+    served: Served,
+) -> None:
+    ftp = served.ftp()
+    assert stored(ftp, "file", b"old").startswith("226")
+    assert stored(ftp, "file", bytes(3 * QUOTA)).startswith("552")
+    assert ftp.size("file") == 3
+
+
 def test_a_reply_to_a_large_upload_is_552(served: Served) -> None:
     wire = served.wire()
     data = wire.accepted()
