@@ -170,7 +170,8 @@ class AddressAttempts:
             self.in_progress.popleft()
         self.drain(now)
         if is_right:
-            self._forgive(FORGIVEN_PER_SUCCESS)
+            if self.failures:
+                self._forgive(FORGIVEN_PER_SUCCESS)
         elif is_right is not None:
             self.failures = min(MAX_REMEMBERED_FAILURES, self.failures + 1.0)
         if not (self.failures or self.forgiven or self.in_progress or self.waiting):
