@@ -5,6 +5,7 @@ split their argument at colons; ``\:`` stands for a colon in it and ``\\`` for a
 
 - ``local:PATH[:durable=yes][:partial-age=7d]``
 - ``memory:[capacity=10M][:partial-age=7d]``
+- ``s3:BUCKET[:prefix=PREFIX][:endpoint=URL][:region=REGION]…``, see ``docs/s3.md``
 
 Other schemes come from Twisted plugins: an object in ``twisted/plugins/`` that provides
 `IStorageSourceFactory`.
@@ -18,6 +19,7 @@ from typing import Any
 from twisted.plugin import getPlugins
 from zope.interface import implementer
 
+from ftpservice.backends.s3.api.bucket_string import BucketOptions, parse_bucket_string
 from ftpservice.storage.interfaces import IStorageSource
 from ftpservice.storage.source_strings import (
     IStorageSourceFactory,
@@ -63,7 +65,7 @@ def check_storage_string(text: str) -> None:
     The fields of the schemes of plugins are not checked: that would open their storages.
     """
     factory = _factory(text)
-    if isinstance(factory, LocalSourceFactory | MemorySourceFactory):
+    if isinstance(factory, LocalSourceFactory | MemorySourceFactory | BucketSourceFactory):
         try:
             factory.fields(text.partition(":")[2])
         except ValueError as error:
@@ -140,6 +142,29 @@ class MemorySourceFactory:
         )
 
 
+@implementer(IStorageSourceFactory)
+class BucketSourceFactory:
+    """``s3:`` — a bucket of an S3 server."""
+
+    scheme = "s3"
+    help = r"s3:BUCKET[:prefix=PREFIX][:endpoint=https\://HOST]  a bucket of an S3 server"
+
+    def build(self, argument: str, reactor: Any) -> IStorageSource:
+        """Build a source; the bucket is not asked for anything yet."""
+        options = self.fields(argument)
+        try:
+            from ftpservice.backends.s3.bucket_source import S3Source
+        except ImportError as error:
+            raise ValueError(
+                f"{error.name or error} is missing: pip install 'ftpservice[s3]'"
+            ) from None
+        return S3Source(options, reactor)
+
+    def fields(self, argument: str) -> BucketOptions:
+        """Return the options; raises `ValueError`."""
+        return parse_bucket_string(argument)
+
+
 def _parse_age(text: str) -> float:
     return parse_duration(text, needs_unit=True)
 
@@ -147,4 +172,5 @@ def _parse_age(text: str) -> float:
 BUILT_IN_FACTORIES: tuple[IStorageSourceFactory, ...] = (
     LocalSourceFactory(),
     MemorySourceFactory(),
+    BucketSourceFactory(),
 )

@@ -10,8 +10,8 @@ Rules that callers and wrappers rely on:
 - The caller that opens a listing, a reading or a writing ends it: by ``close``, or by ``commit`` or
   ``abandon``.
 - A cancelled call leaves nothing open: the storage closes a result that arrives too late.
-- Calls on one opened object do not overlap, except ``close`` and ``abandon``. These may come at any
-  time (a transfer is aborted), and wait for the call in progress by themselves.
+- Calls on one opened object do not overlap, except ``close`` and ``abandon``, which may come at any
+  time (a transfer is aborted): they wait for the call in progress by themselves.
 """
 
 from __future__ import annotations
@@ -106,6 +106,8 @@ class WriteRequest:
     """Whether ``offset`` counts only in the owner's partial upload, never in the file."""
     expected: int | None = None
     """Bytes that will probably be written from ``offset`` on; unlike ``announced`` not binding."""
+    held: bool = False
+    """Whether all of it will be read before the commit (`IHeldUpload`)."""
 
     def check_announced(self, written: int, path: VirtualPath) -> None:
         """Raise `BadOffset` if another number of bytes was announced than ``written``."""
@@ -121,7 +123,6 @@ class PartialUpload(NamedTuple):
     owner: str
     """The account; empty if it is not known."""
     size: int
-    """Bytes."""
     modified: float
     """When the last of it arrived, in seconds since the epoch."""
     is_active: bool = False
@@ -278,9 +279,8 @@ class ISpliceTarget(Interface):
     def with_descriptor(function: Callable[[int], T]) -> Awaitable[T]:
         """Call ``function`` with the descriptor, in a thread; it is not used otherwise meanwhile.
 
-        ``function`` writes at the descriptor's position, and returns a tuple that begins with the
-        number of bytes. A wrapper may pass ``most`` by keyword, the bytes to write at most. Raises
-        what `IWriting.write` does.
+        ``function`` writes at the descriptor's position; its result begins with the number of
+        bytes. A wrapper may pass ``most``, the bytes to write. Raises what `IWriting.write` does.
         """
 
 
@@ -306,8 +306,8 @@ class IHashes(Interface):
     def hash(path: VirtualPath, algorithm: str, start: int, end: int | None) -> Awaitable[str]:
         """Return the hex digest of bytes ``start`` up to ``end`` (``None``: to the end).
 
-        ``algorithm`` is one of ``CRC32 MD5 SHA-1 SHA-256 SHA-512``. Raises `PathNotFound`,
-        `IsDirectory`, `Denied`, `BadOffset` (the range is not inside the file).
+        ``algorithm``: ``CRC32 MD5 SHA-1 SHA-256 SHA-512``. Raises `PathNotFound`, `IsDirectory`,
+        `Denied`, `BadOffset` (the range is not inside the file).
         """
 
 

@@ -41,7 +41,7 @@ class TestBuilding:
         [
             ("/srv/ftp", "storage '/srv/ftp' has no scheme; a directory is local:/srv/ftp"),
             ("/srv/a:b", "storage '/srv/a:b' has no scheme; a directory is local:/srv/a:b"),
-            ("floppy:a", "unknown storage 'floppy:' in 'floppy:a' (known: local:, memory:)"),
+            ("floppy:a", "unknown storage 'floppy:' in 'floppy:a' (known: local:, memory:, s3:)"),
             ("local:", "storage 'local:': the directory is missing: local:/srv/ftp"),
             (
                 "local:/srv:fast=yes",

@@ -18,6 +18,7 @@ EXTRAS = (
     "otel",
     "pam",
     "passkeys",
+    "s3",
     "shell",
     "sql",
     "timezones",

@@ -62,6 +62,7 @@ ACRONYMS = frozenset(
         *(
             "AAAA",
             "ACL",
+            "AWS",
             "CSV",
             "ACME",
             "CSRF",
@@ -106,6 +107,7 @@ CHALLENGES = {challenge.value for challenge in AcmeChallenge}
 WEBHOOK_HEADERS = {"webhook-id", "webhook-timestamp", "webhook-signature", "webhook-attempt"}
 OTHERS = {
     "argon2-cffi",
+    "partial-age",  # of storage strings
     "ftpservice-client",
     READ_ONLY_WORD,
     TRASH_WORD,

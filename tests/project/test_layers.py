@@ -25,7 +25,16 @@ RANKS: dict[str, list[set[str]]] = {
         {"backends.local.partials"},
         {"backends.local.trash"},
         {"backends.local.files"},
-        {"backends.local", "backends.memory", "backends.ftp_shell", "backends.mounts"},
+        {"backends.s3.api"},
+        {"backends.s3.tree"},
+        {"backends.s3.uploads"},
+        {
+            "backends.local",
+            "backends.memory",
+            "backends.ftp_shell",
+            "backends.mounts",
+            "backends.s3",
+        },
         {"backends.gates"},
         {"backends"},
         {

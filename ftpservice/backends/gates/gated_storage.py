@@ -119,7 +119,7 @@ class GatedStorage:
         if is_append := request.write_mode is WriteMode.APPEND:
             appended_to, request = await self._whole_file(path, request)
         try:
-            inner = await self._inner.open_writing(path, request)
+            inner = await self._inner.open_writing(path, replace(request, held=True))
         except Exists as error:
             if not is_append:
                 raise

@@ -1,0 +1,3 @@
+"""A storage in a bucket of an S3 server."""
+
+__all__: list[str] = []

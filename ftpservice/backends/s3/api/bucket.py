@@ -1,0 +1,260 @@
+"""The objects of one bucket; everything here blocks, and raises `S3Failure`."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from hashlib import md5
+from typing import NamedTuple
+from urllib.parse import quote
+from uuid import uuid4
+
+from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
+from ftpservice.backends.s3.api.signed_requests import (
+    BytesBody,
+    PartBody,
+    S3Answer,
+    S3Call,
+    SignedRequests,
+)
+from ftpservice.backends.s3.api.xml_documents import (
+    ListingPage,
+    deletion_document,
+    failed_deletions,
+    listing_page,
+    text_in,
+)
+
+__all__ = [
+    "ANYTHING",
+    "TOKEN",
+    "Bucket",
+    "Condition",
+    "ObjectFacts",
+    "RangeRead",
+    "copy_headers",
+    "etag_of",
+    "metadata_headers",
+]
+
+TOKEN = "ftpservice-upload"
+"""Metadata that tells whether a conditional call, repeated, had been carried out before."""
+PAGE_KEYS = 1000
+
+
+class ObjectFacts(NamedTuple):
+    """What the headers of an object say."""
+
+    size: int
+    etag: str
+    modified: float
+    """When it was stored, in whole seconds."""
+    metadata: Mapping[str, str]
+    content_type: str = ""
+    version: str = ""
+    """Of a bucket that keeps versions; else empty."""
+
+
+class RangeRead(NamedTuple):
+    """Some bytes of an object."""
+
+    facts: ObjectFacts
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When an object is written: only if there is none, or only over this version."""
+
+    if_absent: bool = False
+    if_etag: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the condition."""
+        if self.if_absent:
+            return {"If-None-Match": "*"}
+        return {"If-Match": f'"{self.if_etag}"'} if self.if_etag else {}
+
+
+ANYTHING = Condition()
+
+
+class Bucket:
+    """Objects by their keys."""
+
+    def __init__(self, requests: SignedRequests) -> None:
+        self._requests = requests
+        self.page_keys = PAGE_KEYS
+        """How many keys a page of a listing has."""
+
+    def head(self, key: str) -> ObjectFacts | None:
+        """Return the facts of an object; None if there is none."""
+        try:
+            return facts_of(self._requests.send(S3Call("HEAD", key)))
+        except S3Failure as failure:
+            if failure.status == MISSING:
+                return None
+            raise
+
+    def read(self, key: str, start: int, end: int, facts: ObjectFacts | None = None) -> RangeRead:
+        """Return bytes ``start`` up to ``end``, of the version of ``facts`` if given.
+
+        Raises `S3Failure` with `CHANGED` if that is no longer there.
+        """
+        headers = {"Range": f"bytes={start}-{end - 1}"}
+        query = {}
+        if facts is not None:
+            headers["If-Match"] = f'"{facts.etag}"'
+            query = {"versionId": facts.version} if facts.version else {}
+        try:
+            answer = self._requests.send(S3Call("GET", key, query, headers))
+        except S3Failure as failure:
+            if failure.status == 416:
+                now = self.head(key)
+                if now is not None:
+                    return RangeRead(now, b"")
+            raise
+        found = facts_of(answer)
+        if answer.status == 206:
+            return RangeRead(found, answer.body)
+        return RangeRead(found, answer.body[start:end])
+
+    def write(
+        self,
+        key: str,
+        body: PartBody,
+        metadata: Mapping[str, str] | None = None,
+        condition: Condition = ANYTHING,
+    ) -> str:
+        """Store an object; return its ETag. `CHANGED` if the condition does not hold."""
+        token = uuid4().hex if condition != ANYTHING else ""
+        headers = {**metadata_headers(metadata or {}, token), **condition.headers}
+        try:
+            answer = self._requests.send(S3Call("PUT", key, {}, headers, body))
+        except S3Failure as failure:
+            now = self.head(key) if failure.status == CHANGED and token else None
+            if now is not None and now.metadata.get(TOKEN) == token:
+                return now.etag  # the answer of an earlier attempt was lost
+            raise
+        return etag_of(answer)
+
+    def delete(self, key: str, if_etag: str = "") -> None:
+        """Delete an object, if it is there."""
+        self._requests.send(S3Call("DELETE", key, {}, Condition(if_etag=if_etag).headers))
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete up to a thousand objects."""
+        if not keys:
+            return
+        body = deletion_document(keys)
+        digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
+        call = S3Call("POST", "", {"delete": ""}, {"Content-MD5": digest}, BytesBody(body))
+        for key, code in failed_deletions(self._requests.send(call).body):
+            raise S3Failure(500, code, f"{key} is not deleted")
+
+    def copy(
+        self,
+        source: str,
+        facts: ObjectFacts,
+        target: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Copy the version of ``facts`` on the server; return the ETag.
+
+        ``metadata`` replaces that of the source.
+        """
+        headers = copy_headers(self._requests, source, facts)
+        if metadata is not None:
+            headers |= metadata_headers(metadata)
+            headers["x-amz-metadata-directive"] = "REPLACE"
+            if facts.content_type:
+                headers["Content-Type"] = facts.content_type
+        answer = self._requests.send(S3Call("PUT", target, {}, headers, is_long=True))
+        return etag_of(answer)
+
+    def page(
+        self, prefix: str, token: str = "", delimiter: str = "/", most: int = 0
+    ) -> ListingPage:
+        """Return a page of the keys that begin with ``prefix``."""
+        query = {
+            "list-type": "2",
+            "encoding-type": "url",
+            "max-keys": str(most or self.page_keys),
+            "prefix": prefix,
+        }
+        if delimiter:
+            query["delimiter"] = delimiter
+        if token:
+            query["continuation-token"] = token
+        return listing_page(self._requests.send(S3Call("GET", "", query)).body)
+
+    def pages(self, prefix: str) -> Iterator[ListingPage]:
+        """Yield all keys that begin with ``prefix``, page by page."""
+        token = ""
+        while True:
+            page = self.page(prefix, token, delimiter="")
+            yield page
+            token = page.next_token
+            if not token:
+                return
+
+    def has_any(self, prefix: str) -> bool:
+        """Return whether any key begins with ``prefix``."""
+        page = self.page(prefix, delimiter="", most=1)
+        return bool(page.objects or page.prefixes)
+
+
+def copy_headers(requests: SignedRequests, source: str, facts: ObjectFacts) -> dict[str, str]:
+    """Return the headers that name what is copied."""
+    name = quote(f"{requests.bucket}/{source}", safe="-._~/")
+    if facts.version:
+        name += f"?versionId={facts.version}"
+    return {
+        "x-amz-copy-source": name,
+        "x-amz-copy-source-if-match": f'"{facts.etag}"',
+    }
+
+
+def facts_of(answer: S3Answer) -> ObjectFacts:
+    """Return what the headers of an answer say about the object."""
+    headers = answer.headers
+    total = headers.get("content-range", "").rpartition("/")[2]
+    size = int(total) if total.isdecimal() else int(headers.get("content-length", 0))
+    metadata = {
+        name.removeprefix("x-amz-meta-"): value
+        for name, value in headers.items()
+        if name.startswith("x-amz-meta-")
+    }
+    version = headers.get("x-amz-version-id", "")
+    return ObjectFacts(
+        size,
+        headers.get("etag", "").strip('"'),
+        _http_seconds(headers.get("last-modified", "")),
+        metadata,
+        headers.get("content-type", ""),
+        "" if version == "null" else version,
+    )
+
+
+def etag_of(answer: S3Answer) -> str:
+    """Return the ETag of what was stored, from the headers or, of a copy, the body."""
+    found = answer.headers.get("etag", "")
+    if not found and answer.body:
+        found = text_in(answer.body, "ETag")
+    return found.strip('"')
+
+
+def metadata_headers(metadata: Mapping[str, str], token: str = "") -> dict[str, str]:
+    """Return the headers of metadata."""
+    named = {**metadata, TOKEN: token} if token else metadata
+    return {f"x-amz-meta-{name}": value for name, value in named.items()}
+
+
+def _http_seconds(text: str) -> float:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return 0.0

@@ -1,0 +1,66 @@
+"""What goes wrong with a call of an S3 server, and which storage error it is."""
+
+from __future__ import annotations
+
+from ftpservice.storage.errors import (
+    Busy,
+    Denied,
+    InvalidName,
+    NoSpace,
+    NotSupported,
+    PathNotFound,
+    StorageError,
+    Unavailable,
+)
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["CHANGED", "MISSING", "S3Failure", "storage_error"]
+
+MISSING = 404
+CHANGED = 412
+"""The condition of a call does not hold: there is something already, or not this version."""
+CODES: dict[str, type[StorageError]] = {
+    "NoSuchKey": PathNotFound,
+    "NoSuchUpload": PathNotFound,
+    "AccessDenied": Denied,
+    "KeyTooLongError": InvalidName,
+    "InvalidObjectName": InvalidName,
+    "XMinioInvalidObjectName": InvalidName,
+    "QuotaExceeded": NoSpace,
+    "InsufficientStorage": NoSpace,
+    "XMinioStorageFull": NoSpace,
+    "XMinioAdminBucketQuotaExceeded": NoSpace,
+    "SlowDown": Busy,
+    "NotImplemented": NotSupported,
+}
+"""What the servers' codes mean, where the number of the status does not tell."""
+STATUSES: dict[int, type[StorageError]] = {
+    MISSING: PathNotFound,
+    409: Busy,
+    CHANGED: Busy,
+    501: NotSupported,
+    507: NoSpace,
+}
+
+
+class S3Failure(Exception):
+    """A call failed; ``status`` is 0 if there was no answer."""
+
+    def __init__(self, status: int, code: str = "", text: str = "") -> None:
+        super().__init__(status, code, text)
+        self.status = status
+        self.code = code
+        self.text = text
+
+    def __str__(self) -> str:
+        """Return it in one line, for the log."""
+        parts = (str(self.status or ""), self.code, " ".join(self.text.split())[:300])
+        return " ".join(filter(None, parts))
+
+
+def storage_error(failure: S3Failure, path: VirtualPath) -> StorageError:
+    """Return the storage error for a failed call for ``path``."""
+    kind = CODES.get(failure.code)
+    if kind is None and failure.code != "NoSuchBucket":
+        kind = STATUSES.get(failure.status)
+    return (kind or Unavailable)(path, str(failure))

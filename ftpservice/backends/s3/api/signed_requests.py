@@ -1,0 +1,234 @@
+"""HTTP requests to one bucket: signed, with time limits, and repeated after failures that pass.
+
+Everything here blocks, and belongs in a thread. Credentials come from the usual chain of AWS:
+environment, shared files, web identity, the role of a container or of the machine. botocore has
+that chain and signs; the requests are made without its clients, which need three times as long.
+Without TLS the digest of the body is signed; with TLS the connection protects it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from time import monotonic
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import urllib3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
+from botocore.session import Session
+
+from ftpservice.backends.s3.api.bucket_string import BucketOptions
+from ftpservice.backends.s3.api.failures import S3Failure
+from ftpservice.backends.s3.api.xml_documents import error_in
+
+__all__ = ["BytesBody", "PartBody", "S3Answer", "S3Call", "SignedRequests"]
+
+CONNECT_SECONDS = 4.0
+ANSWER_SECONDS = 15.0
+"""How long an answer, or its next bytes, may take."""
+LONG_ANSWER_SECONDS = 120.0
+"""The same for calls that copy on the server."""
+REPEAT_WITHIN_SECONDS = 20.0
+"""No call is repeated after this time."""
+MAX_ATTEMPTS = 5
+FIRST_PAUSE_SECONDS = 0.1
+MAX_CONNECTIONS = 64
+PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+PASSING_CODES = frozenset({"RequestTimeout", "InternalError", "SlowDown", "OperationAborted"})
+
+
+class PartBody(Protocol):
+    """Bytes that can be sent more than once."""
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+
+    def pieces(self) -> Iterable[bytes | bytearray]:
+        """Yield the bytes from the beginning."""
+
+
+@dataclass(frozen=True)
+class BytesBody:
+    """A body in memory."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self.data)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes."""
+        yield self.data
+
+
+@dataclass(frozen=True)
+class S3Call:
+    """A request; ``key`` is empty for one of the bucket itself."""
+
+    method: str
+    key: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: PartBody = field(default_factory=lambda: BytesBody(b""))
+    is_long: bool = False
+    """Whether the server copies before it answers."""
+
+
+@dataclass(frozen=True)
+class S3Answer:
+    """An answer; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_repeated: bool
+    """Whether it is that of a repeated call: one before may have been carried out."""
+
+
+class SignedRequests:
+    """Requests to the bucket of ``options``; used by several threads at a time."""
+
+    def __init__(self, options: BucketOptions, seconds: Callable[[], float] = monotonic) -> None:
+        self._options = options
+        self._seconds = seconds
+        self._stopped = Event()
+        self._opening = Lock()
+        self._session: Session | None = None
+        self._credentials: Any = None
+        self._pool: Any = None
+        self.region = options.region
+        self._base = ""
+        self.bucket = options.bucket
+
+    @property
+    def place(self) -> str:
+        """What is called, to be read by a person."""
+        self._open()
+        return self._base
+
+    def send(self, call: S3Call) -> S3Answer:
+        """Return the answer of a successful call; raises `S3Failure`."""
+        self._open()
+        began, attempt = self._seconds(), 0
+        while True:
+            try:
+                return self._attempt(call, attempt > 0)
+            except S3Failure as failure:
+                attempt += 1
+                if not _may_pass(failure) or attempt == MAX_ATTEMPTS:
+                    raise
+                pause = FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1)
+                if self._seconds() + pause - began > REPEAT_WITHIN_SECONDS:
+                    raise
+                if self._stopped.wait(pause):
+                    raise
+
+    def stop(self) -> None:
+        """Repeat no more calls, and close the connections that are idle."""
+        self._stopped.set()
+        if self._pool is not None:
+            self._pool.clear()
+
+    def _open(self) -> None:
+        """Read the settings of AWS, once."""
+        if self._base:
+            return
+        with self._opening:
+            try:
+                session = Session(profile=self._options.profile or None)
+                self._credentials = session.get_credentials()
+                region = self.region or session.get_config_variable("region") or ""
+                bundle = session.get_config_variable("ca_bundle")
+                endpoint = self._options.endpoint or _configured_endpoint(session)
+            except BotoCoreError as error:
+                raise S3Failure(0, type(error).__name__, str(error)) from None
+            self.region = region or "us-east-1"
+            self._pool = urllib3.PoolManager(
+                maxsize=MAX_CONNECTIONS,
+                retries=False,
+                ca_certs=bundle,
+                cert_reqs="CERT_REQUIRED",
+            )
+            self._base = self._base_of(endpoint)
+
+    def _base_of(self, endpoint: str) -> str:
+        """Return the URL of the bucket; Amazon's buckets are names of hosts, except odd ones."""
+        bucket = self._options.bucket
+        if endpoint:
+            return f"{endpoint.rstrip('/')}/{bucket}"
+        domain = f"s3.{self.region}.amazonaws.com"
+        if "." in bucket or "_" in bucket or bucket != bucket.lower():
+            return f"https://{domain}/{bucket}"
+        return f"https://{bucket}.{domain}"
+
+    def _attempt(self, call: S3Call, is_repeated: bool) -> S3Answer:
+        url = f"{self._base}/{quote(call.key, safe='-._~/')}"
+        if call.query:
+            pairs = sorted(call.query.items())
+            url += "?" + "&".join(f"{name}={quote(value, safe='-._~')}" for name, value in pairs)
+        answering = LONG_ANSWER_SECONDS if call.is_long else ANSWER_SECONDS
+        body: Any = call.body.data if isinstance(call.body, BytesBody) else call.body.pieces()
+        try:
+            answer = self._pool.request(
+                call.method,
+                url,
+                body=body if call.body.size else None,
+                headers=self._signed(call, url),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=answering),
+                redirect=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise S3Failure(0, type(error).__name__, str(error)) from None
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        code, text = error_in(answer.status, answer.data)
+        if answer.status >= 300 or code:
+            raise S3Failure(answer.status, code, text or answer.reason or "")
+        return S3Answer(answer.status, headers, answer.data, is_repeated)
+
+    def _signed(self, call: S3Call, url: str) -> dict[str, str]:
+        """Return the headers with a signature (Signature Version 4)."""
+        headers = dict(call.headers)
+        headers["X-Amz-Content-SHA256"] = _digest(call.body, url)
+        if call.body.size or call.method in ("PUT", "POST"):
+            headers["Content-Length"] = str(call.body.size)
+        request = AWSRequest(method=call.method, url=url, headers=headers)
+        if self._credentials is None:
+            raise S3Failure(
+                0, "NoCredentials", "no credentials: set AWS_ACCESS_KEY_ID, for example"
+            )
+        try:
+            known = self._credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise S3Failure(0, type(error).__name__, str(error)) from None
+        S3SigV4Auth(known, "s3", self.region).add_auth(request)
+        return dict(request.headers.items())
+
+
+def _configured_endpoint(session: Session) -> str:
+    configured: str | None = session.get_config_variable("endpoint_url")
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or configured or ""
+
+
+def _digest(body: PartBody, url: str) -> str:
+    if url.startswith("https:"):
+        return "UNSIGNED-PAYLOAD"
+    digest = hashlib.sha256()
+    for piece in body.pieces():
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _may_pass(failure: S3Failure) -> bool:
+    if failure.code == "NoCredentials":
+        return False
+    return failure.status in (0, *PASSING_STATUSES) or failure.code in PASSING_CODES

@@ -1,0 +1,94 @@
+"""Paths as keys: ``/a/b`` is the object ``PREFIXa/b``, the directory ``/a`` all keys in ``a/``.
+
+The name `HIDDEN_NAME` in the top directory of the source has what the service keeps for itself. No
+path leads there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from ftpservice.storage.errors import InvalidName
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["HIDDEN_NAME", "KeySpace"]
+
+HIDDEN_NAME = ".ftpservice"
+MAX_KEY_BYTES = 1024
+RECORD_BYTES = len(HIDDEN_NAME) + len("/partials/.") + 16
+"""How much longer the key of a partial upload's record is than that of its file."""
+
+
+@dataclass(frozen=True)
+class KeySpace:
+    """The keys of paths below ``top``, in a source whose keys begin with ``prefix``."""
+
+    prefix: str
+    top: VirtualPath
+    refused: frozenset[str] = frozenset()
+    """Characters that the server does not keep in names."""
+
+    def key(self, path: VirtualPath) -> str:
+        """Return the key of a file."""
+        return self.prefix + "/".join(path.below(self.top).parts)
+
+    def directory(self, path: VirtualPath) -> str:
+        """Return what all keys in a directory begin with; it is the key of its marker."""
+        parts = path.below(self.top).parts
+        return self.prefix + "".join(part + "/" for part in parts)
+
+    def can_exist(self, path: VirtualPath) -> bool:
+        """Return whether there can be anything at ``path``."""
+        return not self.objection(path)
+
+    def require_valid(self, path: VirtualPath) -> None:
+        """Raise `InvalidName` if nothing can be created at ``path``."""
+        objection = self.objection(path)
+        if objection:
+            raise InvalidName(path, objection)
+
+    def objection(self, path: VirtualPath) -> str:
+        """Return why nothing can be at ``path``; empty if it can."""
+        parts = path.below(self.top).parts
+        if parts[:1] == (HIDDEN_NAME,):
+            return f"{HIDDEN_NAME} has records of the service"
+        try:
+            size = len(self.key(path).encode())
+        except UnicodeEncodeError:
+            return "names in a bucket are UTF-8"
+        if size > MAX_KEY_BYTES - RECORD_BYTES:
+            return f"longer than {MAX_KEY_BYTES - RECORD_BYTES} bytes with its directories"
+        for part in path.parts:
+            if part in (".", "..", "") or "/" in part or not self.refused.isdisjoint(part):
+                return f"the server does not keep names like {part!r}"
+        return ""
+
+    def record(self, owner: str, path: VirtualPath) -> str:
+        """Return the key of the record of a partial upload."""
+        return f"{self.records(path.parent)}{path.name}.{owner_mark(owner)}"
+
+    def records(self, path: VirtualPath) -> str:
+        """Return what the keys of records begin with, of uploads into a directory."""
+        parts = path.below(self.top).parts
+        return f"{self.all_records}{''.join(part + '/' for part in parts)}"
+
+    @property
+    def all_records(self) -> str:
+        """What the keys of all records of the source begin with."""
+        return f"{self.prefix}{HIDDEN_NAME}/partials/"
+
+    def path_of_record(self, key: str) -> VirtualPath | None:
+        """Return the path that a record is about; None for another key, or one beside ``top``."""
+        name, dot, _mark = key.removeprefix(self.all_records).rpartition(".")
+        parts = tuple(name.split("/"))
+        if not dot or not key.startswith(self.all_records):
+            return None
+        depth = len(self.top.parts)
+        return VirtualPath(parts[depth:]) if parts[:depth] == self.top.parts else None
+
+
+def owner_mark(owner: str) -> str:
+    """Return what stands for an account in the keys of its records."""
+    name = owner.encode("utf-8", "surrogateescape")
+    return hashlib.sha256(name).hexdigest()[:16]

@@ -1,0 +1,118 @@
+"""What all storages of one bucket share, and the part of it that one owner sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import time
+from typing import Any, TypeVar, TypeVarTuple
+
+from ftpservice.backends.s3.api.bucket import Bucket
+from ftpservice.backends.s3.api.bucket_string import BucketOptions
+from ftpservice.backends.s3.api.multiparts import Multiparts
+from ftpservice.backends.s3.api.signed_requests import SignedRequests
+from ftpservice.backends.s3.tree.bucket_calls import in_bucket
+from ftpservice.backends.s3.tree.keys import KeySpace
+from ftpservice.backends.s3.tree.known_directories import KnownDirectories
+from ftpservice.backends.s3.tree.part_buffer import MemoryAllowance, PartBuffer
+from ftpservice.backends.s3.tree.record_index import RecordIndex
+from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["BucketView", "RunningUploads", "ServedBucket", "ServerTraits"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+@dataclass(frozen=True)
+class ServerTraits:
+    """What a server can do, as far as servers differ; found out by trying."""
+
+    creates: bool = True
+    """Whether it creates an object only if there is none (``If-None-Match``)."""
+    completes_conditionally: bool = True
+    """The same at the end of a multipart upload."""
+    replaces: bool = True
+    """Whether it replaces only a given version of an object (``If-Match``)."""
+    deletes_conditionally: bool = False
+    """Whether it deletes only a given version of an object."""
+    dates_directories: bool = True
+    """Whether it keeps the metadata of markers of directories."""
+    refused: frozenset[str] = frozenset()
+    """Characters that it does not keep in names."""
+
+
+class RunningUploads:
+    """The uploads of this process that are under way; for the reactor thread only."""
+
+    def __init__(self) -> None:
+        self.uploads: set[Any] = set()
+        """`S3Upload` objects, each with ``owner``, ``key``, ``path`` and ``received``."""
+        self.appends: set[Any] = set()
+        """`S3Append` objects."""
+
+    def of(self, owner: str, key: str) -> Any:
+        """Return an upload that another one would resume; None without one."""
+        found = (one for one in self.uploads if one.owner == owner and one.key == key)
+        return next(found, None)
+
+    def below(self, prefix: str) -> list[Any]:
+        """Return the uploads into a directory, or below it."""
+        return [one for one in self.uploads if one.key.startswith(prefix)]
+
+    def taken_keys(self) -> set[str]:
+        """Return the keys that uploads will be published as."""
+        return {one.key for one in self.uploads}
+
+
+@dataclass
+class ServedBucket:
+    """One bucket, with what is known about it in this process."""
+
+    options: BucketOptions
+    requests: SignedRequests
+    runner: BlockingRunner
+    seconds: Callable[[], float] = time
+    traits: ServerTraits = ServerTraits()
+    directories: KnownDirectories = field(default_factory=KnownDirectories)
+    running: RunningUploads = field(default_factory=RunningUploads)
+    record_index: RecordIndex = field(default_factory=RecordIndex)
+
+    def __post_init__(self) -> None:
+        self.bucket = Bucket(self.requests)
+        self.multiparts = Multiparts(self.requests, self.bucket)
+        self.memory = MemoryAllowance(self.options.memory)
+
+    def new_buffer(self) -> PartBuffer:
+        """Return an empty buffer for a part."""
+        return PartBuffer(self.memory, self.options.spool)
+
+
+@dataclass(frozen=True)
+class BucketView:
+    """A bucket as ``owner`` sees it, whose root is ``top``."""
+
+    served: ServedBucket
+    owner: str
+    top: VirtualPath
+
+    @property
+    def bucket(self) -> Bucket:
+        """The objects."""
+        return self.served.bucket
+
+    @property
+    def keys(self) -> KeySpace:
+        """The keys of paths."""
+        served = self.served
+        return KeySpace(served.options.prefix, self.top, served.traits.refused)
+
+    def path_of(self, key: str) -> VirtualPath:
+        """Return the path of a key below the root."""
+        names = key[len(self.keys.directory(VirtualPath())) :].split("/")
+        return VirtualPath(tuple(names))
+
+    async def in_thread(self, path: VirtualPath, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Call ``function`` in a thread; raises only `StorageError`."""
+        return await in_bucket(self.served.runner, path, function, *args)

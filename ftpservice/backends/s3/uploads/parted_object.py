@@ -1,0 +1,165 @@
+"""An object that is stored while its bytes arrive: in one piece if it is small, else in parts.
+
+Everything here blocks, and raises `S3Failure` or `StorageError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic, time
+
+from ftpservice.backends.s3.api.bucket import Condition
+from ftpservice.backends.s3.api.failures import CHANGED, S3Failure
+from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
+from ftpservice.backends.s3.api.xml_documents import UploadPart
+from ftpservice.backends.s3.tree.object_copy import copy_spans
+from ftpservice.backends.s3.tree.object_entries import file_entry
+from ftpservice.backends.s3.tree.object_lookup import require_no_directory
+from ftpservice.backends.s3.tree.part_buffer import PartBuffer
+from ftpservice.backends.s3.tree.served_bucket import BucketView
+from ftpservice.backends.s3.uploads.partial_records import (
+    PartialRecord,
+    PartialRecords,
+    without_gap,
+)
+from ftpservice.storage.errors import Exists
+from ftpservice.storage.interfaces import WriteMode
+from ftpservice.wire.entry import Entry
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["PartedObject"]
+
+CHECKED_SECONDS = 5.0
+"""How long it counts that there was no directory of the name."""
+
+
+class PartedObject:
+    """The object at ``path`` before it is there.
+
+    ``record`` and ``parts`` are those of an upload that is resumed.
+    """
+
+    def __init__(
+        self,
+        view: BucketView,
+        path: VirtualPath,
+        record: PartialRecord | None = None,
+        parts: Sequence[UploadPart] = (),
+    ) -> None:
+        self.path = path
+        self.key = view.keys.key(path)
+        self.upload_id = record.upload_id if record is not None and parts else ""
+        self.is_resumed = record is not None
+        self._view = view
+        self._records = PartialRecords(view)
+        self._parts = {one.number: one for one in parts}
+        self._base_etag = record.base_etag if record is not None else ""
+        self._checked = monotonic(), view.served.directories.changes
+
+    @property
+    def size(self) -> int:
+        """The bytes of the parts that are stored without a gap."""
+        return sum(one.size for one in without_gap(sorted(self._parts.values())))
+
+    @property
+    def next_number(self) -> int:
+        """The number after those of the parts that are stored."""
+        return max(self._parts, default=0) + 1
+
+    def begin(self) -> None:
+        """Begin a multipart upload that is found again if this process is killed."""
+        now = self._view.bucket.head(self.key)
+        self._base_etag = now.etag if now is not None else ""
+        self.upload_id = self._view.served.multiparts.create(self.key)
+        self._records.save(self.path, self._record())
+
+    def copy_beginning(self, size: int) -> None:
+        """Begin with the first ``size`` bytes, at least a part, of the file that is there."""
+        facts = self._view.bucket.head(self.key)
+        if facts is None or facts.size < size:
+            raise S3Failure(CHANGED, "", "the file has changed")
+        self.begin()
+        for number, span in enumerate(copy_spans(size), 1):
+            upload = (self.key, self.upload_id, number)
+            self._parts[number] = self._view.served.multiparts.copy(upload, self.key, facts, span)
+
+    def write_part(self, number: int, body: PartBuffer) -> None:
+        """Store a part."""
+        part = self._view.served.multiparts.write(self.key, self.upload_id, number, body)
+        self._parts[number] = part
+
+    def publish(self, rest: PartBuffer, mode: WriteMode) -> Entry:
+        """Make the object, whose last bytes are ``rest``; raises `Exists`, `IsDirectory`."""
+        condition = Condition(if_absent=mode is not WriteMode.REPLACE)
+        self._require_no_directory()
+        has_record = bool(self.upload_id) or self.is_resumed
+        try:
+            size, etag = self._publish(rest, condition)
+        except S3Failure as failure:
+            if condition.if_absent and failure.status == CHANGED:
+                raise Exists(self.path, "created meanwhile") from None
+            raise
+        if has_record:
+            self._records.forget(self.path)
+        elif mode is not WriteMode.UNIQUE:
+            self._records.discard_known(self.path)
+        return file_entry(self.key, size, etag, float(int(time())))
+
+    def _require_no_directory(self) -> None:
+        """Look again whether a directory has the name, if that was long ago, or one was made."""
+        checked_at, changes = self._checked
+        is_old = monotonic() - checked_at > CHECKED_SECONDS
+        if is_old or changes != self._view.served.directories.changes:
+            require_no_directory(self._view, self.path)
+
+    def _publish(self, rest: PartBuffer, condition: Condition) -> tuple[int, str]:
+        if not self.upload_id:
+            size = rest.size
+            return size, self._view.bucket.write(self.key, rest, None, condition)
+        if rest.size or not self._parts:
+            self.write_part(self.next_number, rest)
+        parts = sorted(self._parts.values())
+        if condition.if_absent and not self._view.served.traits.completes_conditionally:
+            self._require_absent()
+        etag = self._view.served.multiparts.complete(self.key, self.upload_id, parts, condition)
+        return sum(one.size for one in parts), etag
+
+    def _require_absent(self) -> None:
+        if self._view.bucket.head(self.key) is not None:
+            raise Exists(self.path, "created meanwhile")
+
+    def keep(self, rest: PartBuffer) -> None:
+        """Keep what arrived, if anything, as a partial upload, whose last bytes are ``rest``."""
+        if not self.size + rest.size:
+            self.discard()
+            return
+        has_gap = len(without_gap(sorted(self._parts.values()))) < len(self._parts)
+        tail = b""
+        if not has_gap and rest.size >= MIN_PART_SIZE:
+            if not self.upload_id:
+                self.begin()
+            self.write_part(self.next_number, rest)
+        elif not has_gap:
+            tail = rest.all_bytes()
+        if not self.upload_id:
+            now = self._view.bucket.head(self.key)
+            self._base_etag = now.etag if now is not None else ""
+        self._records.save(self.path, self._record(tail))
+
+    def discard(self) -> None:
+        """Keep nothing."""
+        if self.upload_id:
+            self._view.served.multiparts.abort(self.key, self.upload_id)
+        if self.upload_id or self.is_resumed:
+            self._records.forget(self.path)
+
+    def _record(self, tail: bytes = b"") -> PartialRecord:
+        return PartialRecord(
+            self._view.owner,
+            self.key,
+            self.upload_id,
+            self.size,
+            self._base_etag,
+            tail,
+            len(tail),
+        )

@@ -1,0 +1,178 @@
+"""Records of uploads that are not complete, by which their owners find them again.
+
+What arrived of a large upload is in the parts of a multipart upload at its key. The last bytes, too
+few for a part, are kept when it is interrupted, in an object of the service: the record, which also
+has the id of the multipart upload and the owner. An upload of which no part is full has only that.
+A record is ``.ftpservice/partials/PATH.OWNER`` below the prefix: a line of JSON, then the bytes.
+Everything here blocks, but for the index.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from ftpservice.backends.s3.api.bucket import ObjectFacts
+from ftpservice.backends.s3.api.failures import MISSING, S3Failure
+from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
+from ftpservice.backends.s3.api.signed_requests import BytesBody
+from ftpservice.backends.s3.api.xml_documents import UploadPart
+from ftpservice.backends.s3.tree.served_bucket import BucketView, ServedBucket
+from ftpservice.wire.paths import VirtualPath
+
+__all__ = ["FoundRecord", "PartialRecord", "PartialRecords", "kept_parts"]
+
+HEADER_BYTES = 16 << 10
+"""The line of JSON is shorter: a key and the name of an account."""
+
+
+@dataclass(frozen=True)
+class PartialRecord:
+    """What is known of an upload that is not complete."""
+
+    owner: str
+    key: str
+    upload_id: str = ""
+    """Of the multipart upload; empty without one."""
+    parts_size: int = 0
+    """Bytes in its parts before ``tail``."""
+    base_etag: str = ""
+    """The file that had the key; a record is void if that was replaced by others."""
+    tail: bytes = b""
+    tail_size: int = 0
+
+    def to_bytes(self) -> bytes:
+        """Return the object to store."""
+        line = {
+            "owner": self.owner,
+            "key": self.key,
+            "upload_id": self.upload_id,
+            "parts_size": self.parts_size,
+            "base_etag": self.base_etag,
+        }
+        return json.dumps(line).encode() + b"\n" + self.tail
+
+
+class FoundRecord(NamedTuple):
+    """A record of the bucket."""
+
+    record: PartialRecord
+    record_key: str
+    modified: float
+
+
+class PartialRecords:
+    """The records of a bucket, as one owner finds them."""
+
+    def __init__(self, view: BucketView) -> None:
+        self._view = view
+        self._served: ServedBucket = view.served
+        self._index = view.served.record_index
+
+    def load(self, path: VirtualPath, owner: str | None = None) -> PartialRecord | None:
+        """Return the record of an upload, with its tail; None without one."""
+        found = self.read(self._view.keys.record(owner or self._view.owner, path), MIN_PART_SIZE)
+        return None if found is None else found.record
+
+    def read(self, record_key: str, most: int = 0) -> FoundRecord | None:
+        """Return a record with up to ``most`` bytes of its tail; None without one."""
+        try:
+            facts, data = self._served.bucket.read(record_key, 0, HEADER_BYTES + most)
+        except S3Failure as failure:
+            if failure.status == MISSING:
+                return None
+            raise
+        record = _parsed(facts, data)
+        return None if record is None else FoundRecord(record, record_key, facts.modified)
+
+    def save(self, path: VirtualPath, record: PartialRecord) -> None:
+        """Store a record in the place of an older one, whose multipart upload is discarded."""
+        record_key = self._view.keys.record(self._view.owner, path)
+        older = self.read(record_key)
+        self._served.bucket.write(record_key, BytesBody(record.to_bytes()))
+        self._index.add(record_key)
+        if older is not None and older.record.upload_id not in ("", record.upload_id):
+            self._served.multiparts.abort(older.record.key, older.record.upload_id)
+
+    def forget(self, path: VirtualPath) -> None:
+        """Remove the record of an upload that is complete, or that leaves nothing."""
+        record_key = self._view.keys.record(self._view.owner, path)
+        self._served.bucket.delete(record_key)
+        self._index.discard(record_key)
+
+    def discard(self, found: FoundRecord) -> None:
+        """Remove a record, and what arrived."""
+        if found.record.upload_id:
+            self._served.multiparts.abort(found.record.key, found.record.upload_id)
+        self._served.bucket.delete(found.record_key)
+        self._index.discard(found.record_key)
+
+    def discard_known(self, path: VirtualPath) -> None:
+        """Discard the owner's older partial upload of ``path``, if the index has one."""
+        record_key = self._view.keys.record(self._view.owner, path)
+        if self._index.has(record_key, self._listed):
+            found = self.read(record_key)
+            if found is None:
+                self._index.discard(record_key)
+            else:
+                self.discard(found)
+
+    def _listed(self) -> Iterator[str]:
+        for page in self._served.bucket.pages(self._view.keys.all_records):
+            yield from (one.key for one in page.objects)
+
+    def below(self, path: VirtualPath) -> Iterator[FoundRecord]:
+        """Yield the records of uploads below a directory, of all owners, without their tails."""
+        for page in self._served.bucket.pages(self._view.keys.records(path)):
+            for one in page.objects:
+                found = self.read(one.key)
+                if found is not None:
+                    yield found
+
+    def move(self, found: FoundRecord, path: VirtualPath) -> None:
+        """Make a record one for ``path``; a multipart upload cannot move, and is discarded."""
+        whole = self.read(found.record_key, MIN_PART_SIZE)
+        if whole is None:
+            return
+        if not whole.record.upload_id:
+            keys = self._view.keys
+            moved = replace(whole.record, key=keys.key(path))
+            record_key = keys.record(moved.owner, path)
+            self._served.bucket.write(record_key, BytesBody(moved.to_bytes()))
+            self._index.add(record_key)
+        self.discard(whole)
+
+
+def kept_parts(served: ServedBucket, record: PartialRecord) -> tuple[list[UploadPart], bool]:
+    """Return the parts that are there without a gap, and whether the tail follows them."""
+    if not record.upload_id:
+        return [], True
+    parts = served.multiparts.parts(record.key, record.upload_id) or []
+    kept = without_gap(parts)
+    return kept, sum(one.size for one in kept) == record.parts_size
+
+
+def without_gap(parts: Sequence[UploadPart]) -> list[UploadPart]:
+    """Return the parts from the first one on, up to the first that is missing."""
+    return [one for number, one in enumerate(parts, 1) if one.number == number]
+
+
+def _parsed(facts: ObjectFacts, data: bytes) -> PartialRecord | None:
+    """Return what an object says; None if it is no record."""
+    line, newline, tail = data.partition(b"\n")
+    try:
+        said = json.loads(line)
+        record = PartialRecord(
+            str(said["owner"]),
+            str(said["key"]),
+            str(said["upload_id"]),
+            int(said["parts_size"]),
+            str(said["base_etag"]),
+            tail,
+            facts.size - len(line) - len(newline),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+    return record

@@ -1,0 +1,155 @@
+"""Requests: what is repeated, what is not, and how failures are told."""
+
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from unittest import mock
+
+import pytest
+
+from ftpservice.backends.s3.api import signed_requests
+from ftpservice.backends.s3.api.bucket import Bucket, Condition
+from ftpservice.backends.s3.api.bucket_string import BucketOptions
+from ftpservice.backends.s3.api.failures import S3Failure, storage_error
+from ftpservice.backends.s3.api.signed_requests import BytesBody, S3Call, SignedRequests
+from ftpservice.storage.errors import Busy, Denied, NoSpace, PathNotFound, Unavailable
+from ftpservice.wire.paths import ROOT
+from tests.support.s3_servers import SETTINGS
+
+
+class ScriptedServer(HTTPServer):
+    """Answers with statuses and bodies in order, and keeps what was requested."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.answers: list[tuple[int, bytes, dict[str, str]]] = []
+        self.seen: list[tuple[str, str, bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Answering(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ScriptedServer
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.seen.append((self.command, self.path, body))
+        status, text, headers = self.server.answers.pop(0)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = answer
+
+    def log_message(self, *_words: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as made:
+        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def requests(server: ScriptedServer) -> Iterator[SignedRequests]:
+    with (
+        mock.patch.dict(os.environ, SETTINGS),
+        mock.patch.object(signed_requests, "FIRST_PAUSE_SECONDS", 0.001),
+    ):
+        made = SignedRequests(BucketOptions("files", endpoint=server.url, region="us-east-1"))
+        yield made
+        made.stop()
+
+
+def failure_xml(code: str) -> bytes:
+    return f"<Error><Code>{code}</Code><Message>because</Message></Error>".encode()
+
+
+def test_what_passes_is_repeated(server, requests):
+    server.answers = [(503, failure_xml("SlowDown"), {}), (500, b"", {}), (200, b"data", {})]
+    assert requests.send(S3Call("GET", "a b/ü")).body == b"data"
+    assert [one[:2] for one in server.seen] == [("GET", "/files/a%20b/%C3%BC")] * 3
+
+
+def test_the_body_is_sent_again(server, requests):
+    server.answers = [(503, b"", {}), (200, b"", {"ETag": '"e"'})]
+    assert Bucket(requests).write("key", BytesBody(b"body")) == "e"
+    assert [one[2] for one in server.seen] == [b"body", b"body"]
+
+
+def test_a_failure_that_stays_is_told(server, requests):
+    server.answers = [(503, failure_xml("SlowDown"), {})] * 5
+    with pytest.raises(S3Failure, match="503 SlowDown because"):
+        requests.send(S3Call("GET", "key"))
+    assert not server.answers
+
+
+def test_a_refusal_is_not_repeated(server, requests):
+    server.answers = [(403, failure_xml("AccessDenied"), {})]
+    with pytest.raises(S3Failure, match="403 AccessDenied because"):
+        requests.send(S3Call("GET", "key"))
+
+
+def test_an_error_after_the_status_is_an_error(server, requests):
+    server.answers = [(200, failure_xml("AccessDenied"), {})]
+    with pytest.raises(S3Failure, match="AccessDenied"):
+        requests.send(S3Call("PUT", "copy"))
+
+
+def test_an_object_that_a_lost_attempt_has_created_is_no_conflict(server, requests):
+    """The repeated call finds what the first one, whose answer was lost, has stored."""
+    server.answers = [(500, b"", {}), (412, failure_xml("PreconditionFailed"), {})]
+    with mock.patch("ftpservice.backends.s3.api.bucket.uuid4") as token:
+        token.return_value.hex = "mine"
+        server.answers.append((200, b"", {"ETag": '"e"', "x-amz-meta-ftpservice-upload": "mine"}))
+        assert Bucket(requests).write("key", BytesBody(b"x"), None, Condition(True)) == "e"
+        server.answers = [(412, b"", {}), (200, b"", {"x-amz-meta-ftpservice-upload": "other"})]
+        with pytest.raises(S3Failure, match="412"):
+            Bucket(requests).write("key", BytesBody(b"x"), None, Condition(True))
+
+
+def test_nobody_there_is_told_in_time(requests, server):
+    server.answers = []
+    away = SignedRequests(BucketOptions("files", endpoint="http://127.0.0.1:1"), lambda: 0.0)
+    with pytest.raises(S3Failure, match="refused"):
+        away.send(S3Call("GET", "key"))
+
+
+def test_missing_credentials_are_told(requests, server, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    made = SignedRequests(BucketOptions("files", endpoint=server.url))
+    with pytest.raises(S3Failure, match="no credentials: set AWS_ACCESS_KEY_ID"):
+        made.send(S3Call("GET", "key"))
+    missing = SignedRequests(BucketOptions("files", profile="none"))
+    with pytest.raises(S3Failure, match="none"):
+        missing.send(S3Call("GET", "key"))
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (S3Failure(404, "NoSuchKey"), PathNotFound),
+        (S3Failure(404, "NoSuchBucket"), Unavailable),
+        (S3Failure(403, "AccessDenied"), Denied),
+        (S3Failure(403, "InvalidAccessKeyId"), Unavailable),
+        (S3Failure(403, "QuotaExceeded"), NoSpace),
+        (S3Failure(412), Busy),
+        (S3Failure(0, "ReadTimeoutError"), Unavailable),
+    ],
+)
+def test_failures_are_storage_errors(failure, kind):
+    assert type(storage_error(failure, ROOT)) is kind

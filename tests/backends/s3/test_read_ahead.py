@@ -1,0 +1,49 @@
+"""Reading: blocks ahead, one version, and the allowance of memory."""
+
+import pytest
+
+from ftpservice.backends.s3 import read_ahead
+from ftpservice.backends.s3.tree.part_buffer import MemoryAllowance
+from ftpservice.storage.errors import Unavailable
+from ftpservice.testing.contract.case import create_file, path_at
+from tests.support.buckets import result
+from tests.support.restartable_service import noise
+
+WHOLE = noise(100_000)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(read_ahead, "FIRST_BLOCK_SIZE", 1000)
+    monkeypatch.setattr(read_ahead, "BLOCK_SIZE", 8000)
+    monkeypatch.setattr(read_ahead, "SMALL_BLOCK_SIZE", 300)
+
+
+def opened(bucket):
+    result(create_file(bucket.storage(), "/file", WHOLE))
+    return result(bucket.storage().open_reading(path_at("/file")))
+
+
+@pytest.mark.parametrize("memory", [1 << 20, 10_000, 0])
+def test_any_offset_can_be_read_with_any_memory(bucket, memory):
+    bucket.served.memory = MemoryAllowance(1 << 20)
+    reading = opened(bucket)
+    bucket.served.memory = MemoryAllowance(memory)
+    for start in (0, 900, 50_000, 99_990, 10):
+        data = b""
+        while piece := result(reading.read(start + len(data), 777)):
+            data += piece
+        assert data == WHOLE[start:]
+    reading.close()
+    assert bucket.served.memory.take(memory), "all memory is given back"
+
+
+def test_a_file_replaced_while_it_is_read_is_an_error_and_not_a_mixture(bucket):
+    reading = opened(bucket)
+    assert result(reading.read(0, 100)) == WHOLE[:100]
+    bucket.write("file", b"x" * 100_000)
+    with pytest.raises(Unavailable, match="replaced or removed"):
+        result(reading.read(60_000, 100))
+    reading.close()
+    with pytest.raises(Unavailable, match="after close"):
+        result(reading.read(0, 1))

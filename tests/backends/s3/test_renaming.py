@@ -1,0 +1,86 @@
+"""Renaming: what fails in the middle goes on, and large files are copied in parts."""
+
+from unittest import mock
+
+import pytest
+
+from ftpservice.backends.s3 import renaming
+from ftpservice.backends.s3.api.failures import S3Failure
+from ftpservice.backends.s3.tree import object_copy
+from ftpservice.storage.errors import InvalidName, NotEmpty, PathNotFound, Unavailable
+from ftpservice.storage.interfaces import IHashes, ISetTimes
+from ftpservice.storage.quota_interfaces import ITreeUsage
+from ftpservice.testing.contract.case import create_file, list_directory, path_at, read_file
+from ftpservice.wire.entry import Kind
+from tests.support.buckets import result
+from tests.support.restartable_service import noise
+
+
+def rename(storage, source, target):
+    result(storage.rename(path_at(source), path_at(target)))
+
+
+def test_a_rename_that_failed_goes_on_when_it_is_repeated(bucket):
+    storage = bucket.storage()
+    for name in ("a", "b", "sub/c"):
+        bucket.write(f"old/{name}", name.encode())
+    copy = renaming.copy_object
+
+    def failing(served, source, target, metadata=None):
+        if target.endswith("b"):
+            raise S3Failure(500, "InternalError")
+        return copy(served, source, target, metadata)
+
+    with mock.patch.object(renaming, "copy_object", failing), pytest.raises(Unavailable):
+        rename(storage, "/old", "/new")
+    assert "old/b" in bucket.names()
+    rename(storage, "/old", "/new")
+    assert sorted(bucket.names()) == ["new/a", "new/b", "new/sub/c"]
+    assert bucket.hidden() == []
+    bucket.write("other/x")
+    with pytest.raises(NotEmpty):
+        rename(storage, "/other", "/new")
+
+
+def test_a_large_file_is_copied_in_parts_with_its_metadata(bucket, monkeypatch):
+    monkeypatch.setattr(object_copy, "MAX_COPY_SIZE", 7 << 20)
+    storage, data = bucket.storage(), noise(13 << 20)
+    result(create_file(storage, "/large", data))
+    result(ISetTimes(storage).set_times(path_at("/large"), modified=1234.5))
+    rename(storage, "/large", "/moved")
+    assert result(storage.stat(path_at("/moved"))).modified == 1234.5
+    assert result(IHashes(storage).hash(path_at("/moved"), "MD5", 0, None)) == result(
+        IHashes(bucket.again().storage()).hash(path_at("/moved"), "MD5", 0, len(data))
+    )
+    assert (bucket.names(), bucket.open_uploads()) == (["moved"], [])
+
+
+def test_a_file_that_is_a_directory_too_is_listed_once(bucket):
+    for name in ("both", "both-other", "both/in", "plain/x"):
+        bucket.write(name, b"x")
+    found = result(list_directory(bucket.storage()))
+    assert {name: entry.kind for name, entry in found.items()} == {
+        "both": Kind.FILE,
+        "both-other": Kind.FILE,
+        "plain": Kind.DIRECTORY,
+    }
+    assert result(read_file(bucket.storage(), "/both/in")) == b"x"
+
+
+def test_what_the_service_keeps_is_hidden(bucket):
+    bucket.write(".ftpservice/partials/x", b"x")
+    storage = bucket.storage()
+    assert result(list_directory(storage)) == {}
+    for name in ("/.ftpservice", "/.ftpservice/partials/x"):
+        with pytest.raises(PathNotFound):
+            result(storage.stat(path_at(name)))
+        with pytest.raises(InvalidName, match="has records of the service"):
+            result(create_file(storage, name))
+
+
+def test_a_tree_is_counted_by_its_keys(bucket):
+    for name in ("a", "b/c", "b/d/e", "b-x/y", "empty/", ".ftpservice/renames/x"):
+        bucket.write(name, b"" if name.endswith("/") else b"xy")
+    usage = result(ITreeUsage(bucket.storage()).tree_usage(path_at("/")))
+    assert tuple(usage) == (8, 8, 0)
+    assert tuple(result(ITreeUsage(bucket.storage()).tree_usage(path_at("/b")))) == (4, 3, 0)

@@ -1,0 +1,182 @@
+"""Uploads in parts: what another process finds after a kill, and what a graceful cut keeps."""
+
+import pytest
+
+from ftpservice.backends.s3.tree import part_buffer
+from ftpservice.backends.s3.tree.part_buffer import MemoryAllowance
+from ftpservice.backends.s3.tree.served_bucket import BucketView, ServerTraits
+from ftpservice.backends.s3.uploads.abandoned_uploads import remove_abandoned
+from ftpservice.storage.errors import BadOffset, NotSupported, StorageError
+from ftpservice.storage.gates import IHeldUpload
+from ftpservice.storage.interfaces import IPartials, WriteMode, WriteRequest
+from ftpservice.testing.contract.case import begin_upload, create_file, partial_size, path_at
+from ftpservice.wire.paths import ROOT
+from tests.support.buckets import result
+from tests.support.restartable_service import noise
+
+PART = 5 << 20
+WHOLE = noise(3 * PART + 1000)
+
+
+async def read_file(storage, name):
+    """Read in large pieces."""
+    reading = await storage.open_reading(path_at(name))
+    data = b""
+    while piece := await reading.read(len(data), PART):
+        data += piece
+    reading.close()
+    return data
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    """Parts of the smallest size that servers accept."""
+    monkeypatch.setattr(part_buffer, "FIRST_PART_SIZE", PART)
+
+
+def test_a_large_file_is_stored_in_parts_and_appears_at_the_commit(bucket):
+    storage = bucket.storage()
+    writing = result(begin_upload(storage, "/large", WHOLE))
+    assert (bucket.names(), len(bucket.open_uploads())) == ([], 1)
+    entry = result(writing.commit())
+    assert (entry.size, entry.name) == (len(WHOLE), "large")
+    assert result(read_file(storage, "/large")) == WHOLE
+    assert entry.unique == result(storage.stat(ROOT.child("large"))).unique
+    assert bucket.open_uploads() == bucket.hidden() == []
+
+
+def test_whole_parts_survive_a_kill_and_another_process_resumes_them(bucket):
+    result(begin_upload(bucket.storage(), "/large", WHOLE[: 2 * PART + 7]))
+    other = bucket.again()  # the first one never comes to an end
+    assert result(partial_size(other.storage(), "/large")) == 2 * PART
+    assert result(partial_size(other.storage("two"), "/large")) is None
+    request = WriteRequest(offset=2 * PART)
+    result(create_file(other.storage(), "/large", WHOLE[2 * PART :], request))
+    assert result(read_file(other.storage(), "/large")) == WHOLE
+    assert bucket.open_uploads() == bucket.hidden() == []
+
+
+def test_a_graceful_cut_keeps_every_byte(bucket):
+    for end in (PART + 4321, 2 * PART + 1, 3 * PART + 9):
+        storage = bucket.again().storage()
+        offset = result(partial_size(storage, "/large")) or 0
+        request = WriteRequest(offset=offset)
+        result(result(begin_upload(storage, "/large", WHOLE[offset:end], request)).abandon())
+        assert result(partial_size(bucket.again().storage(), "/large")) == end
+    result(create_file(bucket.storage(), "/large", WHOLE[end:], WriteRequest(offset=end)))
+    assert result(read_file(bucket.storage(), "/large")) == WHOLE
+
+
+def test_bytes_in_the_middle_of_stored_parts_cannot_be_resumed_from(bucket):
+    storage = bucket.storage()
+    result(result(begin_upload(storage, "/large", WHOLE[: 2 * PART + 7])).abandon())
+    with pytest.raises(BadOffset, match=f"{2 * PART} to {2 * PART + 7} bytes are kept"):
+        result(begin_upload(storage, "/large", b"", WriteRequest(offset=PART + 3)))
+    assert result(partial_size(storage, "/large")) == 2 * PART + 7
+
+
+def test_what_was_replaced_by_another_process_is_not_resumed(bucket):
+    storage = bucket.storage()
+    result(result(begin_upload(storage, "/file", b"half")).abandon())
+    bucket.write("file", b"whole")
+    with pytest.raises(BadOffset):
+        result(begin_upload(storage, "/file", b"", WriteRequest(offset=4, partial_only=True)))
+
+
+def test_a_file_is_resumed_by_a_copy_on_the_server(bucket):
+    storage = bucket.storage()
+    result(create_file(storage, "/large", WHOLE))
+    offset = PART + 99
+    result(create_file(storage, "/large", b"end", WriteRequest(offset=offset)))
+    assert result(read_file(storage, "/large")) == WHOLE[:offset] + b"end"
+    assert bucket.open_uploads() == bucket.hidden() == []
+
+
+@pytest.mark.parametrize("old", [3, PART + 1])
+@pytest.mark.parametrize("new", [3, 2 * PART + 5])
+def test_appends_of_any_size_are_in_order(bucket, old, new):
+    storage = bucket.storage()
+    result(create_file(storage, "/file", WHOLE[:old]))
+    request = WriteRequest(WriteMode.APPEND)
+    writing = result(begin_upload(storage, "/file", WHOLE[old : old + new], request))
+    assert result(read_file(storage, "/file")) == WHOLE[:old]
+    assert result(writing.commit()).size == old + new
+    assert result(read_file(storage, "/file")) == WHOLE[: old + new]
+    assert bucket.open_uploads() == []
+
+
+def test_an_abandoned_append_leaves_no_parts(bucket):
+    storage = bucket.storage()
+    result(create_file(storage, "/file", b"old"))
+    request = WriteRequest(WriteMode.APPEND)
+    result(result(begin_upload(storage, "/file", WHOLE, request)).abandon())
+    assert (bucket.open_uploads(), result(read_file(storage, "/file"))) == ([], b"old")
+
+
+def test_two_appends_at_the_same_time_are_both_kept(bucket):
+    storage, other = bucket.storage(), bucket.again().storage()
+    result(create_file(storage, "/file", b"old"))
+    request = WriteRequest(WriteMode.APPEND)
+    one = result(begin_upload(storage, "/file", b" one", request))
+    two = result(begin_upload(other, "/file", b" two", request))
+    result(two.commit())
+    result(one.commit())
+    assert result(read_file(storage, "/file")) == b"old two one"
+
+
+def test_parts_beyond_the_allowance_go_through_files(bucket):
+    bucket.served.memory = MemoryAllowance(1000)
+    result(create_file(bucket.storage(), "/large", WHOLE))
+    assert result(read_file(bucket.storage(), "/large")) == WHOLE
+    assert bucket.served.memory.take(1000)
+
+
+def test_gates_read_an_upload_that_is_held_back(bucket):
+    storage = bucket.storage()
+    writing = result(begin_upload(storage, "/file", WHOLE, WriteRequest(held=True)))
+    assert bucket.open_uploads() == []
+    held = result(IHeldUpload(writing).open_held())
+    assert held.size == len(WHOLE)
+    assert result(held.read(PART - 1, 4)) != b""
+    result(writing.commit())
+    assert result(read_file(storage, "/file")) == WHOLE
+    other = result(begin_upload(storage, "/other", WHOLE))
+    with pytest.raises(NotSupported):
+        result(IHeldUpload(other).open_held())
+    IHeldUpload(other).keep_nothing()
+    result(other.abandon())
+    assert bucket.open_uploads() == bucket.hidden() == []
+
+
+def test_without_conditions_nothing_is_created_by_chance(bucket):
+    bucket.served.traits = ServerTraits(creates=False, replaces=False)
+    storage = bucket.storage()
+    with pytest.raises(NotSupported, match="cannot create without replacing"):
+        result(begin_upload(storage, "/file", b"", WriteRequest(WriteMode.CREATE)))
+    result(create_file(storage, "/file", b"x"))
+
+
+def test_a_large_file_of_that_name_created_meanwhile_is_not_replaced(bucket):
+    for traits in (ServerTraits(), ServerTraits(completes_conditionally=False)):
+        bucket.served.traits = traits
+        storage, name = bucket.storage(), f"/new{traits.completes_conditionally}"
+        writing = result(begin_upload(storage, name, WHOLE, WriteRequest(WriteMode.CREATE)))
+        bucket.write(name[1:], b"theirs")
+        with pytest.raises(StorageError, match="already"):
+            result(writing.commit())
+        assert result(read_file(storage, name)) == b"theirs"
+
+
+def test_old_partial_uploads_and_parts_of_killed_appends_are_swept(bucket):
+    storage = bucket.storage()
+    result(create_file(storage, "/file", b"old"))
+    result(result(begin_upload(storage, "/half", WHOLE[: PART + 7])).abandon())
+    result(begin_upload(storage, "/file", WHOLE, WriteRequest(WriteMode.APPEND)))  # killed
+    result(begin_upload(storage, "/running", WHOLE))
+    busy = {one.record_key for one in bucket.served.running.uploads}
+    view = BucketView(bucket.served, "", ROOT)
+    assert remove_abandoned(view, busy) == 0
+    bucket.served.seconds = lambda: 4_000_000_000.0
+    assert remove_abandoned(view, busy) == 2
+    assert [key.rpartition("/")[2] for key in bucket.open_uploads()] == ["running"]
+    assert result(IPartials(storage).all_partials())[0].path == ROOT.child("running")

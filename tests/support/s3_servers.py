@@ -1,0 +1,122 @@
+"""S3 servers for tests: moto, which is quick, and SeaweedFS, which is real."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import urllib3
+
+from ftpservice.backends.s3.api.bucket_string import BucketOptions
+from ftpservice.backends.s3.api.failures import S3Failure
+from ftpservice.backends.s3.api.signed_requests import S3Call, SignedRequests
+
+KEY, SECRET = "testkey", "testsecret"
+SETTINGS = {
+    "AWS_ACCESS_KEY_ID": KEY,
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""The environment of whoever uses the servers."""
+MOTO = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(*server.get_host_and_port(), flush=True)
+sys.stdin.read()
+"""
+QUIET = "-master.volumeSizeLimitMB=64 -master.telemetry=false -s3.port.iceberg=0 -s3.port.lance=0"
+START_SECONDS = 60
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """Run moto; yields its URL."""
+    program = [sys.executable, "-c", MOTO]
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        host, port = process.stdout.readline().decode().split()
+        yield f"http://{host}:{port}"
+        process.stdin.close()
+
+
+@contextmanager
+def seaweed_server() -> Iterator[str]:
+    """Run SeaweedFS; yields the URL of its S3 server."""
+    weed = Path(sys.executable).with_name("weed")
+    with tempfile.TemporaryDirectory(prefix="ftpservice-weed-") as folder:
+        rights = [{"accessKey": KEY, "secretKey": SECRET}]
+        identity = {"name": "t", "credentials": rights, "actions": ["Admin", "Read", "Write"]}
+        Path(folder, "s3.json").write_text(json.dumps({"identities": [identity]}))
+        names = ("master", "volume", "filer", "s3")
+        ports = dict(zip(names, free_ports(4), strict=True))
+        inner_ports = zip(names, free_ports(4, besides=ports.values()), strict=True)
+        options = [f"-{name}.port={port}" for name, port in ports.items()]
+        options += [f"-{name}.port.grpc={port}" for name, port in inner_ports]
+        options += f"-dir={folder} -ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3".split()
+        options += f"-volume.max=300 -s3.config={folder}/s3.json {QUIET}".split()
+        with open(f"{folder}/log", "wb") as log:
+            process = subprocess.Popen([weed, "server", *options], stdout=log, stderr=log)
+        try:
+            url = f"http://127.0.0.1:{ports['s3']}"
+            wait_for(process, f"http://127.0.0.1:{ports['filer']}/")
+            wait_for(process, url)
+            make_bucket(url, "warm")
+            yield url
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_for(process: subprocess.Popen[bytes], url: str) -> None:
+    """Wait until something answers at ``url``."""
+    ends = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib3.request("GET", url, retries=False, timeout=2)
+        except urllib3.exceptions.HTTPError:
+            assert process.poll() is None, "the server has ended"
+            assert time.monotonic() < ends, f"no answer from {url}"
+            time.sleep(0.1)
+        else:
+            return
+
+
+def make_bucket(url: str, bucket: str) -> None:
+    """Create a bucket, when the server is ready for it."""
+    ends = time.monotonic() + START_SECONDS
+    requests = SignedRequests(BucketOptions(bucket, endpoint=url))
+    while True:
+        try:
+            requests.send(S3Call("PUT"))
+        except S3Failure:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.2)
+        else:
+            requests.stop()
+            return
+
+
+def free_ports(count: int, besides: Iterable[int] = ()) -> list[int]:
+    """Return ports that nobody listens on at the moment."""
+    opened: list[socket.socket] = []
+    while len(opened) < count:
+        one = socket.create_server(("127.0.0.1", 0))
+        if one.getsockname()[1] not in besides:
+            opened.append(one)
+    ports = [one.getsockname()[1] for one in opened]
+    for one in opened:
+        one.close()
+    return ports
