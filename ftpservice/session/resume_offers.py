@@ -1,7 +1,7 @@
 """Which session gets the size of an interrupted upload where there is also a file of that name.
 
-Clients send SIZE to resume an upload and to download alike. Shortly after an upload was interrupted
-it is most likely the client of that upload, so for a while the size of what arrived is offered to
+Clients send SIZE to resume an upload and to download alike. After an upload was interrupted
+it is most likely the client of that upload, so for a day the size of what arrived is offered to
 it alone: to the session of the upload while that lives, afterwards to the first other session of
 the same account from the same address that asks. All others get the size of the published file.
 """
@@ -18,7 +18,8 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["RESUME_OFFER_SECONDS", "ReportedSize", "ResumeOffers"]
 
-RESUME_OFFER_SECONDS = 600.0
+RESUME_OFFER_SECONDS = 86_400.0
+"""A client may try again for long: lftp waits for minutes between two attempts."""
 MAX_OFFERS = 4096
 """Offers that are kept; the oldest is dropped for another one."""
 
