@@ -73,13 +73,13 @@ class S3Reading:
         if offset >= self.entry.size:
             return b""
         if offset < len(self._first):
-            self._read_ahead(len(self._first), BLOCKS_AHEAD - 1)
+            self._read_ahead(len(self._first), BLOCKS_AHEAD)
             return self._first[offset : offset + size]
         block = self._block_at(offset)
+        self._read_ahead(block.end, BLOCKS_AHEAD)
         data = await block.data()
         if self._closed:
             raise Unavailable(self._path, "closed while it was read")
-        self._read_ahead(block.end, BLOCKS_AHEAD)
         position = offset - block.start
         return data[position : position + size]
 

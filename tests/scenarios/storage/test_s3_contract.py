@@ -16,9 +16,7 @@ from twisted.internet.defer import Deferred
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
 from ftpservice.backends.s3.bucket_source import S3Source
 from ftpservice.testing.contract.directories import RenameContract
-from ftpservice.testing.contract.files import WritingContract
 from ftpservice.testing.contract.interruptions import AbortedUploadContract, ResumeContract
-from ftpservice.testing.contract.partial_uploads import ActiveUploadContract
 from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
 from tests.support.buckets import BUCKET
@@ -70,10 +68,8 @@ else:
     class SeaweedTests(
         SeaweedContract,
         AbortedUploadContract,
-        ActiveUploadContract,
         RenameContract,
         ResumeContract,
-        WritingContract,
         TestCase,
     ):
         """What differs most between servers, and depends on threads."""
