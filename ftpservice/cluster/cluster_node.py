@@ -6,6 +6,7 @@ answer the node goes on alone with its share of each limit, and tries again ever
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -50,8 +52,11 @@ TRUSTED_PART = 0.9
 BEATS_PER_SWEEP = 200
 NEWS_SECONDS = 0.1
 """When to ask again which nodes there are, after one has come or gone."""
-LACKS, NODES = "lacks", "nodes"
-"""Messages: a node lacks places of a key; there are other nodes than before."""
+DISPLACE_SECONDS = 0.1
+"""How long another node may take to end a session for one of this node."""
+LACKS, NODES, DISPLACE = "lacks", "nodes", "displace"
+"""Messages: a node lacks places of a key; there are other nodes than before; a node is to end a
+session without a login."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +90,14 @@ class ClusterNode(Service):
         places = ClusterConnection(url)
         self._claims = ClusterCalls(places, reactor, "cluster places", answer_seconds)
         self._listener = ClusterListener(
-            ClusterConnection(url), reactor, self._message, self._may_have_missed
+            ClusterConnection(url), reactor, self._message, lambda: _call_all(self.when_connected)
         )
         self.limits = LeasedSessionLimits(partial(self._claims.run, claim, facts.run), reactor)
         self.limits.leases.lacks = lambda key: self.tell(LACKS, key=key)
         self.limits.leases.failed = self._unanswered
+        self.limits.displace_at_another = self._displace_at_another
+        self._others: tuple[str, ...] = ()
+        """The runs of the other nodes that were alive at the last answer."""
         self.receivers: list[Callable[[dict[str, Any]], object]] = []
         """Called with messages of nodes, also its own."""
         self.when_connected: list[Callable[[], object]] = []
@@ -145,15 +153,22 @@ class ClusterNode(Service):
         if kind == LACKS and not is_own:
             place, name = message["key"]
             self.limits.leases.give_back((place, name))
+        elif kind == DISPLACE:
+            if message["to"] == self.facts.run:
+                self.limits.displace()
         elif kind == NODES and not is_own:
             self._beat_within(NEWS_SECONDS)
         else:
             for receive in self.receivers:
                 receive(message)
 
-    def _may_have_missed(self) -> None:
-        for look in self.when_connected:
-            look()
+    async def _displace_at_another(self) -> bool:
+        """Have one of the other nodes end a session without a login, if it has one."""
+        if self._problem or not self._others:
+            return False
+        await self.tell(DISPLACE, to=random.choice(self._others))
+        await deferLater(self._reactor, DISPLACE_SECONDS)
+        return True
 
     def _beat_within(self, seconds: float) -> None:
         due = self._due
@@ -182,6 +197,7 @@ class ClusterNode(Service):
         """Note that the node is in the cluster."""
         runs = sorted((self.facts.run, *view.others))
         rule = ShareRule(len(runs), runs.index(self.facts.run))
+        self._others = view.others
         had_problem, self._problem = self._problem, ""
         before = self.limits.leases.rule
         if self._is_first:
@@ -226,6 +242,11 @@ class ClusterNode(Service):
                 reason=reason,
                 nodes=leases.rule.nodes,
             )
+
+
+def _call_all(functions: list[Callable[[], object]]) -> None:
+    for function in functions:
+        function()
 
 
 def _count(rule: ShareRule) -> str:

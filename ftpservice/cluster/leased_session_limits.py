@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from twisted.internet.interfaces import IReactorTime
 
 from ftpservice.cluster.place_leases import Claims, PlaceLeases
@@ -17,6 +19,8 @@ class LeasedSessionLimits(SessionLimits):
     """Counts sessions in the places that this node holds; `obtain` asks for more."""
 
     is_leased = True
+    displace_at_another: Callable[[], Awaitable[bool]] | None = None
+    """Has another node end a session without a login; returns whether one was asked."""
 
     def __init__(self, ask: Claims, clock: IReactorTime) -> None:
         super().__init__()
@@ -34,6 +38,10 @@ class LeasedSessionLimits(SessionLimits):
             if not await self.leases.wait_for_place((kind, name), limit):
                 return False
         return self.take(kind, name, limit)
+
+    async def displace_elsewhere(self) -> bool:
+        """Have another node end a session without a login; return whether one was asked."""
+        return self.displace_at_another is not None and await self.displace_at_another()
 
     def release(self, kind: str, name: str) -> None:
         """Undo one `take`."""

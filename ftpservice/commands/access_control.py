@@ -60,7 +60,8 @@ async def user(context: SessionContext, name: str) -> Reply:
     if anonymous:
         return reply(codes.NEED_PASSWORD, "Anonymous login; send any password.")
     if name in context.tls_state.names and await _log_in_by_certificate(context):
-        return await _begin_login(context, codes.LOGGED_IN_BY_CERTIFICATE)
+        code = codes.LOGGED_IN_BY_CERTIFICATE
+        return _begin_login(context, code) or await _begin_leased_login(context, code)
     return reply(codes.NEED_PASSWORD, "Password required.")
 
 
@@ -118,7 +119,8 @@ async def password(context: SessionContext, text: str | None) -> Reply:
     except (LoginBusy, LoginUnavailable, StorageError) as error:
         _publish_not_checked(context, error)
         raise
-    return await _begin_login(context, codes.LOGGED_IN)
+    begun = _begin_login(context, codes.LOGGED_IN)
+    return begun or await _begin_leased_login(context, codes.LOGGED_IN)
 
 
 def _publish_not_checked(context: SessionContext, error: Exception) -> None:
@@ -152,22 +154,37 @@ def publish_login_refused(
     context.events.publish(LoginFailed, reason, detail, user=context.user if name is None else name)
 
 
-async def _begin_login(context: SessionContext, code: int) -> Reply:
-    """Begin the login of the account that the portal granted, unless it has too many sessions."""
+def _begin_login(context: SessionContext, code: int, is_counted: bool = False) -> Reply | None:
+    """Begin the login of the account that the portal granted, unless it has too many sessions.
+
+    None: a place for the session has to be asked for.
+    """
     account, limits = context.portal_login.account, context.services.session_limits
     assert account is not None
     limit = account.max_sessions or context.services.settings.max_sessions_per_user
-    is_counted = limits.take("user", account.name, limit)
-    if not is_counted and limits.is_leased:
-        is_counted = await limits.obtain("user", account.name, limit)
-    if not is_counted:
-        context.portal_login.logout()
-        publish_login_refused(context, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
-        return reply(codes.SERVICE_UNAVAILABLE, "Too many sessions of that user.")
+    if not is_counted and not limits.take("user", account.name, limit):
+        return None if limits.is_leased else _refuse_session(context, limit)
     limits.waiting.discard(context.peer.limit_key, context.peer.session)
     context.begin_login(account)
     context.events.publish(LoggedIn, context.tls_state.description)
     return reply(code, "Logged in.")
+
+
+async def _begin_leased_login(context: SessionContext, code: int) -> Reply:
+    """Ask for a place, and begin the login."""
+    account, limits = context.portal_login.account, context.services.session_limits
+    assert account is not None
+    limit = account.max_sessions or context.services.settings.max_sessions_per_user
+    is_counted = await limits.obtain("user", account.name, limit)
+    begun = _begin_login(context, code, is_counted=True) if is_counted else None
+    return begun or _refuse_session(context, limit)
+
+
+def _refuse_session(context: SessionContext, limit: int) -> Reply:
+    """Return the reply to a login over the limit of sessions."""
+    context.portal_login.logout()
+    publish_login_refused(context, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
+    return reply(codes.SERVICE_UNAVAILABLE, "Too many sessions of that user.")
 
 
 async def _log_in(context: SessionContext, credentials: PeerCredentials | Anonymous) -> None:

@@ -81,6 +81,8 @@ async def _obtain_places(limits: SessionLimits, context: SessionContext) -> str 
     has_address, has_place = [await one for one in asked_together]
     while has_address and not has_place and limits.displace():
         has_place = limits.take("all", "", most)
+    if has_address and not has_place and await limits.displace_elsewhere():
+        has_place = await limits.obtain("all", "", most)
     if has_address and has_place:
         limits.waiting.add(address, context.peer.session)
         return None

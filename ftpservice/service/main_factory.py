@@ -10,6 +10,7 @@ from twisted.internet.protocol import ServerFactory
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 
+from ftpservice.cluster.cluster_rates import ClusterRateLimiters
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.control.factory import FTPFactory
 from ftpservice.net.accepted_tcp import BACKLOG
@@ -171,6 +172,8 @@ def session_factory_for(
     if cluster is not None:
         state = LocalState(reactor)
         state.session_limits = cluster.limits
+        state.rate_limiters = rates = ClusterRateLimiters(cluster, reactor)
+        cluster.receivers.append(rates.received)
         node = NodeFactory(portal, reactor, settings.session, state, sink)
         node.cluster = cluster
         return node

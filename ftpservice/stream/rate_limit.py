@@ -78,6 +78,14 @@ class RateLimiter:
         self._rate = rate
         self._set_timer()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing has passed for a while."""
+        if self._waiting:
+            return False
+        self._earn()
+        return self._saved >= BURST_SECONDS * self._rate
+
     async def take(self, size: int) -> None:
         """Wait until ``size`` more bytes may pass; cancelling returns the bytes granted so far."""
         if not self._waiting:

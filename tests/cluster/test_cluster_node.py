@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -118,3 +119,35 @@ async def test_places_that_another_node_keeps_unused_are_had_when_they_are_neede
         assert len(await fleet.race(29, 1)) == 29
     finally:
         await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_session_without_a_login_is_ended_on_another_node_for_a_new_one(
+    url: str, reactor
+) -> None:
+    fleet = Fleet(url, reactor, IN_ALL, 2)
+    try:
+        await fleet.joined()
+        with closing(await deferToThread(Sockets, fleet.nodes[0].port, 3)) as sockets:
+            await until(lambda: fleet.nodes[0].cluster.limits.taken("all", "") == 3)
+            assert len(await fleet.race(1, 1)) == 1
+            assert fleet.nodes[0].cluster.limits.taken("all", "") == 2
+            assert sockets.first().startswith(b"220 ")
+    finally:
+        await fleet.close()
+
+
+class Sockets:
+    """Connections that say nothing."""
+
+    def __init__(self, port: int, count: int) -> None:
+        address = ("127.0.0.1", port)
+        self._sockets = [socket.create_connection(address, 20.0) for _ in range(count)]
+
+    def first(self) -> bytes:
+        """Return what the first one has received (blocks)."""
+        return self._sockets[0].recv(1000)
+
+    def close(self) -> None:
+        for one in self._sockets:
+            one.close()

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ftpservice.accounts.sql.migration import upgrade
+from ftpservice.activity.journal.journal_database import JournalDatabase
+from ftpservice.activity.journal.journal_place import journal_database_url
 from ftpservice.admin.cli import ftpservice
 from tests.support.cluster import cluster_url
 from tests.support.postgresql import PASSWORD, PostgreSQL
@@ -44,6 +47,7 @@ class Nodes:
             (place / "ftpservice.toml").write_text(
                 f'cluster = "{self._url}"\ncluster-node = "{name}"\n'
                 f"cluster-timeout = {GONE_SECONDS}\nmax-sessions-per-user = 3\n"
+                f'journal = "{self._url}"\n'
             )
         command = [*SERVE, "--config=ftpservice.toml"]
         return self._stack.enter_context(Program(command, place, measured_environment()))
@@ -51,8 +55,10 @@ class Nodes:
 
 @pytest.fixture(scope="module")
 def nodes(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    url = cluster_url(postgresql)
+    upgrade(JournalDatabase(journal_database_url(url)).database)
     with ExitStack() as stack:
-        yield Nodes(tmp_path_factory.mktemp("nodes"), cluster_url(postgresql), stack)
+        yield Nodes(tmp_path_factory.mktemp("nodes"), url, stack)
 
 
 def test_the_places_of_a_node_that_is_killed_are_free_soon(nodes: Nodes) -> None:
@@ -121,6 +127,12 @@ def test_commands_reach_all_nodes(nodes: Nodes) -> None:
     assert run(nodes, "n4", "reload", "--node", "all") == "told n3, n4\n"
     third.line("settings read again")
     fourth.line("settings read again")
+    assert "203.0.113.0/24 is banned" in run(nodes, "n3", "ban", "203.0.113.0/24")
+    assert "203.0.113.0/24" in run(nodes, "n4", "bans")
+    run(nodes, "n4", "unban", "203.0.113.0/24")
+    assert "203.0.113.0/24" not in run(nodes, "n3", "bans")
+    for user in ("demo", "other"):  # of both nodes, in one journal
+        assert re.search(r"Logins +[1-9]", run(nodes, "n4", "report", "--user", user))
     refused = CliRunner().invoke(
         ftpservice,
         ["drain", "--node", "n9", "--socket", str(nodes.directory / "n3/var/control.sock")],

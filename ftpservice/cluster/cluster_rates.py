@@ -1,0 +1,125 @@
+"""Rate limits of users over the nodes of a cluster.
+
+Each node with transfers of a user has an even part of the rate. A node tells the others by NOTIFY
+which limits its transfers use, at once for the first transfer and then once a second; one that has
+told nothing for three seconds uses a limit no more. Until a message has arrived, which takes some
+milliseconds, the parts can be more than the rate together. While the database is away, the part is
+the rate divided by the nodes that were alive last.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ftpservice.stream.rate_limit import RateLimiter, SharedRateLimiters
+
+if TYPE_CHECKING:  # the extra cluster may be missing
+    from ftpservice.cluster.cluster_node import ClusterNode
+
+__all__ = ["ClusterRateLimiters"]
+
+RATES = "rates"
+TELL_SECONDS = 1.0
+FRESH_SECONDS = 3.0
+"""How long what a node has told is true."""
+KEYS_PER_MESSAGE = 50
+"""A message of NOTIFY has less than 8,000 bytes."""
+MAX_KEY_LENGTH = 130
+"""A longer name counts on each node for itself."""
+MAX_HEARD = 20_000
+
+Key = tuple[str, bool]
+"""An account's name and whether the limit is of its uploads."""
+
+
+class ClusterRateLimiters(SharedRateLimiters):
+    """Rate limiters by account and direction, each with the part of this node."""
+
+    def __init__(self, node: ClusterNode, clock: IReactorTime) -> None:
+        super().__init__(clock)
+        self._node = node
+        self._full: dict[Key, float] = {}
+        """The rates of all nodes together."""
+        self._heard: OrderedDict[Key, dict[str, float]] = OrderedDict()
+        """When each other node has told that it uses a limit."""
+        self._new: list[Key] = []
+        self._due: IDelayedCall | None = None
+
+    def join(self, key: Hashable, rate: float) -> RateLimiter:
+        """Return the rate limiter of ``key``; its rate is this node's part of ``rate``."""
+        own = cast(Key, key)
+        if own not in self._full:
+            self._new.append(own)
+            self._tell_within(0.0)
+        self._full[own] = rate
+        return super().join(own, self._part(own))
+
+    def leave(self, key: Hashable) -> None:
+        """Undo one `join`."""
+        super().leave(key)
+        if key not in self._uses:
+            del self._full[cast(Key, key)]
+
+    def _part(self, key: Key) -> float:
+        others = self._node.status.nodes - 1
+        if self._node.is_connected:
+            now = self._clock.seconds()
+            heard = self._heard.get(key, {})
+            others = sum(now - told < FRESH_SECONDS for told in heard.values())
+        return self._full[key] / (1 + others)
+
+    def received(self, message: Mapping[str, Any]) -> None:
+        """Take a message of a node."""
+        sender = message["from"]
+        if message["kind"] != RATES or sender == self._node.facts.run:
+            return
+        now = self._clock.seconds()
+        for name, is_upload in message["keys"]:
+            key = (str(name), bool(is_upload))
+            self._heard.setdefault(key, {})[sender] = now
+            self._heard.move_to_end(key)
+            self._adjust(key)
+        while len(self._heard) > MAX_HEARD:
+            self._heard.popitem(last=False)
+
+    def _adjust(self, key: Key) -> None:
+        use = self._uses.get(key)
+        if use is not None and use.throttle.rate != (part := self._part(key)):
+            use.throttle.rate = part
+
+    def _tell_within(self, seconds: float) -> None:
+        if self._due is None:
+            self._due = self._clock.callLater(seconds, self._tell)
+        elif self._due.getTime() > self._clock.seconds() + seconds:
+            self._due.reset(seconds)
+
+    def _tell(self) -> None:
+        """Tell which limits are in use, and forget what other nodes have told before."""
+        self._due = None
+        new, self._new = set(self._new), []
+        keys = [
+            key
+            for key in self._full
+            if (key in new or not self._uses[key].throttle.is_idle)
+            and len(key[0].encode("utf-8", "surrogateescape")) <= MAX_KEY_LENGTH
+        ]
+        if self._node.is_connected:
+            for begin in range(0, len(keys), KEYS_PER_MESSAGE):
+                self._node.tell(RATES, keys=keys[begin : begin + KEYS_PER_MESSAGE])
+        self._forget_old()
+        for key in self._full:
+            self._adjust(key)
+        if self._full:
+            self._tell_within(TELL_SECONDS)
+
+    def _forget_old(self) -> None:
+        old = self._clock.seconds() - FRESH_SECONDS
+        while self._heard:
+            key, heard = next(iter(self._heard.items()))
+            if max(heard.values()) > old:
+                return
+            del self._heard[key]
