@@ -16,6 +16,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 __all__ = [
     "AT_FDCWD",
@@ -239,9 +240,8 @@ def lock_byte(descriptor: int, offset: int, is_shared: bool = False) -> bool:
     not exist.
     """
     kind = fcntl.F_RDLCK if is_shared else fcntl.F_WRLCK
-    wanted = FLOCK.pack(kind, os.SEEK_SET, offset, 1, 0)
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _one_byte(kind, offset))
     except (BlockingIOError, PermissionError):  # EAGAIN or EACCES (fcntl(2))
         return False
     return True
@@ -249,8 +249,13 @@ def lock_byte(descriptor: int, offset: int, is_shared: bool = False) -> bool:
 
 def unlock_byte(descriptor: int, offset: int) -> None:
     """Release what `lock_byte` has locked."""
-    unwanted = FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, offset, 1, 0)
-    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, unwanted)
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _one_byte(fcntl.F_UNLCK, offset))
+
+
+@lru_cache(4096)
+def _one_byte(kind: int, offset: int) -> bytes:
+    """Return a ``struct flock`` for one byte."""
+    return FLOCK.pack(kind, os.SEEK_SET, offset, 1, 0)
 
 
 def is_byte_locked(descriptor: int, offset: int) -> bool:

@@ -29,6 +29,7 @@ import mmap
 import os
 from collections.abc import Iterable
 
+from ftpservice.concurrency.table_clearing import clear_column
 from ftpservice.concurrency.table_layout import HEADER_WORDS, RecordLayout, TableLayout
 from ftpservice.concurrency.table_lock import TableFull, acquire
 from ftpservice.concurrency.table_section import TableSection
@@ -130,5 +131,5 @@ class SharedTable:
         if column == self.column:
             raise ValueError("a process does not clear its own column")
         for record in self.layout.records:
-            self.section(record.name).clear_column(column)
+            clear_column(self.section(record.name), column)
         self._cells[2 + column] = 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import mmap
 import struct
+from functools import lru_cache
 from hashlib import blake2b
 
 from ftpservice.concurrency.table_layout import BUCKET_SLOTS, RecordLayout, TableLayout
-from ftpservice.concurrency.table_lock import TableBusy, TableFull, acquire
+from ftpservice.concurrency.table_lock import TableFull, acquire
 from ftpservice.linux import lock_byte, unlock_byte
 
 __all__ = ["LockedRecord", "TableSection"]
@@ -64,11 +65,12 @@ class TableSection:
         self.is_locked = False
         """Whether this process has a key locked."""
         self.sums = struct.Struct(f"{layout.columns}q")
+        self.all_values = struct.Struct(f"{record.values}q")
         self._secret = layout.secret
-        self._width = record.row_words(layout.columns)
-        self._marks = layout.first_word(record.name)
-        self._rows = self._marks + record.buckets * (1 + BUCKET_SLOTS * 2)
-        self._blank = bytes(self._width * WORD)
+        self.width = record.row_words(layout.columns)
+        self.marks = layout.first_word(record.name)
+        self.rows = self.marks + record.buckets * (1 + BUCKET_SLOTS * 2)
+        self._blank = bytes(self.width * WORD)
         self._known: dict[bytes, _Place] = {}
 
     def lock(self, key: bytes) -> LockedRecord:
@@ -85,9 +87,9 @@ class TableSection:
     @property
     def used_slots(self) -> int:
         """The number of slots that keys have."""
-        count, tags = 0, self._marks + self.record.buckets
+        count, tags = 0, self.marks + self.record.buckets
         for bucket in range(self.record.buckets):
-            if self.cells[self._marks + bucket]:
+            if self.cells[self.marks + bucket]:
                 begin = tags + bucket * BUCKET_SLOTS * 2
                 count += BUCKET_SLOTS - self.cells[begin : begin + BUCKET_SLOTS].tolist().count(0)
         return count
@@ -106,14 +108,59 @@ class TableSection:
         row = self.find(self._place(key))
         return self.cells[row + self.values + index] if row else 0
 
+    def add_below(self, key: bytes, field: int, amount: int, limit: int) -> bool:
+        """Add to a field without a lock, if that is certain not to exceed a limit (0: none).
+
+        Certain is it where this process holds something of the key, so that its slot stays, and
+        the sum is so far below the limit that all processes may add at the same time. It is added
+        before that is checked, so a sum that somebody else reads later has it.
+        """
+        row = self.find(self._place(key))
+        cell = row + field * self.columns + self.column
+        if not row or self.cells[cell] <= 0:
+            return False
+        if limit <= 0:
+            self.cells[cell] += amount
+            return True
+        most, begin = limit - amount * self.columns, (row + field * self.columns) * WORD
+        if sum(self.sums.unpack_from(self.memory, begin)) + amount > most:
+            return False
+        self.cells[cell] += amount
+        if sum(self.sums.unpack_from(self.memory, begin)) <= most:
+            return True
+        self.cells[cell] -= amount
+        return False
+
+    def claim(self, key: bytes, field: int) -> bool:
+        """Set a field to 1, unless a process has set it; raises `TableError`."""
+        if self.is_locked:
+            raise RuntimeError("one key of a section can be locked at a time")
+        place = self._place(key)
+        acquire(self.descriptor, place.mark)
+        try:
+            row = self.find(place)
+            begin = row + field * self.columns
+            if row and any(self.sums.unpack_from(self.memory, begin * WORD)):
+                return False
+            if not row:
+                begin = self.allocate(place) + field * self.columns
+            self.cells[begin + self.column] = 1
+            return True
+        finally:
+            unlock_byte(self.descriptor, place.mark)
+
     def give_back(self, key: bytes, field: int, amount: int = 1) -> None:
         """Subtract from a field what this process has added before; never fails or waits."""
         place = self._place(key)
         row = self.find(place)  # it stays there as long as this process holds something in it
         if not row:
             return
+        cell = row + field * self.columns + self.column
+        if self.cells[cell] > amount:  # it is no blank afterwards
+            self.cells[cell] -= amount
+            return
         has_lock = not self.is_locked and lock_byte(self.descriptor, place.mark)
-        self.cells[row + field * self.columns + self.column] -= amount
+        self.cells[cell] -= amount
         if has_lock:
             self.free_if_blank(row, place.tags + place.slot)
             unlock_byte(self.descriptor, place.mark)
@@ -121,16 +168,18 @@ class TableSection:
     def _place(self, key: bytes) -> _Place:
         place = self._known.get(key)
         if place is None:
-            digest = blake2b(key, digest_size=24, key=self._secret).digest()
+            digest = _digest(self._secret, key)
             if len(self._known) >= MAX_KNOWN_KEYS:
                 self._known.clear()
-            place = self._known[key] = _Place(digest, self.record.buckets, self._marks)
+            place = self._known[key] = _Place(digest, self.record.buckets, self.marks)
         return place
 
     def find(self, place: _Place) -> int:
         """Return the word where the row of a key begins; 0 if it has none."""
         cells, tags, slot = self.cells, place.tags, place.slot
         if cells[tags + slot] != place.low or cells[tags + BUCKET_SLOTS + slot] != place.high:
+            if not cells[place.mark]:  # the bucket was never used
+                return 0
             lows, slot = TAGS.unpack_from(self.memory, tags * WORD), -1
             while slot < 0 or cells[tags + BUCKET_SLOTS + slot] != place.high:
                 try:
@@ -138,7 +187,7 @@ class TableSection:
                 except ValueError:
                     return 0
             place.slot = slot
-        return self._rows + (place.first_slot + slot) * self._width
+        return self.rows + (place.first_slot + slot) * self.width
 
     def allocate(self, place: _Place) -> int:
         """Return the row of a key that has none, with its lock held; raises `TableFull`."""
@@ -151,7 +200,7 @@ class TableSection:
         cells[tags + BUCKET_SLOTS + slot] = place.high
         cells[tags + slot] = place.low
         place.slot = slot
-        return self._rows + (place.first_slot + slot) * self._width
+        return self.rows + (place.first_slot + slot) * self.width
 
     def free_if_blank(self, row: int, tag: int) -> None:
         """Free a slot, whose tag is in the word ``tag``, if all its numbers are 0."""
@@ -161,8 +210,8 @@ class TableSection:
 
     def _reclaim(self, place: _Place) -> int:
         """Return a slot of a full bucket that is blank, or that of the oldest key."""
-        cells, width = self.cells, self._width
-        begin = self._rows + place.first_slot * width
+        cells, width = self.cells, self.width
+        begin = self.rows + place.first_slot * width
         rows = range(begin, begin + BUCKET_SLOTS * width, width)
         for slot, row in enumerate(rows):
             if not any(cells[row : row + width]):
@@ -177,34 +226,11 @@ class TableSection:
                     return slot
         raise TableFull(f"no room for another key in {self.record.name}")
 
-    def clear_column(self, column: int) -> None:
-        """Clear a column of every key."""
-        used = self.cells[self._marks : self._marks + self.record.buckets].tolist()
-        for bucket in (bucket for bucket, mark in enumerate(used) if mark):
-            try:
-                acquire(self.descriptor, self._marks + bucket)
-            except TableBusy:  # nobody else writes in the column, so its numbers can go anyway
-                self._clear_bucket(bucket, column)
-                continue
-            tags = self._marks + self.record.buckets + bucket * BUCKET_SLOTS * 2
-            for slot, row in self._clear_bucket(bucket, column).items():
-                self.free_if_blank(row, tags + slot)
-            unlock_byte(self.descriptor, self._marks + bucket)
 
-    def _clear_bucket(self, bucket: int, column: int) -> dict[int, int]:
-        """Clear a column of the keys in a bucket; returns their slots and rows."""
-        cells, width, cleared = self.cells, self._width, {}
-        begin = self._rows + bucket * BUCKET_SLOTS * width
-        for field in range(self.record.fields):
-            first = begin + field * self.columns
-            numbers = cells[first + column : begin + BUCKET_SLOTS * width : width].tolist()
-            for slot in (slot for slot, number in enumerate(numbers) if number):
-                row = first + slot * width
-                if field in self.record.settled:
-                    cells[row + self.column] += numbers[slot]
-                cells[row + column] = 0
-                cleared[slot] = begin + slot * width
-        return cleared
+@lru_cache(MAX_KNOWN_KEYS)
+def _digest(secret: bytes, key: bytes) -> bytes:
+    """Return what says where a key is: sections have the same keys."""
+    return blake2b(key, digest_size=24, key=secret).digest()
 
 
 class LockedRecord:
@@ -266,6 +292,22 @@ class LockedRecord:
         if not self._row:
             self._row = section.allocate(self._place)
         section.cells[self._row + field * section.columns + section.column] += amount
+
+    def values(self) -> tuple[int, ...]:
+        """Return all values; empty if the key has no slot."""
+        section = self._section
+        if not self._row:
+            return ()
+        begin = (self._row + section.values) * WORD
+        return section.all_values.unpack_from(section.memory, begin)
+
+    def set_values(self, *numbers: int) -> None:
+        """Change all values, one after the other; raises `TableFull`."""
+        section = self._section
+        if not self._row:
+            self._row = section.allocate(self._place)
+        begin = (self._row + section.values) * WORD
+        section.all_values.pack_into(section.memory, begin, *numbers)
 
     def value(self, index: int) -> int:
         """Return a value."""

@@ -51,7 +51,17 @@ class UploadConnection(Protocol):
 class ActiveUpload:
     """One upload; ``connection`` is its data connection, once there is one."""
 
-    __slots__ = ("abort", "appends", "began", "connection", "host", "is_live", "key", "waiters")
+    __slots__ = (
+        "abort",
+        "appends",
+        "began",
+        "connection",
+        "host",
+        "is_live",
+        "key",
+        "table_key",
+        "waiters",
+    )
 
     def __init__(
         self,
@@ -75,6 +85,8 @@ class ActiveUpload:
         """When its name was claimed."""
         self.waiters: list[Deferred[None]] = []
         """Sessions that wait for its end."""
+        self.table_key = b""
+        """Its key where several processes record uploads."""
 
     def _abort_connection(self) -> None:
         if self.connection is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -49,6 +50,70 @@ def test_what_counts_is_the_sum_over_the_columns(tables: list[SharedTable]) -> N
         with section.lock(b"key") as record:
             assert (record.total(0), record.own(0), record.exists) == (6, amount, True)
             assert record.columns(0) == (1, 2, 3, 0)
+
+
+def test_far_below_a_limit_no_lock_is_needed(tables: list[SharedTable]) -> None:
+    one, two = (table.section("small") for table in tables[:2])
+    assert not one.add_below(b"key", 0, 1, 100)  # it has no slot yet
+    add(one, b"key")
+    with two.lock(b"other"):  # all keys of the section have the same lock
+        assert one.add_below(b"key", 0, 1, 100)
+        assert one.add_below(b"key", 0, 2, 0)
+        assert not one.add_below(b"key", 1, 1, 0)  # it holds nothing of this field
+        one.give_back(b"key", 0)
+    assert not two.add_below(b"key", 0, 1, 100)
+    assert two.total(b"key", 0) == 3
+
+
+def test_near_a_limit_nothing_is_added_without_a_lock(tables: list[SharedTable]) -> None:
+    one, limit = tables[0].section("small"), 10
+    add(one, b"key")
+    while one.add_below(b"key", 0, 1, limit):
+        pass
+    assert one.total(b"key", 0) + COLUMNS == limit
+
+
+def test_one_that_is_added_by_another_process_meanwhile_counts(tables: list[SharedTable]) -> None:
+    """The sum is read again after this process has added."""
+    one, two = (table.section("small") for table in tables[:2])
+    add(one, b"key")
+    add(two, b"key")
+    real = one.sums
+
+    class Sums:
+        def unpack_from(self, *where: Any) -> tuple[int, ...]:
+            found = real.unpack_from(*where)
+            assert two.add_below(b"key", 0, 1, 0)
+            return found
+
+    one.sums = Sums()  # type: ignore[assignment]
+    limit = 2 + COLUMNS
+    assert not one.add_below(b"key", 0, 1, limit)
+    one.sums = real
+    assert one.columns_of(b"key", 0)[0] == 1
+
+
+def test_a_key_is_claimed_by_one_process(tables: list[SharedTable]) -> None:
+    one, two = (table.section("small") for table in tables[:2])
+    assert one.claim(b"key", 1)
+    assert not two.claim(b"key", 1)
+    assert not one.claim(b"key", 1)
+    one.give_back(b"key", 1)
+    assert two.claim(b"key", 1)
+    assert two.columns_of(b"key", 1) == (0, 1, 0, 0)
+    assert two.claim(b"key", 0)
+    with two.lock(b"other"), pytest.raises(RuntimeError, match="one key"):
+        two.claim(b"third", 0)
+
+
+def test_values_are_read_and_changed_together(tables: list[SharedTable]) -> None:
+    one, two = (table.section("forgetting") for table in tables[:2])
+    with one.lock(b"key") as record:
+        assert record.values() == ()
+        record.set_values(7, 8)
+    with two.lock(b"key") as record:
+        assert record.values() == (7, 8)
+        assert (record.value(0), record.value(1)) == (7, 8)
 
 
 def test_a_key_that_is_only_read_gets_no_slot(tables: list[SharedTable]) -> None:

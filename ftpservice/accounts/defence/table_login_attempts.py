@@ -28,7 +28,9 @@ from ftpservice.concurrency.table_section import LockedRecord, TableSection
 __all__ = ["LOGIN_ATTEMPTS", "TableAttempts", "TableLoginAttempts"]
 
 IN_PROGRESS, WAITING = 0, 1
-FAILURES, FORGIVEN, UPDATED, LAST = 0, 1, 2, 3
+UPDATED = 2
+"""The value for that; the others are, in order: failures, forgiven, `UPDATED`, last."""
+NOTHING = (0, 0, 0, 0)
 UNIT = 1_000_000
 """Of failures and of seconds, which are whole numbers in the table; times are one more, 0: none."""
 LOGIN_ATTEMPTS = RecordLayout("login attempts", fields=2, values=4, slots=16384, oldest=UPDATED)
@@ -61,8 +63,9 @@ class TableAttempts(AddressAttempts):
                 elsewhere += record.total(IN_PROGRESS) - record.own(IN_PROGRESS)
                 seconds = super().try_admit(now, elsewhere)
                 self._count_in_progress(record)
+                if seconds <= 0.0 and is_waiting:
+                    record.add(WAITING, -1)
                 if seconds <= 0.0:
-                    record.add(WAITING, -is_waiting)
                     self._store(record)
                 return seconds
         except TableError:
@@ -99,7 +102,8 @@ class TableAttempts(AddressAttempts):
         with self._section.lock(self._table_key) as record:
             self._load(record, now)
             super().ended(now, is_right)
-            self._store(record)  # before it no longer counts as in progress
+            if self.failures:
+                self._store(record)  # before it no longer counts as in progress
             self._count_in_progress(record)
             self._store(record)
         return None if self.is_blank else self.surplus()
@@ -120,24 +124,22 @@ class TableAttempts(AddressAttempts):
         self.in_progress.clear()
 
     def _load(self, record: LockedRecord, now: float) -> None:
-        self.failures, self.forgiven = record.value(FAILURES) / UNIT, record.value(FORGIVEN) / UNIT
-        updated, last = record.value(UPDATED), record.value(LAST)
+        failures, forgiven, updated, last = record.values() or NOTHING
+        self.failures, self.forgiven = failures / UNIT, forgiven / UNIT
         self.updated = (updated - 1) / UNIT if updated else now
         self.last = (last - 1) / UNIT if last else -math.inf
         self.drain(now)
 
     def _store(self, record: LockedRecord) -> None:
         """Store the counts; all are 0 of an address that is not to be remembered."""
-        in_use = record.total(IN_PROGRESS) + record.total(WAITING)
         failures, forgiven = round(self.failures * UNIT), round(self.forgiven * UNIT)
-        is_blank = not (failures or forgiven or in_use)
-        if is_blank and not record.exists:
+        if not (failures or forgiven or record.total(IN_PROGRESS) or record.total(WAITING)):
+            if record.exists:
+                record.set_values(*NOTHING)
             return
-        record.set_value(FAILURES, failures)
-        record.set_value(FORGIVEN, forgiven)
-        record.set_value(UPDATED, 0 if is_blank else round(self.updated * UNIT) + 1)
-        never = is_blank or self.last == -math.inf
-        record.set_value(LAST, 0 if never else round(self.last * UNIT) + 1)
+        updated = round(self.updated * UNIT) + 1
+        last = 0 if self.last == -math.inf else round(self.last * UNIT) + 1
+        record.set_values(failures, forgiven, updated, last)
 
 
 class TableLoginAttempts(LoginAttempts):

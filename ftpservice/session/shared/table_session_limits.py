@@ -1,9 +1,9 @@
 """The limits on the number of sessions, over several processes of a machine.
 
 A place is taken under the lock of its key, so sessions that begin at the same time in several
-processes never exceed a limit together. The places of a killed process are free as soon as its
-column is cleared. Where all places are taken, a process without a session that it could displace
-asks the others, those with most sessions first.
+processes never exceed a limit together; far below the limit, or without one, no lock is needed. The
+places of a killed process are free as soon as its column is cleared. Where all places are taken, a
+process without a session that it could displace asks the others, those with most sessions first.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class TableSessionLimits(SessionLimits):
     def take(self, kind: str, name: str, limit: int) -> bool:
         """Count a session under ``kind`` and ``name``; False if the limit is reached."""
         key = _key(kind, name)
+        if self._section.add_below(key, TAKEN, 1, limit):
+            return True
         try:
             with self._section.lock(key) as places:
                 if 0 < limit <= places.total(TAKEN):

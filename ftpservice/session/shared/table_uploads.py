@@ -24,7 +24,7 @@ __all__ = ["ACTIVE_UPLOADS", "TableUploads", "upload_key_bytes"]
 ACTIVE = 0
 ACTIVE_UPLOADS = RecordLayout("active uploads", fields=1, slots=65536)
 RETRY_SECONDS = 0.05
-"""Time in which the mark of a process that has ended is removed."""
+"""Time in which the mark of a process that has ended is removed, and before it is asked again."""
 MAX_RETRIES = 100
 ABORT, WAIT, APPENDS = "abort dead upload", "wait for upload", "appends"
 IS_ALIVE = "alive"
@@ -50,13 +50,15 @@ class TableUploads(ActiveUploads):
         False if the upload appends, like another one to this name.
         """
         key = upload.key
+        upload.table_key = upload_key_bytes(key)
         for _ in range(MAX_RETRIES):
             if upload.appends:
                 await self.wait_for_end(key)
                 if self.appends(key) or await self._asked(key, APPENDS):
                     return False
-            await self.abort_dead_upload(key, upload.host, now)
-            if self._mark(key):
+            if key in self.active:
+                await self.abort_dead_upload(key, upload.host, now)
+            if self._mark(upload):
                 upload.began = now()
                 self.active[key] = upload
                 return True
@@ -64,21 +66,17 @@ class TableUploads(ActiveUploads):
                 break
         raise BeingUploaded(key[1])
 
-    def _mark(self, key: UploadKey) -> bool:
+    def _mark(self, upload: ActiveUpload) -> bool:
         """Mark a name for this process, unless one has done so."""
         try:
-            with self._section.lock(upload_key_bytes(key)) as record:
-                if record.total(ACTIVE):
-                    return False
-                record.add(ACTIVE, 1)
+            return self._section.claim(upload.table_key, ACTIVE)
         except TableError as error:
-            raise Busy(key[1], f"the upload cannot be recorded: {error}") from error
-        return True
+            raise Busy(upload.key[1], f"the upload cannot be recorded: {error}") from error
 
     async def _asked(self, key: UploadKey, name: str, *values: object) -> object:
-        """Return what the process with the mark says; None without one, or if it has ended.
+        """Return what the process with the mark says; None without one, or without an answer.
 
-        Its mark will be removed in a moment then.
+        That of a process that has ended will be removed in a moment.
         """
         column = self._other_column(key)
         if column is None:
@@ -87,8 +85,9 @@ class TableUploads(ActiveUploads):
         try:
             answer: object = await self._peers.ask(column, name, user, path.parts, *values)
         except PeerGone:
+            answer = None
+        if answer is None:
             await deferLater(self._clock, RETRY_SECONDS)
-            return None
         return answer
 
     def _other_column(self, key: UploadKey) -> int | None:
@@ -110,7 +109,7 @@ class TableUploads(ActiveUploads):
     def leave(self, upload: ActiveUpload) -> None:
         """Remove an upload whose transaction has ended."""
         if self.active.get(upload.key) is upload:
-            self._section.give_back(upload_key_bytes(upload.key), ACTIVE)
+            self._section.give_back(upload.table_key, ACTIVE)
         super().leave(upload)
 
     async def _aborted_for_peer(self, user: str, parts: tuple[str, ...], host: str | None) -> str:
@@ -121,8 +120,9 @@ class TableUploads(ActiveUploads):
             return IS_ALIVE
         return ""
 
-    async def _ended_for_peer(self, user: str, parts: tuple[str, ...]) -> None:
+    async def _ended_for_peer(self, user: str, parts: tuple[str, ...]) -> bool:
         await super().wait_for_end((user, VirtualPath(tuple(parts))))
+        return True
 
     async def _appends_for_peer(self, user: str, parts: tuple[str, ...]) -> bool:
         return self.appends((user, VirtualPath(tuple(parts))))

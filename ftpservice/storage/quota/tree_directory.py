@@ -19,6 +19,8 @@ from ftpservice.storage.quota.upload_registry import UploadRegistry
 
 __all__ = ["TreeDirectory"]
 
+KINDS = ("root", "limits", "left out", "doubt", "forget", "move", "all")
+"""What entries are."""
 Tell = Callable[[Sequence[Any]], None]
 """Takes an entry: what it is (see `TreeDirectory`), the place of the ledger, and more."""
 
@@ -87,7 +89,8 @@ class TreeDirectory:
         """Read what other processes have announced."""
         if self.shared is not None and self.shared.log.has_news:
             for kind, *values in self.shared.log.news():
-                self._apply(kind, *(tuple(v) if isinstance(v, list) else v for v in values))
+                if kind in KINDS:  # not one of another version, during an upgrade
+                    self._apply(kind, *(tuple(v) if isinstance(v, list) else v for v in values))
 
     def _apply(self, kind: str, key: Place, *values: Any) -> None:
         if kind == "move":

@@ -131,14 +131,16 @@ def test_the_places_of_a_killed_process_are_free_when_its_column_is_cleared(
         assert pair[1].line() == "5"
 
 
-def test_racing_processes_get_exactly_the_limit(table: SharedTable) -> None:
+@pytest.mark.parametrize("step", [7, 60])
+def test_racing_processes_get_exactly_the_limit(table: SharedTable, step: int) -> None:
+    """With some tries more than there are places, near the limit and far below it."""
     limits = limits_of(table)
     with ExitStack() as stack:
         racers = [stack.enter_context(TableProcess(table, SESSIONS)) for _ in range(3)]
         before = 0
-        for limit in range(7, 7 * 50, 7):
+        for limit in range(step, step * 50, step):
             for racer in racers:
-                racer.tell(f"5 {limit}")
+                racer.tell(f"{step - 2} {limit}")
             assert sum(int(racer.line()) for racer in racers) == limit - before
-            assert limits.taken("user", "ann") == before + 7
+            assert limits.taken("user", "ann") == before + step
             before = limit

@@ -17,7 +17,13 @@ from ftpservice.session.active_uploads import (
     UploadKey,
 )
 from ftpservice.session.shared.peer_requests import PeerRequests
-from ftpservice.session.shared.table_uploads import ACTIVE_UPLOADS, TableUploads
+from ftpservice.session.shared.table_uploads import (
+    ABORT,
+    ACTIVE_UPLOADS,
+    MAX_RETRIES,
+    RETRY_SECONDS,
+    TableUploads,
+)
 from ftpservice.storage.errors import BeingUploaded, Busy
 from ftpservice.wire.paths import VirtualPath
 from tests.support.memory_transport import is_pending, outcome, start
@@ -143,6 +149,22 @@ def test_a_process_that_ends_without_being_cleared_does_not_block_for_ever(stage
     for _ in range(110):
         stage.states[2].peers.gone(1)
         stage.clock.advance(0.05)
+    with pytest.raises(BeingUploaded):
+        outcome(waiting)
+
+
+def test_a_process_that_fails_to_answer_is_not_asked_without_pause(stage: Stage) -> None:
+    async def fails(*_asked: object) -> None:
+        raise ValueError("no")
+
+    assert outcome(stage.claim(1, stage.upload()))
+    stage.states[1].peers.answer(ABORT, fails)
+    waiting = stage.claim(2, stage.upload())
+    assert stage.messages == 2
+    stage.clock.pump([RETRY_SECONDS, 0, 0])
+    assert stage.messages == 4
+    for _ in range(MAX_RETRIES):
+        stage.clock.pump([RETRY_SECONDS, 0, 0])
     with pytest.raises(BeingUploaded):
         outcome(waiting)
 

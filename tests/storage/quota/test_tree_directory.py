@@ -84,6 +84,19 @@ def test_a_ledger_that_another_process_has_is_charged(books):
     assert sums(one) == sums(two) == {"in": (0, 0)}
 
 
+def test_an_entry_of_another_version_is_passed_over(books):
+    """During an upgrade, the processes may be of different versions."""
+    _, one, two = books.books
+    first = books.storage(one, limits=LIMITS)
+    run(create_file(first, "/a", bytes(60)))
+    place = next(iter(one.trees))
+    with one.directory.telling(place) as tell:
+        tell(("novelty", place, {"size": 1}))
+        tell(("limits", place, "ann", 70, 5))
+    assert [sums(book) for book in books.books] == 3 * [{books.root.name: (60, 1)}]
+    assert two.trees[place].limits["ann"] == QuotaLimits(70, 5)
+
+
 def test_an_upload_in_progress_is_charged_to_a_ledger_that_another_process_makes(books):
     main, one, two = books.books
     (books.root / "in").mkdir()
