@@ -28,7 +28,7 @@ from ftpservice.session.starttls import (
 )
 from ftpservice.wire import codes
 from ftpservice.wire.commands import Command, parse_command
-from ftpservice.wire.foreign_protocols import begins_tls
+from ftpservice.wire.foreign_protocols import TLS_HANDSHAKE
 from ftpservice.wire.lines import LineReader
 from ftpservice.wire.replies import Reply, reply
 
@@ -167,7 +167,7 @@ class ControlProtocol(Protocol):
     def _is_tls_handshake(self, data: bytes) -> bool:
         """Return whether the first bytes of a plaintext session begin a TLS handshake."""
         self._is_first = False
-        return begins_tls(data)
+        return data.startswith(TLS_HANDSHAKE)
 
     def _proceed(self) -> None:
         """Parse more of what has arrived, receive more, or close: whatever is next."""

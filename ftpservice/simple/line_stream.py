@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ftpservice.stream.connection import StreamConnection
 from ftpservice.stream.errors import TransferAborted, TransferStalled
-from ftpservice.wire.foreign_protocols import begins_tls
+from ftpservice.wire.foreign_protocols import TLS_HANDSHAKE
 from ftpservice.wire.simple import MAX_LINE_SIZE
 
 __all__ = ["LineStream", "LineTooLong"]
@@ -71,7 +71,7 @@ class LineStream:
                 continue  # the session's idle timeout handles it
             if not data:
                 return -1
-            if self._is_first and begins_tls(data):
+            if self._is_first and data.startswith(TLS_HANDSHAKE):
                 raise LineTooLong("this port has no TLS")
             self._is_first = False
             self._received, self._position = self._received[self._position :] + data, 0

@@ -6,7 +6,7 @@ client whose first verb is unknown is disconnected before it can send a second o
 
 from __future__ import annotations
 
-__all__ = ["HTTP_VERBS", "MAX_UNKNOWN_VERBS", "ForeignProtocolDetector", "begins_tls"]
+__all__ = ["HTTP_VERBS", "MAX_UNKNOWN_VERBS", "TLS_HANDSHAKE", "ForeignProtocolDetector"]
 
 HTTP_VERBS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PRI", "PUT", "TRACE")
@@ -15,6 +15,7 @@ HTTP_VERBS = frozenset(
 MAX_UNKNOWN_VERBS = 5
 """Unknown verbs of a session without a login, the first not among them; the last ends it."""
 TLS_HANDSHAKE = b"\x16\x03"
+"""The first bytes of a connection that begins with a TLS handshake (RFC 8446 §5.1)."""
 
 
 class ForeignProtocolDetector:
@@ -33,8 +34,3 @@ class ForeignProtocolDetector:
         if self._unknown >= MAX_UNKNOWN_VERBS or verb in HTTP_VERBS:
             return True
         return not self.has_spoken_ftp and bool(verb)
-
-
-def begins_tls(data: bytes) -> bool:
-    """Return whether the first bytes of a connection begin a TLS handshake (RFC 8446 §5.1)."""
-    return data.startswith(TLS_HANDSHAKE)

@@ -3,8 +3,8 @@
 The counts of an address are values in a shared table, changed under its lock, so its allowance, the
 gap between its attempts and what successes forgive hold for all processes together. Attempts in
 progress and attempts that wait are fields: those of a killed process no longer count. Each process
-has a queue of its own; an attempt that waits for the outcome of one in another process asks again
-every `POLL_SECONDS`.
+has a queue of its own; an attempt that waits for the outcome of one in another process, or for its
+lock, asks again every `POLL_SECONDS`.
 """
 
 from __future__ import annotations
@@ -41,12 +41,14 @@ EXPIRY_SECONDS = 5.0
 class TableAttempts(AddressAttempts):
     """The attempts of an address: its counts in the table, and those that wait in this process."""
 
-    __slots__ = ("_section", "_table_key")
+    __slots__ = ("_section", "_table_key", "_uncounted")
 
     def __init__(self, section: TableSection, key: str, now: float) -> None:
         super().__init__(key, now)
         self._section = section
         self._table_key = key.encode()
+        self._uncounted = 0
+        """Those that wait and are not in the table, which was locked when they came."""
 
     def try_admit(self, now: float, elsewhere: int = 0) -> float:
         """Admit an attempt and return 0, or return the seconds until one can be admitted."""
@@ -63,9 +65,9 @@ class TableAttempts(AddressAttempts):
                 elsewhere += record.total(IN_PROGRESS) - record.own(IN_PROGRESS)
                 seconds = super().try_admit(now, elsewhere)
                 self._count_in_progress(record)
-                if seconds <= 0.0 and is_waiting:
+                if seconds <= 0.0 and is_waiting and not self._is_uncounted():
                     record.add(WAITING, -1)
-                if seconds <= 0.0:
+                if seconds <= 0.0 and (self.failures or self.forgiven):
                     self._store(record)
                 return seconds
         except TableError:
@@ -89,24 +91,46 @@ class TableAttempts(AddressAttempts):
                 if record.total(WAITING) >= self.most_waiting:
                     return False
                 record.add(WAITING, 1)
+        except TableBusy:  # another process has no processor for a moment
+            self._uncounted += super().may_wait()
+            return super().may_wait()
         except TableError:
             return False
         return True
 
+    def _is_uncounted(self) -> bool:
+        """Return whether the attempt that waits no more may be one that is not in the table."""
+        if not self._uncounted:
+            return False
+        self._uncounted -= 1
+        return True
+
     def left_queue(self) -> None:
         """Record that an attempt waits no more, and was not admitted."""
-        self._section.give_back(self._table_key, WAITING)
+        if not self._is_uncounted():
+            self._section.give_back(self._table_key, WAITING)
 
     def ended(self, now: float, is_right: bool | None) -> int | None:
         """End an attempt; raises `TableError`."""
+        if is_right is not False and self.in_progress and self._has_no_history():
+            self.failures = 0.0
+            self.in_progress.popleft()
+            self._section.give_back(self._table_key, IN_PROGRESS)
+            return None if self.is_blank else 0
+        admitted = self.in_progress[-1] if self.in_progress else -math.inf
         with self._section.lock(self._table_key) as record:
             self._load(record, now)
+            self.last = max(self.last, admitted)  # that of an address without history is not stored
             super().ended(now, is_right)
             if self.failures:
                 self._store(record)  # before it no longer counts as in progress
             self._count_in_progress(record)
             self._store(record)
         return None if self.is_blank else self.surplus()
+
+    def _has_no_history(self) -> bool:
+        """Return whether the address has no failure that a success would make up for."""
+        return not self._section.value(self._table_key, UPDATED)
 
     def surplus(self) -> int:
         """Return how many attempts wait beyond the limit, in all processes."""
