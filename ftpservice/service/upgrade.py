@@ -71,6 +71,7 @@ class Upgrade:
         self._pool = BlockingPool(reactor, "upgrade", threads=1)
         self._sockets: dict[str, int] = {}
         self._control = -1
+        self._refusal: str | None = None
         self._program_values: dict[str, Any] = {}
         self._is_cancelled = self._is_taking = False
         """Whether the process ends instead, and whether the workers have been left to the other."""
@@ -140,6 +141,7 @@ class Upgrade:
         log.info("the program is replaced by the installed one")
         service.console.manager.reloading()
         self._program_values = program_values = {"pidfile": program["pidfile"]}
+        self._refusal = workers.factory.session_refusal  # before the stop
         program["pidfile"] = ""  # twistd would remove the file
         workers.leave()
         service.stop_parts = self._stop_parts
@@ -161,6 +163,7 @@ class Upgrade:
                 sockets=self._sockets,
                 control=self._control,
                 **_memory(workers),
+                refusal=self._refusal,
                 free_columns=_free_columns(workers),
                 data_ports=data_ports,
                 workers=handed,

@@ -123,6 +123,7 @@ class WorkerSetup:
 
         handover = self._options.handover
         if handover is not None:
+            self.factory.session_refusal = handover.refusal
             _adopt_workers(self, handover, self._reactor)
         if handover is None or not handover.is_trial:
             port: Any = self.factory.shared_port

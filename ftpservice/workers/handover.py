@@ -50,6 +50,8 @@ class Handover:
     """That of `SharedQuotas`."""
     data_ports: tuple[Mapping[str, Any], ...] = ()
     """The shared passive ports, and what is held there (`SharedPassivePort.hand_over`)."""
+    refusal: str | None = None
+    """Why sessions are refused (``drain``); None if they are accepted."""
     free_columns: int = 0
     """How many processes have a place in them."""
     workers: tuple[Mapping[str, Any], ...] = ()

@@ -140,12 +140,15 @@ class Worker:
             self.working = None
             self.send("finish_all", reason)
 
-    def stop(self) -> None:
-        """Have it end."""
+    def stop(self, grace: float | None = None) -> None:
+        """Have it end; with ``grace``, when its transfers have ended, or after so many seconds."""
         self.is_stopping = True
-        self.send("stop")
+        if grace is None:
+            self.send("stop")
+        else:
+            self.send("retire", grace)
         if not self.is_cut:
-            self._time_limit.set(STOP_SECONDS)
+            self._time_limit.set(STOP_SECONDS + (grace or 0.0))
 
     def _is_late(self) -> None:
         if not self.is_ready and not self.is_cut:

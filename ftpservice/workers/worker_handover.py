@@ -112,4 +112,4 @@ def retired_workers(supervisor: Supervisor) -> list[Worker]:
 def retire_workers(supervisor: Supervisor, grace: float) -> None:
     """Have those end, with their transfers finished within ``grace`` seconds."""
     for worker in retired_workers(supervisor):
-        worker.send("retire", grace)
+        worker.stop(grace)

@@ -12,6 +12,7 @@ from ftpservice.events import SessionOpened
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.event_codec import encode_event
 from ftpservice.workers.supervisor import MAX_DELAY_SECONDS
+from ftpservice.workers.worker import STOP_SECONDS
 from ftpservice.workers.worker_handover import (
     MARK_SECONDS,
     SETTLE_SECONDS,
@@ -80,9 +81,11 @@ def test_a_worker_that_hangs_or_starts_is_not_handed_over(setting: Setting) -> N
     assert len(setting.children) == 2
 
 
+@pytest.mark.parametrize("hangs", [False, True])
 def test_the_next_program_goes_on_with_a_worker_and_does_not_replace_it(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
+    """One that hangs is ended."""
     monkeypatch.setattr("ftpservice.workers.worker.socket.socket", lambda fileno: children[fileno])
     child = Child(50, bool)
     children = {9: child}
@@ -103,7 +106,13 @@ def test_the_next_program_goes_on_with_a_worker_and_does_not_replace_it(
     retire_workers(setting.supervisor, 60.0)
     assert child.sent[-1] == ("retire", 60.0)
     assert all(one.sent[-1] != ("retire", 60.0) for one in setting.children)
-    child.end(0)
+    setting.clock.advance(60.0 + STOP_SECONDS - 1)
+    assert not child.is_killed
+    if hangs:
+        setting.clock.advance(1)
+        assert child.is_killed
+    else:
+        child.end(0)
     setting.clock.advance(MAX_DELAY_SECONDS)
     assert len(setting.children) == 2
     assert retired_workers(setting.supervisor) == []

@@ -74,6 +74,19 @@ def test_new_workers_serve_new_sessions_and_idle_ones_get_421(
     assert "Traceback" not in running.output
 
 
+def test_draining_goes_on_over_an_upgrade(running: Program, tmp_path: Path) -> None:
+    assert not ask(tmp_path, "drain")["accepts"]
+    assert_upgraded(tmp_path, running)
+    assert not ask(tmp_path, "drain", ask=True)["accepts"]
+    with pytest.raises(ftplib.error_temp, match="421"):
+        login(running.port())
+    assert ask(tmp_path, "drain", undo=True)["accepts"]
+    with closing(login(running.port())) as client:
+        client.voidcmd("NOOP")
+    assert_upgraded(tmp_path, running)
+    assert ask(tmp_path, "drain", ask=True)["accepts"]
+
+
 class SlowUpload:
     """Uploads a file, slowly until `hurry`, in a thread."""
 
