@@ -351,7 +351,8 @@ class SessionContext:
             )
         if self.rate_limits is not None:
             self.rate_limits.leave()
-        self.portal_login.logout()
+        if self.portal_login.avatar_logout is not None:
+            self.portal_login.logout()
         self.connector.close()
         self.account = self.storage = NOT_LOGGED_IN
         self.own_uploads = None

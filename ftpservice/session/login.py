@@ -36,13 +36,14 @@ def avatar_account(interface: type[Interface], avatar: Any, name: str) -> IAccou
 class PortalLogin:
     """The avatar that the portal granted; its logout is called exactly once."""
 
-    __slots__ = ("_ended", "_logout", "account", "client")
+    __slots__ = ("_ended", "account", "avatar_logout", "client")
 
     def __init__(self) -> None:
         self.account: IAccount | None = None
         self.client: object = None
         """What the realm is told of the client: its ``mind``."""
-        self._logout: Callable[[], None] | None = None
+        self.avatar_logout: Callable[[], None] | None = None
+        """What `logout` will call; None without a login."""
         self._ended = False
 
     async def login(
@@ -57,7 +58,7 @@ class PortalLogin:
         """
         asked = portal.login(credentials, self.client, IAccount, IFTPShell)
         if asked.called and not asked.paused:  # answered at once
-            interface, avatar, self._logout = await asked
+            interface, avatar, self.avatar_logout = await asked
             self.account = avatar_account(interface, avatar, name)
             return self.account
         answer: Deferred[IAccount] = Deferred()
@@ -67,7 +68,7 @@ class PortalLogin:
             if answer.called or self._ended:
                 logout()
                 return
-            self._logout = logout
+            self.avatar_logout = logout
             self.account = avatar_account(interface, avatar, name)
             answer.callback(self.account)
 
@@ -76,7 +77,7 @@ class PortalLogin:
 
     def logout(self) -> None:
         """Log out; does nothing without a login."""
-        logout, self._logout, self.account = self._logout, None, None
+        logout, self.avatar_logout, self.account = self.avatar_logout, None, None
         if logout is not None:
             logout()
 

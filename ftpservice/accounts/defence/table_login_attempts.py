@@ -112,13 +112,15 @@ class TableAttempts(AddressAttempts):
 
     def ended(self, now: float, is_right: bool | None) -> int | None:
         """End an attempt; raises `TableError`."""
-        if is_right is not False and self.in_progress and self._has_no_history():
+        is_admitted, key = bool(self.in_progress), self._table_key
+        if is_right is not False and is_admitted and not self._section.value(key, UPDATED):
+            # There is no failure that a success would make up for.
             self.failures = 0.0
             self.in_progress.popleft()
-            self._section.give_back(self._table_key, IN_PROGRESS)
+            self._section.give_back(key, IN_PROGRESS)
             return None if self.is_blank else 0
-        admitted = self.in_progress[-1] if self.in_progress else -math.inf
-        with self._section.lock(self._table_key) as record:
+        admitted = self.in_progress[-1] if is_admitted else -math.inf
+        with self._section.lock(key) as record:
             self._load(record, now)
             self.last = max(self.last, admitted)  # that of an address without history is not stored
             super().ended(now, is_right)
@@ -127,10 +129,6 @@ class TableAttempts(AddressAttempts):
             self._count_in_progress(record)
             self._store(record)
         return None if self.is_blank else self.surplus()
-
-    def _has_no_history(self) -> bool:
-        """Return whether the address has no failure that a success would make up for."""
-        return not self._section.value(self._table_key, UPDATED)
 
     def surplus(self) -> int:
         """Return how many attempts wait beyond the limit, in all processes."""
