@@ -88,6 +88,7 @@ def _rename_directory(
     view.served.directories.forget(view.keys.directory(source))
     moved = _move_objects(view, view.keys.directory(source), view.keys.directory(target))
     view.served.directories.forget(view.keys.directory(source))
+    view.served.directories.made(view.keys.directory(target))
     _move_records(view, source, target)
     view.bucket.delete(log_key)
     log.info(

@@ -11,6 +11,8 @@ __all__ = ["KnownDirectories"]
 
 KNOWN_SECONDS = 10.0
 MAX_KNOWN = 10_000
+LISTED_SECONDS = 5.0
+MAX_LISTED = 100
 
 
 class KnownDirectories:
@@ -23,6 +25,8 @@ class KnownDirectories:
         self._seconds = seconds
         self._lock = Lock()
         self._seen: OrderedDict[str, float] = OrderedDict()
+        self._inner: dict[str, tuple[float, frozenset[str] | None]] = {}
+        """By directory: when it was listed, and those in it; None if they are too many."""
         self.changes = 0
         """Directories made here so far."""
 
@@ -37,6 +41,7 @@ class KnownDirectories:
     def made(self, key: str) -> None:
         """Note that a directory was made."""
         self.add(key)
+        self._drop_inner(parent_of(key))
         self.changes += 1
 
     def has(self, key: str) -> bool:
@@ -50,3 +55,27 @@ class KnownDirectories:
         with self._lock:
             for one in [one for one in self._seen if one.startswith(key)]:
                 del self._seen[one]
+        self._drop_inner(parent_of(key))
+
+    def listed(self, key: str, inner: frozenset[str] | None) -> None:
+        """Note the keys of all directories in one; None if they are too many to be listed."""
+        with self._lock:
+            if len(self._inner) >= MAX_LISTED:
+                self._inner.clear()
+            self._inner[key] = self._seconds(), inner
+
+    def inner(self, key: str) -> tuple[bool, frozenset[str] | None]:
+        """Return whether a directory was listed lately, and what was noted."""
+        with self._lock:
+            listed, inner = self._inner.get(key, (-LISTED_SECONDS, None))
+        return self._seconds() - listed < LISTED_SECONDS, inner
+
+    def _drop_inner(self, key: str) -> None:
+        with self._lock:
+            self._inner.pop(key, None)
+
+
+def parent_of(key: str) -> str:
+    """Return the key of the directory that has one."""
+    above, slash, _name = key.removesuffix("/").rpartition("/")
+    return above + slash

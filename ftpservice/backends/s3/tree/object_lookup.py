@@ -20,6 +20,7 @@ __all__ = [
     "file_at",
     "require_directory",
     "require_no_directory",
+    "require_no_recent_directory",
     "require_parent",
 ]
 
@@ -89,3 +90,19 @@ def require_no_directory(view: BucketView, path: VirtualPath) -> None:
     """Raise `IsDirectory` if ``path`` is one."""
     if view.bucket.has_any(view.keys.directory(path)):
         raise IsDirectory(path)
+
+
+def require_no_recent_directory(view: BucketView, path: VirtualPath) -> None:
+    """Raise `IsDirectory` if ``path`` is one; what was listed a moment ago counts.
+
+    Small uploads into one directory would else take twice the requests.
+    """
+    above, key = view.keys.directory(path.parent), view.keys.directory(path)
+    known = view.served.directories
+    is_known, inner = known.inner(above)
+    if not is_known:
+        page = view.bucket.page(above)
+        inner = None if page.next_token else frozenset(page.prefixes)
+        known.listed(above, inner)
+    if inner is None or key in inner:
+        require_no_directory(view, path)

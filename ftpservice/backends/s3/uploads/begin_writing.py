@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from ftpservice.backends.s3.api.bucket import ObjectFacts
 from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
-from ftpservice.backends.s3.tree.object_lookup import require_no_directory, require_parent
+from ftpservice.backends.s3.tree.object_lookup import require_no_recent_directory, require_parent
 from ftpservice.backends.s3.tree.part_buffer import PIECE_SIZE, PartBuffer
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.backends.s3.uploads.object_append import S3Append
@@ -79,7 +79,7 @@ def _look(view: BucketView, path: VirtualPath, mode: WriteMode) -> ObjectFacts |
     require_parent(view, path)
     if mode is WriteMode.UNIQUE:
         return None
-    require_no_directory(view, path)
+    require_no_recent_directory(view, path)
     if mode is WriteMode.REPLACE:
         return None
     facts = view.bucket.head(view.keys.key(path))
