@@ -44,6 +44,7 @@ __all__ = [
 
 OPENAT2 = 437
 MACHINES = ("x86_64", "aarch64", "riscv64")
+RESOLVE_NO_XDEV = 0x01
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
@@ -51,7 +52,8 @@ BENEATH = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
 RESOLVE_CACHED = 0x20
 """``EAGAIN`` where the disk would have to be asked (Linux 5.12)."""
 AT_FDCWD = -100
-BENEATH_IF_CACHED = BENEATH | RESOLVE_CACHED
+BENEATH_IF_CACHED = BENEATH | RESOLVE_CACHED | RESOLVE_NO_XDEV
+"""Not into other mounts: what is in the cache of a remote filesystem may hang all the same."""
 CACHESTAT = 451
 UNSUPPORTED_ERRNOS = (
     errno.ENOSYS,

@@ -3,7 +3,7 @@ r"""Storage strings: ``local:/srv/ftp``, ``memory:capacity=10M``.
 A string is a scheme, a colon, and an argument whose syntax the scheme defines. The built-in schemes
 split their argument at colons; ``\:`` stands for a colon in it and ``\\`` for a backslash.
 
-- ``local:PATH[:durable=yes][:partial-age=7d]``
+- ``local:PATH[:durable=yes][:partial-age=7d][:timeout=20s]``
 - ``memory:[capacity=10M][:partial-age=7d]``
 - ``s3:BUCKET[:prefix=PREFIX][:endpoint=URL][:region=REGION]…``, see ``docs/s3.md``
 
@@ -102,22 +102,27 @@ class LocalSourceFactory:
     """``local:`` — a directory of this machine."""
 
     scheme = "local"
-    help = "local:PATH[:durable=yes][:partial-age=7d]  a directory of this machine"
+    help = "local:PATH[:durable=yes][:partial-age=7d][:timeout=20s]  a directory of this machine"
 
     def build(self, argument: str, reactor: Any) -> IStorageSource:
         """Build a source; its root is the directory in the first field."""
         path, given = self.fields(argument)
         from ftpservice.backends.local.source import LocalSource
 
-        source: IStorageSource = LocalSource(path, reactor, **given)
-        return source
+        time_limit = given.pop("timeout", None)
+        source = LocalSource(path, reactor, **given)
+        if time_limit is not None and source.mount_pools is not None:
+            source.mount_pools.time_limit = time_limit
+        opened: IStorageSource = source
+        return opened
 
     def fields(self, argument: str) -> tuple[str, dict[str, Any]]:
         """Return the directory and the options; raises `ValueError`."""
         path, *rest = split_fields(argument)
         if not path:
             raise ValueError("the directory is missing: local:/srv/ftp")
-        return path, parse_options(rest, {"durable": parse_switch, "partial-age": _parse_age})
+        kinds = {"durable": parse_switch, "partial-age": _parse_age, "timeout": _parse_age}
+        return path, parse_options(rest, kinds)
 
 
 @implementer(IStorageSourceFactory)

@@ -45,6 +45,7 @@ class BatchedCalls:
         function: Callable[[*Ts], T],
         *args: *Ts,
         dispose: Callable[[T], object] | None = None,
+        takes_long: bool = False,  # noqa: ARG002 - none of these does
     ) -> Deferred[T]:
         """Call ``function`` in a thread, soon (see `BlockingRunner.run`)."""
         call = PooledCall(partial(function, *args), dispose)

@@ -24,6 +24,7 @@ __all__ = [
     "INTERRUPT_SECONDS",
     "BlockingPool",
     "BlockingRunner",
+    "CallOverdue",
     "InlineRunner",
     "PoolLoad",
     "PoolOverloaded",
@@ -48,6 +49,10 @@ class PoolStopped(Exception):
     """The pool was stopped and accepts no calls."""
 
 
+class CallOverdue(Exception):
+    """The call has not returned in its time; if it has begun, it may still do its work."""
+
+
 class BlockingRunner(Protocol):
     """Runs blocking calls."""
 
@@ -56,11 +61,13 @@ class BlockingRunner(Protocol):
         function: Callable[[*Ts], T],
         *args: *Ts,
         dispose: Callable[[T], object] | None = None,
+        takes_long: bool = False,
     ) -> Deferred[T]:
         """Call ``function`` outside the reactor thread.
 
         When the Deferred is cancelled, a call that has not begun never does, and the result of
-        one that has is given to ``dispose``. Fails with `PoolOverloaded` or `PoolStopped`.
+        one that has is given to ``dispose``. Fails with `PoolOverloaded` or `PoolStopped`, and with
+        `CallOverdue` where calls have limited time: more of it with ``takes_long``.
         """
 
     def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
@@ -73,7 +80,12 @@ class BlockingRunner(Protocol):
 def run_unattended(runner: BlockingRunner, function: Callable[[*Ts], object], *args: *Ts) -> None:
     """`BlockingRunner.finish` for those who do not wait; a failure is logged."""
     ending = runner.finish(function, *args)
-    ending.addErrback(lambda failure: _log.failure("releasing a resource failed", failure))
+    ending.addErrback(_log_unreleased)
+
+
+def _log_unreleased(failure: Failure) -> None:
+    if not failure.check(CallOverdue):
+        _log.failure("releasing a resource failed", failure)
 
 
 class PoolLoad(NamedTuple):
@@ -145,9 +157,11 @@ class BlockingPool:
         function: Callable[[*Ts], T],
         *args: *Ts,
         dispose: Callable[[T], object] | None = None,
+        takes_long: bool = False,
     ) -> Deferred[T]:
         """Call ``function`` in a thread (see `BlockingRunner.run`)."""
         call = PooledCall(partial(function, *args), dispose)
+        call.takes_long = takes_long
         if self._stopped:
             call.result.errback(self._no_longer())
         elif self._calls >= self._waiting:
@@ -281,6 +295,8 @@ class BlockingPool:
 class PooledCall(Generic[T]):
     """One queued call; ``must``: it runs even if its caller was cancelled."""
 
+    takes_long = False
+
     def __init__(
         self, function: Callable[[], T], dispose: Callable[[T], object] | None, must: bool = False
     ) -> None:
@@ -331,6 +347,7 @@ class InlineRunner:
         function: Callable[[*Ts], T],
         *args: *Ts,
         dispose: Callable[[T], object] | None = None,
+        takes_long: bool = False,  # noqa: ARG002 - as `BlockingRunner` has it
     ) -> Deferred[T]:
         """Call ``function`` now, or when released (see `BlockingRunner.run`)."""
         call = PooledCall(partial(function, *args), dispose)

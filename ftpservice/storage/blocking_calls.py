@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
-from ftpservice.concurrency.thread_pool import BlockingRunner, PoolOverloaded, PoolStopped
+from ftpservice.concurrency.thread_pool import (
+    BlockingRunner,
+    CallOverdue,
+    PoolOverloaded,
+    PoolStopped,
+)
 from ftpservice.storage.errors import OutOfResources, StorageError, Unavailable
 from ftpservice.storage.os_errors import translate
 from ftpservice.wire.paths import VirtualPath
@@ -22,11 +27,13 @@ async def in_pool(
     function: Callable[[*Ts], T],
     *args: *Ts,
     dispose: Callable[[T], object] | None = None,
+    takes_long: bool = False,
 ) -> T:
     """Call ``function`` in the pool and return its result.
 
     An `OSError` is raised as the `StorageError` that it means for ``path``; `OutOfResources` if the
-    pool is full, `Unavailable` if it has stopped. ``dispose``: see `BlockingRunner.run`.
+    pool is full, `Unavailable` if it has stopped or the call is overdue. ``dispose`` and
+    ``takes_long``: see `BlockingRunner.run`.
     """
 
     def dispose_of(outcome: T | _StorageFailure) -> None:
@@ -35,12 +42,19 @@ async def in_pool(
 
     try:
         outcome = await runner.run(
-            _attempted, path, function, args, dispose=None if dispose is None else dispose_of
+            _attempted,
+            path,
+            function,
+            args,
+            dispose=None if dispose is None else dispose_of,
+            takes_long=takes_long,
         )
     except PoolOverloaded as error:
         raise OutOfResources(path, "no thread is free") from error
     except PoolStopped as error:
         raise Unavailable(path, "stopped") from error
+    except CallOverdue as error:
+        raise Unavailable(path, str(error)) from error
     if isinstance(outcome, _StorageFailure):
         raise outcome.kind(outcome.path, outcome.detail)
     return outcome
@@ -54,11 +68,13 @@ async def in_pool_each(
     If the pool is full or has stopped, none of them is made.
     """
     try:
-        outcomes = await runner.run(_attempted_each, calls)
+        outcomes = await runner.run(_attempted_each, calls, takes_long=True)
     except PoolOverloaded:
         return [OutOfResources(path, "no thread is free") for path, _function in calls]
     except PoolStopped:
         return [Unavailable(path, "stopped") for path, _function in calls]
+    except CallOverdue as error:
+        return [Unavailable(path, str(error)) for path, _function in calls]
     return [
         outcome.kind(outcome.path, outcome.detail)
         if isinstance(outcome, _StorageFailure)

@@ -46,7 +46,7 @@ class TestBuilding:
             (
                 "local:/srv:fast=yes",
                 "storage 'local:/srv:fast=yes': unknown option 'fast' "
-                "(known: durable, partial-age)",
+                "(known: durable, partial-age, timeout)",
             ),
             (
                 "local:/srv:durable=perhaps",

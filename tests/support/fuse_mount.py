@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["OPTIONAL", "mounted_loopback"]
+__all__ = ["OPTIONAL", "loopback_process", "mounted_loopback"]
 
 OPTIONAL = (
     *("chmod", "chown", "utimens", "link", "flock", "fallocate", "fsync", "fsyncdir"),
@@ -24,6 +25,13 @@ SERVER = "tests.support.fuse_server"
 @contextmanager
 def mounted_loopback(folder: Path) -> Iterator[Path]:
     """Mount the filesystem below ``folder``; yields the mount point and unmounts it."""
+    with loopback_process(folder) as (mountpoint, _pid):
+        yield mountpoint
+
+
+@contextmanager
+def loopback_process(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Mount the filesystem; yields the mount point and the process that serves it."""
     source, mountpoint = folder / "source", folder / "mounted"
     source.mkdir()
     mountpoint.mkdir()
@@ -31,8 +39,9 @@ def mounted_loopback(folder: Path) -> Iterator[Path]:
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     try:
         _wait_for(mountpoint, process)
-        yield mountpoint
+        yield mountpoint, process.pid
     finally:
+        process.send_signal(signal.SIGCONT)
         subprocess.run(["umount", "--lazy", str(mountpoint)], check=False)
         process.terminate()  # lazy: something may still be open
         try:

@@ -55,7 +55,7 @@ class LocalTrash:
     async def oldest(self, size: int, files: int) -> Sequence[TrashedFile]:
         """Return the oldest files that make up so much, or all there are."""
         name = owner_name(self._owner)
-        order = self._orders.of(self._tree.root, name)
+        order = await in_pool(self._runner, ROOT, self._orders.of, self._tree.root, name)
         taken = order.take(size, files)
         if not taken:
             search = self._orders.search(self._tree, name)

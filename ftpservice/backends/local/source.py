@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import cast
 from weakref import WeakValueDictionary
 
@@ -13,9 +14,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ftpservice.backends.local.files.removal import put_back
+from ftpservice.backends.local.mount_pools import MountedDirectory, MountPools
 from ftpservice.backends.local.operations import make_directory
 from ftpservice.backends.local.partial_search import PartialWalk
 from ftpservice.backends.local.partials.sweeper import PartialSweep, PeriodicSweep
+from ftpservice.backends.local.paths.kernel_mounts import KernelMounts
+from ftpservice.backends.local.paths.names import components
 from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS
 from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.storage import (
@@ -39,6 +43,8 @@ log = Logger("ftpservice")
 
 SWEEP_INTERVAL_SECONDS = 3600.0
 
+_mounts = KernelMounts()
+
 
 @implementer(IPathNamedSource)
 class LocalSource:
@@ -59,6 +65,7 @@ class LocalSource:
         partial_age: float = DEFAULT_PARTIAL_AGE_SECONDS,
     ) -> None:
         self._root = _checked_root(root)
+        self._root_name = os.fsencode(os.path.realpath(self._root))
         if partial_age <= 0:
             raise ValueError(f"partial-age must be longer than {seconds_text(partial_age)}")
         self._own_pool = (
@@ -71,6 +78,11 @@ class LocalSource:
         # A durable commit waits for the disk, so it belongs in the pool with more threads.
         commit_runner = None if durable else self._overflow_pool
         self._options = LocalOptions(self._runner, durable, commit_runner, partial_age)
+        self.mount_pools = MountPools(reactor, _mounts) if pool is None else None
+        """The threads for filesystems that may stop answering."""
+        self._seen_mounts: object = None
+        self._has_mounts = False
+        """Whether the root is on such a filesystem, or has one below."""
         self._partial_age = partial_age
         self._trees: WeakValueDictionary[tuple[int, int], DirectoryTree] = WeakValueDictionary()
         self._periodic_sweep = PeriodicSweep(
@@ -79,10 +91,33 @@ class LocalSource:
 
     async def storage(self, owner: str, top: VirtualPath) -> IStorage:
         """Return ``owner``'s storage, confined to ``top``, which is created if missing."""
-        tree = self._tree_if_cached(top)
-        if tree is None:
-            tree = await in_pool(self._runner, top, self._tree, top)
-        return LocalStorage(tree, owner, self._options)
+        if _mounts.changes.poll(0) or self._seen_mounts is not _mounts.hanging:
+            self._look_at_mounts()
+        mounted = self._mounted(top) if self._has_mounts else None
+        tree = self._tree_if_cached(top) if mounted is None else None
+        if tree is not None:
+            return LocalStorage(tree, owner, self._options)
+        runner = self._runner if mounted is None else mounted.pool
+        tree = await in_pool(runner, top, self._tree, top)
+        if self.mount_pools is not None:  # a link may have led elsewhere
+            mounted = self.mount_pools.pool_for(tree.real_path())
+        if mounted is None:
+            return LocalStorage(tree, owner, self._options)
+        tree.may_hang = mounted.may_hang
+        options = replace(self._options, runner=mounted.pool, commit_runner=None)
+        return LocalStorage(tree, owner, options)
+
+    def _look_at_mounts(self) -> None:
+        """Look whether the root is, or has, a filesystem that may stop answering."""
+        _mounts.read()
+        self._seen_mounts = _mounts.hanging
+        self._has_mounts = self._mounted(ROOT) is not None
+
+    def _mounted(self, top: VirtualPath) -> MountedDirectory | None:
+        """Return how calls are made for a directory of such a filesystem; None for others."""
+        if self.mount_pools is None:
+            return None
+        return self.mount_pools.pool_for(os.path.join(self._root_name, *components(top)))
 
     def describe(self) -> str:
         """Return the storage string."""
@@ -98,19 +133,24 @@ class LocalSource:
         Also what has expired in the trash of any account. Files that a killed process has set aside
         to remove them get their names back.
         """
-        tree = await in_pool(self._runner, ROOT, DirectoryTree.at, self._root)
+        self._look_at_mounts()
+        mounted = self._mounted(ROOT)
+        runner = self._runner if mounted is None else mounted.pool
+        tree = await in_pool(runner, ROOT, DirectoryTree.at, self._root)
         sweep = PartialSweep(self._partial_age)
         walk = PartialWalk(tree, sweep.visit, _put_back)
-        while await in_pool(self._runner, ROOT, walk.turn):
+        while await in_pool(runner, ROOT, walk.turn):
             pass
-        await self._sweep_trash(tree, walk.homes)
+        await self._sweep_trash(runner, tree, walk.homes)
         return sweep.removed
 
-    async def _sweep_trash(self, tree: DirectoryTree, homes: Sequence[VirtualPath]) -> None:
+    async def _sweep_trash(
+        self, runner: BlockingRunner, tree: DirectoryTree, homes: Sequence[VirtualPath]
+    ) -> None:
         removed = 0
         for home in homes:
             walk = ExpiredTrash(tree, home)
-            while await in_pool(self._runner, home, walk.turn):
+            while await in_pool(runner, home, walk.turn):
                 pass
             removed += walk.removed
         if removed:
@@ -124,6 +164,8 @@ class LocalSource:
         if self._own_pool is not None and self._overflow_pool is not None:
             await self._overflow_pool.stop()
             await self._own_pool.stop()
+        if self.mount_pools is not None:
+            await self.mount_pools.stop()
 
     def _tree_if_cached(self, top: VirtualPath) -> DirectoryTree | None:
         """Return the tree at ``top`` if that needs no disk; else None."""

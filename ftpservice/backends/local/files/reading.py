@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TypeVar
 
-from zope.interface import implementer
+from zope.interface import implementer, implementer_only
 
 from ftpservice.backends.local.metadata.stat import entry_of, names_are_known, require_file
 from ftpservice.backends.local.paths.tree import DirectoryTree
@@ -62,11 +62,13 @@ class LocalReading:
 
     async def cache(self, offset: int, size: int) -> None:
         """Read a range of bytes into memory."""
-        await in_pool(self._runner, self.path, self._cache_in_thread, offset, size)
+        await in_pool(self._runner, self.path, self._cache_in_thread, offset, size, takes_long=True)
 
     async def with_descriptor(self, function: Callable[[int], T]) -> T:
         """Call ``function`` with the descriptor, in the pool."""
-        return await in_pool(self._runner, self.path, self._call_with_descriptor, function)
+        return await in_pool(
+            self._runner, self.path, self._call_with_descriptor, function, takes_long=True
+        )
 
     def fileno(self) -> int:
         """Return the descriptor; raises `Unavailable` after `close`."""
@@ -110,13 +112,28 @@ class LocalReading:
             os.close(descriptor)
 
 
+@implementer_only(IReading)
+class PooledReading(LocalReading):
+    """A file of a filesystem that may hang, even where the page cache has its bytes."""
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes."""
+        return await in_pool(self._runner, self.path, self.read_in_thread, offset, size)
+
+    def close(self) -> None:
+        """Close the file, in the pool."""
+        run_unattended(self._runner, self.close_in_thread)
+
+
 def open_reading(runner: BlockingRunner, tree: DirectoryTree, path: VirtualPath) -> LocalReading:
     """Open a plain file; blocks. Raises `OSError`, `IsDirectory`, `Denied`."""
     opened = tree.open(path, READ_FLAGS)
     try:
         facts = os.fstat(opened)
         require_file(facts, path)
-        return LocalReading(runner, path, opened, facts)
+        is_mounted = tree.may_hang or facts.st_dev != os.fstat(tree.root).st_dev
+        kind = PooledReading if is_mounted else LocalReading
+        return kind(runner, path, opened, facts)
     except BaseException:
         os.close(opened)
         raise

@@ -16,7 +16,7 @@ from ftpservice.backends.local.files.lazy_upload import LazyUpload
 from ftpservice.backends.local.files.open_upload import begin_writing
 from ftpservice.backends.local.files.upload import AccountUploads, LocalUpload
 from ftpservice.concurrency.task import wait_out
-from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
+from ftpservice.concurrency.thread_pool import BlockingRunner, CallOverdue, run_unattended
 from ftpservice.state_files.disk_space import NO_SPACE_ERRNOS
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import StorageError, Unavailable
@@ -66,6 +66,8 @@ class LocalWriter:
         is_append = isinstance(upload, LocalAppend)
         self._max_pending_bytes = 0 if is_append else MAX_PENDING_BYTES
         self._write_failed = self._keeps_nothing = self._ended = False
+        self._is_overdue = False
+        """Whether `abandon` has given up waiting; it is done when the disk answers."""
 
     def fileno(self) -> int:
         """Return the descriptor, positioned for the next byte; to be asked for before writing.
@@ -89,13 +91,15 @@ class LocalWriter:
 
     async def commit(self) -> Entry:
         """Publish the file."""
-        return await in_pool(self._commit_runner, self.path, self.commit_in_thread)
+        return await in_pool(self._commit_runner, self.path, self.commit_in_thread, takes_long=True)
 
     async def abandon(self) -> None:
         """End the transaction, and return when it has ended, even if the call is cancelled."""
-        if not self._ended or self._lock.locked():
+        if (not self._ended or self._lock.locked()) and not self._is_overdue:
             try:
                 await wait_out(self._runner.finish(self.abandon_in_thread))
+            except CallOverdue:
+                self._is_overdue = True
             except OSError as error:
                 raise translate(error, self.path) from error
 
@@ -248,7 +252,9 @@ class LocalUploadWriter(LocalWriter):
     async def with_descriptor(self, function: Callable[[int], T]) -> T:
         """Write what is pending, then call ``function`` with the descriptor."""
         self._max_pending_bytes = 0
-        return await in_pool(self._runner, self.path, self._call_with_descriptor, function)
+        return await in_pool(
+            self._runner, self.path, self._call_with_descriptor, function, takes_long=True
+        )
 
 
 @implementer_only(IWriting, ISpliceTarget, IBatchCommit, IReplacing, IHeldUpload)
@@ -278,11 +284,13 @@ async def open_writer(
     uploads: AccountUploads, path: VirtualPath, request: WriteRequest
 ) -> LocalWriter:
     """Begin a transaction in the pool. An old file is copied in turns that others get between."""
-    runner = uploads.runner
-    writer, more = await in_pool(runner, path, _begin, uploads, path, request, dispose=_dispose)
+    runner, copies = uploads.runner, request.offset > 0
+    writer, more = await in_pool(
+        runner, path, _begin, uploads, path, request, dispose=_dispose, takes_long=copies
+    )
     try:
         while more:
-            more = await in_pool(runner, path, writer.prepare_in_thread)
+            more = await in_pool(runner, path, writer.prepare_in_thread, takes_long=True)
     except BaseException:
         run_unattended(runner, writer.abandon_in_thread)
         raise

@@ -20,6 +20,7 @@ from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS, PathWalk
 from ftpservice.linux import (
     AT_FDCWD,
     BENEATH,
+    BENEATH_IF_CACHED,
     RESOLVE_CACHED,
     RESOLVE_NO_SYMLINKS,
     UNSUPPORTED_ERRNOS,
@@ -83,14 +84,19 @@ class DirectoryTree:
     Owns the descriptor ``root``, which is closed with the last reference to the tree. ``text`` is
     its configured absolute path, for absolute links. Without ``follows_links``, a path that leads
     through a link raises ``ELOOP``. Methods block, except ``…_if_cached``; they raise `OSError` and
-    what `components` raises.
+    what `components` raises. With ``may_hang``, nothing is cached: its filesystem may have to be
+    asked for what the kernel seems to know. Neither are other filesystems that are mounted below.
     """
+
+    may_hang = False
 
     def __init__(self, root: int, text: bytes, follows_links: bool = True) -> None:
         self.root = root
         self.text = text
         self._follows_links = follows_links
-        self._resolve = BENEATH if follows_links else BENEATH | RESOLVE_NO_SYMLINKS
+        links = 0 if follows_links else RESOLVE_NO_SYMLINKS
+        self._resolve = BENEATH | links
+        self._resolve_cached = BENEATH_IF_CACHED | links
         weakref.finalize(self, os.close, root)
 
     @classmethod
@@ -115,7 +121,9 @@ class DirectoryTree:
 
     def without_links(self) -> DirectoryTree:
         """Return the same tree, which follows no links."""
-        return DirectoryTree(os.dup(self.root), self.text, follows_links=False)
+        tree = DirectoryTree(os.dup(self.root), self.text, follows_links=False)
+        tree.may_hang = self.may_hang
+        return tree
 
     def subtree(self, directory: int, top: VirtualPath) -> DirectoryTree:
         """Return the tree of an open directory that is ``top`` in this one."""
@@ -137,11 +145,11 @@ class DirectoryTree:
 
         Raises `OSError` if it is certain that there is nothing to open.
         """
+        if self.may_hang:
+            return None
         names = components(path)
         try:
-            return open_beneath(
-                self.root, b"/".join(names) or b".", flags, self._resolve | RESOLVE_CACHED
-            )
+            return open_beneath(self.root, b"/".join(names) or b".", flags, self._resolve_cached)
         except OSError as error:
             if error.errno in WALK_ERRNOS:
                 return None
@@ -163,10 +171,13 @@ class DirectoryTree:
 
     def can_enter_if_cached(self, path: VirtualPath) -> bool:
         """Return whether `enter` is known to succeed without the disk."""
+        if self.may_hang:
+            return False
         names = [*components(path), b"."]
         try:
-            resolve = self._resolve | RESOLVE_CACHED
-            os.close(open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS, resolve))
+            os.close(
+                open_beneath(self.root, b"/".join(names), DIRECTORY_FLAGS, self._resolve_cached)
+            )
         except OSError:
             return False
         return True
@@ -183,6 +194,8 @@ class DirectoryTree:
 
         Raises what `open_if_cached` does.
         """
+        if self.may_hang:
+            return None
         if len(path.parts) == 1:
             return DirectoryEntry(self.root, name, self)
         directory = self.open_if_cached(path.parent, DIRECTORY_FLAGS)
@@ -207,10 +220,14 @@ class DirectoryTree:
         """Return a walk from the root, for use in ``with``."""
         return PathWalk(self.root, names, self.root_spellings, self._follows_links)
 
+    def real_path(self) -> bytes:
+        """Return the path of the root without links, as the kernel knows it; never blocks."""
+        return os.readlink(f"/proc/self/fd/{self.root}".encode())
+
     def root_spellings(self) -> Iterator[list[bytes]]:
         """Yield the prefixes of absolute links into the tree: its real path now, and ``text``."""
         if sys.platform == "linux":
-            texts = [os.readlink(f"/proc/self/fd/{self.root}".encode()), self.text]
+            texts = [self.real_path(), self.text]
         else:
             texts = [os.path.realpath(self.text), self.text]
         for text in texts:
