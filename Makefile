@@ -22,12 +22,13 @@ PACKAGED := setup.cfg $(CONSTRAINTS) pyproject.toml $(wildcard README.md) \
 	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed -o -path '*/assets/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clients lint types docs bench soak clean
+.PHONY: help serve test check cluster clients lint types docs bench soak clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make serve    serve var/files to the accounts in passwd.db on 127.0.0.1:$(PORT) (PORT=...)'
 	@echo 'make test     run the tests (TESTS=tests/wire: some of them)'
+	@echo 'make cluster  run the tests with several nodes and other services; takes minutes'
 	@echo 'make lint     check style and formatting'
 	@echo 'make types    check types'
 	@echo 'make bench    compare the speed with other servers (BENCH_ARGS=--quick)'
@@ -46,6 +47,10 @@ test: clients check
 # The tests without the installation of third-party clients.
 check: $(VENV)/.testing
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal $(TESTS) $(PYTEST_ARGS)
+
+# What the other tests do in a short form only: many rounds, and JuiceFS on PostgreSQL.
+cluster: clients $(VENV)/.clustering
+	FTPSERVICE_CLUSTER=whole $(BIN)/python -m pytest tests/scenarios/cluster $(PYTEST_ARGS)
 
 clients:
 	@if [ -x tests/scenarios/install-clients ]; then tests/scenarios/install-clients; fi
@@ -100,6 +105,11 @@ $(VENV)/.testing: $(VENV)/.made setup.cfg $(CONSTRAINTS)
 	@echo 'Installing what the tests need into $(VENV) ...'
 	@rm -rf build
 	@$(INSTALL) '.[test]'
+	@rm -rf build
+	@touch $@
+
+$(VENV)/.clustering: $(VENV)/.testing setup.cfg
+	@$(INSTALL) '.[test-cluster]'
 	@rm -rf build
 	@touch $@
 

@@ -67,7 +67,7 @@ class BlockingRunner(Protocol):
 
         When the Deferred is cancelled, a call that has not begun never does, and the result of
         one that has is given to ``dispose``. Fails with `PoolOverloaded` or `PoolStopped`, and with
-        `CallOverdue` where calls have limited time: more of it with ``takes_long``.
+        an error where calls have limited time: more of it with ``takes_long``.
         """
 
     def finish(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:

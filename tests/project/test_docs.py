@@ -73,6 +73,7 @@ ACRONYMS = frozenset(
             "DES",
             "OTLP",
             "SSHA",
+            "SMB",
             "TOTP",
             "ALL",
             "ALPN",

@@ -35,10 +35,17 @@ __all__ = [
 
 DOCS = CHECKOUT / "docs"
 EXAMPLES = DOCS / "examples"
-PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [
+    CHECKOUT / "README.md",
+    CHECKOUT / "CHANGELOG.md",
+    *sorted(DOCS.glob("*.md")),
+    DOCS / "deploy" / "README.md",
+]
 OTHER_PAGES = {"performance.md", "shell.md", "client.md", "client-api.md", "renames.md"}
 """Pages about the client, the benchmarks and former names."""
-SERVICE_PAGES = [page for page in PAGES if page.name not in OTHER_PAGES]
+SERVICE_PAGES = [
+    page for page in PAGES if page.name not in OTHER_PAGES and page.parent.name != "deploy"
+]
 """Pages whose options, settings and verbs are those of the service."""
 
 STORE_FILES = {"ldap.toml", "pam.toml", "http.toml"}

@@ -19,7 +19,7 @@ import psycopg
 
 from tests.support.frozen_process import freeze
 
-__all__ = ["PASSWORD", "PostgreSQL", "postgresql_directory"]
+__all__ = ["PASSWORD", "USER", "PostgreSQL", "postgresql_directory"]
 
 PASSWORD = "tr0ub4dor-of-the-database"
 USER = "ftpservice"

@@ -21,7 +21,7 @@ from ftpservice.backends.local.partials.sweeper import PartialSweep, PeriodicSwe
 from ftpservice.backends.local.paths.kernel_mounts import KernelMounts
 from ftpservice.backends.local.paths.names import components
 from ftpservice.backends.local.paths.path_walk import DIRECTORY_FLAGS
-from ftpservice.backends.local.paths.tree import DirectoryTree
+from ftpservice.backends.local.paths.tree import DirectoryTree, real_path_of
 from ftpservice.backends.local.storage import (
     DEFAULT_PARTIAL_AGE_SECONDS,
     LocalOptions,
@@ -100,7 +100,7 @@ class LocalSource:
         runner = self._runner if mounted is None else mounted.pool
         tree = await in_pool(runner, top, self._tree, top)
         if self.mount_pools is not None:  # a link may have led elsewhere
-            mounted = self.mount_pools.pool_for(tree.real_path())
+            mounted = self.mount_pools.pool_for(real_path_of(tree))
         if mounted is None:
             return LocalStorage(tree, owner, self._options)
         tree.may_hang = mounted.may_hang

@@ -40,7 +40,6 @@ class LocalAppend:
             self.close()
             raise
         self.offset = facts.st_size
-        self._names = facts.st_nlink
 
     def prepare(self) -> bool:
         """Return False: nothing has to be copied first."""
@@ -70,10 +69,6 @@ class LocalAppend:
         if facts.st_nlink == 0:
             raise PathNotFound(self.path, "removed while it was appended to")
         name = self._name_now(facts)
-        if not name and facts.st_nlink == self._names and _is_removed(self.descriptor):
-            raise PathNotFound(
-                self.path, "removed while it was appended to (its filesystem keeps it)"
-            )
         if not name and is_in_trash(self.descriptor):
             raise PathNotFound(self.path, "deleted while it was appended to; it is in the trash")
         return entry_of(name, facts)
@@ -114,14 +109,3 @@ class LocalAppend:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
-
-
-def _is_removed(opened: int) -> bool:
-    """Return whether the name has been removed by which a file was opened.
-
-    A filesystem with a trash of its own keeps the file, with as many names as before.
-    """
-    try:
-        return os.readlink(f"/proc/self/fd/{opened}").endswith(" (deleted)")
-    except OSError:
-        return False

@@ -28,7 +28,7 @@ from ftpservice.linux import (
 )
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["DirectoryEntry", "DirectoryTree", "open_hidden", "proc_fd_path"]
+__all__ = ["DirectoryEntry", "DirectoryTree", "open_hidden", "proc_fd_path", "real_path_of"]
 
 WALK_ERRNOS = (errno.EAGAIN, *UNSUPPORTED_ERRNOS)
 MAX_ATTEMPTS = 5
@@ -220,18 +220,19 @@ class DirectoryTree:
         """Return a walk from the root, for use in ``with``."""
         return PathWalk(self.root, names, self.root_spellings, self._follows_links)
 
-    def real_path(self) -> bytes:
-        """Return the path of the root without links, as the kernel knows it; never blocks."""
-        return os.readlink(f"/proc/self/fd/{self.root}".encode())
-
     def root_spellings(self) -> Iterator[list[bytes]]:
         """Yield the prefixes of absolute links into the tree: its real path now, and ``text``."""
         if sys.platform == "linux":
-            texts = [self.real_path(), self.text]
+            texts = [real_path_of(self), self.text]
         else:
             texts = [os.path.realpath(self.text), self.text]
         for text in texts:
             yield [name for name in text.split(b"/") if name]
+
+
+def real_path_of(tree: DirectoryTree) -> bytes:
+    """Return the path of the root without links, as the kernel knows it; asks no filesystem."""
+    return os.readlink(f"/proc/self/fd/{tree.root}".encode())
 
 
 def open_hidden(tree: DirectoryTree, path: VirtualPath, flags: int) -> int:
