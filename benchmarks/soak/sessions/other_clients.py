@@ -73,7 +73,10 @@ def curl(slot: Slot) -> None:
 
 @TABLE.honest(1.5)
 def lftp(slot: Slot) -> None:
-    """Upload some files and download them with lftp."""
+    """Upload some files and download them with lftp.
+
+    Without ``cd``: if a session ends during that, lftp goes on in the root.
+    """
     names = sorted({slot.name() for _ in range(4)})
     contents = {name: slot.content() for name in names}
     paths = [slot.local(name, contents[name]) for name in names]
@@ -83,8 +86,8 @@ def lftp(slot: Slot) -> None:
     (slot.scratch / "got").mkdir()
     _lftp(
         slot,
-        f"cd /{slot.directory}; mput {' '.join(map(str, paths))}; "
-        f"lcd {slot.scratch}/got; mget {' '.join(names)}; cls -l > /dev/null",
+        f"mput -O /{slot.directory} {' '.join(map(str, paths))}; lcd {slot.scratch}/got; "
+        f"mget {' '.join(map(slot.path, names))}; cls -l /{slot.directory} > /dev/null",
     )
     if missing := [name for name in names if not (slot.scratch / "got" / name).exists()]:
         raise Refused(f"lftp has left out {missing}, although its status is 0")
@@ -98,7 +101,7 @@ def finish_by_program(slot: Slot, name: str, path: Path) -> None:
     if slot.maybe(0.5):
         _curl(slot, "ftp", name, "-C", "-", "-T", str(path))
     else:
-        _lftp(slot, f"cd /{slot.directory}; put -c {path} -o {name}")
+        _lftp(slot, f"put -c {path} -o {slot.path(name)}")
 
 
 def _curl(slot: Slot, scheme: str, name: str, *words: str) -> None:
