@@ -50,7 +50,8 @@ check: $(VENV)/.testing
 
 # What the other tests do in a short form only: many rounds, and JuiceFS on PostgreSQL.
 cluster: clients $(VENV)/.clustering
-	FTPSERVICE_CLUSTER=whole $(BIN)/python -m pytest tests/scenarios/cluster $(PYTEST_ARGS)
+	FTPSERVICE_CLUSTER=whole $(BIN)/python -m pytest tests/scenarios/cluster \
+		tests/scenarios/storage/test_s3_contract.py $(PYTEST_ARGS)
 
 clients:
 	@if [ -x tests/scenarios/install-clients ]; then tests/scenarios/install-clients; fi

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 
-import pytest
-
-__all__ = ["IS_WHOLE", "needs_everything"]
+__all__ = ["IS_WHOLE"]
 
 IS_WHOLE = os.environ.get("FTPSERVICE_CLUSTER") == "whole"
 """Whether everything is to be tested, however long it takes."""
-
-needs_everything = pytest.mark.skipif(not IS_WHOLE, reason="runs by make cluster")

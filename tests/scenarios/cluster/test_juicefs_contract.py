@@ -20,11 +20,9 @@ from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
 from tests.support.juicefs import juicefs_format, juicefs_mount, juicefs_program
 from tests.support.postgresql import PASSWORD, USER, PostgreSQL, postgresql_directory
-from tests.support.whole_cluster import needs_everything
 
 numbers = itertools.count()
 pytestmark = [
-    needs_everything,
     pytest.mark.skipif(juicefs_program() is None, reason="juicefs is not installed"),
     pytest.mark.skipif(postgresql_directory() is None, reason="PostgreSQL is not installed"),
 ]

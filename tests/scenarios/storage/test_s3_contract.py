@@ -1,6 +1,6 @@
 """The storage contract on SeaweedFS, with threads, as it is served.
 
-All of it runs if ``FTPSERVICE_WHOLE_S3`` is set; else what differs most between servers.
+All of it runs by ``make cluster``; else what differs most between servers.
 """
 
 import os
@@ -21,6 +21,7 @@ from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
 from tests.support.buckets import BUCKET
 from tests.support.s3_servers import SETTINGS, make_bucket, seaweed_server
+from tests.support.whole_cluster import IS_WHOLE
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ class SeaweedContract:
         return self.source.storage("two", self.top)
 
 
-if os.environ.get("FTPSERVICE_WHOLE_S3"):
+if IS_WHOLE:
 
     @pytest.mark.usefixtures("source")
     class SeaweedTests(SeaweedContract, StorageContract, TestCase):

@@ -1,0 +1,5 @@
+"""What takes minutes is collected by ``make cluster`` only: a skipped test would fail the build."""
+
+from tests.support.whole_cluster import IS_WHOLE
+
+collect_ignore = [] if IS_WHOLE else ["test_juicefs_contract.py"]
