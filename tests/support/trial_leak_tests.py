@@ -25,6 +25,7 @@ from twisted.internet.threads import deferToThread
 from twisted.protocols.ftp import FTPRealm
 from twisted.trial.unittest import TestCase
 
+import ftpservice.backends.local.source  # noqa: F401 - it keeps the table of mounts open
 import ftpservice_client
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.accounts.realm import Realm
