@@ -6,12 +6,12 @@ name:
 - REST and STOR keep the beginning of the account's interrupted upload, and that of the published
   file only if there is no interrupted upload. An offset beyond its end is refused (554).
 - APPE resumes the upload whose size SIZE replied to this session. It is refused (554) if the client
-  may have another size in mind: that of the file, or that of an upload interrupted shortly before.
+  may have another size in mind: that of the file, or that of an upload interrupted within a day.
 - SIZE replies the size of an interrupted upload if there is no file, or if `ResumeOffers` has an
   offer for the session; if the upload may be complete, one byte less than arrived. A session that
   then downloads is refused once (450), because it would expect a file of another size.
 - If nothing of an upload was kept, SIZE replies 0 to that session, and nobody resumes at the end of
-  the published file for some time (554): clients take its size for what arrived.
+  the published file for a day (554): clients take its size for what arrived.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ async def resume_request(
     if resumes is None:
         is_size_of_file = reported is not None and reported.size == offset
         if is_size_of_file or _was_cut_recently(context, path):
-            await _refuse_doubtful(context, path, None if is_size_of_file else offset)
+            await _refuse_doubtful(context, path, keeps_partial=not is_size_of_file)
     return write_mode, offset, resumes is not None
 
 
@@ -159,16 +159,16 @@ def _was_cut_recently(context: SessionContext, path: VirtualPath) -> bool:
 
 
 async def _refuse_doubtful(
-    context: SessionContext, path: VirtualPath, offset: int | None = None
+    context: SessionContext, path: VirtualPath, *, keeps_partial: bool = False
 ) -> None:
     """Raise `ReplyError` if a client may take the file for what arrived of its upload.
 
-    With ``offset`` it resumes what was kept, if anything was.
+    With ``keeps_partial``, it resumes what was kept of that, if anything was.
     """
     if context.services.uploads.is_active(context.upload_key(path)):
         return
     partial = await partial_of(context, path)
-    if partial is not None and offset is not None:
+    if partial is not None and keeps_partial:
         return
     if partial is None and not _was_cut_recently(context, path):
         return

@@ -9,10 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
-from twisted.python.failure import Failure
-from zope.interface import implementer
-
+from ftpservice.data.watched_socket import WatchedSocket
 from ftpservice.wire.proxy_header import (
     BadProxyHeader,
     bytes_missing,
@@ -28,12 +25,8 @@ MAX_PROXIED = 8
 """Connections at one passive port whose header is incomplete; others are closed."""
 
 
-@implementer(IReadDescriptor)
-class ProxiedConnection:
-    """An accepted socket; ``ended`` is called with this when the header has arrived, or cannot.
-
-    Whoever uses the socket calls `release` first.
-    """
+class ProxiedConnection(WatchedSocket):
+    """``ended`` is called with this when the header has arrived, or cannot."""
 
     def __init__(
         self,
@@ -42,16 +35,11 @@ class ProxiedConnection:
         peer: tuple[Any, ...],
         ended: Callable[[ProxiedConnection], object],
     ) -> None:
+        super().__init__(reactor, own, peer)
         self.client = ""
         """The address of the client; empty if the header names none, or is malformed or late."""
-        self.peer = peer
-        """The address of the balancer, as the kernel gives it."""
-        self._reactor = reactor
-        self._own = own
         self._ended = ended
         self._header = b""
-        self._is_watched = False
-        self._timer: IDelayedCall | None = None
 
     def start(self) -> None:
         """Read what has arrived, and wait for the rest."""
@@ -59,30 +47,12 @@ class ProxiedConnection:
         self.doRead()
         if self._own.fileno() >= 0 and self._ended is not _nobody:
             self._timer = self._reactor.callLater(HEADER_SECONDS, self._end)
-            self._is_watched = True
-            self._reactor.addReader(self)
+            self._watch()
 
     def release(self) -> socket.socket:
         """Read no more, and return the socket."""
         self._ended = _nobody
-        if self._is_watched:
-            self._is_watched = False
-            self._reactor.removeReader(self)
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        return self._own
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return self._own.fileno()
-
-    def logPrefix(self) -> str:
-        """Return the prefix of log lines."""
-        return "data port"
-
-    def connectionLost(self, _reason: Failure) -> None:
-        """Close the connection: the reactor stops."""
-        self.release().close()
+        return super().release()
 
     def doRead(self) -> None:
         """Read as much of the header as has arrived, and nothing after it."""

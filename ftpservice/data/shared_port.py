@@ -40,7 +40,7 @@ __all__ = [
 
 MAX_HELD = 8
 """Connections of one address of which more must be known; others are closed."""
-MAX_PROXIED = 1024
+MAX_HELD_OF_BALANCER = 1024
 """The same of one balancer, which has those of many clients."""
 
 
@@ -247,7 +247,7 @@ class SharedPassivePort:
                 own.close()
                 return
         held = self._held.setdefault(host, [])
-        if len(held) >= (MAX_PROXIED if is_balancer else MAX_HELD):
+        if len(held) >= (MAX_HELD_OF_BALANCER if is_balancer else MAX_HELD):
             own.close()
             return
         connection = UnidentifiedConnection(self.reactor, own, peer, host, self._identify)

@@ -11,10 +11,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
-from twisted.python.failure import Failure
-from zope.interface import implementer
-
+from ftpservice.data.watched_socket import WatchedSocket
 from ftpservice.net.tls.client_hello import bytes_of_hello, offered_sessions
 from ftpservice.wire.proxy_header import BadProxyHeader, client_host, header_size
 
@@ -28,12 +25,8 @@ HEADER_SECONDS = 0.5
 """Time for the header of a balancer; it sends that at once."""
 
 
-@implementer(IReadDescriptor)
-class UnidentifiedConnection:
-    """An accepted socket; ``identify`` is called with this whenever more is known.
-
-    Whoever uses the socket calls `release` first.
-    """
+class UnidentifiedConnection(WatchedSocket):
+    """``identify`` is called with this whenever more is known."""
 
     def __init__(
         self,
@@ -43,6 +36,7 @@ class UnidentifiedConnection:
         host: str,
         identify: Callable[[UnidentifiedConnection], object],
     ) -> None:
+        super().__init__(reactor, own, peer)
         self.host = host
         """The address of the client, as far as it is known."""
         self.balancer = ""
@@ -54,13 +48,8 @@ class UnidentifiedConnection:
         """Whether nothing more was known in time."""
         self.is_useless = False
         """Whether it has ended, or what it sent is malformed."""
-        self.peer = peer
-        self._reactor = reactor
-        self._own = own
         self._identify = identify
         self._seen = 0
-        self._is_watched = False
-        self._timer: IDelayedCall | None = None
 
     @property
     def key(self) -> str:
@@ -88,34 +77,15 @@ class UnidentifiedConnection:
         is_optional = expects_header and not requires_header
         seconds = HEADER_SECONDS if is_optional else HOLD_SECONDS
         self._timer = self._reactor.callLater(seconds, self._expire)
-        self._is_watched = True
-        self._reactor.addReader(self)
+        self._watch()
         self.doRead()
 
     def release(self) -> socket.socket:
         """Stop looking at the connection, and return its socket."""
-        self._stop_watching()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        if self._own.fileno() >= 0:
-            self._own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        return self._own
-
-    def close(self) -> None:
-        """Close the connection; may be repeated."""
-        self.release().close()
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return self._own.fileno()
-
-    def logPrefix(self) -> str:
-        """Return the prefix of log lines."""
-        return "data port"
-
-    def connectionLost(self, _reason: Failure) -> None:
-        """Close the connection: the reactor stops."""
-        self.close()
+        own = super().release()
+        if own.fileno() >= 0:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        return own
 
     def doRead(self) -> None:
         """Look at what has arrived."""
@@ -165,14 +135,8 @@ class UnidentifiedConnection:
 
     def watch_on(self) -> None:
         """Wait for more bytes, if any could tell more."""
-        if self.tls_sessions is None and not self._is_watched:
-            self._is_watched = True
-            self._reactor.addReader(self)
-
-    def _stop_watching(self) -> None:
-        if self._is_watched:
-            self._is_watched = False
-            self._reactor.removeReader(self)
+        if self.tls_sessions is None:
+            self._watch()
 
     def _restart_timer(self) -> None:
         if self._timer is not None and self._timer.active():
