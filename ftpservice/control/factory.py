@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.cred.portal import Portal
@@ -15,7 +16,7 @@ from twisted.protocols import ftp
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.defence.bans import BanList
-from ftpservice.accounts.defence.networks import address_group
+from ftpservice.accounts.defence.networks import address_group, is_in_networks
 from ftpservice.accounts.portal_checkers import with_text_names
 from ftpservice.concurrency.batched_checks import BatchedChecks
 from ftpservice.concurrency.thread_pool import BlockingPool
@@ -330,6 +331,15 @@ class FTPFactory(ftp.FTPFactory):
         """End every session with 421; transfers are aborted."""
         for session in tuple(self.instances):
             session.disconnect(reason)
+
+    def disconnect_where(self, reason: str, user: str | None, network: str | None) -> None:
+        """End the sessions of an account or of a network with 421; transfers are aborted."""
+        networks = () if network is None else (ip_network(network),)
+        for session in tuple(self.instances):
+            account = session.context.portal_login.account
+            is_of_user = user is not None and account is not None and account.name == user
+            if is_of_user or is_in_networks(session.context.peer.label, networks):
+                session.disconnect(reason)
 
     def abort_all(self) -> None:
         """Abort the connection of every session."""

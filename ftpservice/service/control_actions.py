@@ -117,21 +117,30 @@ class ServiceActions:
         network = _network(request["network"]) if "network" in request else None
         if number is None and user is None and network is None:
             raise BadRequest("kick needs a session, a user or a network")
-        return self._end(
-            KICK_TEXT,
-            lambda session: (
-                session.number == number
-                or (user is not None and session.user == user)
-                or (network is not None and is_in_networks(session.peer, (network,)))
-            ),
-        )
+        return self._end(KICK_TEXT, number, user, network)
 
-    def _end(self, text: str, chosen: Callable[[LiveSession], bool]) -> list[int]:
-        numbers = [session.number for session in self._report.sessions() if chosen(session)]
+    def _end(
+        self,
+        text: str,
+        number: object = None,
+        user: object = None,
+        network: Network | None = None,
+    ) -> list[int]:
+        networks = () if network is None else (network,)
+
+        def is_chosen(session: LiveSession) -> bool:
+            if session.number == number or (user is not None and session.user == user):
+                return True
+            return is_in_networks(session.peer, networks)
+
+        numbers = [session.number for session in self._report.sessions() if is_chosen(session)]
         sessions = self._factory.sessions
-        found = [number for number in numbers if number in sessions]
-        for number in found:
-            sessions[number].disconnect(text)
+        found = [one for one in numbers if one in sessions]
+        for one in found:
+            sessions[one].disconnect(text)
+        if user is not None or networks:
+            name, place = None if user is None else str(user), str(network) if networks else None
+            self._factory.disconnect_where(text, name, place)
         return found
 
     def ban(self, request: Request) -> Any:
@@ -152,7 +161,7 @@ class ServiceActions:
                 f"a reason has at most {MAX_REASON_LENGTH} characters in one line; clients read it"
             )
         ban = self._bans.ban(network, seconds, reason)
-        ended = self._end(BAN_TEXT, lambda one: is_in_networks(one.peer, (ban.network,)))
+        ended = self._end(BAN_TEXT, network=ban.network)
         return _ban(ban) | {"ended": ended}
 
     def unban(self, request: Request) -> Any:

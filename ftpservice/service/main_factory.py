@@ -82,6 +82,14 @@ class MainFactory(FTPFactory):
         super().disconnect_all(reason)
         self._tell("disconnect_all", reason)
 
+    def disconnect_where(self, reason: str, user: str | None, network: str | None) -> None:
+        """End the sessions of an account or of a network, also those that are not known here yet.
+
+        The events of a session arrive a moment after it has begun.
+        """
+        super().disconnect_where(reason, user, network)
+        self._tell("disconnect_where", reason, user, network)
+
     def abort_all(self) -> None:
         """Abort the connection of every session."""
         super().abort_all()

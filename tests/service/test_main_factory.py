@@ -99,8 +99,9 @@ def test_a_stop_ends_the_sessions_of_workers(factory: MainFactory) -> None:
     assert factory.working_count == 1
     factory.disconnect_all("stop")
     factory.abort_all()
+    factory.disconnect_where("kick", "demo", None)
     names = [one[0] for one in told(factory)]
-    assert names == ["refuse", "finish", "disconnect_all", "abort_all"]
+    assert names == ["refuse", "finish", "disconnect_all", "abort_all", "disconnect_where"]
 
 
 def test_a_stop_leaves_workers_alone_that_go_on_and_passes_their_messages(

@@ -140,6 +140,10 @@ class WorkerService(MultiService):
         """End every session with 421; transfers are aborted."""
         self.factory.disconnect_all(reason)
 
+    def disconnect_where(self, reason: str, user: str | None, network: str | None) -> None:
+        """End the sessions of an account or of a network with 421; transfers are aborted."""
+        self.factory.disconnect_where(reason, user, network)
+
     def abort_all(self) -> None:
         """Abort the connection of every session."""
         self.factory.abort_all()

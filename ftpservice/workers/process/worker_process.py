@@ -57,6 +57,7 @@ class WorkerProcess:
             "disconnect": self._disconnect,
             "finish_all": self._finish_all,
             "disconnect_all": lambda reason: self._serving("disconnect_all")(reason),
+            "disconnect_where": lambda *what: self._serving("disconnect_where")(*what),
             "abort_all": lambda: self._serving("abort_all")(),
             "bans": lambda bans: self._serving("use_bans")(bans),
             "peer": lambda column, message: self._serving("peer")(column, message),

@@ -58,6 +58,7 @@ def test_who_shows_all_sessions_and_the_progress_of_transfers(served: Program) -
 
 
 def test_sessions_of_a_user_are_kicked_in_all_workers(served: Program) -> None:
+    wait_for(lambda: ask(served.directory, "who") == [])
     with ExitStack() as stack:
         clients = list(spread_sessions(served, stack).values())
         other = stack.enter_context(closing(login(served.port(), "other")))
@@ -69,7 +70,20 @@ def test_sessions_of_a_user_are_kicked_in_all_workers(served: Program) -> None:
         assert other.voidcmd("NOOP").startswith("200")
 
 
+@pytest.mark.parametrize("request_words", [{"user": "other"}, {"network": "127.0.0.0/8"}])
+def test_sessions_that_have_just_begun_are_kicked_too(
+    served: Program, request_words: dict[str, str]
+) -> None:
+    """The main process need not know them yet."""
+    for _ in range(20):
+        with closing(login(served.port(), "other")) as client:
+            ask(served.directory, "kick", **request_words)
+            with pytest.raises(ftplib.error_temp, match="421 An administrator"):
+                client.voidresp()
+
+
 def test_a_ban_ends_sessions_and_refuses_new_ones_in_all_workers(served: Program) -> None:
+    wait_for(lambda: ask(served.directory, "who") == [])
     with ExitStack() as stack:
         clients = list(spread_sessions(served, stack).values())
         wait_for(lambda: len(ask(served.directory, "who")) >= 2)
