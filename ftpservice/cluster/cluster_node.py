@@ -20,10 +20,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ftpservice.accounts.sql.database_url import DatabaseURL
-from ftpservice.cluster.cluster_calls import UNANSWERED, ClusterCalls
-from ftpservice.cluster.cluster_connection import ClusterConnection
-from ftpservice.cluster.cluster_listener import ClusterListener, notify
+from ftpservice.cluster.cluster_calls import UNANSWERED
+from ftpservice.cluster.cluster_database import ClusterDatabase
+from ftpservice.cluster.cluster_listener import notify
 from ftpservice.cluster.cluster_statements import (
     FleetView,
     NodeFacts,
@@ -80,18 +79,15 @@ class ClusterNode(Service):
     share_path: Path | None = None
     """The file that keeps the last number of nodes over a restart."""
 
-    def __init__(self, url: DatabaseURL, facts: NodeFacts, seconds: float, reactor: Any) -> None:
+    def __init__(self, database: ClusterDatabase, facts: NodeFacts, seconds: float) -> None:
         self.facts = facts
         self._seconds = seconds
-        self._reactor = reactor
+        self._reactor = reactor = database.reactor
+        self._place = database.place
         answer_seconds = min(MAX_ANSWER_SECONDS, seconds / 3)
-        self._connection = ClusterConnection(url)
-        self.calls = ClusterCalls(self._connection, reactor, "cluster", answer_seconds)
-        places = ClusterConnection(url)
-        self._claims = ClusterCalls(places, reactor, "cluster places", answer_seconds)
-        self._listener = ClusterListener(
-            ClusterConnection(url), reactor, self._message, lambda: _call_all(self.when_connected)
-        )
+        self.calls = database.calls("cluster", answer_seconds)
+        self._claims = database.calls("cluster places", answer_seconds)
+        self._listener = database.listener(self._message, lambda: _call_all(self.when_connected))
         self.limits = LeasedSessionLimits(partial(self._claims.run, claim, facts.run), reactor)
         self.limits.leases.lacks = lambda key: self.tell(LACKS, key=key)
         self.limits.leases.failed = self._unanswered
@@ -112,7 +108,7 @@ class ClusterNode(Service):
     def status(self) -> ClusterStatus:
         """What is known now."""
         rule = self.limits.leases.rule
-        return ClusterStatus(self._connection.place, rule.nodes, self._problem)
+        return ClusterStatus(self._place, rule.nodes, self._problem)
 
     @property
     def is_connected(self) -> bool:

@@ -18,6 +18,7 @@ from ftpservice.accounts.sql.database_url import DatabaseURL
 from ftpservice.accounts.sql.migration import upgrade
 from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.cluster.cluster_connection import ClusterConnection
+from ftpservice.cluster.cluster_database import ClusterDatabase
 from ftpservice.cluster.cluster_node import ClusterNode
 from ftpservice.cluster.cluster_schema import CLUSTER_SCHEMA, cluster_database_url
 from ftpservice.cluster.cluster_statements import NodeFacts, NodeState
@@ -53,7 +54,8 @@ class PeerNode:
         self, text: str, reactor: Any, settings: SessionSettings, seconds: float = 6.0
     ) -> None:
         self.facts = NodeFacts(secrets.token_hex(4), f"node-{secrets.token_hex(2)}", "1")
-        self.cluster = ClusterNode(cluster_database_url(text), self.facts, seconds, reactor)
+        database = ClusterDatabase(cluster_database_url(text), reactor)
+        self.cluster = ClusterNode(database, self.facts, seconds)
         state = LocalState(reactor)
         state.session_limits = self.cluster.limits
         realm = DialogueRealm(PRESETS["full"], MemoryStorage())

@@ -37,12 +37,13 @@ def cluster_for(settings: ServiceSettings, reactor: Any) -> ClusterNode | None:
     url = cluster_plan(settings)
     if url is None:
         return None
+    from ftpservice.cluster.cluster_database import ClusterDatabase
     from ftpservice.cluster.cluster_node import ClusterNode
     from ftpservice.cluster.cluster_statements import NodeFacts
     from ftpservice.cluster.last_share import SHARE_FILE
 
     facts = NodeFacts(secrets.token_hex(8), settings.node_name, __version__)
-    node = ClusterNode(url, facts, settings.cluster_timeout, reactor)
+    node = ClusterNode(ClusterDatabase(url, reactor), facts, settings.cluster_timeout)
     if settings.data_dir is not None:
         node.share_path = Path(settings.data_dir, SHARE_FILE)
     return node
