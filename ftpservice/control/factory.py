@@ -361,13 +361,9 @@ class FTPFactory(ftp.FTPFactory):
             stopping = Deferred.fromCoroutine(self._stop_threads())
             stopping.addErrback(lambda failure: log.failure("stopping threads failed", failure))
 
-    def close_lingering_connections(self) -> None:
-        """Close the data connections in their lingering close."""
-        BatchedChecks.of(self.reactor).settle()
-
     async def release_resources(self) -> None:
         """Close the data connections in their lingering close, and stop the digest threads."""
-        self.close_lingering_connections()
+        BatchedChecks.of(self.reactor).settle()
         await self._stop_threads()
 
     async def _stop_threads(self) -> None:

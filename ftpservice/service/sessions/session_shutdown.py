@@ -17,6 +17,7 @@ from twisted.internet.task import deferLater
 
 from ftpservice.accounts.account_record import IStartable
 from ftpservice.accounts.realm import Realm
+from ftpservice.concurrency.batched_checks import BatchedChecks
 from ftpservice.control.factory import FTPFactory
 
 __all__ = ["LAST_REPLY_SECONDS", "STOPPING_TEXT", "SessionShutdown"]
@@ -69,8 +70,8 @@ class SessionShutdown:
                 checker.stop()
         await self._factory.release_resources()
         await self._realm.stop()
-        # of transfers that ended with their last disk call
-        self._factory.close_lingering_connections()
+        # the data connections of transfers that ended with their last disk call
+        BatchedChecks.of(self._factory.reactor).settle()
         await self._iterate()
 
     def _has_sessions(self) -> bool:

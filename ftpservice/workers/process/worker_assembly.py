@@ -136,18 +136,6 @@ class WorkerService(MultiService):
         assert self._listeners is not None
         return self._listeners.stopService()
 
-    def disconnect_all(self, reason: str) -> None:
-        """End every session with 421; transfers are aborted."""
-        self.factory.disconnect_all(reason)
-
-    def disconnect_where(self, reason: str, user: str | None, network: str | None) -> None:
-        """End the sessions of an account or of a network with 421; transfers are aborted."""
-        self.factory.disconnect_where(reason, user, network)
-
-    def abort_all(self) -> None:
-        """Abort the connection of every session."""
-        self.factory.abort_all()
-
     async def end_sessions(self, grace: float, reason: str = STOPPING_TEXT) -> None:
         """Accept no more connections, and end all sessions within the grace period."""
         shutdown = self._shutdown()

@@ -56,9 +56,9 @@ class WorkerProcess:
             "finish": self._finish,
             "disconnect": self._disconnect,
             "finish_all": self._finish_all,
-            "disconnect_all": lambda reason: self._serving("disconnect_all")(reason),
-            "disconnect_where": lambda *what: self._serving("disconnect_where")(*what),
-            "abort_all": lambda: self._serving("abort_all")(),
+            "disconnect_all": lambda reason: _at_factory(self.service, "disconnect_all", reason),
+            "disconnect_where": lambda *what: _at_factory(self.service, "disconnect_where", *what),
+            "abort_all": lambda: _at_factory(self.service, "abort_all"),
             "bans": lambda bans: self._serving("use_bans")(bans),
             "peer": lambda column, message: self._serving("peer")(column, message),
             "gone": lambda column: self._serving("gone")(column),
@@ -186,6 +186,12 @@ class WorkerProcess:
         log.failure("a worker could not end as it should", failure)
         sys.stderr.write(failure.getTraceback())
         os._exit(1)
+
+
+def _at_factory(service: WorkerService | None, what: str, *values: Any) -> None:
+    """Call a method of the factory, if there is one."""
+    if service is not None:
+        getattr(service.factory, what)(*values)
 
 
 def _at_shared_port(service: WorkerService | None, what: str, *facts: Any) -> None:
