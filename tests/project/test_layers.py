@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 TOP = Path(__file__).parents[2]
 PACKAGES = {"ftpservice": TOP / "ftpservice", "ftpservice_client": TOP / "client/ftpservice_client"}
 RANKS: dict[str, list[set[str]]] = {
@@ -237,22 +235,27 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return lines
 
 
-@pytest.mark.parametrize("path", [*SERVER, *CLIENT], ids=named)
-def test_a_room_imports_only_from_those_of_lower_rank(path: Path) -> None:
+def imports_upward(path: Path) -> list[str]:
+    """Return the modules of its own or a higher rank that a file imports from other rooms."""
     module = module_of(path)
     if module == "ftpservice":
-        assert not own_imports(path)
-        return
+        return sorted(own_imports(path))
     package, room = room_of(module)
     upward = []
-    for other in own_imports(path):
+    for other in sorted(own_imports(path)):
         its_package, its_room = room_of(other)
         if its_package != package:
             if package == "ftpservice":
                 upward.append(other)
         elif its_room != room and rank(package, its_room) >= rank(package, room):
             upward.append(other)
-    assert upward == [], f"{named(path)} imports upward: {upward}"
+    return upward
+
+
+# One test for all files, not one for each: thousands of tests take longer than what they check.
+def test_a_room_imports_only_from_those_of_lower_rank() -> None:
+    upward = {named(path): imports_upward(path) for path in [*SERVER, *CLIENT]}
+    assert {name: found for name, found in upward.items() if found} == {}
 
 
 def test_no_file_is_in_a_cycle_of_imports() -> None:
@@ -276,26 +279,24 @@ def test_no_folder_is_in_a_cycle_of_imports() -> None:
     assert nodes_in_cycles(graph) == []
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_wire_events_and_linux_import_only_the_standard_library() -> None:
+    lowest = [
         path
         for path in SERVER
         if path.parts[len(TOP.parts) + 1].removesuffix(".py") in STANDARD_LIBRARY_ONLY
-    ],
-    ids=named,
-)
-def test_wire_events_and_linux_import_only_the_standard_library(path: Path) -> None:
+    ]
+    assert lowest
     outside = {"twisted", "zope", "argon2"}
-    assert [name for name in imports(path) if name.split(".")[0] in outside] == []
+    for path in lowest:
+        found = [name for name in imports(path) if name.split(".")[0] in outside]
+        assert found == [], named(path)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in CLIENT if path.parent.name != "testing"], ids=named
-)
-def test_the_client_imports_only_shared_rooms_of_the_service(path: Path) -> None:
-    used = {room_of(name)[1] for name in own_imports(path) if name.startswith("ftpservice.")}
-    assert used <= CLIENT_MAY_USE
+def test_the_client_imports_only_shared_rooms_of_the_service() -> None:
+    for path in CLIENT:
+        if path.parent.name != "testing":
+            names = [name for name in own_imports(path) if name.startswith("ftpservice.")]
+            assert {room_of(name)[1] for name in names} <= CLIENT_MAY_USE, named(path)
 
 
 def test_only_the_twistd_plugin_imports_the_reactor() -> None:
@@ -328,39 +329,49 @@ DOORS = {
 """The packages whose ``__init__.py`` re-exports public names."""
 
 
-@pytest.mark.parametrize("path", [path for path in ALL if path.name == "__init__.py"], ids=named)
-def test_an_init_file_has_only_a_docstring_and_all(path: Path) -> None:
-    module = tree(path)
-    assert ast.get_docstring(module)
+def statements_beyond_all(path: Path) -> list[str]:
+    """Return what an ``__init__.py`` has beside its docstring and ``__all__``."""
     allowed = {"__all__", "__version__"} if path.parent.name == "ftpservice" else {"__all__"}
-    for node in module.body[1:]:
+    found = []
+    for node in tree(path).body[1:]:
         if module_of(path) in DOORS and isinstance(node, ast.ImportFrom):
             continue
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        assert {getattr(target, "id", None) for target in targets} <= allowed, ast.unparse(node)
+        if not {getattr(target, "id", None) for target in targets} <= allowed:
+            found.append(ast.unparse(node))
+    return found
 
 
-@pytest.mark.parametrize("path", ALL, ids=named)
-def test_every_file_has_a_docstring_and_all(path: Path) -> None:
-    module = tree(path)
-    targets: list[ast.expr] = []
-    for node in module.body:
-        if isinstance(node, ast.Assign):
-            targets += node.targets
-        elif isinstance(node, ast.AnnAssign):
-            targets.append(node.target)
-    assert ast.get_docstring(module), "no docstring"
-    assert "__all__" in {target.id for target in targets if isinstance(target, ast.Name)}
+def test_an_init_file_has_only_a_docstring_and_all() -> None:
+    for path in ALL:
+        if path.name == "__init__.py":
+            assert ast.get_docstring(tree(path)), named(path)
+            assert statements_beyond_all(path) == [], named(path)
 
 
-@pytest.mark.parametrize("path", ALL, ids=named)
-def test_files_and_functions_are_within_their_limits(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
+def test_every_file_has_a_docstring_and_all() -> None:
+    for path in ALL:
+        module = tree(path)
+        targets: list[ast.expr] = []
+        for node in module.body:
+            if isinstance(node, ast.Assign):
+                targets += node.targets
+            elif isinstance(node, ast.AnnAssign):
+                targets.append(node.target)
+        names = {target.id for target in targets if isinstance(target, ast.Name)}
+        assert ast.get_docstring(module), f"{named(path)} has no docstring"
+        assert "__all__" in names, f"{named(path)} has no __all__"
+
+
+def test_files_and_functions_are_within_their_limits() -> None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(tree(path)):
-        if isinstance(node, kinds):
-            lines = body_lines(node)
-            assert lines <= MAX_FUNCTION_LINES, f"{node.name} is {lines} lines"
+    for path in ALL:
+        length = len(path.read_text(encoding="utf-8").splitlines())
+        assert length <= MAX_FILE_LINES, f"{named(path)} is {length} lines"
+        for node in ast.walk(tree(path)):
+            if isinstance(node, kinds):
+                lines = body_lines(node)
+                assert lines <= MAX_FUNCTION_LINES, f"{named(path)}: {node.name} is {lines} lines"
 
 
 def test_folders_are_within_their_limit() -> None:
@@ -439,14 +450,11 @@ def mirrored(path: Path) -> Path:
     return package.joinpath(*folders, name.removeprefix("test_"))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_a_test_file_mirrors_a_module() -> None:
+    paths = [
         path
-        for path in sorted((TOP / "tests").rglob("test_*.py"))
+        for path in (TOP / "tests").rglob("test_*.py")
         if path.relative_to(TOP / "tests").parts[0] not in SCENARIOS
-    ],
-    ids=named,
-)
-def test_a_test_file_mirrors_a_module(path: Path) -> None:
-    assert mirrored(path).exists(), f"no {named(mirrored(path))}"
+    ]
+    assert paths
+    assert [named(path) for path in paths if not mirrored(path).exists()] == []
