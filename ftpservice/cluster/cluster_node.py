@@ -6,10 +6,10 @@ answer the node goes on alone with its share of each limit, and tries again ever
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from ftpservice.cluster.cluster_calls import UNANSWERED
 from ftpservice.cluster.cluster_database import ClusterDatabase
 from ftpservice.cluster.cluster_listener import notify
 from ftpservice.cluster.cluster_statements import (
+    Claim,
     FleetView,
+    Grant,
     NodeFacts,
     NodeState,
     beat,
@@ -88,7 +90,8 @@ class ClusterNode(Service):
         self.calls = database.calls("cluster", answer_seconds)
         self._claims = database.calls("cluster places", answer_seconds)
         self._listener = database.listener(self._message, lambda: _call_all(self.when_connected))
-        self.limits = LeasedSessionLimits(partial(self._claims.run, claim, facts.run), reactor)
+        self._claim_numbers = itertools.count(1)
+        self.limits = LeasedSessionLimits(self._claim, reactor)
         self.limits.leases.lacks = lambda key: self.tell(LACKS, key=key)
         self.limits.leases.failed = self._unanswered
         self.limits.displace_at_another = self._displace_at_another
@@ -143,6 +146,10 @@ class ClusterNode(Service):
         """Send a message to all nodes; one that cannot be sent is lost."""
         message = {"kind": kind, "from": self.facts.run, **values}
         return self.calls.run(notify, message).addErrback(_not_told)
+
+    def _claim(self, claims: Sequence[Claim]) -> Deferred[list[Grant]]:
+        number = next(self._claim_numbers)
+        return self._claims.run(claim, self.facts.run, number, claims)
 
     def _message(self, message: dict[str, Any]) -> None:
         kind, is_own = message["kind"], message["from"] == self.facts.run

@@ -44,8 +44,8 @@ SELECT coalesce((SELECT is_alive FROM before), false),
         WHERE run <> %(run)s AND name = %(name)s AND until > clock_timestamp())
 """
 CLAIM = (
-    "SELECT places, is_elsewhere FROM ftpservice_cluster_claim(%s, %s, %s, %s::bigint[],"
-    " %s::bigint[], %s::bigint[], %s)"
+    "SELECT places, is_elsewhere FROM ftpservice_cluster_claim(%s, %s, %s, %s,"
+    " %s::bigint[], %s::bigint[], %s::bigint[], %s)"
 )
 NODES = """
 SELECT run, name, version, address, sessions, health, until > clock_timestamp(),
@@ -108,16 +108,21 @@ def beat(connection: Any, facts: NodeFacts, state: NodeState, seconds: float) ->
 
 
 def claim(
-    connection: Any, run: str, claims: Sequence[Claim], most_spare: int = MAX_SPARE_PLACES
+    connection: Any,
+    run: str,
+    number: int,
+    claims: Sequence[Claim],
+    most_spare: int = MAX_SPARE_PLACES,
 ) -> list[Grant]:
     """Set the places of a node, as far as the limits of all nodes together allow.
 
-    Fails if the node is not in the cluster. ``claims`` are sorted by kind and name here: all nodes
-    lock them in the same order.
+    ``number`` is higher with each call of a node: a claim fails that is carried out after a later
+    one, or if the node is not in the cluster. ``claims`` are sorted by kind and name here: all
+    nodes lock them in the same order.
     """
     order = sorted(range(len(claims)), key=lambda index: claims[index][:2])
     columns = [list(column) for column in zip(*(claims[index] for index in order), strict=True)]
-    rows = connection.execute(CLAIM, (run, *columns, most_spare)).fetchall()
+    rows = connection.execute(CLAIM, (run, number, *columns, most_spare)).fetchall()
     found = {index: Grant(*row) for index, row in zip(order, rows, strict=True)}
     return [found[index] for index in range(len(claims))]
 

@@ -14,7 +14,7 @@ how many places of a key each node holds; together they never exceed the limit. 
   that were alive last, at least one. What is left over goes to nodes by their rank, which differs
   from key to key. Sessions that have begun go on, whatever their number.
 - When the database answers again, the node claims what it uses, and that is counted even beyond the
-  limit.
+  limit. Until then it takes nothing, and answers to earlier claims say nothing.
 """
 
 from __future__ import annotations
@@ -105,6 +105,8 @@ class PlaceLeases:
         self._due: dict[Key, None] = {}
         """What the next claim is about, in order."""
         self._is_asking = False
+        self._terms = 0
+        """How often the leases have become valid: a grant is good for one term."""
         self._flush_due: IDelayedCall | None = None
         self._valid_until = 0.0
         self._is_known = False
@@ -125,7 +127,9 @@ class PlaceLeases:
         is_new = not self.is_valid or not was_alive
         self._valid_until, self.rule, self._is_known = until, rule, True
         if is_new:
-            self._use_only_used()
+            self._terms += 1
+            for holding in self._holdings.values():
+                holding.places = holding.spare = 0
             self._due.update(dict.fromkeys(self._holdings))
         self._give_back_unused()
         self._flush_soon()
@@ -133,7 +137,6 @@ class PlaceLeases:
     def suspend(self) -> None:
         """Note that the database does not answer: the shares of this node hold from now on."""
         self._valid_until, self._is_known = 0.0, True
-        self._use_only_used()
         self._due.clear()
         for holding in tuple(self._holdings.values()):
             holding.wake(len(holding.waiting), True)
@@ -179,10 +182,6 @@ class PlaceLeases:
             holding.spare = 0
             self._claim_soon(key)
 
-    def _use_only_used(self) -> None:
-        for key, holding in self._holdings.items():
-            holding.places, holding.spare = self._used(key), 0
-
     def _give_back_unused(self) -> None:
         """Give back the places of keys without a session."""
         now = self._clock.seconds()
@@ -190,8 +189,8 @@ class PlaceLeases:
             if holding.waiting or self._used(key):
                 holding.unused_since = None
             elif not holding.places:
-                del self._holdings[key]
-                self._due.pop(key, None)
+                if not self._is_asking and key not in self._due:  # the database has none, either
+                    del self._holdings[key]
             elif holding.unused_since is None:
                 holding.unused_since = now
             elif now - holding.unused_since >= UNUSED_SECONDS:
@@ -215,14 +214,17 @@ class PlaceLeases:
             return
         claims = [self._holdings[key].claim(key, self._used(key)) for key in keys]
         self._is_asking = True
-        self._ask(claims).addBoth(self._answered, claims)
+        self._ask(claims).addBoth(self._answered, claims, self._terms)
 
-    def _answered(self, answer: list[Grant] | Failure, claims: Sequence[Claim]) -> None:
+    def _answered(self, answer: list[Grant] | Failure, claims: Sequence[Claim], term: int) -> None:
         self._is_asking = False
         if isinstance(answer, Failure) or not self.is_valid:
             self.suspend()
             if isinstance(answer, Failure):
                 self.failed(answer)
+            return
+        if term != self._terms:
+            self._flush_soon()  # all is due
             return
         for one, grant in zip(claims, answer, strict=True):
             key = (one.kind, one.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from contextlib import closing
@@ -42,8 +43,11 @@ def join(connection: ClusterConnection, run: str, seconds: float = 60.0):
     return connection.call(lambda driver: beat(driver, facts, NodeState(), seconds))
 
 
+numbers = itertools.count(1)
+
+
 def claims(connection: ClusterConnection, run: str, *asked: Claim, spare: int = 0):
-    return connection.call(lambda driver: claim(driver, run, asked, spare))
+    return connection.call(lambda driver: claim(driver, run, next(numbers), asked, spare))
 
 
 def test_a_limit_holds_over_all_nodes(connection: ClusterConnection) -> None:
@@ -73,6 +77,23 @@ def test_spare_places_are_few_near_the_limit_and_told_to_who_lacks_one(
     assert claims(connection, "a", Claim("all", "", 1, 1, 3), spare=64) == [(1, False)]
     assert claims(connection, "a", Claim("all", "", 1, 1, 10), spare=64) == [(2, False)]
     assert claims(connection, "b", Claim("all", "", 0, 9, 10)) == [(8, True)]
+
+
+def test_nothing_is_given_to_a_node_that_needs_nothing(connection: ClusterConnection) -> None:
+    join(connection, "a")
+    assert claims(connection, "a", Claim("all", "", 0, 1, 1000), spare=64)[0].places == 65
+    assert claims(connection, "a", Claim("all", "", 0, 0, 1000), spare=64) == [(0, False)]
+
+
+def test_a_claim_that_comes_after_a_later_one_changes_nothing(
+    connection: ClusterConnection,
+) -> None:
+    join(connection, "a"), join(connection, "b")
+    older = next(numbers)
+    assert claims(connection, "a", Claim("user", "ann", 0, 3, 3)) == [(3, False)]
+    with pytest.raises(StoreUnavailable, match="a later claim was carried out"):
+        connection.call(lambda driver: claim(driver, "a", older, [Claim("user", "ann", 0, 1, 3)]))
+    assert claims(connection, "b", Claim("user", "ann", 0, 1, 3)) == [(0, False)]
 
 
 def test_sessions_beyond_a_limit_stay_counted(connection: ClusterConnection) -> None:
@@ -133,7 +154,12 @@ def test_nodes_that_race_never_exceed_a_limit_together(
                 wanted = max(0, used + chance.choice((-1, 1)))
                 held[run] = min(used, wanted)  # before others may have the place
                 grant = own.call(
-                    partial(claim, run=run, claims=[Claim("all", "", held[run], wanted, 3)])
+                    partial(
+                        claim,
+                        run=run,
+                        number=next(numbers),
+                        claims=[Claim("all", "", held[run], wanted, 3)],
+                    )
                 )[0]
                 held[run] = min(wanted, grant.places)
                 most = max(most, sum(held.values()))

@@ -188,6 +188,33 @@ def test_when_the_database_answers_again_what_is_used_is_claimed() -> None:
     assert not node.limits.take("user", "ann", 9)
 
 
+def test_an_answer_from_before_the_database_was_away_says_nothing() -> None:
+    node = Node()
+    found = node.obtain(limit=9)
+    node.leases.suspend()
+    assert found == [True]
+    node.leases.renewed(1000.0, THREE, False)
+    assert not node.limits.take("user", "ann", 9)
+    node.answer((9, False))  # others may have those places by now
+    assert not node.limits.take("user", "ann", 9)
+    assert node.claims() == [Claim("user", "ann", 1, 1, 9)]
+    node.answer((1, False))
+    assert not node.limits.take("user", "ann", 9)
+
+
+def test_places_are_given_back_even_if_that_fails_at_first() -> None:
+    node = Node()
+    node.obtain()
+    node.answer((1, False))
+    node.limits.release("user", "ann")
+    assert node.claims() == [Claim("user", "ann", 0, 0, 3)]
+    _claims, answer = node.asked.pop()
+    node.leases.renewed(1000.0, THREE, True)
+    answer.errback(Failure(StoreUnavailable("gone")))
+    node.leases.renewed(1000.0, THREE, True)
+    assert node.claims() == [Claim("user", "ann", 0, 0, 3)]
+
+
 def test_leases_end_by_themselves() -> None:
     node = Node()
     node.obtain(limit=9)

@@ -24,7 +24,8 @@ CREATE UNLOGGED TABLE ftpservice_cluster_node (
     started timestamptz NOT NULL DEFAULT clock_timestamp(),
     until timestamptz NOT NULL,
     sessions bigint NOT NULL,
-    health text NOT NULL
+    health text NOT NULL,
+    claims bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE ftpservice_cluster_node IS
     'One row for each run of a node; it counts as gone after "until".';
@@ -66,8 +67,8 @@ COMMENT ON TABLE ftpservice_cluster_answer IS 'The answers of nodes.';
 """
 CLAIM = """
 CREATE FUNCTION ftpservice_cluster_claim(
-    own text, kinds text[], names text[], used_places bigint[], needed_places bigint[],
-    limits bigint[], most_spare bigint
+    own text, number bigint, kinds text[], names text[], used_places bigint[],
+    needed_places bigint[], limits bigint[], most_spare bigint
 ) RETURNS TABLE (places bigint, is_elsewhere boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -77,8 +78,14 @@ DECLARE
     free bigint;
     spare bigint;
 BEGIN
-    PERFORM 1 FROM ftpservice_cluster_node node WHERE node.run = own FOR SHARE;
+    -- A claim that was on its way when its node gave up may come after later ones.
+    UPDATE ftpservice_cluster_node node SET claims = number
+        WHERE node.run = own AND node.claims < number;
     IF NOT FOUND THEN
+        PERFORM 1 FROM ftpservice_cluster_node node WHERE node.run = own;
+        IF FOUND THEN
+            RAISE EXCEPTION 'a later claim was carried out';
+        END IF;
         RAISE EXCEPTION 'the node is not in the cluster';
     END IF;
     SELECT count(*) INTO alive FROM ftpservice_cluster_node node
@@ -93,7 +100,10 @@ BEGIN
             WHERE held.kind = kinds[i] AND held.name = names[i] AND held.run <> own
                 AND node.until > clock_timestamp();
         free := greatest(0, limits[i] - others);
-        spare := greatest(0, least(most_spare, (free - needed_places[i]) / (4 * alive + 1)));
+        spare := 0;
+        IF needed_places[i] > 0 THEN
+            spare := greatest(0, least(most_spare, (free - needed_places[i]) / (4 * alive + 1)));
+        END IF;
         places := greatest(used_places[i], least(needed_places[i] + spare, free));
         is_elsewhere := places < needed_places[i] AND unused > 0;
         IF places > 0 THEN

@@ -1,0 +1,86 @@
+"""Limits over many nodes, real but for their clocks, network and database, which are simulated."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.scale.simulated_database import Network
+from benchmarks.scale.simulated_fleet import ALL, TIMEOUT_SECONDS, Faults, Load, SimulatedFleet
+
+BAD_NETWORK = Network(slow=0.02, lost=0.01)
+FAULTS = Faults(drift=0.05, deaths=0.005, cuts=0.005)
+FEW_PLACES = Load(logins=2, users=20, most_in_all=40)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_limits_are_exact_while_the_database_answers(seed: int) -> None:
+    deaths = Faults(drift=0.05, deaths=0.01)
+    fleet = SimulatedFleet(5, seed, Network(slow=0.02, slow_seconds=0.1), deaths, FEW_PLACES)
+    fleet.run(60)
+    assert fleet.book.begun["alone"] == 0
+    assert fleet.counts["refused: user"] and fleet.counts["refused: all"]
+    assert fleet.book.most_over == {"all": 0, "user": 0}
+    assert fleet.calm_down() == {}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_lease_is_used_that_the_database_does_not_know(seed: int) -> None:
+    fleet = SimulatedFleet(5, seed, BAD_NETWORK, FAULTS, FEW_PLACES)
+    fleet.run(40)
+    assert fleet.book.begun["alone"] and fleet.book.begun["by lease"]
+    assert fleet.calm_down() == {}
+
+
+@pytest.mark.parametrize("kind", ["stopped", "frozen", "crashed"])
+def test_the_database_is_away_for_a_time(kind: str) -> None:
+    fleet = SimulatedFleet(6, 1, Network(), Faults(drift=0.05), FEW_PLACES)
+    fleet.run(20)
+    assert fleet.book.most_over == {"all": 0, "user": 0}
+    if kind == "frozen":
+        fleet.database.freeze()
+    else:
+        fleet.database.stop(is_crash=kind == "crashed")
+    fleet.run(30)
+    assert fleet.book.begun["alone"]
+    fleet.database.start()
+    fleet.run(60)
+    assert all(node.cluster.is_connected for node in fleet.nodes)
+    alone = fleet.book.begun["alone"]
+    fleet.run(30)
+    assert fleet.book.begun["alone"] == alone
+    assert fleet.book.totals[ALL] <= FEW_PLACES.most_in_all
+    assert fleet.calm_down() == {}
+
+
+def test_the_places_of_a_dead_node_are_free_after_the_timeout() -> None:
+    load = Load(logins=0, users=1, most_of_user=3)
+    fleet = SimulatedFleet(3, 1, Network(), Faults(), load)
+    fleet.run(5)
+    dead, *others = fleet.nodes
+    for _ in range(3):
+        fleet.begin(dead, "user0", 1000.0)
+        fleet.run(1)
+    fleet.kill(dead)
+    waited = 0.0
+    while fleet.book.totals["user", "user0"] == 0:
+        fleet.begin(others[0], "user0", 1000.0)
+        fleet.run(0.25)
+        waited += 0.25
+    assert TIMEOUT_SECONDS * 0.7 < waited <= TIMEOUT_SECONDS + 0.5
+
+
+def test_a_fleet_is_drained_node_by_node_and_no_transfer_is_interrupted() -> None:
+    load = Load(logins=2, session_seconds=4, users=1000, most_in_all=1000)
+    fleet = SimulatedFleet(4, 1, Network(slow=0.02, slow_seconds=0.1), Faults(), load)
+    fleet.run(20)
+    before = list(fleet.nodes)
+    for node in before:
+        fleet.drain(node)
+        while node.is_alive:
+            fleet.run(1)
+        assert not any(node.run in rows for rows in fleet.database.model.places.values())
+    fleet.run(20)
+    assert not set(before) & set(fleet.nodes)
+    assert fleet.counts["transfers interrupted"] == fleet.counts["refused: all"] == 0
+    assert fleet.book.most_over["all"] <= 0
+    assert fleet.calm_down() == {}
