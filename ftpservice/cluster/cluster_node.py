@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,11 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ftpservice.cluster.cluster_calls import UNANSWERED
+from ftpservice.cluster.cluster_calls import UNANSWERED, ClusterCalls
 from ftpservice.cluster.cluster_database import ClusterDatabase
 from ftpservice.cluster.cluster_listener import notify
 from ftpservice.cluster.cluster_statements import (
-    Claim,
     FleetView,
-    Grant,
     NodeFacts,
     NodeState,
     beat,
@@ -36,7 +34,7 @@ from ftpservice.cluster.cluster_statements import (
 )
 from ftpservice.cluster.last_share import load_share, save_share
 from ftpservice.cluster.leased_session_limits import LeasedSessionLimits
-from ftpservice.cluster.place_leases import ShareRule
+from ftpservice.cluster.place_leases import Claims, ShareRule
 from ftpservice.concurrency.thread_pool import PoolOverloaded, PoolStopped
 from ftpservice.wire.units import count_text
 
@@ -90,8 +88,7 @@ class ClusterNode(Service):
         self.calls = database.calls("cluster", answer_seconds)
         self._claims = database.calls("cluster places", answer_seconds)
         self._listener = database.listener(self._message, lambda: _call_all(self.when_connected))
-        self._claim_numbers = itertools.count(1)
-        self.limits = LeasedSessionLimits(self._claim, reactor)
+        self.limits = LeasedSessionLimits(_numbered_claims(self._claims, facts.run), reactor)
         self.limits.leases.lacks = lambda key: self.tell(LACKS, key=key)
         self.limits.leases.failed = self._unanswered
         self.limits.displace_at_another = self._displace_at_another
@@ -146,10 +143,6 @@ class ClusterNode(Service):
         """Send a message to all nodes; one that cannot be sent is lost."""
         message = {"kind": kind, "from": self.facts.run, **values}
         return self.calls.run(notify, message).addErrback(_not_told)
-
-    def _claim(self, claims: Sequence[Claim]) -> Deferred[list[Grant]]:
-        number = next(self._claim_numbers)
-        return self._claims.run(claim, self.facts.run, number, claims)
 
     def _message(self, message: dict[str, Any]) -> None:
         kind, is_own = message["kind"], message["from"] == self.facts.run
@@ -245,6 +238,12 @@ class ClusterNode(Service):
                 reason=reason,
                 nodes=leases.rule.nodes,
             )
+
+
+def _numbered_claims(calls: ClusterCalls, run: str) -> Claims:
+    """Return what makes claims, of which each has a higher number than the one before."""
+    numbers = itertools.count(1)
+    return lambda claims: calls.run(claim, run, next(numbers), claims)
 
 
 def _call_all(functions: list[Callable[[], object]]) -> None:
