@@ -173,25 +173,26 @@ class RunningService:
 
 @pytest.fixture(name="server")
 def starting(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
-    """Start services: ``server(*options)`` returns one; they stop when the test ends."""
+    """Start services: ``server(*options)`` returns one; they stop when the test ends.
+
+    ``root``: another storage than a directory of the test.
+    """
     running: list[RunningService] = []
     accounts = tmp_path / "passwd.db"
     accounts.write_text(
         "".join(f"{name}:{SHIPPED_HASH}:/:{rights}:\n" for name, rights in ACCOUNTS.items())
     )
-    root = tmp_path / "files"
-    root.mkdir()
+    files = tmp_path / "files"
+    files.mkdir()
 
-    def start(*options: str) -> RunningService:
+    def start(*options: str, root: str = f"local:{files}") -> RunningService:
         parsed = ServiceOptions()
         listen = [] if "--listen" in options else ["--listen", f"tcp:0:interface={LOCAL}"]
-        parsed.parseOptions(
-            [*listen, *options, "--auth", f"passwd:{accounts}", "--root", f"local:{root}"]
-        )
+        parsed.parseOptions([*listen, *options, "--auth", f"passwd:{accounts}", "--root", root])
         service = assemble(parsed, reactor, OperatorConsole(None, None, logged=False))
         service.privilegedStartService()
         service.startService()
-        running.append(RunningService(service, root))
+        running.append(RunningService(service, files))
         return running[-1]
 
     try:
