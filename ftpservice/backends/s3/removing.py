@@ -55,6 +55,8 @@ def remove_directory(view: BucketView, path: VirtualPath, has_uploads: bool) -> 
         raise HasUploads(path, "an upload is under way")
     records = PartialRecords(view)
     kept = list(records.below(path))
+    if any(records.may_be_running(one) for one in kept):
+        raise HasUploads(path, "an upload is under way")
     if any(one.record.owner != view.owner for one in kept):
         raise HasUploads(path, "a partial upload of another owner")
     for one in kept:

@@ -48,7 +48,7 @@ class RunningUploads:
 
     def __init__(self) -> None:
         self.uploads: set[Any] = set()
-        """`S3Upload` objects, each with ``owner``, ``key``, ``path`` and ``received``."""
+        """`S3Upload` objects."""
         self.appends: set[Any] = set()
         """`S3Append` objects."""
 
@@ -60,6 +60,10 @@ class RunningUploads:
     def below(self, prefix: str) -> list[Any]:
         """Return the uploads into a directory, or below it."""
         return [one for one in self.uploads if one.key.startswith(prefix)]
+
+    def upload_ids(self) -> set[str]:
+        """Return the ids of their multipart uploads; for any thread."""
+        return {one.upload_id for one in tuple(self.uploads)} - {""}
 
     def taken_keys(self) -> set[str]:
         """Return the keys that uploads will be published as."""

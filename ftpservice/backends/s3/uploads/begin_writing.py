@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from uuid import uuid4
 
 from ftpservice.backends.s3.api.bucket import ObjectFacts
 from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
@@ -11,7 +10,7 @@ from ftpservice.backends.s3.tree.object_lookup import require_no_recent_director
 from ftpservice.backends.s3.tree.part_buffer import PIECE_SIZE, PartBuffer
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.backends.s3.uploads.object_append import S3Append
-from ftpservice.backends.s3.uploads.parted_object import PartedObject
+from ftpservice.backends.s3.uploads.parted_object import PartedObject, random_name
 from ftpservice.backends.s3.uploads.parted_upload import S3Upload
 from ftpservice.backends.s3.uploads.partial_records import PartialRecords, kept_parts
 from ftpservice.storage.errors import BadOffset, BeingUploaded, Exists, IsDirectory, NotSupported
@@ -89,6 +88,8 @@ def _look(view: BucketView, path: VirtualPath, mode: WriteMode) -> ObjectFacts |
 
 
 async def _begin_unique(view: BucketView, path: VirtualPath, request: WriteRequest) -> S3Upload:
+    if not view.served.traits.creates:  # nothing else tells that two processes choose one name
+        path = random_name(path)
     while True:
         taken = view.served.running.taken_keys()
         free = await view.in_thread(path, _free_path, view, path, taken)
@@ -107,7 +108,7 @@ def _free_path(view: BucketView, path: VirtualPath, taken: set[str]) -> VirtualP
             continue
         if not view.bucket.has_any(view.keys.directory(free)):
             return free
-    return path.parent.child(f"{path.name}.{uuid4().hex[:12]}")
+    return random_name(path)
 
 
 def _resume(

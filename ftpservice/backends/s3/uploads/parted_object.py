@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import monotonic, time
+from uuid import uuid4
 
 from ftpservice.backends.s3.api.bucket import Condition
-from ftpservice.backends.s3.api.failures import CHANGED, S3Failure
+from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
 from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
 from ftpservice.backends.s3.api.xml_documents import UploadPart
 from ftpservice.backends.s3.tree.object_copy import copy_spans
@@ -18,16 +19,17 @@ from ftpservice.backends.s3.tree.object_lookup import require_no_directory
 from ftpservice.backends.s3.tree.part_buffer import PartBuffer
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.backends.s3.uploads.partial_records import (
+    REFRESH_SECONDS,
     PartialRecord,
     PartialRecords,
     without_gap,
 )
-from ftpservice.storage.errors import Exists
+from ftpservice.storage.errors import Busy, Exists
 from ftpservice.storage.interfaces import WriteMode
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["PartedObject"]
+__all__ = ["PartedObject", "random_name"]
 
 CHECKED_SECONDS = 5.0
 """How long it counts that there was no directory of the name."""
@@ -50,11 +52,15 @@ class PartedObject:
         self.key = view.keys.key(path)
         self.upload_id = record.upload_id if record is not None and parts else ""
         self.is_resumed = record is not None
+        self.is_lost = False
+        """Whether others have removed the parts."""
         self._view = view
         self._records = PartialRecords(view)
         self._parts = {one.number: one for one in parts}
         self._base_etag = record.base_etag if record is not None else ""
         self._checked = monotonic(), view.served.directories.changes
+        self._saved_at = monotonic()
+        self._upload_ids = {"", "" if record is None else record.upload_id}
 
     @property
     def size(self) -> int:
@@ -71,7 +77,9 @@ class PartedObject:
         now = self._view.bucket.head(self.key)
         self._base_etag = now.etag if now is not None else ""
         self.upload_id = self._view.served.multiparts.create(self.key)
-        self._records.save(self.path, self._record())
+        self._upload_ids.add(self.upload_id)
+        self._records.save(self.path, self._record(is_running=True))
+        self._saved_at = monotonic()
 
     def copy_beginning(self, size: int) -> None:
         """Begin with the first ``size`` bytes, at least a part, of the file that is there."""
@@ -84,23 +92,43 @@ class PartedObject:
             self._parts[number] = self._view.served.multiparts.copy(upload, self.key, facts, span)
 
     def write_part(self, number: int, body: PartBuffer) -> None:
-        """Store a part."""
-        part = self._view.served.multiparts.write(self.key, self.upload_id, number, body)
+        """Store a part; raises `Busy` if the upload was removed meanwhile."""
+        try:
+            part = self._view.served.multiparts.write(self.key, self.upload_id, number, body)
+        except S3Failure as failure:
+            raise self._explained(failure) from None
         self._parts[number] = part
+        if monotonic() - self._saved_at > REFRESH_SECONDS:
+            self._saved_at = monotonic()
+            self._records.refresh(self.path, self._record(is_running=True))
+
+    def _explained(self, failure: S3Failure) -> Exception:
+        """Return the failure of a call for parts; it is `Busy` if others have removed them."""
+        if failure.status != MISSING or failure.code == "NoSuchBucket":
+            return failure
+        self.is_lost = True
+        return Busy(self.path, "its parts were removed, or published, by another session")
 
     def publish(self, rest: PartBuffer, mode: WriteMode) -> Entry:
-        """Make the object, whose last bytes are ``rest``; raises `Exists`, `IsDirectory`."""
+        """Make the object, whose last bytes are ``rest``; raises `Exists`, `IsDirectory`.
+
+        A small one with a unique name gets another name if its own was taken meanwhile.
+        """
         condition = Condition(if_absent=mode is not WriteMode.REPLACE)
         self._require_no_directory()
         has_record = bool(self.upload_id) or self.is_resumed
         try:
             size, etag = self._publish(rest, condition)
         except S3Failure as failure:
-            if condition.if_absent and failure.status == CHANGED:
+            if not condition.if_absent or failure.status != CHANGED:
+                raise
+            if mode is not WriteMode.UNIQUE or self.upload_id:
                 raise Exists(self.path, "created meanwhile") from None
-            raise
+            self.path = random_name(self.path)
+            self.key = self._view.keys.key(self.path)
+            size, etag = self._publish(rest, condition)
         if has_record:
-            self._records.forget(self.path)
+            self._records.forget(self.path, self._upload_ids)
         elif mode is not WriteMode.UNIQUE:
             self._records.discard_known(self.path)
         return file_entry(self.key, size, etag, float(int(time())))
@@ -121,7 +149,10 @@ class PartedObject:
         parts = sorted(self._parts.values())
         if condition.if_absent and not self._view.served.traits.completes_conditionally:
             self._require_absent()
-        etag = self._view.served.multiparts.complete(self.key, self.upload_id, parts, condition)
+        try:
+            etag = self._view.served.multiparts.complete(self.key, self.upload_id, parts, condition)
+        except S3Failure as failure:
+            raise self._explained(failure) from None
         return sum(one.size for one in parts), etag
 
     def _require_absent(self) -> None:
@@ -144,16 +175,20 @@ class PartedObject:
         if not self.upload_id:
             now = self._view.bucket.head(self.key)
             self._base_etag = now.etag if now is not None else ""
-        self._records.save(self.path, self._record(tail))
+        try:
+            self._records.save(self.path, self._record(tail))
+        except Busy:
+            self.discard()
+            raise
 
     def discard(self) -> None:
         """Keep nothing."""
         if self.upload_id:
             self._view.served.multiparts.abort(self.key, self.upload_id)
         if self.upload_id or self.is_resumed:
-            self._records.forget(self.path)
+            self._records.forget(self.path, self._upload_ids)
 
-    def _record(self, tail: bytes = b"") -> PartialRecord:
+    def _record(self, tail: bytes = b"", is_running: bool = False) -> PartialRecord:
         return PartialRecord(
             self._view.owner,
             self.key,
@@ -162,4 +197,10 @@ class PartedObject:
             self._base_etag,
             tail,
             len(tail),
+            is_running,
         )
+
+
+def random_name(path: VirtualPath) -> VirtualPath:
+    """Return a path beside ``path`` that nobody has."""
+    return path.parent.child(f"{path.name}.{uuid4().hex[:12]}")

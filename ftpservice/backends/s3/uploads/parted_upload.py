@@ -71,6 +71,11 @@ class S3Upload:
         view.served.running.uploads.add(self)
 
     @property
+    def upload_id(self) -> str:
+        """The id of the multipart upload; empty without one."""
+        return self._parted.upload_id
+
+    @property
     def received(self) -> int:
         """The bytes so far, with those that were resumed."""
         return self.offset + self._written
@@ -166,6 +171,7 @@ class S3Upload:
             self._is_lost = self._is_lost or isinstance(error, NoSpace)
             await self._keep()
             raise
+        self.path, self.key = self._parted.path, self._parted.key
         self.release()
         return entry
 
@@ -184,7 +190,8 @@ class S3Upload:
     async def _keep(self) -> None:
         """End without publishing."""
         await self._calls.wait()
-        is_kept = not self._is_lost and self._request.write_mode is not WriteMode.UNIQUE
+        is_lost = self._is_lost or self._parted.is_lost
+        is_kept = not is_lost and self._request.write_mode is not WriteMode.UNIQUE
         if self._request.held and self._buffer.size >= MIN_PART_SIZE:
             is_kept = False
         try:

@@ -4,13 +4,17 @@ What arrived of a large upload is in the parts of a multipart upload at its key.
 few for a part, are kept when it is interrupted, in an object of the service: the record, which also
 has the id of the multipart upload and the owner. An upload of which no part is full has only that.
 A record is ``.ftpservice/partials/PATH.OWNER`` below the prefix: a line of JSON, then the bytes.
-Everything here blocks, but for the index.
+
+There is one record for a name and an owner. While an upload in parts is under way, its record says
+so, and is written again every minute. Such an upload is not discarded by another one to the same
+name, in whatever process: both are published when they are complete, the later one over the other.
+Only the later one can be resumed. Everything here blocks, but for the index.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -20,10 +24,15 @@ from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
 from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.api.xml_documents import UploadPart
 from ftpservice.backends.s3.tree.served_bucket import BucketView, ServedBucket
+from ftpservice.storage.errors import Busy
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["FoundRecord", "PartialRecord", "PartialRecords", "kept_parts"]
+__all__ = ["REFRESH_SECONDS", "FoundRecord", "PartialRecord", "PartialRecords", "kept_parts"]
 
+REFRESH_SECONDS = 60.0
+"""How often the record of an upload under way is written again."""
+UNDER_WAY_SECONDS = 3 * REFRESH_SECONDS
+"""How long after that an upload may be under way, in a process that may have been killed."""
 HEADER_BYTES = 16 << 10
 """The line of JSON is shorter: a key and the name of an account."""
 
@@ -42,6 +51,8 @@ class PartialRecord:
     """The file that had the key; a record is void if that was replaced by others."""
     tail: bytes = b""
     tail_size: int = 0
+    is_running: bool = False
+    """Whether the upload was under way when this was written."""
 
     def to_bytes(self) -> bytes:
         """Return the object to store."""
@@ -51,6 +62,7 @@ class PartialRecord:
             "upload_id": self.upload_id,
             "parts_size": self.parts_size,
             "base_etag": self.base_etag,
+            "is_running": self.is_running,
         }
         return json.dumps(line).encode() + b"\n" + self.tail
 
@@ -88,17 +100,48 @@ class PartialRecords:
         return None if record is None else FoundRecord(record, record_key, facts.modified)
 
     def save(self, path: VirtualPath, record: PartialRecord) -> None:
-        """Store a record in the place of an older one, whose multipart upload is discarded."""
+        """Store a record in the place of an older one, whose multipart upload is discarded.
+
+        The record of another upload that may be under way stays, unless this is one, too.
+        """
         record_key = self._view.keys.record(self._view.owner, path)
         older = self.read(record_key)
+        is_other = older is not None and older.record.upload_id not in ("", record.upload_id)
+        if older is not None and is_other and self.may_be_running(older):
+            if not record.is_running:
+                raise Busy(path, "another upload to this name is under way")
+            is_other = False
         self._served.bucket.write(record_key, BytesBody(record.to_bytes()))
         self._index.add(record_key)
-        if older is not None and older.record.upload_id not in ("", record.upload_id):
+        if older is not None and is_other:
             self._served.multiparts.abort(older.record.key, older.record.upload_id)
 
-    def forget(self, path: VirtualPath) -> None:
-        """Remove the record of an upload that is complete, or that leaves nothing."""
+    def refresh(self, path: VirtualPath, record: PartialRecord) -> None:
+        """Tell that an upload is under way, unless the record is that of another one."""
         record_key = self._view.keys.record(self._view.owner, path)
+        there = self.read(record_key)
+        if there is not None and there.record.upload_id == record.upload_id:
+            self._served.bucket.write(record_key, BytesBody(record.to_bytes()))
+
+    def may_be_running(self, found: FoundRecord) -> bool:
+        """Return whether an upload may be under way, here or in another process."""
+        if found.record.upload_id in self._served.running.upload_ids():
+            return True
+        age = self._served.seconds() - found.modified
+        return found.record.is_running and age < UNDER_WAY_SECONDS
+
+    def forget(self, path: VirtualPath, upload_ids: Collection[str]) -> None:
+        """Remove the record of an upload that is complete, or that leaves nothing.
+
+        That of a later upload to the same name, with none of the ``upload_ids``, stays if that may
+        be under way; it is discarded with it if it was interrupted.
+        """
+        record_key = self._view.keys.record(self._view.owner, path)
+        there = self.read(record_key)
+        if there is not None and there.record.upload_id not in upload_ids:
+            if not self.may_be_running(there):
+                self.discard(there)
+            return
         self._served.bucket.delete(record_key)
         self._index.discard(record_key)
 
@@ -116,7 +159,7 @@ class PartialRecords:
             found = self.read(record_key)
             if found is None:
                 self._index.discard(record_key)
-            else:
+            elif not self.may_be_running(found):
                 self.discard(found)
 
     def _listed(self) -> Iterator[str]:
@@ -132,9 +175,12 @@ class PartialRecords:
                     yield found
 
     def move(self, found: FoundRecord, path: VirtualPath) -> None:
-        """Make a record one for ``path``; a multipart upload cannot move, and is discarded."""
+        """Make a record one for ``path``; a multipart upload cannot move, and is discarded.
+
+        One that is under way stays, and ends at its old name.
+        """
         whole = self.read(found.record_key, MIN_PART_SIZE)
-        if whole is None:
+        if whole is None or self.may_be_running(whole):
             return
         if not whole.record.upload_id:
             keys = self._view.keys
@@ -172,6 +218,7 @@ def _parsed(facts: ObjectFacts, data: bytes) -> PartialRecord | None:
             str(said["base_etag"]),
             tail,
             facts.size - len(line) - len(newline),
+            bool(said.get("is_running")),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -1,0 +1,144 @@
+"""Two processes of one bucket that upload to the same name: each file is that of one, whole."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ftpservice.backends.s3.tree import part_buffer
+from ftpservice.backends.s3.tree.served_bucket import ServerTraits
+from ftpservice.backends.s3.uploads import parted_object, partial_records
+from ftpservice.storage.errors import Busy, Exists, HasUploads, Unavailable
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
+from ftpservice.testing.contract.case import begin_upload, create_file, path_at, read_file
+from tests.backends.s3.uploads.test_parted_upload import read_file as read_large
+from tests.support.buckets import result
+from tests.support.restartable_service import noise
+
+PART = 5 << 20
+ONE, TWO = noise(PART + 1000, 1), noise(PART + 2000, 2)
+CREATE = WriteRequest(WriteMode.CREATE)
+UNIQUE = WriteRequest(WriteMode.UNIQUE)
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    """Parts of the smallest size that servers accept."""
+    monkeypatch.setattr(part_buffer, "FIRST_PART_SIZE", PART)
+
+
+@pytest.fixture
+def both(bucket):
+    """The storages of two processes."""
+    return bucket.storage(), bucket.again().storage()
+
+
+def committed(writing):
+    """Return the size of what was published, or the error."""
+    try:
+        return result(writing.commit()).size
+    except Exists as error:
+        return error
+
+
+@pytest.mark.parametrize("size", [0, 1000, None])
+@pytest.mark.parametrize("request_", [WriteRequest(), CREATE], ids=["replace", "create"])
+def test_of_two_commits_at_the_same_moment_one_file_is_left_whole(bucket, both, size, request_):
+    for number in range(2 if size is None else 6):
+        pair = zip(both, (ONE[:size], TWO[: None if size is None else size + 1]), strict=True)
+        begun = [result(begin_upload(one, f"/{number}", data, request_)) for one, data in pair]
+        with ThreadPoolExecutor(2) as threads:
+            outcomes = list(threads.map(committed, begun))
+        sizes = [one for one in outcomes if isinstance(one, int)]
+        assert len(sizes) == (1 if request_ is CREATE else 2)
+        found = result(read_large(both[0], f"/{number}"))
+        assert found in (ONE[: len(found)], TWO[: len(found)])
+        assert len(found) in sizes
+    if request_ is not CREATE:  # what was refused is kept
+        assert bucket.open_uploads() == bucket.hidden() == []
+
+
+def test_both_uploads_in_parts_are_complete_and_the_later_end_counts(bucket, both):
+    """Whether they are in one process or in two, and however each of them ends."""
+    for other in (both[1], both[0]):
+        first = result(begin_upload(both[0], "/file", ONE))
+        second = result(begin_upload(other, "/file", TWO))
+        assert len(bucket.open_uploads()) == 2
+        result(second.commit())
+        assert result(read_large(both[1], "/file")) == TWO
+        result(first.commit())
+        assert result(read_large(both[1], "/file")) == ONE
+        assert bucket.open_uploads() == bucket.hidden() == []
+
+
+def test_small_and_interrupted_uploads_leave_one_in_parts_alone(bucket, both):
+    for other in (both[1], both[0]):
+        large = result(begin_upload(both[0], "/file", ONE))
+        result(create_file(other, "/file", b"small"))
+        result(result(begin_upload(other, "/file", b"half")).abandon())
+        result(result(begin_upload(other, "/file", TWO)).abandon())
+        result(large.commit())
+        assert result(read_large(other, "/file")) == ONE
+        assert bucket.open_uploads() == bucket.hidden() == []
+
+
+def test_a_directory_with_an_upload_of_another_process_stays(bucket, both):
+    result(both[0].make_directory(path_at("/d")))
+    bucket.write("d/file", b"old")
+    large = result(begin_upload(both[0], "/d/file", ONE))
+    result(both[1].remove_file(path_at("/d/file")))
+    with pytest.raises(HasUploads):
+        result(both[1].remove_directory(path_at("/d")))
+    result(both[1].rename(path_at("/d"), path_at("/e")))
+    result(large.commit())
+    assert bucket.names() == ["d/file", "e/"]
+
+
+def test_an_upload_whose_parts_another_process_has_removed_fails_and_can_be_repeated(bucket, both):
+    large = result(begin_upload(both[0], "/file", ONE))
+    bucket.served.multiparts.abort(large.key, large.upload_id)
+    with pytest.raises(Busy, match="by another session"):
+        result(large.commit())
+    assert bucket.hidden() == []
+    result(create_file(both[0], "/file", TWO))
+
+
+def test_a_long_upload_tells_others_that_it_is_under_way(bucket, both, monkeypatch):
+    monkeypatch.setattr(parted_object, "REFRESH_SECONDS", 0.0)
+    large = result(begin_upload(both[0], "/file", ONE))
+    key = large.record_key
+    records = partial_records.PartialRecords(both[1]._view)
+    assert records.may_be_running(records.read(key))
+    bucket.served.bucket.write(key, partial_records.BytesBody(b"{}\n"))
+    result(large.write(ONE))  # does not take the record of another one
+    assert records.read(key) is None
+    result(large.abandon())
+    kept = records.read(key)
+    assert kept is not None
+    assert not records.may_be_running(kept)
+
+
+def test_unique_names_are_unique_for_two_processes(bucket, both):
+    begun = [result(begin_upload(one, "/file", b"x", UNIQUE)) for one in both]
+    assert [str(one.path) for one in begun] == ["/file", "/file"]
+    for one in begun:
+        result(one.commit())
+    names = {one.path.name for one in begun}
+    assert set(bucket.names()) == names
+    assert len(names) == 2
+    bucket.served.traits = ServerTraits(creates=False)
+    writing = result(begin_upload(bucket.storage(), "/other", b"x", UNIQUE))
+    assert str(writing.path).startswith("/other.")
+    result(writing.commit())
+
+
+def test_a_reader_gets_one_version_or_an_error(bucket, both):
+    result(create_file(both[0], "/small", ONE[:1000]))
+    result(create_file(both[0], "/large", ONE))
+    small, large = (result(both[0].open_reading(path_at(name))) for name in ("/small", "/large"))
+    result(create_file(both[1], "/small", TWO[:2000]))
+    result(create_file(both[1], "/large", TWO))
+    assert result(small.read(500, 1000)) == ONE[500:1000]
+    assert result(large.read(0, 1000)) == ONE[:1000]
+    with pytest.raises(Unavailable, match="replaced"):
+        result(large.read(PART, 1000))
+    assert result(read_file(both[0], "/small")) == TWO[:2000]
