@@ -43,8 +43,8 @@ def shortcomings(traits: ServerTraits) -> list[str]:
         told.append("it ignores If-None-Match, so uploads that may not replace files are refused")
     elif not traits.completes_conditionally:
         told.append(
-            "it ignores If-None-Match for multipart uploads, so of two large uploads of the same "
-            "new name at the same moment the later one may replace the other"
+            "it ignores If-None-Match for multipart uploads, so a large upload of a "
+            "new name may replace a file that another program creates at the same moment"
         )
     if not traits.replaces:
         told.append("it has no If-Match, so of two appends at the same moment one may be lost")

@@ -6,6 +6,7 @@ Everything here blocks, and raises `S3Failure` or `StorageError`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from time import monotonic, time
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from ftpservice.backends.s3.tree.object_entries import file_entry
 from ftpservice.backends.s3.tree.object_lookup import require_no_directory
 from ftpservice.backends.s3.tree.part_buffer import PartBuffer
 from ftpservice.backends.s3.tree.served_bucket import BucketView
+from ftpservice.backends.s3.uploads.creation_lock import creation_lock
 from ftpservice.backends.s3.uploads.partial_records import (
     REFRESH_SECONDS,
     PartialRecord,
@@ -147,17 +149,16 @@ class PartedObject:
         if rest.size or not self._parts:
             self.write_part(self.next_number, rest)
         parts = sorted(self._parts.values())
-        if condition.if_absent and not self._view.served.traits.completes_conditionally:
-            self._require_absent()
-        try:
-            etag = self._view.served.multiparts.complete(self.key, self.upload_id, parts, condition)
-        except S3Failure as failure:
-            raise self._explained(failure) from None
+        served = self._view.served
+        locked = (
+            creation_lock(served, self.path, self.key) if condition.if_absent else nullcontext()
+        )
+        with locked:
+            try:
+                etag = served.multiparts.complete(self.key, self.upload_id, parts, condition)
+            except S3Failure as failure:
+                raise self._explained(failure) from None
         return sum(one.size for one in parts), etag
-
-    def _require_absent(self) -> None:
-        if self._view.bucket.head(self.key) is not None:
-            raise Exists(self.path, "created meanwhile")
 
     def keep(self, rest: PartBuffer) -> None:
         """Keep what arrived, if anything, as a partial upload, whose last bytes are ``rest``."""

@@ -1,5 +1,6 @@
 """Two processes of one bucket that upload to the same name: each file is that of one, whole."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from ftpservice.backends.s3.tree import part_buffer
 from ftpservice.backends.s3.tree.served_bucket import ServerTraits
 from ftpservice.backends.s3.uploads import parted_object, partial_records
+from ftpservice.backends.s3.uploads.creation_lock import creation_lock
 from ftpservice.storage.errors import Busy, Exists, HasUploads, Unavailable
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.testing.contract.case import begin_upload, create_file, path_at, read_file
@@ -55,6 +57,18 @@ def test_of_two_commits_at_the_same_moment_one_file_is_left_whole(bucket, both, 
         assert len(found) in sizes
     if request_ is not CREATE:  # what was refused is kept
         assert bucket.open_uploads() == bucket.hidden() == []
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(bucket, both):
+    large = result(begin_upload(both[0], "/file", ONE, CREATE))
+    again = result(begin_upload(both[1], "/file", TWO, CREATE))
+    killed = creation_lock(bucket.served, path_at("/file"), large.key)
+    killed.__enter__()
+    with pytest.raises(Exists, match="being created by another session"):
+        result(again.commit())
+    bucket.served.seconds = lambda: time.time() + 600
+    result(large.commit())
+    assert result(read_large(both[0], "/file")) == ONE
 
 
 def test_both_uploads_in_parts_are_complete_and_the_later_end_counts(bucket, both):
