@@ -14,7 +14,15 @@ from benchmarks.jobs import Profile
 from benchmarks.programs import SLOW_DISK
 from benchmarks.servers.recipe import RATE, USER, WORKERS, Peer, Place, Start
 
-__all__ = ["ours", "ours_gated", "ours_watched", "ours_workers", "pyftpdlib", "twisted_ftp"]
+__all__ = [
+    "ours",
+    "ours_gated",
+    "ours_over",
+    "ours_watched",
+    "ours_workers",
+    "pyftpdlib",
+    "twisted_ftp",
+]
 
 HERE = Path(__file__).parent.parent
 CHECKOUT = HERE.parent
@@ -60,6 +68,11 @@ def ours_gated(name: str) -> Peer:
 def ours_workers(name: str, workers: int = WORKERS) -> Peer:
     """Return this service with so many worker processes; with one, they are the service itself."""
     return Peer(name, "checkout", partial(_divided, workers))
+
+
+def ours_over(name: str, root: str) -> Peer:
+    """Return this service with the storage ``root`` in the place of its directory."""
+    return Peer(name, "checkout", partial(_configured, lambda _place: (f"--root={root}",)))
 
 
 def pyftpdlib(name: str) -> Peer | None:

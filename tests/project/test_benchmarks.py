@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import buckets
 from benchmarks.__main__ import possible
 from benchmarks.certificate import make_certificate
 from benchmarks.jobs import (
@@ -337,3 +338,12 @@ def test_a_process_is_counted_with_its_children() -> None:
         assert memory(child.pid) > 0
         child.communicate(b"\n")
     assert cpu_seconds(os.getpid()) > 0
+
+
+def test_the_table_of_buckets_has_medians_and_ratios_of_the_same_round() -> None:
+    rates = {buckets.LARGE_RETR: {"library": [100.0, 200.0, 300.0], "s3": [90.0, 160.0, 330.0]}}
+    assert list(buckets.table(rates)) == [
+        "| | library | s3 |",
+        "| --- | --- | --- |",
+        "| RETR large, MB/s | 200 (1.00) | 160 (0.90) |",
+    ]

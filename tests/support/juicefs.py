@@ -23,11 +23,11 @@ def juicefs_program() -> str | None:
     return str(beside) if beside.exists() else shutil.which("juicefs")
 
 
-def juicefs_format(metadata: str, blocks: Path) -> None:
-    """Create a filesystem."""
+def juicefs_format(metadata: str, kind: str, *options: str) -> None:
+    """Create a filesystem; ``kind`` is where its blocks are, and the options say more of that."""
     program = juicefs_program()
     assert program is not None
-    words = [program, "format", "--storage", "file", "--bucket", f"{blocks}/", "--trash-days", "0"]
+    words = [program, "format", "--storage", kind, *options, "--trash-days", "0"]
     subprocess.run([*words, metadata, "test"], check=True, capture_output=True, timeout=PATIENCE)
 
 

@@ -52,10 +52,10 @@ def moto_server() -> Iterator[str]:
 
 
 @contextmanager
-def seaweed_server() -> Iterator[str]:
-    """Run SeaweedFS; yields the URL of its S3 server."""
+def seaweed_server(place: str | None = None) -> Iterator[str]:
+    """Run SeaweedFS, with its data in ``place``; yields the URL of its S3 server."""
     weed = Path(sys.executable).with_name("weed")
-    with tempfile.TemporaryDirectory(prefix="ftpservice-weed-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ftpservice-weed-", dir=place) as folder:
         rights = [{"accessKey": KEY, "secretKey": SECRET}]
         identity = {"name": "t", "credentials": rights, "actions": ["Admin", "Read", "Write"]}
         Path(folder, "s3.json").write_text(json.dumps({"identities": [identity]}))

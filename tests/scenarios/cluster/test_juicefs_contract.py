@@ -33,7 +33,7 @@ def mounted(folder: Path) -> Iterator[Path]:
     with PostgreSQL() as server:
         place = f"{USER}:{PASSWORD}@127.0.0.1:{server.port}/{server.new_database()}"
         metadata = f"postgres://{place}?sslmode=disable"
-        juicefs_format(metadata, folder / "blocks")
+        juicefs_format(metadata, "file", "--bucket", f"{folder}/blocks/")
         with juicefs_mount(metadata, folder / "mounted"):
             yield folder / "mounted"
 

@@ -63,7 +63,7 @@ class RunningUploads:
 
     def upload_ids(self) -> set[str]:
         """Return the ids of their multipart uploads; for any thread."""
-        return {one.upload_id for one in tuple(self.uploads)} - {""}
+        return {one.parted.upload_id for one in tuple(self.uploads)} - {""}
 
     def taken_keys(self) -> set[str]:
         """Return the keys that uploads will be published as."""

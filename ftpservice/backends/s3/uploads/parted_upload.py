@@ -59,7 +59,7 @@ class S3Upload:
         self._overlap = overlap
         self._view = view
         self._request = request
-        self._parted = parted
+        self.parted = parted
         self._buffer = beginning
         self._number = parted.next_number
         self._written = 0
@@ -69,11 +69,6 @@ class S3Upload:
         self._failure: StorageError | None = None
         self._ending: Deferred[Any] | None = None
         view.served.running.uploads.add(self)
-
-    @property
-    def upload_id(self) -> str:
-        """The id of the multipart upload; empty without one."""
-        return self._parted.upload_id
 
     @property
     def received(self) -> int:
@@ -107,7 +102,7 @@ class S3Upload:
     async def open_held(self) -> HeldBytes:
         """Return what arrived, if nothing of it is on the server yet."""
         self._require_open()
-        if self._parted.upload_id:
+        if self.parted.upload_id:
             raise NotSupported(self.path, "parts of the upload are on the server")
         return HeldBytes(self._view, self.path, self._buffer)
 
@@ -131,8 +126,8 @@ class S3Upload:
 
     async def _store_part(self) -> None:
         """Begin to store the part that is full, when fewer than `MAX_STORING` are under way."""
-        if not self._parted.upload_id:
-            await self._calls.make(self._parted.begin)
+        if not self.parted.upload_id:
+            await self._calls.make(self.parted.begin)
             self._require_open(self._is_abandoned)
         while len(self._storing) >= MAX_STORING:
             await unless_abandoned(end_of(self._storing[0]))
@@ -141,7 +136,7 @@ class S3Upload:
             raise self._failure
         part, number = self._buffer, self._number
         self._buffer, self._number = self._view.served.new_buffer(), number + 1
-        storing = self._calls.begin(self._parted.write_part, number, part)
+        storing = self._calls.begin(self.parted.write_part, number, part)
         self._storing.append(storing)
         storing.addBoth(self._stored, storing, part)
 
@@ -165,13 +160,13 @@ class S3Upload:
             if self._failure is not None:
                 raise self._failure
             entry = await self._calls.make(
-                self._parted.publish, self._buffer, self._request.write_mode
+                self.parted.publish, self._buffer, self._request.write_mode
             )
         except BaseException as error:
             self._is_lost = self._is_lost or isinstance(error, NoSpace)
             await self._keep()
             raise
-        self.path, self.key = self._parted.path, self._parted.key
+        self.path, self.key = self.parted.path, self.parted.key
         self.release()
         return entry
 
@@ -190,15 +185,15 @@ class S3Upload:
     async def _keep(self) -> None:
         """End without publishing."""
         await self._calls.wait()
-        is_lost = self._is_lost or self._parted.is_lost
+        is_lost = self._is_lost or self.parted.is_lost
         is_kept = not is_lost and self._request.write_mode is not WriteMode.UNIQUE
         if self._request.held and self._buffer.size >= MIN_PART_SIZE:
             is_kept = False
         try:
             if not is_kept:
-                await self._calls.make(self._parted.discard)
-            elif self._written or not self._parted.is_resumed:
-                await self._calls.make(self._parted.keep, self._buffer)
+                await self._calls.make(self.parted.discard)
+            elif self._written or not self.parted.is_resumed:
+                await self._calls.make(self.parted.keep, self._buffer)
         except StorageError as error:
             log.warn("{path}: the partial upload is not kept: {error}", path=self.path, error=error)
         self.release()

@@ -109,7 +109,7 @@ def test_a_directory_with_an_upload_of_another_process_stays(bucket, both):
 
 def test_an_upload_whose_parts_another_process_has_removed_fails_and_can_be_repeated(bucket, both):
     large = result(begin_upload(both[0], "/file", ONE))
-    bucket.served.multiparts.abort(large.key, large.upload_id)
+    bucket.served.multiparts.abort(large.key, large.parted.upload_id)
     with pytest.raises(Busy, match="by another session"):
         result(large.commit())
     assert bucket.hidden() == []
