@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ftpservice.cluster.cluster_calls import UNANSWERED, ClusterCalls
+from ftpservice.cluster.cluster_calls import UNANSWERED
 from ftpservice.cluster.cluster_database import ClusterDatabase
 from ftpservice.cluster.cluster_listener import notify
 from ftpservice.cluster.cluster_statements import (
+    Claim,
     FleetView,
+    Grant,
     NodeFacts,
     NodeState,
     beat,
@@ -34,7 +37,7 @@ from ftpservice.cluster.cluster_statements import (
 )
 from ftpservice.cluster.last_share import load_share, save_share
 from ftpservice.cluster.leased_session_limits import LeasedSessionLimits
-from ftpservice.cluster.place_leases import Claims, ShareRule
+from ftpservice.cluster.place_leases import ShareRule
 from ftpservice.concurrency.thread_pool import PoolOverloaded, PoolStopped
 from ftpservice.wire.units import count_text
 
@@ -86,11 +89,14 @@ class ClusterNode(Service):
         self._place = database.place
         answer_seconds = min(MAX_ANSWER_SECONDS, seconds / 3)
         self.calls = database.calls("cluster", answer_seconds)
-        self._claims = database.calls("cluster places", answer_seconds)
+        self.claims = database.calls("cluster places", answer_seconds)
+        """The calls that clients wait for."""
         self._listener = database.listener(self._message, lambda: _call_all(self.when_connected))
-        self.limits = LeasedSessionLimits(_numbered_claims(self._claims, facts.run), reactor)
+        self.claim_numbers = itertools.count(1)
+        """A claim that is carried out after one with a higher number fails."""
+        self.limits = LeasedSessionLimits(partial(_claim, self), reactor)
         self.limits.leases.lacks = lambda key: self.tell(LACKS, key=key)
-        self.limits.leases.failed = self._unanswered
+        self.limits.leases.failed = self.unanswered
         self.limits.displace_at_another = self._displace_at_another
         self._others: tuple[str, ...] = ()
         """The runs of the other nodes that were alive at the last answer."""
@@ -98,6 +104,12 @@ class ClusterNode(Service):
         """Called with messages of nodes, also its own."""
         self.when_connected: list[Callable[[], object]] = []
         """Called when messages may have been lost."""
+        self.when_counted_again: list[Callable[[], object]] = []
+        """Called when the node is in the cluster, after it was alone or counted as gone."""
+        self.when_alone: list[Callable[[], object]] = []
+        """Called when the database does not answer any more."""
+        self.before_leaving: list[Callable[[], Awaitable[object]]] = []
+        """Called before the node leaves, while the database answers."""
         self._due: IDelayedCall | None = None
         self._is_beating = self._is_closing = False
         self._beats = 0
@@ -121,7 +133,7 @@ class ClusterNode(Service):
         if self.share_path is not None:
             self.limits.leases.rule = load_share(self.share_path)
         self._listener.start()
-        self._claims.run(bool).addErrback(_not_told)  # connects
+        self.claims.run(bool).addErrback(_not_told)  # connects
         self._beat()
 
     async def close(self) -> None:
@@ -132,12 +144,14 @@ class ClusterNode(Service):
             self._due = None
         if not self._problem:
             try:
+                for ending in self.before_leaving:
+                    await ending()
                 await self.calls.run(leave, self.facts.run)
                 await self.tell(NODES)
             except UNANSWERED as error:
                 log.warn("the node could not leave its cluster: {reason}", reason=str(error))
-        for ending in (self._listener.stop, self._claims.close, self.calls.close):
-            await ending()
+        for closing in (self._listener.stop, self.claims.close, self.calls.close):
+            await closing()
 
     def tell(self, kind: str, **values: Any) -> Deferred[Any]:
         """Send a message to all nodes; one that cannot be sent is lost."""
@@ -176,7 +190,7 @@ class ClusterNode(Service):
         self._is_beating = True
         began = self._reactor.seconds()
         beating = self.calls.run(beat, self.facts, self.state(), self._seconds)
-        beating.addCallbacks(self._alive, self._unanswered, callbackArgs=(began,))
+        beating.addCallbacks(self._alive, self.unanswered, callbackArgs=(began,))
         beating.addErrback(lambda failure: log.failure("the heartbeat failed", failure))
         beating.addBoth(self._beat_later)
 
@@ -204,23 +218,20 @@ class ClusterNode(Service):
             log.warn("this node counted as gone in its cluster; its sessions are counted again")
         elif before.nodes != rule.nodes:
             log.info("the cluster has {nodes}", nodes=_count(rule))
-        if self._is_first or had_problem or before != rule:
-            self._share_changed(rule)
-        if self._is_first or had_problem:
+        if had_problem or before != rule:
+            _save_share(self, rule)
+        if had_problem:
             self.tell(NODES)
         self._is_first = False
         until = began + self._seconds * TRUSTED_PART
         self.limits.leases.renewed(until, rule, view.was_alive)
+        if had_problem or not view.was_alive:
+            _call_all(self.when_counted_again)
         self._beats += 1
-        if self._beats % BEATS_PER_SWEEP == 0:
-            self.calls.run(forget_gone).addErrback(_not_told)
+        _sweep_sometimes(self, self._beats)
 
-    def _share_changed(self, rule: ShareRule) -> None:
-        if self.share_path is not None:
-            saving = self.calls.run_file_call(save_share, self.share_path, rule)
-            saving.addErrback(_not_saved)
-
-    def _unanswered(self, failure: Failure) -> None:
+    def unanswered(self, failure: Failure) -> None:
+        """Note that the database does not answer: this node goes on alone."""
         failure.trap(*UNANSWERED)
         self._alone(str(failure.value))
 
@@ -229,6 +240,7 @@ class ClusterNode(Service):
         leases = self.limits.leases
         leases.suspend()
         self._listener.lost()
+        _call_all(self.when_alone)
         self._beat_within(min(RETRY_SECONDS, self._seconds / BEATS))
         if was_connected:
             self._is_first = False
@@ -240,10 +252,19 @@ class ClusterNode(Service):
             )
 
 
-def _numbered_claims(calls: ClusterCalls, run: str) -> Claims:
-    """Return what makes claims, of which each has a higher number than the one before."""
-    numbers = itertools.count(1)
-    return lambda claims: calls.run(claim, run, next(numbers), claims)
+def _claim(node: ClusterNode, claims: Sequence[Claim]) -> Deferred[list[Grant]]:
+    return node.claims.run(claim, node.facts.run, next(node.claim_numbers), claims)
+
+
+def _sweep_sometimes(node: ClusterNode, beats: int) -> None:
+    if beats % BEATS_PER_SWEEP == 0:
+        node.calls.run(forget_gone).addErrback(_not_told)
+
+
+def _save_share(node: ClusterNode, rule: ShareRule) -> None:
+    if node.share_path is not None:
+        saving = node.calls.run_file_call(save_share, node.share_path, rule)
+        saving.addErrback(_not_saved)
 
 
 def _call_all(functions: list[Callable[[], object]]) -> None:

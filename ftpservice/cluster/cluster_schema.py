@@ -16,7 +16,7 @@ __all__ = ["CHANNEL", "CLUSTER_SCHEMA", "cluster_database_url"]
 CHANNEL = "ftpservice_cluster"
 """Where PostgreSQL notifies the nodes."""
 CLUSTER_SCHEMA = Schema(
-    "0001",
+    "0002",
     "ftpservice_cluster_version",
     Path(__file__).parent / "migrations",
     "--cluster ",

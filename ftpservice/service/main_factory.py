@@ -23,6 +23,9 @@ from ftpservice.session.services import EventSink
 from ftpservice.session.shared.peer_requests import PeerRequests
 from ftpservice.session.shared.shared_state import LocalState
 from ftpservice.session.shared.table_state import TableState
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.ledgers.tree_record import LEASED_QUOTA_RECORD
+from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:  # the extra cluster may be missing
@@ -149,6 +152,9 @@ class NodeFactory(FTPFactory):
     """The sessions of a node, which counts them together with the others of its cluster."""
 
     cluster: ClusterNode
+    table: SharedTable
+    """What accounts use, as the cluster knows it."""
+    quotas: SharedQuotas
 
 
 class HeldPort(ServerFactory):
@@ -184,6 +190,10 @@ def session_factory_for(
         cluster.receivers.append(rates.received)
         node = NodeFactory(portal, reactor, settings.session, state, sink)
         node.cluster = cluster
+        node.table = SharedTable.create((LEASED_QUOTA_RECORD,), 1)
+        node.quotas = SharedQuotas.create(node.table, reactor)
+        realm: Any = portal.realm
+        realm.quotas = QuotaBook(reactor, settings.quota_recount, node.quotas)
         return node
     if settings.workers == 1:
         return FTPFactory(portal, reactor, settings.session, event_sink=sink)

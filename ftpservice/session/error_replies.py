@@ -73,6 +73,10 @@ ERROR_REPLIES: dict[type[BaseException], tuple[int, str]] = {
         "No space left to keep the file in the trash; nothing was deleted or replaced.",
     ),
     errors.QuotaExceeded: (codes.OVER_QUOTA, "Quota exceeded."),
+    errors.QuotaUnknown: (
+        codes.NO_SPACE,
+        "The quota cannot be checked at the moment; try again later.",
+    ),
     errors.Busy: (codes.FILE_BUSY, "In use; try again later."),
     errors.OutOfResources: (codes.LOCAL_ERROR, "Out of resources; try again later."),
     errors.BeingUploaded: (codes.FILE_BUSY, "It is being uploaded by another session."),

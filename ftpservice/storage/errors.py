@@ -28,6 +28,7 @@ __all__ = [
     "OutOfResources",
     "PathNotFound",
     "QuotaExceeded",
+    "QuotaUnknown",
     "RefusedByGate",
     "StorageError",
     "TrashFull",
@@ -180,6 +181,12 @@ class Busy(StorageError):
     """It is in use by another session or program; the same call may succeed later."""
 
     words = "in use"
+
+
+class QuotaUnknown(Busy):
+    """Whether the quota has room for it is not known at the moment."""
+
+    words = "the quota cannot be checked"
 
 
 class OutOfResources(StorageError):

@@ -55,6 +55,7 @@ def join_cluster(node: ClusterNode, service: Any, actions: Any) -> ClusterNode:
     Other nodes carry out the ``actions`` of administrators, too.
     """
     from ftpservice.cluster.cluster_bans import ClusterBans
+    from ftpservice.cluster.cluster_quotas import ClusterQuotas
     from ftpservice.cluster.cluster_statements import NodeState
     from ftpservice.cluster.failed_logins import FailedLoginExchange
 
@@ -72,8 +73,9 @@ def join_cluster(node: ClusterNode, service: Any, actions: Any) -> ClusterNode:
         node, factory.shared_state.login_attempts, factory.bans, factory.reactor
     )
     events.subscribe(failures, LoginFailed, LoggedIn)
+    quotas = ClusterQuotas(node, factory.portal.realm.quotas, factory.reactor)
     service.last_steps.append(failures.close)
     node.state = state
     actions.over_nodes = partial(actions_over_nodes, node, clock=factory.reactor)
-    service.last_steps.append(node.close)
+    service.last_steps += [node.close, quotas.close, factory.quotas.close, factory.table.close]
     return node

@@ -130,14 +130,19 @@ class QuotaAccount:
         if ledger.has_turns:
             await ledger.turn_ended()
             return
+        leases = tree.leases
+        if leases is not None and await leases.obtain(tree, self.limits, size, files):
+            return
         if not tree.is_recent:
             await tree.count()
             return
-        left, files_left = self.limits.left(*ledger.used())
+        left, files_left = ledger.left(self.limits)
         if (not size or left is None or left >= size) and (
             files_left is None or files_left >= files
         ):
             return  # another process has just given it back
+        if leases is not None:
+            leases.check(tree, path, self.limits, size, files)
         needed = 1 if left is None else max(1, size - left)
         if self.trash is None or not await self.trash.free(needed, 1):
             rest = {"bytes left": left, "files left": files_left}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Protocol
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
@@ -18,7 +19,7 @@ from ftpservice.storage.quota.ledgers.ledger import ILedger, Place, QuotaLedger,
 from ftpservice.storage.quota_interfaces import QuotaState
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["ACCOUNT_KIND", "COUNT_TIMEOUT_SECONDS", "CountedTree", "ledger_text"]
+__all__ = ["ACCOUNT_KIND", "COUNT_TIMEOUT_SECONDS", "CountedTree", "TreeLeases", "ledger_text"]
 
 log = Logger("ftpservice.quota")
 
@@ -43,6 +44,40 @@ def ledger_text(place: Place) -> str:
         return repr(names[0])
     start = kind if isinstance(kind, str) else type(kind).__name__
     return f"{start}:/{'/'.join(map(str, names))}"
+
+
+CountTicket = int
+"""The number of a count that has begun on all nodes; 0: on this one only, which is alone."""
+
+
+class TreeLeases(Protocol):
+    """Asks the other nodes of a cluster, by way of its database."""
+
+    async def obtain(self, tree: CountedTree, limits: QuotaLimits, size: int, files: int) -> bool:
+        """Ask for room for so much more; tell whether there is more room now than before."""
+
+    def check(
+        self, tree: CountedTree, path: VirtualPath, limits: QuotaLimits, size: int, files: int
+    ) -> None:
+        """Raise `QuotaUnknown` if only the database is the reason why there is no room."""
+
+    async def is_known(self, tree: CountedTree) -> bool:
+        """Tell whether the use is known without another count, and have it used."""
+
+    async def count_begins(self, tree: CountedTree, is_exclusive: bool) -> CountTicket | None:
+        """Tell the other nodes; None if a node changes something, or does not answer.
+
+        ``is_exclusive``: their changes wait until the count has ended.
+        """
+
+    async def count_ends(self, tree: CountedTree, ticket: CountTicket) -> bool:
+        """Tell the other nodes; False if one of them has changed something."""
+
+    def forget(self, tree: CountedTree) -> None:
+        """Forget a tree that nothing uses here, unless that changes meanwhile."""
+
+    def counted(self, tree: CountedTree, ticket: CountTicket) -> None:
+        """Record what was counted, right after this node has accepted it."""
 
 
 class CountedTree:
@@ -72,6 +107,8 @@ class CountedTree:
         """Where the directories are that it counts everything below."""
         self.left_out: set[int] = set()
         """The numbers of storages that the last count left out, because they were down."""
+        self.leases: TreeLeases | None = None
+        """In a cluster, what asks the other nodes."""
         self.storages: WeakSet[IStorage] = WeakSet()
         self.limits: dict[str, QuotaLimits] = {}
         """The quotas of the accounts that have used it, by name."""
@@ -179,19 +216,18 @@ class CountedTree:
         storage = next(iter(self.storages), None)
         if storage is None:
             raise Unavailable(ROOT, "no session uses the tree")
+        leases, counts, attempts = self.leases, self.counts, 0
+        if leases is not None and not counts.is_counted and await leases.is_known(self):
+            return
         await self.when_announced()
-        started, counts = self._clock.seconds(), self.counts
-        is_accepted, attempts = False, 0
-        while not is_accepted:
-            if attempts == MAX_SHARED_ATTEMPTS:
+        while not await _is_counted(self, storage, self._clock, attempts >= MAX_SHARED_ATTEMPTS):
+            attempts += 1
+            if attempts >= MAX_SHARED_ATTEMPTS:
+                if attempts > MAX_SHARED_ATTEMPTS and leases is not None:
+                    raise Unavailable(ROOT, "other nodes change it, or do not answer")
                 counts.exclude()
                 while counts.changes:
                     await self.event()
-            else:
-                attempts += 1
-            mark = counts.mark()
-            found = await count_tree(storage, ROOT)
-            is_accepted = counts.accept(mark, found, (started, self._clock.seconds()))
 
     async def when_announced(self) -> None:
         """Wait until all processes know what the tree contains, so that no change is missed."""
@@ -219,3 +255,25 @@ class CountedTree:
         for waiter in waiting:
             if not waiter.called:  # else its call was cancelled
                 waiter.callback(None)
+
+
+async def _is_counted(
+    tree: CountedTree, storage: IStorage, clock: IReactorTime, is_exclusive: bool
+) -> bool:
+    """Count a tree; tell whether nothing has changed meanwhile, on any node."""
+    leases, counts = tree.leases, tree.counts
+    started, ticket = clock.seconds(), None
+    if leases is not None:
+        ticket = await leases.count_begins(tree, is_exclusive)
+        if ticket is None:
+            return False
+    mark, is_same = counts.mark(), True
+    try:
+        found = await count_tree(storage, ROOT)
+    finally:
+        if leases is not None and ticket is not None:
+            is_same = await leases.count_ends(tree, ticket)
+    is_counted = is_same and counts.accept(mark, found, (started, clock.seconds()))
+    if is_counted and leases is not None and ticket is not None:
+        leases.counted(tree, ticket)
+    return is_counted

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.table_lock import TableError
 from ftpservice.storage.errors import Busy
-from ftpservice.storage.quota.counted_tree import CountedTree
+from ftpservice.storage.quota.counted_tree import CountedTree, TreeLeases
 from ftpservice.storage.quota.ledgers.ledger import Place
 from ftpservice.storage.quota.ledgers.path_locks import SharedNames
 from ftpservice.storage.quota.ledgers.quota_log import QuotaLog
@@ -43,6 +43,8 @@ class SharedQuotas:
         self._clock = clock
         self._timer: IDelayedCall | None = None
         self.names = SharedNames(log.descriptor, table.layout.secret)
+        self.leases: TreeLeases | None = None
+        """In a cluster, what asks the other nodes."""
         self.follow: Callable[[], object] = bool
         """Called while something is in progress; reads what is new."""
 
@@ -73,7 +75,9 @@ class SharedQuotas:
         """Return the ledger of a tree, which every process is told of by now."""
         record = self._record(key)
         counts = SharedCounts(record, self.log.activity.is_read_by_all)
-        return CountedTree(key, self._clock, (SharedLedger(record), counts))
+        tree = CountedTree(key, self._clock, (SharedLedger(record), counts))
+        tree.leases = self.leases
+        return tree
 
     def _record(self, key: Place) -> TreeRecord:
         return TreeRecord(self._section, json.dumps(key).encode(), self._clock)

@@ -130,6 +130,14 @@ class TreeDirectory:
 
     def forget(self, key: Place) -> None:
         """Forget a ledger that nothing uses, unless another process does."""
+        tree = self.trees[key]
+        if tree.leases is None:
+            self.forget_here(key)
+        else:
+            tree.leases.forget(tree)
+
+    def forget_here(self, key: Place) -> None:
+        """Forget a ledger that nothing uses on this node, unless another process does."""
         with suppress(Busy), self.telling(key) as tell:
             if self.shared is None or not is_shared(key) or self.shared.forget(key):
                 tell(("forget", key))

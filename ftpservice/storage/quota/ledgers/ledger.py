@@ -92,6 +92,9 @@ class ILedger(Interface):
     def used() -> tuple[int, int]:
         """Return the bytes and files in use, without files that will be replaced."""
 
+    def left(limits: QuotaLimits) -> tuple[int | None, int | None]:
+        """Return what may still be held, negative if limits are exceeded; None for no limit."""
+
     def begin_turn() -> None:
         """Record that a thread may use less than its upload holds."""
 
@@ -163,6 +166,10 @@ class QuotaLedger:
     def used(self) -> tuple[int, int]:
         """Return the bytes and files in use, without files that will be replaced."""
         return self.size - self.credit_size, self.files - self.credit_files
+
+    def left(self, limits: QuotaLimits) -> tuple[int | None, int | None]:
+        """Return what may still be held, negative if limits are exceeded; None for no limit."""
+        return limits.left(*self.used())
 
     def begin_turn(self) -> None:
         """Record that a thread may use less than its upload holds."""

@@ -11,6 +11,7 @@ from ftpservice.concurrency.table_lock import TableFull
 from ftpservice.concurrency.table_section import LockedRecord
 from ftpservice.storage.errors import Busy
 from ftpservice.storage.quota.ledgers.count_state import ICountState
+from ftpservice.storage.quota.ledgers.leased_room import shifted, used
 from ftpservice.storage.quota.ledgers.tree_record import (
     BEGUN,
     CHANGES,
@@ -61,6 +62,8 @@ class SharedCounts:
         self.record = record
         self.announced_at = 0
         """The position behind what was last announced of the tree."""
+        self.shift = (0, 0)
+        """In a cluster, the shift (`leased_room`) with which the last count was accepted."""
         self._is_read = is_read
         self._is_used = self._was_full = False
 
@@ -137,6 +140,7 @@ class SharedCounts:
         def step(record: LockedRecord) -> bool:
             if mark is None or record.total(CHANGES) or record.value(GENERATION) != mark:
                 return False
+            before = used(record)
             at, took = seconds[1], seconds[1] - seconds[0]
             numbers = {
                 SIZE: found.size,
@@ -149,6 +153,8 @@ class SharedCounts:
             }
             for index, number in numbers.items():
                 record.set_value(index, number)
+            if self.record.is_leased:
+                self.shift = shifted(record, before)
             return True
 
         try:

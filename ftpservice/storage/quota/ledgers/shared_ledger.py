@@ -7,7 +7,8 @@ from zope.interface import implementer
 
 from ftpservice.concurrency.table_section import LockedRecord
 from ftpservice.storage.errors import Busy
-from ftpservice.storage.quota.ledgers.ledger import Holding, ILedger
+from ftpservice.storage.quota.ledgers.leased_room import LeasedRoom, has_room, room_left, used
+from ftpservice.storage.quota.ledgers.ledger import Holding, ILedger, QuotaLimits
 from ftpservice.storage.quota.ledgers.tree_record import (
     CREDIT_FILES,
     CREDIT_SIZE,
@@ -42,6 +43,8 @@ class SharedLedger:
 
     def __init__(self, record: TreeRecord) -> None:
         self.record = record
+        self.room = LeasedRoom(record)
+        """What a node of a cluster may add."""
 
     def add(self, size: int, files: int, partials: int = 0) -> None:
         """Record a change of what is settled."""
@@ -59,16 +62,15 @@ class SharedLedger:
         is_turn: bool = False,
     ) -> bool:
         """Record that an upload holds more, if limits are kept then; raises `Busy`."""
+        limits = QuotaLimits(size_limit, files_limit)
+        size, files = change.size - change.credit_size, change.files - change.credit_files
 
         def step(record: LockedRecord) -> bool:
-            if size_limit is not None:
-                used = _used_size(record) + change.size - change.credit_size
-                if used > size_limit:
+            if self.record.is_leased:
+                if not has_room(record, limits, size, files):
                     return False
-            if files_limit is not None:
-                used = _used_files(record) + change.files - change.credit_files
-                if used > files_limit:
-                    return False
+            elif _is_exceeded(record, limits, size, files):
+                return False
             if is_turn:
                 record.add(TURNS, 1)
             _hold(record, change)
@@ -88,9 +90,15 @@ class SharedLedger:
     def used(self) -> tuple[int, int]:
         """Return the bytes and files in use, without files that will be replaced."""
         try:
-            return self.record.run(lambda record: (_used_size(record), _used_files(record)))
+            return self.record.run(used)
         except Busy:
             return self.size - self.credit_size, self.files - self.credit_files
+
+    def left(self, limits: QuotaLimits) -> tuple[int | None, int | None]:
+        """Return what may still be held, in a cluster without another answer; raises `Busy`."""
+        if self.record.is_leased:
+            return self.record.run(lambda record: room_left(record, limits))
+        return limits.left(*self.used())
 
     def begin_turn(self) -> None:
         """Record that a thread may use less than its upload holds."""
@@ -111,9 +119,8 @@ def _hold(record: LockedRecord, change: Holding) -> None:
             record.add(field, amount)
 
 
-def _used_size(record: LockedRecord) -> int:
-    return record.value(SIZE) + record.total(HELD_SIZE) - record.total(CREDIT_SIZE)
-
-
-def _used_files(record: LockedRecord) -> int:
-    return record.value(FILES) + record.total(HELD_FILES) - record.total(CREDIT_FILES)
+def _is_exceeded(record: LockedRecord, limits: QuotaLimits, size: int, files: int) -> bool:
+    """Tell whether limits are exceeded with so much more."""
+    used_size, used_files = used(record)
+    is_large = limits.size is not None and used_size + size > limits.size
+    return is_large or (limits.files is not None and used_files + files > limits.files)

@@ -20,6 +20,7 @@ from ftpservice.storage.errors import Busy
 from ftpservice.wire.paths import ROOT
 
 __all__ = [
+    "LEASED_QUOTA_RECORD",
     "POLL_SECONDS",
     "QUOTA_RECORD",
     "TreeRecord",
@@ -41,6 +42,9 @@ SIZE, FILES, PARTIALS, GENERATION, IS_COUNTED, IS_IN_DOUBT, COUNTED_AT, TOOK = r
 BEGUN, ENDED = 8, 9
 QUOTA_RECORD = RecordLayout("quotas", fields=9, values=10, slots=1 << 16)
 MICROSECONDS = 1_000_000
+# Further values in a cluster (`leased_room`)
+SHIFT_SIZE, SHIFT_FILES, CEILING_SIZE, CEILING_FILES, OTHERS_SIZE, OTHERS_FILES = range(10, 16)
+LEASED_QUOTA_RECORD = RecordLayout("quotas", fields=9, values=16, slots=1 << 16)
 
 T = TypeVar("T")
 Step = Callable[[LockedRecord], T]
@@ -54,6 +58,8 @@ class TreeRecord:
         self._section = section
         self._key = key
         self.clock = clock
+        self.is_leased = section.record.values > QUOTA_RECORD.values
+        """Whether the nodes of a cluster have the tree in common."""
         self._late: list[Step[object]] = []
 
     def total(self, field: int) -> int:
@@ -124,8 +130,8 @@ def forget_tree(record: TreeRecord) -> bool:
     def step(numbers: LockedRecord) -> bool:
         if any(numbers.total(field) for field in range(QUOTA_RECORD.fields)):
             return False
-        for index in range(QUOTA_RECORD.values):
-            if numbers.value(index):
+        for index, number in enumerate(numbers.values()):
+            if number:
                 numbers.set_value(index, 0)
         return True
 

@@ -152,7 +152,7 @@ class UploadCharge:
         for _ in range(GROW_ATTEMPTS):
             left, most = None, size
             if self.ledgers:
-                left, _files = self.limits.left(*self.ledgers[0].used())
+                left, _files = self.ledgers[0].left(self.limits)
             if left is not None:
                 if self.replaced is not None:  # the rest of the credit grows with what is held
                     left += max(0, self.replaced - self.size)

@@ -1,0 +1,100 @@
+"""What the nodes of a cluster tell each other about trees: which there are, and who lacks room."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ftpservice.cluster.cluster_calls import UNANSWERED
+from ftpservice.cluster.cluster_node import ClusterNode
+from ftpservice.cluster.quota_statements import known_trees
+from ftpservice.cluster.tree_rooms import TreeRooms
+from ftpservice.storage.errors import Busy
+from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.counted_tree import ledger_text
+from ftpservice.storage.quota.ledgers.ledger import Place
+
+__all__ = ["TreeExchange"]
+
+log = Logger("ftpservice.cluster")
+
+LACKS, CHANGED, TREES = "quota lacks", "quota changed", "quota trees"
+"""Messages: a node lacks room of a tree; the use of trees has changed; there are other trees."""
+MAX_TOLD = 500
+"""Trees in a message."""
+
+
+class TreeExchange:
+    """Makes the trees of other nodes known to ``book``: changes here are charged to them."""
+
+    def __init__(self, node: ClusterNode, book: QuotaBook, rooms: TreeRooms) -> None:
+        self._node = node
+        self._book = book
+        self._rooms = rooms
+        self._handlers: dict[str, Callable[[Mapping[str, Any]], object]] = {
+            LACKS: self._lacked_elsewhere,
+            CHANGED: self._changed_elsewhere,
+            TREES: lambda _message: self.load_soon(),
+        }
+        rooms.changed = self._tell_changed
+        rooms.is_new = lambda: node.tell(TREES)
+        node.receivers.append(self._received)
+
+    def tell_lack(self, number: int) -> None:
+        """Have the other nodes give back what they do not use of a tree."""
+        self._node.tell(LACKS, tree=number)
+
+    def load_soon(self) -> None:
+        """Make the trees known that other nodes have."""
+        Deferred.fromCoroutine(self.load()).addErrback(_unanswered)
+
+    async def load(self) -> None:
+        """Do that, and wait for it."""
+        for number, place_text, roots_text in await self._node.claims.run(known_trees):
+            place: Place = tuple(json.loads(place_text))
+            try:
+                for root in map(tuple, json.loads(roots_text)):
+                    self._add(place, root)
+            except Busy as error:
+                log.error("quota of {name}: {error}", name=ledger_text(place), error=error)
+            tree = self._book.trees.get(place)
+            if tree is not None:
+                self._rooms.of(tree).number = number
+
+    def _add(self, place: Place, root: Place) -> None:
+        """Have a ledger count what is below a directory; raises `Busy`."""
+        tree = self._book.trees.get(place)
+        if tree is None or root not in tree.roots:
+            with self._book.directory.telling(place, root) as tell:
+                tell(("root", place, root))
+
+    def _tell_changed(self, numbers: Sequence[int]) -> None:
+        for begin in range(0, len(numbers), MAX_TOLD):
+            self._node.tell(CHANGED, trees=numbers[begin : begin + MAX_TOLD])
+
+    def _received(self, message: dict[str, Any]) -> None:
+        handler = self._handlers.get(message["kind"])
+        if handler is not None and message["from"] != self._node.facts.run:
+            handler(message)
+
+    def _lacked_elsewhere(self, message: Mapping[str, Any]) -> None:
+        leased = self._rooms.numbered(message["tree"])
+        if leased is not None:
+            leased.gives_up = True
+            self._rooms.ask_soon(leased)
+
+    def _changed_elsewhere(self, message: Mapping[str, Any]) -> None:
+        changed = set(message["trees"])
+        for leased in self._rooms.trees.values():
+            counts = leased.tree.counts
+            if leased.number in changed and (leased.tree.storages or counts.is_used_elsewhere):
+                leased.is_stale = True
+
+
+def _unanswered(failure: Failure) -> None:
+    failure.trap(*UNANSWERED)
