@@ -25,6 +25,8 @@ __all__ = ["Faults", "Load", "SimulatedFleet", "SimulatedNode"]
 TIMEOUT_SECONDS = 12.0
 CHECK_SECONDS, CHECK_FALLS = 2.0, 2
 """How often haproxy asks a node for its health, and after how many refusals it is left out."""
+CHANCES = 50.0
+"""How often a second nodes may die or be cut off."""
 Key = tuple[str, str]
 ALL = ("all", "")
 
@@ -92,7 +94,7 @@ class SimulatedFleet:
         self.book = SessionBook(self.database.model)
         self.counts: Counter[str] = Counter()
         self.drain_seconds: list[float] = []
-        self._faults = faults
+        self.faults = faults
         self._load = load
         self._failure: Failure | None = None
         self.nodes: list[SimulatedNode] = []
@@ -101,8 +103,8 @@ class SimulatedFleet:
             self._later(self.random.uniform(0, 3), self._starting(self.nodes[-1]))
         self.is_busy = True
         self._each_second(load.logins * nodes, self.arrive)
-        self._each_second(faults.deaths * nodes, self._kill_any)
-        self._each_second(faults.cuts * nodes, self._cut_any)
+        self._each_second(CHANCES, lambda: self._with_chance(self.faults.deaths, self._kill_any))
+        self._each_second(CHANCES, lambda: self._with_chance(self.faults.cuts, self._cut_any))
 
     def run(self, seconds: float) -> None:
         """Let time pass; raises what a rule of `SessionBook` raises."""
@@ -126,8 +128,13 @@ class SimulatedFleet:
 
         self._later(3 + self.random.expovariate(times), again)
 
+    def _with_chance(self, times: float, function: Callable[[], object]) -> None:
+        """Call a function with the chance that it has so many times a second and a node."""
+        if self.random.random() < times * len(self.nodes) / CHANCES:
+            function()
+
     def _new_node(self, name: str) -> SimulatedNode:
-        random, drift = self.random, self._faults.drift
+        random, drift = self.random, self.faults.drift
         rate = 1 + random.uniform(-drift, drift)
         clock = NodeClock(self.timeline, rate, random.uniform(0, 1e6))
         facts = NodeFacts(f"{random.getrandbits(64):016x}", name, "1")
@@ -236,12 +243,12 @@ class SimulatedFleet:
         if len(alive) > 1:
             node = self.random.choice(alive)
             self.kill(node)
-            dead = self.random.expovariate(1 / self._faults.dead_seconds)
+            dead = self.random.expovariate(1 / self.faults.dead_seconds)
             self._later(dead, lambda: self.revive(node))
 
     def _cut_any(self) -> None:
         node = self.random.choice(self.nodes)
-        self.cut(node, self.random.expovariate(1 / self._faults.cut_seconds))
+        self.cut(node, self.random.expovariate(1 / self.faults.cut_seconds))
 
     def cut(self, node: SimulatedNode, seconds: float) -> None:
         """Cut a node off from the database for a time."""

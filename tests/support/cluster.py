@@ -34,11 +34,12 @@ __all__ = ["Fleet", "PeerNode", "cluster_connection", "cluster_url", "until"]
 PATIENCE = 20.0
 
 
-def cluster_url(server: PostgreSQL) -> str:
+def cluster_url(server: PostgreSQL, *, has_password: bool = True) -> str:
     """Return the URL of a new database that has the schema of a cluster."""
-    text = server.url(server.new_database())
+    database = server.new_database()
+    text = server.url(database)
     upgrade(Database(cluster_database_url(text), 30.0, schema=CLUSTER_SCHEMA))
-    return text
+    return text if has_password else server.url(database, None)
 
 
 def cluster_connection(text: str) -> ClusterConnection:

@@ -98,6 +98,10 @@ class NATNetwork:
         for name in self._names.values():
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
+    def name(self, role: str) -> str:
+        """Return the name of the namespace of ``c``, ``r`` or ``s``."""
+        return self._names[role]
+
     def words(self, role: str, *words: str) -> list[str]:
         """Return a command that runs in the namespace of ``c``, ``r`` or ``s``."""
         return ["ip", "netns", "exec", self._names[role], *words]

@@ -11,13 +11,58 @@ from pathlib import Path
 
 from ftpservice.accounts.password_hash import hash_password
 from tests.support.client_programs import program
+from tests.support.cluster import cluster_url
 from tests.support.nat_network import CONTROL, ROUTER, SERVER, NATNetwork
-from tests.support.service_process import CHECKOUT, PATIENCE, Program
+from tests.support.postgresql import PASSWORD, PostgreSQL
+from tests.support.service_process import CHECKOUT, PATIENCE, Program, checkout_environment
 
-__all__ = ["LOGIN", "NodeFleet", "wait_for"]
+__all__ = ["LIMITED", "LOGIN", "MOST", "NodeFleet", "wait_for"]
 
 NAMES = ("one", "two", "three")
 LOGIN = ("ann", "secret")
+LIMITED, MOST = "ben", 3
+"""An account with the same password, and how many sessions it may have."""
+TOGETHER = f"""
+import ftplib
+from concurrent.futures import ThreadPoolExecutor
+def log_in(_number):
+    client = ftplib.FTP()
+    try:
+        client.connect("{ROUTER}", {CONTROL}, 20)
+        client.login("{LIMITED}", "{LOGIN[1]}")
+    except (OSError, EOFError, ftplib.Error) as refusal:
+        print("refused", refusal, flush=True)
+        return None
+    return client
+with ThreadPoolExecutor(12) as threads:
+    clients = [one for one in threads.map(log_in, range(12)) if one]
+print("sessions:", len(clients), flush=True)
+for client in clients:
+    client.quit()
+"""
+WAITING = f"""
+import ftplib, time
+began = time.monotonic()
+while True:
+    client = ftplib.FTP()
+    try:
+        client.connect("{ROUTER}", {CONTROL}, 20)
+        client.login("{LIMITED}", "{LOGIN[1]}")
+        break
+    except (OSError, EOFError, ftplib.Error):
+        time.sleep(0.2)
+print("in after", time.monotonic() - began, "s", flush=True)
+time.sleep(600)
+"""
+RELAY = """
+global
+  maxconn 1000
+  stats socket {}/relay.sock
+defaults
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+"""
 CONFIGURATION = CHECKOUT / "docs" / "deploy" / "haproxy.cfg"
 COMMAND = (sys.executable, "-c", "from ftpservice.admin.cli import main; main()")
 
@@ -31,10 +76,26 @@ def wait_for(condition: Callable[[], object], what: str = "it") -> None:
 
 
 class NodeFleet:
-    """A context manager; ``root`` is the storage string of all nodes."""
+    """A context manager; ``root`` is the storage string of all nodes.
 
-    def __init__(self, directory: Path, root: str) -> None:
+    With a ``server`` they are a cluster. ``ports`` of this machine are the same for the nodes.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        root: str,
+        server: PostgreSQL | None = None,
+        ports: Sequence[int] = (),
+        options: Sequence[str] = (),
+        count: int = len(NAMES),
+    ) -> None:
         self.directory = directory
+        self._database = "" if server is None else cluster_url(server, has_password=False)
+        self._server = server
+        self._options = options
+        self._names = NAMES[:count]
+        self._ports = [*ports, *([] if server is None else [server.port])]
         self.network = NATNetwork(forwards=False)
         self.nodes: dict[str, Program] = {}
         self._root = root
@@ -43,10 +104,18 @@ class NodeFleet:
     def __enter__(self) -> NodeFleet:
         self._stack.enter_context(self.network)
         name, password = LOGIN
-        (self.directory / "accounts").write_text(f"{name}:{hash_password(password)}:/:full\n")
-        for one in NAMES:
+        secret = hash_password(password)
+        accounts = f"{name}:{secret}:/:full\n{LIMITED}:{secret}:/:full:max-sessions={MOST}\n"
+        (self.directory / "accounts").write_text(accounts)
+        if self._ports:
+            relay = self.directory / "relay.cfg"
+            texts = [RELAY.format(self.directory), *map(self._relay, self._ports)]
+            relay.write_text("".join(texts))
+            words = [program("haproxy"), "-f", relay, "-db"]
+            self._stack.enter_context(Program(words, self.directory))
+        for one in self._names:
             self._begin(one)
-        for one in NAMES:
+        for one in self._names:
             self._wait_for_node(one)
         text = CONFIGURATION.read_text().replace("inter 2s", "inter 100ms")
         for number in range(len(NAMES)):
@@ -65,6 +134,13 @@ class NodeFleet:
             node.__exit__()
         self._stack.close()
 
+    def _relay(self, port: int) -> str:
+        place, inner = f"127.0.0.1:{port}", self.network.name("s")
+        is_database = self._server is not None and port == self._server.port
+        mode = "tcp" if is_database else "http"
+        where = f"  mode {mode}\n  bind {place} namespace {inner}\n  server one {place}\n"
+        return f"listen to{port}\n{where}"
+
     def start(self, name: str) -> None:
         """Start a node that was killed, and wait until it serves."""
         self._begin(name)
@@ -77,28 +153,45 @@ class NodeFleet:
             *("--passive-port", str(50001 + number), "--passive-proxied", "10.77.2.1"),
             *("--data-dir", str(self.directory / f"data-{name}"), "--root", self._root),
             *("--auth", f"passwd:{self.directory / 'accounts'}", "--allow-plaintext"),
-            *("--allow-root", "--grace", "60"),
+            *("--allow-root", "--grace", "60", *self._options),
         ]
+        if self._database:
+            options += ["--cluster", self._database, "--cluster-node", name]
         words = self.network.words("s", *COMMAND, "serve", *options)
-        self.nodes[name] = Program(words, self.directory)
+        environment = checkout_environment() | {"PGPASSWORD": PASSWORD}
+        self.nodes[name] = Program(words, self.directory, environment)
 
     def _wait_for_node(self, name: str) -> None:
         self.nodes[name].line(f":{2125 + NAMES.index(name)}")
+        if self._database:
+            self.nodes[name].line("is in a cluster of")
 
     def kill(self, name: str) -> None:
         """Kill a node as a loss of power would."""
         self.nodes[name].process.kill()
         self.nodes[name].__exit__()
 
-    def ask(self, name: str, *words: str) -> None:
-        """Run a command of ``ftpservice`` for a node."""
+    def ask(self, name: str, *words: str) -> str:
+        """Run a command of ``ftpservice`` for a node; return what it prints."""
         socket = ("--socket", str(self.directory / f"data-{name}" / "control.sock"))
         with Program([*COMMAND, *words, *socket], self.directory) as asked:
             assert asked.ended() == 0, asked.output
+            return asked.output
 
     def client(self, words: Sequence[str]) -> Program:
         """Start a client program; a context manager."""
         return Program(self.network.words("c", *words), self.directory)
+
+    def sessions_at_once(self) -> int:
+        """Return how many of twelve clients of the limited account can log in at once."""
+        with self.client([sys.executable, "-c", TOGETHER]) as clients:
+            found = int(clients.line(r"sessions: (\d+)")[1])
+            assert clients.ended() == 0
+            return found
+
+    def waiting_login(self) -> Program:
+        """Start a client of that account that logs in as soon as it can; a context manager."""
+        return self.client([sys.executable, "-c", WAITING])
 
     def holder(self, folder: Path, least: int) -> str | None:
         """Return the node that has a file of a folder open of at least so many bytes."""

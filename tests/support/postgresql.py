@@ -125,6 +125,12 @@ class PostgreSQL:
         """Answer again."""
         self._each(lambda pid: os.kill(pid, signal.SIGCONT))
 
+    @property
+    def pid(self) -> int:
+        """The process that starts the others."""
+        assert self._process is not None
+        return self._process.pid
+
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
         """Connect, with a commit after each statement."""
         return psycopg.connect(

@@ -2,4 +2,4 @@
 
 from tests.support.whole_cluster import IS_WHOLE
 
-collect_ignore = [] if IS_WHOLE else ["test_juicefs_contract.py"]
+collect_ignore = [] if IS_WHOLE else ["test_juicefs_contract.py", "test_bucket_fleet.py"]

@@ -11,7 +11,9 @@ import pytest
 
 from tests.support.client_programs import program
 from tests.support.nat_network import CONTROL, ROUTER, missing
-from tests.support.node_fleet import LOGIN, NodeFleet, wait_for
+from tests.support.node_fleet import LOGIN, MOST, NodeFleet, wait_for
+from tests.support.postgresql import PostgreSQL
+from tests.support.uploads_by_a_client import UPLOADS, check_confirmed, confirmed_count
 from tests.support.whole_cluster import IS_WHOLE
 
 ROUNDS = range(20 if IS_WHOLE else 1)
@@ -23,24 +25,6 @@ set net:reconnect-interval-base 1; set net:reconnect-interval-max 1
 set net:limit-rate 0:{RATE}; set net:limit-max 100000
 open -u {",".join(LOGIN)} -p {CONTROL} {ROUTER}
 put -c sent -o file
-"""
-MANY = f"""
-import ftplib, io, sys
-client = None
-for number in range(int(sys.argv[1]), int(sys.argv[2])):
-    while True:
-        try:
-            if client is None:
-                client = ftplib.FTP()
-                client.connect("{ROUTER}", {CONTROL}, 20)
-                client.login(*{LOGIN!r})
-            content = str(number).encode() * 3000
-            client.storbinary(f"STOR file{{number}}", io.BytesIO(content))
-        except (OSError, EOFError, ftplib.Error):
-            client = None
-        else:
-            print(f"confirmed {{number}}", flush=True)
-            break
 """
 
 
@@ -58,9 +42,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fleet(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeFleet]:
+def fleet(
+    files: Path, tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL
+) -> Iterator[NodeFleet]:
     """Three nodes; each test leaves all of them running."""
-    with NodeFleet(tmp_path_factory.mktemp("nodes"), f"local:{files}") as running:
+    directory = tmp_path_factory.mktemp("nodes")
+    with NodeFleet(directory, f"local:{files}", postgresql) as running:
         yield running
 
 
@@ -92,21 +79,19 @@ def test_an_upload_is_resumed_at_another_node_after_a_kill(
 
 def test_what_was_confirmed_outlives_its_node(fleet: NodeFleet, files: Path) -> None:
     names = list(fleet.nodes)
-    with fleet.client([sys.executable, "-c", MANY, "0", str(CONFIRMED)]) as client:
+
+    def read(name: str) -> bytes:
+        return (files / name).read_bytes()
+
+    with fleet.client([sys.executable, "-c", UPLOADS, "0", str(CONFIRMED)]) as client:
         for killed in range(2 * len(names) if IS_WHOLE else 1):
             client.line(f"confirmed {(killed + 1) * CONFIRMED // 8}$")
             name = names[killed % len(names)]
             fleet.kill(name)
-            confirmed = [line for line in client.lines if line.startswith("confirmed")]
-            check_confirmed(files, len(confirmed))
+            check_confirmed(read, confirmed_count(client.lines))
             fleet.start(name)
         assert client.ended() == 0, client.output
-    check_confirmed(files, CONFIRMED)
-
-
-def check_confirmed(files: Path, count: int) -> None:
-    for number in range(count):
-        assert (files / f"file{number}").read_bytes() == str(number).encode() * 3000
+    check_confirmed(read, CONFIRMED)
 
 
 def test_a_node_is_drained_without_an_interrupted_transfer(fleet: NodeFleet, files: Path) -> None:
@@ -119,8 +104,13 @@ def test_a_node_is_drained_without_an_interrupted_transfer(fleet: NodeFleet, fil
         node = fleet.holder(files, SIZE // 4)
         assert node is not None
         fleet.ask(node, "drain")
-        with fleet.client([sys.executable, "-c", MANY, "0", "5"]) as others:
+        with fleet.client([sys.executable, "-c", UPLOADS, "0", "5"]) as others:
             assert others.ended() == 0, others.output
         assert client.ended() == 0, client.output
     assert (files / "file").read_bytes() == new
     fleet.ask(node, "drain", "--undo")
+
+
+def test_an_account_has_its_sessions_once_over_all_nodes(fleet: NodeFleet) -> None:
+    for _ in range(10 if IS_WHOLE else 1):
+        assert fleet.sessions_at_once() == MOST
