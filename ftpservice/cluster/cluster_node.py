@@ -80,6 +80,8 @@ class ClusterNode(Service):
     state: Callable[[], NodeState] = NodeState
     """Returns what the node says of itself."""
 
+    displace_in_worker: Callable[[], Awaitable[object]] | None = None
+    """Has a worker end a session without a login, if the node has workers."""
     share_path: Path | None = None
     """The file that keeps the last number of nodes over a restart."""
 
@@ -166,7 +168,7 @@ class ClusterNode(Service):
             self.limits.leases.give_back((place, name))
         elif kind == DISPLACE:
             if message["to"] == self.facts.run:
-                self.limits.displace()
+                _displace(self)
         elif kind == NODES and not is_own:
             nodes = max(FEW_NODES, self.limits.leases.rule.nodes)
             self._beat_within(NEWS_SECONDS * nodes * random.uniform(0.5, 1.0))
@@ -256,6 +258,15 @@ class ClusterNode(Service):
 
 def _claim(node: ClusterNode, claims: Sequence[Claim]) -> Deferred[list[Grant]]:
     return node.claims.run(claim, node.facts.run, next(node.claim_numbers), claims)
+
+
+def _displace(node: ClusterNode) -> None:
+    """End a session without a login, for one of another node."""
+    if not node.limits.displace() and node.displace_in_worker is not None:
+        asking: Any = node.displace_in_worker()
+        Deferred.fromCoroutine(asking).addErrback(
+            lambda failure: log.failure("no session was displaced", failure)
+        )
 
 
 def _sweep_sometimes(node: ClusterNode, beats: int) -> None:

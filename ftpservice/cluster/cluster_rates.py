@@ -1,17 +1,18 @@
 """Rate limits of users over the nodes of a cluster.
 
-Each node with transfers of a user has an even part of the rate. A node tells the others by NOTIFY
-which limits its transfers use, at once for the first transfer and then once a second; one that has
-told nothing for three seconds uses a limit no more. Until a message has arrived, which takes some
-milliseconds, the parts can be more than the rate together. While the database is away, the part is
-the rate divided by the nodes that were alive last.
+Each node with transfers of a user has an even part of the rate; of a node with several processes,
+each process has. A node tells the others by NOTIFY which limits its transfers use, at once for the
+first transfer and then once a second; one that has told nothing for three seconds uses a limit no
+more. Until a message has arrived, which takes some milliseconds, the parts can be more than the
+rate together. While the database is away, the part is the rate divided by the nodes that were alive
+last.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -20,7 +21,7 @@ from ftpservice.stream.rate_limit import RateLimiter, SharedRateLimiters
 if TYPE_CHECKING:  # the extra cluster may be missing
     from ftpservice.cluster.cluster_node import ClusterNode
 
-__all__ = ["ClusterRateLimiters"]
+__all__ = ["RATES", "ClusterRateLimiters", "NodeRateLink"]
 
 RATES = "rates"
 TELL_SECONDS = 1.0
@@ -36,16 +37,60 @@ Key = tuple[str, bool]
 """An account's name and whether the limit is of its uploads."""
 
 
-class ClusterRateLimiters(SharedRateLimiters):
-    """Rate limiters by account and direction, each with the part of this node."""
+class RateLink(Protocol):
+    """How a process tells others what it uses."""
 
-    def __init__(self, node: ClusterNode, clock: IReactorTime) -> None:
-        super().__init__(clock)
+    run: str
+    """The name under which it tells that; the processes of a node begin with the same."""
+    tells_alone: bool
+    """Whether there are others to be told while the database is away."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether all others hear it."""
+
+    @property
+    def nodes(self) -> int:
+        """The number of nodes."""
+
+    def tell_rates(self, keys: Sequence[Any]) -> None:
+        """Tell which limits are in use."""
+
+
+class NodeRateLink:
+    """Tells the other nodes."""
+
+    tells_alone = False
+
+    def __init__(self, node: ClusterNode) -> None:
         self._node = node
+        self.run = node.facts.run
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the database answers."""
+        return self._node.is_connected
+
+    @property
+    def nodes(self) -> int:
+        """The nodes that were alive at the last answer."""
+        return self._node.status.nodes
+
+    def tell_rates(self, keys: Sequence[Any]) -> None:
+        """Tell which limits are in use."""
+        self._node.tell(RATES, keys=keys)
+
+
+class ClusterRateLimiters(SharedRateLimiters):
+    """Rate limiters by account and direction, each with the part of this process."""
+
+    def __init__(self, link: RateLink, clock: IReactorTime) -> None:
+        super().__init__(clock)
+        self._link = link
         self._full: dict[Key, float] = {}
         """The rates of all nodes together."""
         self._heard: OrderedDict[Key, dict[str, float]] = OrderedDict()
-        """When each other node has told that it uses a limit."""
+        """When each other process has told that it uses a limit."""
         self._new: list[Key] = []
         self._due: IDelayedCall | None = None
 
@@ -65,17 +110,19 @@ class ClusterRateLimiters(SharedRateLimiters):
             del self._full[cast(Key, key)]
 
     def _part(self, key: Key) -> float:
-        others = self._node.status.nodes - 1
-        if self._node.is_connected:
-            now = self._clock.seconds()
-            heard = self._heard.get(key, {})
-            others = sum(now - told < FRESH_SECONDS for told in heard.values())
+        link, now = self._link, self._clock.seconds()
+        heard = self._heard.get(key, {})
+        fresh = [sender for sender, told in heard.items() if now - told < FRESH_SECONDS]
+        others = len(fresh)
+        if not link.is_connected:
+            own = link.run.partition("/")[0]
+            others = link.nodes - 1 + sum(one.partition("/")[0] == own for one in fresh)
         return self._full[key] / (1 + others)
 
     def received(self, message: Mapping[str, Any]) -> None:
         """Take a message of a node."""
         sender = message["from"]
-        if message["kind"] != RATES or sender == self._node.facts.run:
+        if message["kind"] != RATES or sender == self._link.run:
             return
         now = self._clock.seconds()
         for name, is_upload in message["keys"]:
@@ -107,9 +154,9 @@ class ClusterRateLimiters(SharedRateLimiters):
             if (key in new or not self._uses[key].throttle.is_idle)
             and len(key[0].encode("utf-8", "surrogateescape")) <= MAX_KEY_LENGTH
         ]
-        if self._node.is_connected:
+        if self._link.is_connected or self._link.tells_alone:
             for begin in range(0, len(keys), KEYS_PER_MESSAGE):
-                self._node.tell(RATES, keys=keys[begin : begin + KEYS_PER_MESSAGE])
+                self._link.tell_rates(keys[begin : begin + KEYS_PER_MESSAGE])
         self._forget_old()
         for key in self._full:
             self._adjust(key)

@@ -35,7 +35,13 @@ from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.control_socket import ControlSocket
 from ftpservice.service.lifecycle import FTPService, ServiceParts
 from ftpservice.service.log.setup import LogWriters
-from ftpservice.service.main_factory import HeldPort, NodeFactory, session_factory_for
+from ftpservice.service.main_factory import (
+    HeldPort,
+    MainFactory,
+    NodeFactory,
+    cluster_of,
+    session_factory_for,
+)
 from ftpservice.service.observer_setup import Observed, join_observers
 from ftpservice.service.operator_console import OperatorConsole, console_for
 from ftpservice.service.privileges import owner_for
@@ -197,8 +203,12 @@ def _administration(
 ) -> Iterator[Service]:
     """Yield the node of a cluster and the control socket, if there are such."""
     factory, actions.reload = service.parts.factory, service.reload
+    cluster = cluster_of(factory)
+    if cluster is not None:
+        peers = factory.peers if isinstance(factory, MainFactory) else None
+        yield join_cluster(cluster, service, actions, peers)
     if isinstance(factory, NodeFactory):
-        yield join_cluster(factory.cluster, service, actions)
+        service.last_steps += [factory.quotas.close, factory.table.close]
     path = options.settings.control_socket_path
     if path is not None:
         by_name = {**actions.over_nodes(actions.by_name), **actions.feeds}

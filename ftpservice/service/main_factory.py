@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.cred.portal import Portal
@@ -10,7 +11,8 @@ from twisted.internet.protocol import ServerFactory
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 
-from ftpservice.cluster.cluster_rates import ClusterRateLimiters
+from ftpservice.cluster.cluster_rates import ClusterRateLimiters, NodeRateLink
+from ftpservice.cluster.rates_of_workers import RatesOfWorkers
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.control.factory import FTPFactory
 from ftpservice.net.accepted_tcp import BACKLOG
@@ -20,6 +22,7 @@ from ftpservice.service.sessions.worker_memory import table_for
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.session.services import EventSink
+from ftpservice.session.shared.asked_session_limits import LimitsOfWorkers
 from ftpservice.session.shared.peer_requests import PeerRequests
 from ftpservice.session.shared.shared_state import LocalState
 from ftpservice.session.shared.table_state import TableState
@@ -31,7 +34,14 @@ from ftpservice.workers.supervisor import Supervisor
 if TYPE_CHECKING:  # the extra cluster may be missing
     from ftpservice.cluster.cluster_node import ClusterNode
 
-__all__ = ["HeldPort", "MainFactory", "NodeFactory", "hold_port", "session_factory_for"]
+__all__ = [
+    "HeldPort",
+    "MainFactory",
+    "NodeFactory",
+    "cluster_of",
+    "hold_port",
+    "session_factory_for",
+]
 
 log = Logger("ftpservice.workers")
 
@@ -46,6 +56,10 @@ class MainFactory(FTPFactory):
     """What this process and others ask each other."""
     leaves_workers = False
     """Whether the workers go on when this process stops: another program takes its place."""
+    cluster: ClusterNode | None = None
+    """The node of a cluster that the processes are, if they are one."""
+    places: LimitsOfWorkers | None = None
+    """In a cluster, what the workers ask for places for sessions."""
     _refusal: str | None = None
 
     @property
@@ -117,7 +131,9 @@ class MainFactory(FTPFactory):
     def process_ended(self, column: int) -> None:
         """Give back what a worker has held that has ended."""
         quotas = self.portal.realm.quotas
-        steps = () if quotas is None else (quotas.process_ended,)
+        steps = [] if quotas is None else [quotas.process_ended]
+        if self.places is not None:
+            steps.append(self.places.ended)
         for step in (*steps, self.table.clear_column):
             try:
                 step(column)
@@ -183,25 +199,59 @@ def session_factory_for(
     """Return the factory of sessions: of this process alone, or of the main one of several."""
     settings = options.settings
     cluster = cluster_for(settings, reactor)
-    if cluster is not None:
-        state = LocalState(reactor)
-        state.session_limits = cluster.limits
-        state.rate_limiters = rates = ClusterRateLimiters(cluster, reactor)
-        cluster.receivers.append(rates.received)
-        node = NodeFactory(portal, reactor, settings.session, state, sink)
-        node.cluster = cluster
-        node.table = SharedTable.create((LEASED_QUOTA_RECORD,), 1)
-        node.quotas = SharedQuotas.create(node.table, reactor)
-        realm: Any = portal.realm
-        realm.quotas = QuotaBook(reactor, settings.quota_recount, node.quotas)
-        return node
-    if settings.workers == 1:
+    if settings.workers > 1:
+        return _main_factory(options, portal, sink, reactor, cluster)
+    if cluster is None:
         return FTPFactory(portal, reactor, settings.session, event_sink=sink)
-    table = table_for(settings.workers, options.handover)
+    state = LocalState(reactor)
+    _count_in_cluster(state, cluster, reactor)
+    node = NodeFactory(portal, reactor, settings.session, state, sink)
+    node.cluster = cluster
+    node.table = SharedTable.create((LEASED_QUOTA_RECORD,), 1)
+    node.quotas = SharedQuotas.create(node.table, reactor)
+    realm: Any = portal.realm
+    realm.quotas = QuotaBook(reactor, settings.quota_recount, node.quotas)
+    return node
+
+
+def _count_in_cluster(state: LocalState, cluster: ClusterNode, reactor: Any) -> ClusterRateLimiters:
+    """Have the sessions of this process be counted with those of other nodes."""
+    state.session_limits = cluster.limits
+    state.rate_limiters = rates = ClusterRateLimiters(NodeRateLink(cluster), reactor)
+    cluster.receivers.append(rates.received)
+    return rates
+
+
+def _main_factory(
+    options: ServiceOptions,
+    portal: Portal,
+    sink: EventSink,
+    reactor: Any,
+    cluster: ClusterNode | None,
+) -> MainFactory:
+    settings = options.settings
+    table = table_for(settings.workers, options.handover, is_leased=cluster is not None)
     shared = TableState(table, reactor, lambda column, message: factory.pass_on(0, column, message))
+    rates = None if cluster is None else _count_in_cluster(shared, cluster, reactor)
     factory = MainFactory(portal, reactor, settings.session, event_sink=sink, shared_state=shared)
-    factory.table, factory.peers = table, shared.peers
+    factory.table, factory.peers, factory.cluster = table, shared.peers, cluster
+    if cluster is not None and rates is not None:
+        columns = partial(_columns, factory)
+        factory.places = LimitsOfWorkers(cluster.limits, shared.peers, columns)
+        cluster.displace_in_worker = factory.places.displace
+        RatesOfWorkers(cluster, rates, shared.peers, columns)
     return factory
+
+
+def _columns(factory: MainFactory) -> list[int]:
+    """Return the columns of the workers that serve."""
+    workers = () if factory.supervisor is None else factory.supervisor.workers
+    return [worker.column.number for worker in workers if worker.is_ready]
+
+
+def cluster_of(factory: FTPFactory) -> ClusterNode | None:
+    """Return the node of a cluster that a service is; None without a cluster."""
+    return factory.cluster if isinstance(factory, MainFactory | NodeFactory) else None
 
 
 def hold_port(listener: Listener, port: IListeningPort) -> Port:

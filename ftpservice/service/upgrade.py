@@ -44,6 +44,10 @@ log = Logger("ftpservice")
 
 ANSWER_SECONDS = 0.05
 """Time for the answer to a request to be sent, before the control socket ends."""
+CLUSTER_TEXT = (
+    "a node of a cluster is not upgraded while it runs: drain it and start it again, while other "
+    "nodes serve"
+)
 NEEDS_WORKERS_TEXT = (
     "an upgrade that cuts no transfer needs workers: a single process takes its sessions with it; "
     "restart the service, with workers = 2 for the upgrades after this one"
@@ -85,6 +89,8 @@ class Upgrade:
             raise BadRequest(EMBEDDED_TEXT)
         if self._workers is None:
             raise BadRequest(NEEDS_WORKERS_TEXT)
+        if self._options.settings.cluster is not None:
+            raise BadRequest(CLUSTER_TEXT)
         if self._trial is not None or not self._service.is_serving:
             raise BadRequest("the service starts or is upgraded already")
         self._trial = Trial(self._command, self._options.directory)

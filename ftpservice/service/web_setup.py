@@ -28,7 +28,7 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.events import LoginFailed, TransferEnded, TransferStarted
 from ftpservice.service.activity.recorders import Recorders
 from ftpservice.service.control_actions import ServiceActions
-from ftpservice.service.main_factory import NodeFactory
+from ftpservice.service.main_factory import cluster_of
 from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
@@ -337,9 +337,9 @@ def _readiness(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:
 
 
 def _notes(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:
-    if not isinstance(factory, NodeFactory):
+    cluster = cluster_of(factory)
+    if cluster is None:
         return {}
-    cluster = factory.cluster
 
     def answers() -> str | None:
         return None if cluster.is_connected else "its database does not answer"

@@ -171,6 +171,7 @@ class WorkerSetup:
             "certificates": _plain(self._copies),
             "bans": self._bans(),
             "refusal": self.factory.session_refusal,
+            "cluster": None if self.factory.cluster is None else self.factory.cluster.facts.run,
             "board": (self.board.descriptor, self.board.columns, worker.column.number),
             "table": self.factory.table.descriptor,
             "quotas": self.quotas.descriptor,

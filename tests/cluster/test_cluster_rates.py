@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from ftpservice.cluster.cluster_node import ClusterNode, ClusterStatus
-from ftpservice.cluster.cluster_rates import KEYS_PER_MESSAGE, ClusterRateLimiters
+from ftpservice.cluster.cluster_rates import KEYS_PER_MESSAGE, ClusterRateLimiters, NodeRateLink
 from ftpservice.cluster.cluster_statements import NodeFacts
 from ftpservice.stream.rate_limit import RateLimiter
 
@@ -23,7 +23,7 @@ class Wire:
 
     def __init__(self, run: str, clock: Clock, others: list[Wire]) -> None:
         self.facts = NodeFacts(run, run, "1")
-        self.rates = ClusterRateLimiters(cast(ClusterNode, self), clock)
+        self.rates = ClusterRateLimiters(NodeRateLink(cast(ClusterNode, self)), clock)
         self.sent: list[dict[str, Any]] = []
         self._all = others
         others.append(self)

@@ -61,6 +61,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"retention"},
         {"workers"},
         {"cluster"},
+        {"cluster.quotas"},
         {"testing.contract"},
         {"testing"},
         {"web.http"},

@@ -12,9 +12,9 @@ from twisted.internet.defer import Deferred, gatherResults
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.cluster.cluster_database import ClusterDatabase
 from ftpservice.cluster.cluster_node import ClusterNode
-from ftpservice.cluster.cluster_quotas import ClusterQuotas
 from ftpservice.cluster.cluster_schema import cluster_database_url
 from ftpservice.cluster.cluster_statements import NodeFacts
+from ftpservice.cluster.quotas.cluster_quotas import ClusterQuotas
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.table_layout import RecordLayout
 from ftpservice.concurrency.thread_pool import InlineRunner

@@ -10,6 +10,7 @@ lock, asks again every `POLL_SECONDS`.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from functools import partial
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -21,6 +22,7 @@ from ftpservice.accounts.defence.login_attempts import (
     AddressAttempts,
     LoginAttempts,
 )
+from ftpservice.accounts.defence.networks import address_group
 from ftpservice.concurrency.table_layout import RecordLayout
 from ftpservice.concurrency.table_lock import TableBusy, TableError
 from ftpservice.concurrency.table_section import LockedRecord, TableSection
@@ -64,7 +66,7 @@ class TableAttempts(AddressAttempts):
                 self._load(record, now)
                 elsewhere += record.total(IN_PROGRESS) - record.own(IN_PROGRESS)
                 seconds = super().try_admit(now, elsewhere)
-                self._count_in_progress(record)
+                _count_in_progress(self, record)
                 if seconds <= 0.0 and is_waiting and not self._is_uncounted():
                     record.add(WAITING, -1)
                 if seconds <= 0.0 and (self.failures or self.forgiven):
@@ -72,11 +74,6 @@ class TableAttempts(AddressAttempts):
                 return seconds
         except TableError:
             return POLL_SECONDS
-
-    def _count_in_progress(self, record: LockedRecord) -> None:
-        change = len(self.in_progress) - record.own(IN_PROGRESS)
-        if change:
-            record.add(IN_PROGRESS, change)
 
     def expire(self, now: float) -> None:
         """Stop counting attempts that have been without an outcome for too long."""
@@ -126,9 +123,16 @@ class TableAttempts(AddressAttempts):
             super().ended(now, is_right)
             if self.failures:
                 self._store(record)  # before it no longer counts as in progress
-            self._count_in_progress(record)
+            _count_in_progress(self, record)
             self._store(record)
         return None if self.is_blank else self.surplus()
+
+    def count_elsewhere(self, now: float, failures: int, successes: int) -> None:
+        """Count attempts that other nodes have admitted, and their outcomes."""
+        with suppress(TableError), self._section.lock(self._table_key) as record:
+            self._load(record, now)
+            super().count_elsewhere(now, failures, successes)
+            self._store(record)
 
     def surplus(self) -> int:
         """Return how many attempts wait beyond the limit, in all processes."""
@@ -164,11 +168,18 @@ class TableAttempts(AddressAttempts):
         record.set_values(failures, forgiven, updated, last)
 
 
+def _count_in_progress(attempts: TableAttempts, record: LockedRecord) -> None:
+    change = len(attempts.in_progress) - record.own(IN_PROGRESS)
+    if change:
+        record.add(IN_PROGRESS, change)
+
+
 class TableLoginAttempts(LoginAttempts):
     """Decides when an address may try a password, together with other processes."""
 
     def __init__(self, section: TableSection, clock: IReactorTime) -> None:
         super().__init__(clock, partial(TableAttempts, section))
+        self._section = section
         self._expiry: IDelayedCall | None = None
 
     async def admit(self, address: str) -> None:
@@ -176,6 +187,10 @@ class TableLoginAttempts(LoginAttempts):
         await super().admit(address)
         if self._expiry is None:
             self._expiry = self._clock.callLater(EXPIRY_SECONDS, self._expire)
+
+    def remembers(self, address: str) -> bool:
+        """Return whether there is something to remember of an address, in any process."""
+        return self._section.value(address_group(address).encode(), UPDATED) > 0
 
     def _ended(self, address: str, is_right: bool | None) -> None:
         try:

@@ -14,6 +14,7 @@ from ftpservice.events import BanLifted, Banned, LoggedIn, LoginFailed
 from ftpservice.service.cluster.node_actions import actions_over_nodes
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.session.shared.peer_requests import PeerRequests
 
 if TYPE_CHECKING:  # the extra cluster may be missing
     from ftpservice.accounts.sql.database_url import DatabaseURL
@@ -49,15 +50,19 @@ def cluster_for(settings: ServiceSettings, reactor: Any) -> ClusterNode | None:
     return node
 
 
-def join_cluster(node: ClusterNode, service: Any, actions: Any) -> ClusterNode:
+def join_cluster(
+    node: ClusterNode, service: Any, actions: Any, peers: PeerRequests | None
+) -> ClusterNode:
     """Have a node tell of ``service``, and leave at its end; returns the node, to be started.
 
-    Other nodes carry out the ``actions`` of administrators, too.
+    Other nodes carry out the ``actions`` of administrators, too. ``peers`` are asked by workers,
+    if there are some.
     """
     from ftpservice.cluster.cluster_bans import ClusterBans
-    from ftpservice.cluster.cluster_quotas import ClusterQuotas
     from ftpservice.cluster.cluster_statements import NodeState
     from ftpservice.cluster.failed_logins import FailedLoginExchange
+    from ftpservice.cluster.quotas.cluster_quotas import ClusterQuotas
+    from ftpservice.cluster.quotas.quotas_of_workers import QuotasOfWorkers
 
     factory = service.parts.factory
 
@@ -73,9 +78,12 @@ def join_cluster(node: ClusterNode, service: Any, actions: Any) -> ClusterNode:
         node, factory.shared_state.login_attempts, factory.bans, factory.reactor
     )
     events.subscribe(failures, LoginFailed, LoggedIn)
-    quotas = ClusterQuotas(node, factory.portal.realm.quotas, factory.reactor)
+    book = factory.portal.realm.quotas
+    quotas = ClusterQuotas(node, book, factory.reactor)
+    if peers is not None:
+        QuotasOfWorkers(quotas, book, peers)
     service.last_steps.append(failures.close)
     node.state = state
     actions.over_nodes = partial(actions_over_nodes, node, clock=factory.reactor)
-    service.last_steps += [node.close, quotas.close, factory.quotas.close, factory.table.close]
+    service.last_steps += [node.close, quotas.close]
     return node

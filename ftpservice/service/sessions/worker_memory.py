@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.session.shared.table_state import SHARED_RECORDS
-from ftpservice.storage.quota.ledgers.tree_record import QUOTA_RECORD
+from ftpservice.storage.quota.ledgers.tree_record import LEASED_QUOTA_RECORD, QUOTA_RECORD
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.handover import Handover
 from ftpservice.workers.session_board import SessionBoard
@@ -21,6 +21,7 @@ __all__ = ["board_for", "quotas_for", "table_for"]
 log = Logger("ftpservice.workers")
 
 RECORDS = (*SHARED_RECORDS, QUOTA_RECORD)
+LEASED_RECORDS = (*SHARED_RECORDS, LEASED_QUOTA_RECORD)
 
 
 def board_for(count: int, handover: Handover | None) -> SessionBoard:
@@ -37,21 +38,22 @@ def board_for(count: int, handover: Handover | None) -> SessionBoard:
     return SessionBoard(*handover.board)
 
 
-def table_for(count: int, handover: Handover | None) -> SharedTable:
-    """Return what ``count`` workers count together."""
+def table_for(count: int, handover: Handover | None, is_leased: bool = False) -> SharedTable:
+    """Return what ``count`` workers count together; ``is_leased``: as a node of a cluster."""
+    records = LEASED_RECORDS if is_leased else RECORDS
     if handover is None or handover.is_trial:
-        return SharedTable.create(RECORDS, columns_for(count))
+        return SharedTable.create(records, columns_for(count))
     try:
         table = SharedTable.attach(handover.table, 0)
     except ValueError:  # of a version that describes its sections otherwise
         table = None
     os.close(handover.table)
-    if table is not None and table.layout.records == RECORDS:
+    if table is not None and table.layout.records == records:
         return table
     if table is not None:
         table.close()
     log.warn("this version counts other things: limits do not count the sessions of old workers")
-    table = SharedTable.create(RECORDS, handover.board[1])
+    table = SharedTable.create(records, handover.board[1])
     used = {int(one["column"]) for one in handover.workers}
     claimed = {table.claim_column() for _ in range(max(used, default=0))}
     for column in claimed - used:

@@ -31,7 +31,7 @@ class ClusterSettings:
         TEXT,
         None,
         "Database of a cluster, postgresql://user@host/database: all services that name it count "
-        "sessions, failed logins and bans together (extra cluster).",
+        "sessions, failed logins, bans, rates and quotas together (extra cluster).",
     )
     cluster_node: str | None = setting(
         TEXT,
@@ -51,12 +51,7 @@ class ClusterSettings:
         """The name of this node in its cluster."""
         return self.cluster_node or socket.gethostname()
 
-    def check_cluster(self, workers: int) -> None:
+    def check_cluster(self) -> None:
         """Raise `SettingsConflict` if there could be no cluster with these settings."""
         if self.cluster_timeout < MIN_SECONDS:
             raise SettingsConflict("--cluster-timeout: at least 1 second")
-        if self.cluster is not None and workers > 1:
-            raise SettingsConflict(
-                f"--cluster with --workers {workers}: a node of a cluster has one process for now -"
-                " run several nodes on this machine, each with a data-dir and ports of its own"
-            )

@@ -18,7 +18,7 @@ from ftpservice.concurrency.table_section import TableSection
 from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.shared.peer_requests import PeerGone, PeerRequests
 
-__all__ = ["DISPLACE_SECONDS", "SESSION_PLACES", "TableSessionLimits"]
+__all__ = ["DISPLACE", "DISPLACE_SECONDS", "SESSION_PLACES", "TableSessionLimits"]
 
 log = Logger("ftpservice.session")
 

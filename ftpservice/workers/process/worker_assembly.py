@@ -25,6 +25,9 @@ from twisted.python.failure import Failure
 from ftpservice.accounts.account_record import IStartable
 from ftpservice.accounts.defence.bans import Ban
 from ftpservice.accounts.realm import Realm
+from ftpservice.cluster.cluster_rates import ClusterRateLimiters
+from ftpservice.cluster.quotas.quotas_of_workers import AskedQuotas
+from ftpservice.cluster.rates_of_workers import RateLinkOfWorker
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.thread_pool import pool_loads
 from ftpservice.control.factory import FTPFactory
@@ -52,6 +55,7 @@ from ftpservice.service.settings.live_settings import live_settings
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.session.services import EventSink, Report
+from ftpservice.session.shared.asked_session_limits import AskedSessionLimits
 from ftpservice.session.shared.peer_requests import PeerRequests
 from ftpservice.session.shared.table_state import TableState
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
@@ -217,6 +221,8 @@ def assemble_worker(
     checkers = portal_checkers_for(settings, options.checkers)
     sink, pass_on = EventSink(events, report), partial(channel.send, "peer")
     state = TableState(table, reactor, pass_on)
+    if plan["cluster"] is not None:
+        _count_in_cluster(plan, state, quotas, reactor)
     factory = CountedFactory(
         Portal(realm, checkers), reactor, settings.session, event_sink=sink, shared_state=state
     )
@@ -257,6 +263,18 @@ def _shared_quotas(plan: WorkerPlan, table: SharedTable, reactor: Any) -> Shared
     quotas = SharedQuotas.attach(table, plan["quotas"], reactor)
     os.close(plan["quotas"])
     return quotas
+
+
+def _count_in_cluster(
+    plan: WorkerPlan, state: TableState, quotas: SharedQuotas, reactor: Any
+) -> None:
+    """Have the main process count what all nodes of a cluster count together."""
+    peers, column = state.peers, plan["board"][2]
+    link = RateLinkOfWorker(plan["cluster"], column, peers)
+    state.session_limits = AskedSessionLimits(column, peers)
+    state.rate_limiters = rates = ClusterRateLimiters(link, reactor)
+    link.hear(rates.received)
+    quotas.leases = AskedQuotas(peers)
 
 
 def _shared_port(plan: WorkerPlan, channel: Channel, reactor: Any) -> RemoteSharedPort | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ftplib
+import io
 import json
+import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -21,13 +25,23 @@ from ftpservice.admin.cli import ftpservice
 from tests.support.cluster import cluster_url
 from tests.support.postgresql import PASSWORD, PostgreSQL
 from tests.support.service_process import BUSY_SECONDS, Program
-from tests.support.worker_service import can_log_in, login, measured_environment, write_accounts
+from tests.support.worker_service import (
+    can_log_in,
+    login,
+    measured_environment,
+    process_of,
+    wait_for,
+    write_accounts,
+)
 
 SERVE = (
     *(sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"),
     *("--allow-root", "--listen=tcp:0:interface=127.0.0.1", "--auth=passwd:accounts"),
 )
 GONE_SECONDS = 5.0
+QUOTA = 1_000_000
+"""That of the account small."""
+FILE_BYTES = 20_000
 
 
 class Nodes:
@@ -38,7 +52,7 @@ class Nodes:
         self._url = url
         self._stack = stack
 
-    def start(self, name: str) -> Program:
+    def start(self, name: str, *words: str) -> Program:
         """Start a node."""
         place = self.directory / name
         if not place.exists():
@@ -49,7 +63,7 @@ class Nodes:
                 f"cluster-timeout = {GONE_SECONDS}\nmax-sessions-per-user = 3\n"
                 f'journal = "{self._url}"\n'
             )
-        command = [*SERVE, "--config=ftpservice.toml"]
+        command = [*SERVE, "--config=ftpservice.toml", *words]
         return self._stack.enter_context(Program(command, place, measured_environment()))
 
 
@@ -146,3 +160,51 @@ def closed_with(client: ftplib.FTP) -> None:
     """Read what the service sends until it closes."""
     while True:
         client.getmultiline()
+
+
+def test_limits_and_quotas_hold_over_the_workers_of_all_nodes(nodes: Nodes, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    words = (f"--root={files}", "--data-dir=var", "--workers=2")
+    programs = [nodes.start(name, *words) for name in ("n5", "n6")]
+    ports = [program.port() for program in programs]
+    with ThreadPoolExecutor(16) as pool, ExitStack() as stack:
+        begun = list(pool.map(lambda number: attempt(ports[number % 2]), range(16)))
+        clients = [stack.enter_context(closing(one)) for one in begun if one is not None]
+        assert len(clients) == 3
+        served = [one for one in clients if one.sock.getpeername()[1] == ports[0]]
+        killed = next((process_of(one, programs[0]) for one in served), None)
+        if killed is not None:
+            os.kill(killed, signal.SIGKILL)
+            wait_for(lambda: can_log_in(ports[1]))
+    wait_for(lambda: can_log_in(ports[0]))
+    with ThreadPoolExecutor(4) as pool:
+        stored = sum(pool.map(lambda number: store_many(ports[number % 2], number), range(3)))
+    found = [one.stat().st_size for one in files.rglob("f*") if one.is_file()]
+    assert (len(found), sum(found)) == (stored, QUOTA)
+    assert [program.stopped() for program in programs] == [0, 0]
+    assert "Traceback" not in "".join(program.output for program in programs)
+
+
+def attempt(port: int) -> ftplib.FTP | None:
+    """Return a session, None if it was refused."""
+    try:
+        return login(port)
+    except ftplib.error_temp:
+        return None
+
+
+def store_many(port: int, number: int) -> int:
+    """Store small files until the quota is full; return how many there are."""
+    stored = 0
+    with closing(login(port, "small")) as client:
+        for name in range(100):
+            try:
+                client.storbinary(f"STOR f{number}-{name}", io.BytesIO(b"x" * FILE_BYTES))
+            except ftplib.error_temp:  # the database was late, under load
+                continue
+            except ftplib.error_perm as refused:
+                assert str(refused).startswith("552 Quota exceeded.")
+                break
+            stored += 1
+    return stored

@@ -19,8 +19,8 @@ from twisted.python.failure import Failure
 
 from ftpservice.cluster.cluster_calls import UNANSWERED
 from ftpservice.cluster.cluster_node import ClusterNode
-from ftpservice.cluster.quota_statements import alive_runs, set_count
-from ftpservice.cluster.tree_rooms import LeasedTree, TreeRooms, room_of
+from ftpservice.cluster.quotas.quota_statements import alive_runs, set_count
+from ftpservice.cluster.quotas.tree_rooms import LeasedTree, TreeRooms, room_of
 from ftpservice.storage.errors import Busy
 from ftpservice.storage.quota.counted_tree import COUNT_TIMEOUT_SECONDS
 

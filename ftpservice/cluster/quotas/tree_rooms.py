@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from ftpservice.cluster.quota_statements import RoomClaim, RoomGrant
+from ftpservice.cluster.quotas.quota_statements import RoomClaim, RoomGrant
 from ftpservice.storage.errors import Busy
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers.leased_room import LeasedRoom, NodeUse

@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 
 from ftpservice.cluster.cluster_calls import UNANSWERED
 from ftpservice.cluster.cluster_node import ClusterNode
-from ftpservice.cluster.quota_statements import known_trees
-from ftpservice.cluster.tree_rooms import TreeRooms
+from ftpservice.cluster.quotas.quota_statements import known_trees
+from ftpservice.cluster.quotas.tree_rooms import TreeRooms
 from ftpservice.storage.errors import Busy
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.counted_tree import ledger_text

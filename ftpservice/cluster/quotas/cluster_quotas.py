@@ -23,10 +23,10 @@ from twisted.python.failure import Failure
 
 from ftpservice.cluster.cluster_calls import UNANSWERED
 from ftpservice.cluster.cluster_node import ClusterNode
-from ftpservice.cluster.common_counts import CommonCounts
-from ftpservice.cluster.quota_statements import RoomClaim, RoomGrant, leave_trees, take_rooms
-from ftpservice.cluster.tree_exchange import TreeExchange
-from ftpservice.cluster.tree_rooms import SETTLE_SECONDS, TreeRooms, room_of
+from ftpservice.cluster.quotas.common_counts import CommonCounts
+from ftpservice.cluster.quotas.quota_statements import RoomClaim, RoomGrant, leave_trees, take_rooms
+from ftpservice.cluster.quotas.tree_exchange import TreeExchange
+from ftpservice.cluster.quotas.tree_rooms import SETTLE_SECONDS, TreeRooms, room_of
 from ftpservice.storage.errors import QuotaUnknown
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.counted_tree import LOGIN_RECOUNT_SECONDS, CountedTree
