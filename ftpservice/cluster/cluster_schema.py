@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftpservice.accounts.sql.schema import Schema
+from ftpservice.accounts.sql.database_schema import Schema
 
 if TYPE_CHECKING:
     from ftpservice.accounts.sql.database_url import DatabaseURL

@@ -199,3 +199,32 @@ def test_twistd_help_loads_nothing_heavy() -> None:
     loaded = loaded_by(program)
     assert "ftpservice" in loaded
     assert loaded & HEAVY == set()
+
+
+OPTIONAL = {
+    "acme",
+    "alembic",
+    "botocore",
+    "ldap3",
+    "opentelemetry",
+    "pamela",
+    "prometheus_client",
+    "prompt_toolkit",
+    "psycopg",
+    "pyotp",
+    "rich",
+    "segno",
+    "sqlalchemy",
+    "webauthn",
+}
+"""What only extras install."""
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["ftpservice.service.tap", "ftpservice.workers.process.worker_process", "ftpservice.admin.cli"],
+)
+def test_service_workers_and_command_load_nothing_that_is_optional(module: str) -> None:
+    loaded = loaded_by(f"import {module}")
+    assert "ftpservice" in loaded
+    assert loaded & OPTIONAL == set()

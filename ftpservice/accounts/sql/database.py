@@ -20,9 +20,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ftpservice.accounts.account_store import InvalidAccount, StoreUnavailable
+from ftpservice.accounts.sql.database_schema import Schema
 from ftpservice.accounts.sql.database_url import DatabaseURL
 from ftpservice.accounts.sql.running_calls import RunningCalls
-from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA, Schema
+from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA
 
 __all__ = ["Database"]
 

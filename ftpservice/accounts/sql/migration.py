@@ -11,7 +11,8 @@ from alembic.util.exc import CommandError
 
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.sql.database import Database
-from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA, Schema
+from ftpservice.accounts.sql.database_schema import Schema
+from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA
 
 __all__ = ["known_versions", "upgrade"]
 

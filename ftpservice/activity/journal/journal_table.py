@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import column, table
 
-from ftpservice.accounts.sql.schema import Schema
+from ftpservice.accounts.sql.database_schema import Schema
 from ftpservice.activity.journal.journal_rows import COLUMNS
 
 __all__ = ["JOURNAL", "JOURNAL_SCHEMA"]
