@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.collection import fast_collection
 from tests.support.postgresql import PASSWORD, PostgreSQL, postgresql_directory
 from tests.support.store_cases import StoreCase
 
@@ -22,6 +23,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--no-skips``."""
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Collect without coverage; what imports need is shared by the workers."""
+    with fast_collection(session.config):
+        return (yield)
 
 
 def pytest_collection_finish() -> None:

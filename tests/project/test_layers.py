@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.no_cover  # nothing of the service runs here
 TOP = Path(__file__).parents[2]
 PACKAGES = {"ftpservice": TOP / "ftpservice", "ftpservice_client": TOP / "client/ftpservice_client"}
 RANKS: dict[str, list[set[str]]] = {

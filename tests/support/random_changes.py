@@ -6,13 +6,22 @@ import random
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ftpservice.storage.interfaces import IPartials, WriteMode, WriteRequest
 from ftpservice.testing.contract.case import path_at
 
-__all__ = ["random_change", "run"]
+__all__ = ["random_change", "run", "seeds"]
+
+MEASURED_SEEDS = 5
+
+
+def seeds(count: int) -> list[Any]:
+    """Return the seeds of a test; the coverage of the first is measured, which doubles its time."""
+    unmeasured = [pytest.param(seed, marks=pytest.mark.no_cover) for seed in range(count)]
+    return [*range(MEASURED_SEEDS), *unmeasured[MEASURED_SEEDS:]]
 
 
 def run(call: Awaitable[Any]) -> Any:

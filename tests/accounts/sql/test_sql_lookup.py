@@ -141,28 +141,29 @@ def test_a_store_without_its_schema_says_what_to_do(case, lookup):
 
 
 def add_many(case, rights, root, quota_files="NULL", options=""):
-    """Add 50,000 accounts by SQL: to write them is not what takes time here."""
+    """Add 10,000 accounts by SQL: to write them is not what takes time here."""
     columns = "name, password_hash, rights, root, quota_files, options"
     case.execute(
         "WITH RECURSIVE numbers(n) AS"
-        " (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 49999)"
+        " (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 9999)"
         f" INSERT INTO ftpservice_accounts ({columns}) SELECT"
         f" 'user' || n, '{SECRET}', '{rights}', {root}, {quota_files}, '{options}' FROM numbers"
     )
 
 
-def test_50_000_accounts(case, lookup, parsed):
+@pytest.mark.no_cover
+def test_10_000_accounts(case, lookup, parsed):
     add_many(case, "full", "'/' || n", 9)
     lookup.look_up("ann", b"")
     parsed.clear()
-    for number in range(0, 50_000, 500):
+    for number in range(0, 10_000, 100):
         assert lookup.look_up(f"user{number}", b"").record.root == f"/{number}"
     assert len(parsed) == 100
-    names = [f"user{number}" for number in range(5000)]
-    assert len(lookup.current(names)) == 5000
+    names = [f"user{number}" for number in range(2000)]
+    assert len(lookup.current(names)) == 2000
     parsed.clear()
     for _ in range(10):
-        assert len(lookup.current(names)) == 5000
+        assert len(lookup.current(names)) == 2000
     assert parsed == []
 
 
@@ -238,7 +239,7 @@ def test_files_shared_with_one_that_inherits_a_quota(
     assert lookup.look_up("kim", b"").record.shares_quota is is_shared
 
 
-def test_50_000_accounts_of_one_group(case, lookup, parsed):
+def test_10_000_accounts_of_one_group(case, lookup, parsed):
     staff = AccountRecord("@staff", "*", "/srv/{user}", PRESETS["full"], quota_files=9)
     case.store.add(staff)
     add_many(case, "inherit", "''", options="group=staff")

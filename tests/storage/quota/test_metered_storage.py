@@ -32,7 +32,7 @@ from ftpservice.testing.contract.case import (
 )
 from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT, VirtualPath
-from tests.support.random_changes import random_change, run
+from tests.support.random_changes import random_change, run, seeds
 
 PLENTY = QuotaLimits(1 << 40, 1 << 20)
 RULE = TrashRule(3600, versions=3)
@@ -418,7 +418,7 @@ def test_the_trash_of_an_outer_account_is_no_use_of_an_inner_one(bench):
 
 
 @pytest.mark.parametrize("trash", [None, RULE])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40))
 def test_no_sequence_of_changes_makes_a_ledger_drift(bench, seed, trash):
     chance = random.Random(seed)
     run(MemoryStorage(bench.tree).make_directory(path_at("/in")))
