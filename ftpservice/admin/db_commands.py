@@ -19,7 +19,8 @@ from ftpservice.admin.command_output import (
     CommandGroup,
 )
 from ftpservice.admin.store_options import open_store
-from ftpservice.cluster.cluster_schema import CLUSTER_SCHEMA, cluster_database_url
+from ftpservice.cluster.cluster_schema import CLUSTER_SCHEMA
+from ftpservice.cluster.cluster_url import cluster_database_url
 
 if TYPE_CHECKING:
     from ftpservice.accounts.sql.database import Database

@@ -35,7 +35,7 @@ from ftpservice.cluster.cluster_statements import (
     forget_gone,
     leave,
 )
-from ftpservice.cluster.last_share import load_share, save_share
+from ftpservice.cluster.last_share import ended_run, load_share, save_share
 from ftpservice.cluster.leased_session_limits import LeasedSessionLimits
 from ftpservice.cluster.place_leases import ShareRule
 from ftpservice.concurrency.thread_pool import PoolOverloaded, PoolStopped
@@ -80,6 +80,8 @@ class ClusterNode(Service):
     state: Callable[[], NodeState] = NodeState
     """Returns what the node says of itself."""
 
+    refused: Callable[[str], object] = bool
+    """Called with a text if another node has the name of this one; ends the process."""
     displace_in_worker: Callable[[], Awaitable[object]] | None = None
     """Has a worker end a session without a login, if the node has workers."""
     share_path: Path | None = None
@@ -118,6 +120,8 @@ class ClusterNode(Service):
         self._beats = 0
         self._problem = "not asked yet"
         self._is_first = True
+        self.answered_at = self._reactor.seconds()
+        """The time of the last heartbeat that was answered; before that, of the start."""
 
     @property
     def status(self) -> ClusterStatus:
@@ -135,6 +139,7 @@ class ClusterNode(Service):
         super().startService()
         if self.share_path is not None:
             self.limits.leases.rule = load_share(self.share_path)
+            _leave_earlier(self, self.share_path)
         self._listener.start()
         self.claims.run(bool).addErrback(_not_told)  # connects
         self._beat()
@@ -215,7 +220,7 @@ class ClusterNode(Service):
         had_problem, self._problem = self._problem, ""
         before = self.limits.leases.rule
         if self._is_first:
-            _log_joined(self.facts.name, rule, view)
+            _log_joined(self, rule, view)
         elif had_problem:
             log.info("the cluster answers again: {nodes}; sessions are counted", nodes=_count(rule))
         elif not view.was_alive:
@@ -227,6 +232,7 @@ class ClusterNode(Service):
         if had_problem:
             self.tell(NODES)
         self._is_first = False
+        self.answered_at = began
         until = began + self._seconds * TRUSTED_PART
         self.limits.leases.renewed(until, rule, view.was_alive)
         if had_problem or not view.was_alive:
@@ -276,7 +282,7 @@ def _sweep_sometimes(node: ClusterNode, beats: int) -> None:
 
 def _save_share(node: ClusterNode, rule: ShareRule) -> None:
     if node.share_path is not None:
-        saving = node.calls.run_file_call(save_share, node.share_path, rule)
+        saving = node.calls.run_file_call(save_share, node.share_path, rule, node.facts.run)
         saving.addErrback(_not_saved)
 
 
@@ -289,14 +295,21 @@ def _count(rule: ShareRule) -> str:
     return count_text(rule.nodes, "node")
 
 
-def _log_joined(name: str, rule: ShareRule, view: FleetView) -> None:
-    log.info("this node, {name}, is in a cluster of {nodes}", name=name, nodes=_count(rule))
+def _leave_earlier(node: ClusterNode, path: Path) -> None:
+    """Remove the run of this node before its restart, which did not leave the cluster."""
+    earlier = ended_run(path)
+    if earlier is not None:
+        node.calls.run(leave, earlier).addErrback(_not_told)
+
+
+def _log_joined(node: ClusterNode, rule: ShareRule, view: FleetView) -> None:
+    name = node.facts.name
     if view.has_namesake:
-        log.warn(
-            "another node of the cluster is {name}, too: set cluster-node, unless it is this one "
-            "before a restart",
-            name=name,
+        node.refused(
+            f"--cluster-node: another node of the cluster is {name}, and alive; choose another "
+            "name - a node that was killed counts as gone after cluster-timeout"
         )
+    log.info("this node, {name}, is in a cluster of {nodes}", name=name, nodes=_count(rule))
 
 
 def _not_saved(failure: Failure) -> None:

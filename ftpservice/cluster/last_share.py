@@ -1,15 +1,16 @@
-"""How many nodes a cluster had last, kept over a restart for when its database is away (blocks)."""
+"""What a node keeps over a restart: how many nodes there were, and its run (blocks)."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from ftpservice.cluster.place_leases import ShareRule
 from ftpservice.linux import read_regular_file
 from ftpservice.state_files.file_replacement import replace_file
 
-__all__ = ["SHARE_FILE", "load_share", "save_share"]
+__all__ = ["SHARE_FILE", "ended_run", "load_share", "save_share"]
 
 SHARE_FILE = "cluster.json"
 """In the data directory."""
@@ -26,7 +27,28 @@ def load_share(path: Path) -> ShareRule:
     return ShareRule(nodes, rank) if 0 <= rank < nodes else ShareRule()
 
 
-def save_share(path: Path, rule: ShareRule) -> None:
-    """Replace the file; raises `OSError`."""
-    content = json.dumps({"nodes": rule.nodes, "rank": rule.rank}).encode()
+def save_share(path: Path, rule: ShareRule, run: str = "") -> None:
+    """Replace the file; raises `OSError`. ``run`` is that of this process in the cluster."""
+    process = os.getpid()
+    facts = {"run": run, "process": process, "started": started_at(process)}
+    content = json.dumps({"nodes": rule.nodes, "rank": rule.rank} | facts).encode()
     replace_file(path, content, is_durable=False)
+
+
+def ended_run(path: Path) -> str | None:
+    """Return the run of the process that was this node before, if it has ended."""
+    try:
+        facts = json.loads(read_regular_file(path, MAX_FILE_BYTES))
+        run, process, started = str(facts["run"]), int(facts["process"]), facts["started"]
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return run if run and started_at(process) != started else None
+
+
+def started_at(process: int) -> int | None:
+    """Return the time at which a process has begun, in ticks of the machine; None without one."""
+    try:
+        words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return int(words[19])
+    except (OSError, ValueError, LookupError):
+        return None

@@ -141,6 +141,14 @@ class PlaceLeases:
         for holding in tuple(self._holdings.values()):
             holding.wake(len(holding.waiting), True)
 
+    def in_use(self) -> dict[str, tuple[int, int]]:
+        """Return, by kind, the places that this node holds, and how many of them are used."""
+        found: dict[str, tuple[int, int]] = {}
+        for (kind, name), holding in self._holdings.items():
+            places, used = found.get(kind, (0, 0))
+            found[kind] = places + holding.places, used + self._used((kind, name))
+        return found
+
     def may_take(self, key: Key, limit: int) -> bool:
         """Return whether there is a place for one more session, without a question."""
         if limit <= 0:

@@ -206,6 +206,7 @@ def _administration(
     cluster = cluster_of(factory)
     if cluster is not None:
         peers = factory.peers if isinstance(factory, MainFactory) else None
+        cluster.refused = partial(_fail, service.console, factory.reactor, service.logs)
         yield join_cluster(cluster, service, actions, peers)
     if isinstance(factory, NodeFactory):
         service.last_steps += [factory.quotas.close, factory.table.close]

@@ -15,7 +15,7 @@ from ftpservice.service.activity.otel_setup import OtelService
 from ftpservice.service.activity.resource_readings import MetricSources
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.log.transfer_log_file import TransferLogFile
-from ftpservice.service.main_factory import MainFactory
+from ftpservice.service.main_factory import MainFactory, cluster_of
 from ftpservice.service.privileges import owner_for
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings_reload import SettingsChange
@@ -55,6 +55,8 @@ def join_observers(
             None if otel is None else otel.feed,
             [place for place in dict.fromkeys(places) if place],
             factory.supervisor if isinstance(factory, MainFactory) else None,
+            cluster_of(factory),
+            reactor.seconds,
         )
         metrics = MetricsService(web.site, factory, sources, reactor)
         metrics.setServiceParent(service)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from ftpservice.cluster.last_share import load_share, save_share
+from ftpservice.cluster.last_share import ended_run, load_share, save_share
 from ftpservice.cluster.place_leases import ShareRule
 
 
@@ -24,3 +25,12 @@ def test_a_file_that_cannot_be_used_means_one_node(tmp_path: Path, content: str)
     assert load_share(path) == ShareRule()
     path.write_text(content)
     assert load_share(path) == ShareRule()
+
+
+def test_the_run_of_a_process_that_has_ended_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.json"
+    assert ended_run(path) is None
+    save_share(path, ShareRule(), "own")
+    assert ended_run(path) is None  # this process has it
+    path.write_text(path.read_text().replace(f'"process": {os.getpid()}', '"process": 0'))
+    assert ended_run(path) == "own"

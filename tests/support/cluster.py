@@ -20,8 +20,9 @@ from ftpservice.backends.memory.storage import MemoryStorage
 from ftpservice.cluster.cluster_connection import ClusterConnection
 from ftpservice.cluster.cluster_database import ClusterDatabase
 from ftpservice.cluster.cluster_node import ClusterNode
-from ftpservice.cluster.cluster_schema import CLUSTER_SCHEMA, cluster_database_url
+from ftpservice.cluster.cluster_schema import CLUSTER_SCHEMA
 from ftpservice.cluster.cluster_statements import NodeFacts, NodeState
+from ftpservice.cluster.cluster_url import cluster_database_url
 from ftpservice.control.factory import FTPFactory
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.shared.shared_state import LocalState

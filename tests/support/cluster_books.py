@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.cluster.cluster_database import ClusterDatabase
 from ftpservice.cluster.cluster_node import ClusterNode
-from ftpservice.cluster.cluster_schema import cluster_database_url
 from ftpservice.cluster.cluster_statements import NodeFacts
+from ftpservice.cluster.cluster_url import cluster_database_url
 from ftpservice.cluster.quotas.cluster_quotas import ClusterQuotas
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.table_layout import RecordLayout

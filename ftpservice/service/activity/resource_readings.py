@@ -7,10 +7,11 @@ full.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.activity.journal.journal_service import JournalService
@@ -21,6 +22,9 @@ from ftpservice.concurrency.thread_pool import pool_loads
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.workers.supervisor import Supervisor
+
+if TYPE_CHECKING:  # the extra cluster may be missing
+    from ftpservice.cluster.cluster_node import ClusterNode
 
 __all__ = ["MetricSources", "resource_readings"]
 
@@ -40,6 +44,10 @@ class MetricSources:
     """Whose space is read."""
     supervisor: Supervisor | None = None
     """Where there are several processes."""
+    cluster: ClusterNode | None = None
+    """The node of a cluster that the service is."""
+    seconds: Callable[[], float] = time.monotonic
+    """The time of the reactor."""
     most_lost: int = 0
     """Lost events of the journal so far; a counter must not fall."""
 
@@ -53,6 +61,8 @@ def resource_readings(sources: MetricSources) -> Iterator[Reading]:
         yield from _quotas(sources.quotas)
     if sources.journal is not None:
         yield from _journal(sources, sources.journal)
+    if sources.cluster is not None:
+        yield from _cluster(sources.cluster, sources.seconds())
     yield from _hooks(sources.hooks)
     if (spans := sources.spans) is not None:
         yield Reading(
@@ -161,6 +171,22 @@ def _journal(sources: MetricSources, journal: JournalService) -> Iterator[Readin
     yield Reading.of("journal_rows", rows, status.rows, is_counter=True)
     lost = "Events that have no row of their own."
     yield Reading.of("journal_lost_events", lost, sources.most_lost, is_counter=True)
+
+
+def _cluster(node: ClusterNode, now: float) -> Iterator[Reading]:
+    status, places = node.status, node.limits.leases.in_use()
+    nodes = "Nodes of the cluster that were alive when its database answered last."
+    yield Reading.of("cluster_nodes", nodes, status.nodes)
+    connected = "Whether the database of the cluster answers."
+    yield Reading.of("cluster_connected", connected, not status.problem)
+    age = "Time since the last heartbeat of this node that was answered."
+    yield Reading.of("cluster_lease_age_seconds", age, max(0.0, now - node.answered_at))
+    held = "Places for sessions that this node holds, by limit: all, address, user."
+    yield Reading.by("limit", "cluster_places", held, ((k, one[0]) for k, one in places.items()))
+    used = "Places for sessions that this node uses."
+    yield Reading.by(
+        "limit", "cluster_places_used", used, ((k, one[1]) for k, one in places.items())
+    )
 
 
 def _hooks(hooks: HookService) -> Iterator[Reading]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftpservice import __version__
-from ftpservice.cluster.cluster_schema import cluster_database_url
+from ftpservice.cluster.cluster_url import cluster_database_url
 from ftpservice.events import BanLifted, Banned, LoggedIn, LoginFailed
 from ftpservice.service.cluster.node_actions import actions_over_nodes
 from ftpservice.service.settings.errors import CannotStart
@@ -51,7 +51,10 @@ def cluster_for(settings: ServiceSettings, reactor: Any) -> ClusterNode | None:
 
 
 def join_cluster(
-    node: ClusterNode, service: Any, actions: Any, peers: PeerRequests | None
+    node: ClusterNode,
+    service: Any,
+    actions: Any,
+    peers: PeerRequests | None,
 ) -> ClusterNode:
     """Have a node tell of ``service``, and leave at its end; returns the node, to be started.
 

@@ -6,8 +6,8 @@ from contextlib import closing
 
 from ftpservice.admin.checks.cluster_checks import check_cluster
 from ftpservice.admin.checks.finding import Level
-from ftpservice.cluster.cluster_schema import cluster_database_url
 from ftpservice.cluster.cluster_statements import NodeFacts, NodeState, beat
+from ftpservice.cluster.cluster_url import cluster_database_url
 from tests.support.cluster import cluster_connection, cluster_url
 from tests.support.postgresql import PostgreSQL
 

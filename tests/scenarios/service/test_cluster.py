@@ -122,7 +122,10 @@ def run(nodes: Nodes, place: str, *words: str) -> str:
 def test_commands_reach_all_nodes(nodes: Nodes) -> None:
     third, fourth = nodes.start("n3"), nodes.start("n4")
     ports = third.port(), fourth.port()
+    namesake = nodes.start("n9", "--cluster-node=n3")
     with closing(login(ports[0])) as demo, closing(login(ports[1], "other")) as other:
+        namesake.line("--cluster-node: another node of the cluster is n3, and alive")
+        assert namesake.ended() == 1
         listed = run(nodes, "n3", "nodes")
         assert re.search(r"(?m)^n3 +ready +[01] ", listed)
         assert re.search(r"(?m)^n4 +ready +[01] ", listed)

@@ -105,3 +105,20 @@ def test_hooks_and_gates_are_told_by_outcome():
     assert found["hook_events", "tell", "delivered"] == 0
     assert found["hook_run_seconds", "tell"] == 2.5
     assert found["gate_answers", "scan", "refused"] == 0
+
+
+def test_a_node_of_a_cluster_tells_what_it_holds_and_since_when():
+    source = sources()
+    leases = SimpleNamespace(in_use=lambda: {"user": (64, 3)})
+    source.cluster = SimpleNamespace(
+        status=SimpleNamespace(nodes=3, problem=""),
+        limits=SimpleNamespace(leases=leases),
+        answered_at=10.0,
+    )
+    source.seconds = lambda: 12.5
+    found = values(source)
+    assert (found["cluster_nodes",], found["cluster_connected",]) == (3, 1)
+    assert found["cluster_lease_age_seconds",] == 2.5
+    assert (found["cluster_places", "user"], found["cluster_places_used", "user"]) == (64, 3)
+    source.cluster.status.problem = "it does not answer"
+    assert values(source)["cluster_connected",] == 0
