@@ -24,8 +24,8 @@ log = Logger("ftpservice.workers")
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
 """Bytes that a worker may leave unread; then it is ended, since it hangs."""
 START_SECONDS = 300.0
-"""The longest time in which a worker has to say that it accepts connections: far more than a machine
-under load takes, since a worker that is ended and started again without end serves nobody."""
+"""The longest time in which a worker has to say that it accepts connections: far more than a
+machine under load takes, since one that is ended and started again without end serves nobody."""
 STOP_SECONDS = 60.0
 """How long a worker may take to end at a stop, when it has no session: its threads finish."""
 END_SECONDS = 5.0

@@ -374,13 +374,14 @@ def test_a_line_of_64_megabytes(importer):
     assert "longer than" in done.stderr
 
 
-def test_10_000_accounts(importer):
-    text = "".join(PASSWD.replace("ann", f"user{number}") for number in range(10_000))
+@pytest.mark.no_cover
+def test_many_accounts_take_few_calls_each(importer):
+    text = "".join(PASSWD.replace("ann", f"user{number}") for number in range(2_000))
     profile = cProfile.Profile()
     done = profile.runcall(importer.do, text)
-    assert "10000 accounts imported" in done.stdout
+    assert "2000 accounts imported" in done.stdout
     calls = sum(entry.callcount for entry in profile.getstats())
-    assert calls < 10_000 * 1000  # about 425 of functions for each account
+    assert calls < 2_000 * 1000  # about 425 of functions for each account
 
 
 def group_dump(settings, **values):

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from ftpservice.concurrency.overflow_pool import RECHECK_SECONDS, OverflowPool
 from ftpservice.concurrency.thread_pool import BlockingPool, PoolStopped
 
-PATIENCE = 20
+PATIENCE = 30
 
 
 class Hands(Clock):

@@ -6,7 +6,7 @@ import pytest
 
 from ftpservice.concurrency.worker_thread import WorkerThread
 
-PATIENCE = 20
+PATIENCE = 30
 
 
 def test_what_is_begun_is_done_in_another_thread_meanwhile():

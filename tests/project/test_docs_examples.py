@@ -81,7 +81,7 @@ def test_the_examples_of_tests_pass(tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=4 * PATIENCE,
         )
         assert (ended.returncode, passed in ended.stdout) == (0, True), ended.stdout + ended.stderr
 

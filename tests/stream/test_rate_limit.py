@@ -83,7 +83,7 @@ def test_chunks_of_the_chosen_size_are_accurate_although_moving_them_takes_time(
 @pytest.mark.parametrize("count", [1, 10])
 def test_it_wakes_twenty_times_a_second_at_most_however_many_wait(count):
     clock = Counted()
-    throttle = RateLimiter(clock, 50_000_000)
+    throttle = RateLimiter(clock, 5_000_000)
     movers = [Mover(clock, throttle, 1_000) for _ in range(count)]
     let_pass(clock, 10)
     assert 150 <= clock.wakings <= 201

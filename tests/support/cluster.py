@@ -32,7 +32,7 @@ from tests.support.postgresql import PostgreSQL
 
 __all__ = ["Fleet", "PeerNode", "cluster_connection", "cluster_url", "until"]
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 def cluster_url(server: PostgreSQL, *, has_password: bool = True) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 __all__ = ["freeze"]
 
-LONGEST = 15.0
+LONGEST = 30.0
 POLL_SECONDS = 0.001
 
 

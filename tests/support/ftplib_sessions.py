@@ -13,7 +13,7 @@ from tests.support.raw_client import RunningService
 __all__ = ["LOCAL", "Login", "download", "login", "upload"]
 
 LOCAL = "127.0.0.1"
-PATIENCE = 20
+PATIENCE = 30
 
 Login = Callable[..., ftplib.FTP]
 

@@ -18,7 +18,7 @@ OPTIONAL = (
     *("setxattr", "getxattr", "listxattr", "removexattr", "statfs", "rename_directory"),
 )
 """Calls that some filesystems lack; renaming directories counts as a call of its own."""
-PATIENCE = 20.0
+PATIENCE = 30.0
 SERVER = "tests.support.fuse_server"
 
 

@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 
 from ftpservice.stream.connection import StreamConnection
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Timeout of the peer in seconds: no test hangs."""
 
 

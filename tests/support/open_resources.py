@@ -14,7 +14,7 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 __all__ = ["LoggedErrors", "OpenResources", "nothing_left", "until"]
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Timeout in seconds."""
 
 

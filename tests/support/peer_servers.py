@@ -30,7 +30,7 @@ from ftpservice_client import Settings, Trust
 __all__ = ["NAMES", "Server", "reserved_port", "serving"]
 
 NAMES = ("ours", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib")
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 class Server:

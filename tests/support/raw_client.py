@@ -40,7 +40,7 @@ __all__ = [
     "starting",
 ]
 
-PATIENCE = 15.0
+PATIENCE = 30.0
 """Timeout in seconds."""
 LOCAL = "127.0.0.1"
 STRANGER = "127.0.0.2"

@@ -16,7 +16,7 @@ from tests.support.service_process import Program
 
 __all__ = ["RestartableService", "hidden", "noise", "visible", "wait_until"]
 
-PATIENCE = 15.0
+PATIENCE = 30.0
 COMMAND = (sys.executable, "-m", "tests.support.injected_faults")
 
 

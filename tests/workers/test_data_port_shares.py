@@ -25,7 +25,7 @@ from tests.support.memory_transport import is_pending, outcome, start
 from tests.support.open_resources import LoggedErrors, nothing_left
 
 HOST = "127.0.0.1"
-PATIENCE = 10
+PATIENCE = 30
 
 
 class Link:

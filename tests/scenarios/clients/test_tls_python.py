@@ -22,7 +22,7 @@ aioftp = pytest.importorskip(
 )
 FIXTURES = (started, starting)
 IMPLICIT = ("--implicit", f"tcp:0:interface={LOCAL}")
-PATIENCE = 20
+PATIENCE = 30
 Login = Callable[..., ftplib.FTP_TLS]
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 

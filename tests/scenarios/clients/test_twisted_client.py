@@ -21,7 +21,7 @@ from tests.support.trees import BIG, ODD_NAMES, content, make_files
 
 FIXTURES = (started, starting)
 MODES = pytest.mark.parametrize("passive", [True, False], ids=["passive", "active"])
-PATIENCE = 20
+PATIENCE = 30
 
 
 class Collector(Protocol):

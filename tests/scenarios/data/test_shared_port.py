@@ -30,6 +30,7 @@ from tests.scenarios.data.test_tls_data_connections import Session, ended, versi
 from tests.support.loopback import plain_socket, send_rst, until
 from tests.support.memory_transport import is_pending, start
 from tests.support.open_resources import nothing_left
+from tests.support.service_process import free_port
 from tests.support.tls_endpoints import server_tls
 
 STRANGER = "127.0.0.2"
@@ -256,9 +257,7 @@ class TestPlaintext:
 
     @ensureDeferred
     async def test_with_a_range_other_sessions_get_ports_of_their_own(self, reactor, port, begin):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            number = free.getsockname()[1]
+        number = free_port()
         one, other = (begin(1, passive_ports=(number, number)) for _ in range(2))
         places = [await session.passive(True, None) for session in (one, other)]
         assert [place.port for place in places] == [port.port, number]
@@ -565,9 +564,7 @@ class TestBehindABalancer:
 class TestPort:
     @ensureDeferred
     async def test_it_is_open_at_both_families(self, reactor):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            number = free.getsockname()[1]
+        number = free_port()
         async with nothing_left():
             port = open_shared_port(reactor, DataSettings(passive_port=number))
             assert port.port == number
@@ -585,12 +582,13 @@ class TestPort:
                 open_shared_port(reactor, DataSettings(passive_port=number))
         assert (caught.value.port, caught.value.socketError.errno) == (number, errno.EADDRINUSE)
 
-    def test_a_port_taken_at_ipv6_is_an_error(self, reactor):
-        with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
-            number = taken.getsockname()[1]
-            with pytest.raises(CannotOpenSharedPort):
-                open_shared_port(reactor, DataSettings(passive_port=number))
-            socket.create_server(("127.0.0.1", number)).close()
+    @ensureDeferred
+    async def test_a_port_taken_at_ipv6_is_an_error_and_leaves_nothing_open(self, reactor):
+        number = free_port()
+        with socket.create_server(("::1", number), family=socket.AF_INET6):
+            async with nothing_left():
+                with pytest.raises(CannotOpenSharedPort):
+                    open_shared_port(reactor, DataSettings(passive_port=number))
 
     def test_without_ipv6_it_listens_at_ipv4(self, reactor, monkeypatch):
         def listening(interface, *facts):
