@@ -183,7 +183,10 @@ class FileSweep:
         is_directory = entry.kind is Kind.DIRECTORY
         if is_directory:
             self._pending.append(path)
-            if not self._terms.with_directories or self._fixed(path, self._files.place_of(path)):
+            is_dated = entry.modified or entry.changed or entry.created
+            if not (self._terms.with_directories and is_dated):  # no time tells no age
+                return None
+            if self._fixed(path, self._files.place_of(path)):
                 return None
             rule = shared.rule_for_directory(entry.name)
         else:

@@ -108,7 +108,7 @@ CHALLENGES = {challenge.value for challenge in AcmeChallenge}
 WEBHOOK_HEADERS = {"webhook-id", "webhook-timestamp", "webhook-signature", "webhook-attempt"}
 OTHERS = {
     "argon2-cffi",
-    "partial-age",  # of storage strings
+    *("ca-file", "partial-age"),  # of storage strings
     "ftpservice-client",
     READ_ONLY_WORD,
     TRASH_WORD,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Coroutine
+from hashlib import md5
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -10,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
-from ftpservice.backends.s3.api.signed_requests import BytesBody, SignedRequests
+from ftpservice.backends.s3.api.signed_requests import BytesBody, S3Call, SignedRequests
 from ftpservice.backends.s3.storage import S3Storage
 from ftpservice.backends.s3.tree.served_bucket import BucketView, ServedBucket, ServerTraits
 from ftpservice.concurrency.thread_pool import InlineRunner
@@ -25,15 +27,32 @@ BUCKET = "files"
 class InlineBucket:
     """A part of the bucket, under a prefix of its own unless one is given."""
 
-    def __init__(self, url: str, prefix: str = "", traits: ServerTraits | None = None) -> None:
-        self.options = BucketOptions(BUCKET, prefix or f"{uuid4().hex}/", url, "us-east-1")
+    def __init__(
+        self, url: str, prefix: str = "", traits: ServerTraits | None = None, name: str = BUCKET
+    ) -> None:
+        self.options = BucketOptions(name, prefix or f"{uuid4().hex}/", url, "us-east-1")
         self.requests = SignedRequests(self.options)
         self.served = ServedBucket(self.options, self.requests, InlineRunner())
         self.served.traits = traits or ServerTraits(deletes_conditionally=True)
 
     def again(self) -> InlineBucket:
         """Return the same bucket as another process sees it."""
-        return InlineBucket(self.options.endpoint, self.options.prefix, self.served.traits)
+        options = self.options
+        return InlineBucket(options.endpoint, options.prefix, self.served.traits, options.bucket)
+
+    def keep_versions(self) -> None:
+        """Make the bucket, and let it keep the versions of objects."""
+        self.requests.send(S3Call("PUT"))
+        body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+        digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
+        headers = {"Content-MD5": digest}
+        self.requests.send(S3Call("PUT", "", {"versioning": ""}, headers, BytesBody(body)))
+
+    def versions(self, name: str) -> tuple[int, int]:
+        """Return how many versions and delete markers there are of an object."""
+        query = {"versions": "", "prefix": self.options.prefix + name}
+        found = self.requests.send(S3Call("GET", "", query)).body
+        return found.count(b"<Version>"), found.count(b"<DeleteMarker>")
 
     def storage(self, owner: str = "one") -> S3Storage:
         """Return the storage of an account."""

@@ -28,11 +28,18 @@ SETTINGS = {
 }
 """The environment of whoever uses the servers."""
 MOTO = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(*server.get_host_and_port(), flush=True)
+import ssl, sys
+from moto import server
+class Moto(server.ThreadedMotoServer):
+    def start(self):
+        super().start()
+        if sys.argv[1:]:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(sys.argv[1])
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+moto = Moto(ip_address="127.0.0.1", port=0, verbose=False)
+moto.start()
+print(moto.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 """
 QUIET = "-master.volumeSizeLimitMB=64 -master.telemetry=false -s3.port.iceberg=0 -s3.port.lance=0"
@@ -40,14 +47,15 @@ START_SECONDS = 60
 
 
 @contextmanager
-def moto_server() -> Iterator[str]:
-    """Run moto; yields its URL."""
-    program = [sys.executable, "-c", MOTO]
+def moto_server(certificate: Path | None = None) -> Iterator[str]:
+    """Run moto, with TLS if there is a file with a key and a certificate; yields its URL."""
+    given = [] if certificate is None else [str(certificate)]
+    program = [sys.executable, "-c", MOTO, *given]
     with subprocess.Popen(
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
-        host, port = process.stdout.readline().decode().split()
-        yield f"http://{host}:{port}"
+        scheme = "https" if given else "http"
+        yield f"{scheme}://127.0.0.1:{int(process.stdout.readline())}"
         process.stdin.close()
 
 

@@ -1,7 +1,7 @@
 """A file being read: blocks of it are requested before they are wanted.
 
 The first block is small and comes with the facts of the file, so a small file costs one request.
-Of a larger one two blocks are under way while another is sent, as far as the memory of the source
+Of a larger one three blocks are under way while another is sent, as far as the memory of the source
 allows; without that, small blocks are requested one by one. All blocks are of one version of the
 object; where the bucket keeps no versions and the file is replaced meanwhile, reading fails.
 """
@@ -29,7 +29,7 @@ __all__ = ["S3Reading", "open_file"]
 FIRST_BLOCK_SIZE = 1 << 20
 BLOCK_SIZE = 8 << 20
 SMALL_BLOCK_SIZE = 256 << 10
-BLOCKS_AHEAD = 2
+BLOCKS_AHEAD = 3
 
 
 async def open_file(view: BucketView, path: VirtualPath) -> S3Reading:

@@ -14,9 +14,11 @@ from ftpservice.backends.s3.removing import make_directory, remove_directory, re
 from ftpservice.backends.s3.renaming import rename
 from ftpservice.backends.s3.tree.object_lookup import entry_at
 from ftpservice.backends.s3.tree.served_bucket import BucketView
+from ftpservice.backends.s3.unchanged_removal import unchanged_removal
 from ftpservice.backends.s3.uploads.begin_writing import begin_writing
 from ftpservice.backends.s3.uploads.owned_partials import S3Partials
 from ftpservice.concurrency.task import wait_out
+from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.interfaces import (
     IHashes,
     IListing,
@@ -34,12 +36,13 @@ from ftpservice.wire.paths import VirtualPath
 __all__ = ["S3Storage"]
 
 CAPABILITIES: dict[object, Callable[[BucketView], object]] = {
+    IConditionalRemoval: unchanged_removal,
     IHashes: S3Hashes,
     IPartials: S3Partials,
     ISetTimes: S3Times,
     ITreeUsage: S3TreeUsage,
 }
-"""Optional interfaces and the classes that provide them."""
+"""Optional interfaces and what makes their providers, or returns None."""
 
 
 @implementer(IStorage)

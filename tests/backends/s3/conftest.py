@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from unittest import mock
+from uuid import uuid4
 
 import pytest
 
@@ -30,6 +31,17 @@ def seaweed_url() -> Iterator[str]:
     with mock.patch.dict(os.environ, SETTINGS), seaweed_server() as url:
         make_bucket(url, BUCKET)
         yield url
+
+
+@pytest.fixture(params=["moto", "seaweed"])
+def versioned(request: pytest.FixtureRequest) -> Iterator[InlineBucket]:
+    """A bucket of either server that keeps versions."""
+    url = request.getfixturevalue(f"{request.param}_url")
+    made = InlineBucket(url, name=f"versions-{uuid4().hex}")
+    with mock.patch.dict(os.environ, SETTINGS):
+        made.keep_versions()
+    yield made
+    made.requests.stop()
 
 
 @pytest.fixture

@@ -47,3 +47,15 @@ def test_a_file_replaced_while_it_is_read_is_an_error_and_not_a_mixture(bucket):
     reading.close()
     with pytest.raises(Unavailable, match="after close"):
         result(reading.read(0, 1))
+
+
+def test_a_version_is_read_to_its_end_while_it_is_replaced_and_deleted(versioned):
+    reading = opened(versioned)
+    assert result(reading.read(0, 100)) == WHOLE[:100]
+    versioned.write("file", b"x" * 100_000)
+    result(versioned.storage().remove_file(path_at("/file")))
+    data = b""
+    while piece := result(reading.read(len(data), 7777)):
+        data += piece
+    assert data == WHOLE
+    reading.close()

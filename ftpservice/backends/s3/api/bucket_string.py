@@ -32,6 +32,8 @@ class BucketOptions:
     """Empty: that of the AWS settings, or as the server says."""
     profile: str = ""
     """Of the shared files of AWS settings and credentials; empty: ``AWS_PROFILE``."""
+    ca_file: str = ""
+    """Certificates that the server is checked by; empty: ``AWS_CA_BUNDLE`` or the system's."""
     partial_age: float = DEFAULT_PARTIAL_AGE_SECONDS
     memory: int = DEFAULT_MEMORY
     """Bytes of transfers that may be in memory; what uploads need beyond that is in ``spool``."""
@@ -64,6 +66,7 @@ def parse_bucket_string(argument: str) -> BucketOptions:
         "endpoint": _parse_endpoint,
         "region": str,
         "profile": str,
+        "ca-file": str,
         "partial-age": _parse_age,
         "memory": _parse_memory,
         "spool": str,

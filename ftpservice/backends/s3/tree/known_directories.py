@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
 
-__all__ = ["KnownDirectories"]
+__all__ = ["MAX_PAGES", "KnownDirectories"]
 
 KNOWN_SECONDS = 10.0
 MAX_KNOWN = 10_000
 LISTED_SECONDS = 5.0
+"""How long a page of a listing counts; several pages count as many times longer."""
+MAX_PAGES = 12
+"""A directory with more pages is not listed to its end."""
+ASKED_OFTEN = 10
+"""So many uploads into a directory of more than a page pay for a listing to its end."""
 MAX_LISTED = 100
 
 
@@ -25,8 +31,8 @@ class KnownDirectories:
         self._seconds = seconds
         self._lock = Lock()
         self._seen: OrderedDict[str, float] = OrderedDict()
-        self._inner: dict[str, tuple[float, frozenset[str] | None]] = {}
-        """By directory: when it was listed, and those in it; None if they are too many."""
+        self._inner: dict[str, _Listed] = {}
+        """By directory."""
         self.changes = 0
         """Directories made here so far."""
 
@@ -57,22 +63,44 @@ class KnownDirectories:
                 del self._seen[one]
         self._drop_inner(parent_of(key))
 
-    def listed(self, key: str, inner: frozenset[str] | None) -> None:
-        """Note the keys of all directories in one; None if they are too many to be listed."""
+    def listed(self, key: str, inner: frozenset[str] | None, pages: int = 1) -> None:
+        """Note the keys of all directories in one; None if it has more than so many pages."""
         with self._lock:
             if len(self._inner) >= MAX_LISTED:
                 self._inner.clear()
-            self._inner[key] = self._seconds(), inner
+            until = self._seconds() + LISTED_SECONDS * pages
+            self._inner[key] = _Listed(until, inner, 0 if pages == 1 else ASKED_OFTEN)
 
     def inner(self, key: str) -> tuple[bool, frozenset[str] | None]:
         """Return whether a directory was listed lately, and what was noted."""
         with self._lock:
-            listed, inner = self._inner.get(key, (-LISTED_SECONDS, None))
-        return self._seconds() - listed < LISTED_SECONDS, inner
+            listed = self._inner.get(key)
+        if listed is None or self._seconds() >= listed.until:
+            return False, None
+        return True, listed.inner
+
+    def is_asked_often(self, key: str) -> bool:
+        """Return whether a directory of more than a page is to be listed to its end now."""
+        with self._lock:
+            listed = self._inner.get(key)
+            if listed is None:
+                return False
+            listed.asked += 1
+            return listed.asked == ASKED_OFTEN
 
     def _drop_inner(self, key: str) -> None:
         with self._lock:
             self._inner.pop(key, None)
+
+
+@dataclass
+class _Listed:
+    """What is known of a directory, until a time."""
+
+    until: float
+    inner: frozenset[str] | None
+    """The directories in it; None if it has more than was listed."""
+    asked: int
 
 
 def parent_of(key: str) -> str:

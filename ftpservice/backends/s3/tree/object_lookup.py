@@ -8,6 +8,7 @@ that is seen.
 from __future__ import annotations
 
 from ftpservice.backends.s3.api.bucket import ObjectFacts
+from ftpservice.backends.s3.tree.known_directories import MAX_PAGES
 from ftpservice.backends.s3.tree.object_entries import directory_entry, entry_of_facts
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.storage.errors import IsDirectory, NotDirectory, PathNotFound
@@ -18,6 +19,7 @@ __all__ = [
     "directory_exists",
     "entry_at",
     "file_at",
+    "is_known_to_be_free",
     "require_directory",
     "require_no_directory",
     "require_no_recent_directory",
@@ -92,10 +94,35 @@ def require_no_directory(view: BucketView, path: VirtualPath) -> None:
         raise IsDirectory(path)
 
 
+def _inner_directories(view: BucketView, above: str) -> tuple[frozenset[str] | None, int]:
+    """Return the directories in one, None if it is too large, and how many pages were read."""
+    found: set[str] = set()
+    token = ""
+    for number in range(1, MAX_PAGES + 1):
+        page = view.bucket.page(above, token)
+        found.update(page.prefixes)
+        token = page.next_token
+        if not token:
+            return frozenset(found), number
+    return None, MAX_PAGES
+
+
+def is_known_to_be_free(view: BucketView, path: VirtualPath) -> bool:
+    """Return whether a file can be at ``path`` by what was seen a moment ago; never blocks."""
+    if path.is_root or not view.keys.can_exist(path):
+        return False
+    above, known = view.keys.directory(path.parent), view.served.directories
+    if not (path.parent.is_root or known.has(above)):
+        return False
+    is_known, inner = known.inner(above)
+    return is_known and inner is not None and view.keys.directory(path) not in inner
+
+
 def require_no_recent_directory(view: BucketView, path: VirtualPath) -> None:
     """Raise `IsDirectory` if ``path`` is one; what was listed a moment ago counts.
 
-    Small uploads into one directory would else take twice the requests.
+    Small uploads into one directory would else take twice the requests. One of more than a page is
+    listed to its end when many files are uploaded into it.
     """
     above, key = view.keys.directory(path.parent), view.keys.directory(path)
     known = view.served.directories
@@ -104,5 +131,8 @@ def require_no_recent_directory(view: BucketView, path: VirtualPath) -> None:
         page = view.bucket.page(above)
         inner = None if page.next_token else frozenset(page.prefixes)
         known.listed(above, inner)
+    if inner is None and known.is_asked_often(above):
+        inner, pages = _inner_directories(view, above)
+        known.listed(above, inner, pages)
     if inner is None or key in inner:
         require_no_directory(view, path)

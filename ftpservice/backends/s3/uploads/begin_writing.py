@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 from ftpservice.backends.s3.api.bucket import ObjectFacts
 from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
-from ftpservice.backends.s3.tree.object_lookup import require_no_recent_directory, require_parent
+from ftpservice.backends.s3.tree.object_lookup import (
+    is_known_to_be_free,
+    require_no_recent_directory,
+    require_parent,
+)
 from ftpservice.backends.s3.tree.part_buffer import PIECE_SIZE, PartBuffer
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.backends.s3.uploads.object_append import S3Append
@@ -41,7 +45,8 @@ async def begin_writing(view: BucketView, path: VirtualPath, request: WriteReque
         raise NotSupported(path, f"an offset with {mode.value}")
     if mode is WriteMode.CREATE and not view.served.traits.creates:
         raise NotSupported(path, "the server cannot create without replacing")
-    facts = await view.in_thread(path, _look, view, path, mode)
+    is_free = mode is WriteMode.REPLACE and is_known_to_be_free(view, path)
+    facts = None if is_free else await view.in_thread(path, _look, view, path, mode)
     if mode is WriteMode.UNIQUE:
         return await _begin_unique(view, path, request)
     if mode is WriteMode.APPEND and facts is not None:

@@ -13,9 +13,10 @@ def test_all_options_are_read():
     text = (
         r"files:prefix=/a/b/:endpoint=http\://127.0.0.1\:9000:region=eu-1:partial-age=2d:memory=1G"
     )
-    found = parse_bucket_string(text + ":profile=ftp:spool=/var/tmp")
+    found = parse_bucket_string(text + ":profile=ftp:spool=/var/tmp:ca-file=/ca.pem")
     assert found.prefix == "a/b/"
     assert found.endpoint == "http://127.0.0.1:9000"
+    assert found.ca_file == "/ca.pem"
     assert (found.region, found.profile, found.spool) == ("eu-1", "ftp", "/var/tmp")
     assert (found.partial_age, found.memory) == (172_800, 1 << 30)
     assert found.shown == "s3:files:prefix=a/b"

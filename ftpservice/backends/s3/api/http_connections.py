@@ -1,0 +1,142 @@
+"""HTTP/1.1 connections to one server, kept for further requests; everything here blocks.
+
+The standard library reads the answers. A request is sent in as few writes as it can be, so that a
+small one takes few turns of Python's lock.
+"""
+
+from __future__ import annotations
+
+import select
+import ssl
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
+from weakref import finalize
+
+__all__ = ["HTTPAnswer", "HTTPConnections", "HTTPRequest", "PartBody"]
+
+CONNECT_SECONDS = 4.0
+MAX_IDLE = 64
+SMALL_BODY = 64 << 10
+"""Bytes that are sent together with the headers."""
+
+
+class PartBody(Protocol):
+    """Bytes that can be sent more than once."""
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+
+    def pieces(self) -> Iterable[bytes | bytearray]:
+        """Yield the bytes from the beginning."""
+
+
+@dataclass(frozen=True)
+class HTTPRequest:
+    """A request; ``target`` is the path with its query, quoted."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: PartBody
+
+
+class HTTPAnswer(NamedTuple):
+    """An answer; names of headers are in lower case."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HTTPConnections:
+    """The connections to the host of ``url``; used by several threads at a time.
+
+    ``ca_file``: certificates that the server is checked by, instead of those of the system.
+    """
+
+    def __init__(self, url: str, ca_file: str | None = None) -> None:
+        parts = urlsplit(url)
+        self.host = parts.netloc
+        self._name, self._port = parts.hostname or "", parts.port
+        self._tls = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
+        self._idle: deque[HTTPConnection] = deque()
+        self._closes = False
+        finalize(self, _close_all, self._idle)
+
+    def request(self, request: HTTPRequest, answer_seconds: float) -> HTTPAnswer:
+        """Return the answer, whose next bytes may take so long; raises `OSError`."""
+        connection = self._connected()
+        try:
+            connection.sock.settimeout(answer_seconds)
+            self._send(connection, request)
+            response = HTTPResponse(connection.sock, method=request.method)
+            response.begin()
+            body = response.read()
+        except HTTPException as error:
+            connection.close()
+            raise ConnectionError(f"{type(error).__name__}: {error}") from None
+        except BaseException:
+            connection.close()
+            raise
+        if response.will_close or self._closes or len(self._idle) >= MAX_IDLE:
+            connection.close()
+        else:
+            self._idle.append(connection)
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return HTTPAnswer(response.status, response.reason, headers, body)
+
+    def close(self) -> None:
+        """Close the connections that are idle, and keep none from now on."""
+        self._closes = True
+        _close_all(self._idle)
+
+    def _connected(self) -> HTTPConnection:
+        """Return a connection that the server has not closed, as far as known."""
+        while self._idle:
+            try:
+                kept = self._idle.pop()
+            except IndexError:  # another thread was quicker
+                break
+            if not _has_input(kept):
+                return kept
+            kept.close()
+        if self._tls is None:
+            made = HTTPConnection(self._name, self._port, timeout=CONNECT_SECONDS)
+        else:
+            made = HTTPSConnection(
+                self._name, self._port, timeout=CONNECT_SECONDS, context=self._tls
+            )
+        made.connect()
+        return made
+
+    def _send(self, connection: HTTPConnection, request: HTTPRequest) -> None:
+        lines = [f"{request.method} {request.target} HTTP/1.1", f"Host: {self.host}"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        head = "\r\n".join(lines)
+        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+            raise ConnectionError("a line break in a header")
+        data = head.encode("latin-1", "replace") + b"\r\n\r\n"
+        if request.body.size <= SMALL_BODY:
+            connection.sock.sendall(data + b"".join(request.body.pieces()))
+            return
+        connection.sock.sendall(data)
+        for piece in request.body.pieces():
+            connection.sock.sendall(piece)
+
+
+def _close_all(idle: deque[HTTPConnection]) -> None:
+    while idle:
+        idle.pop().close()
+
+
+def _has_input(connection: HTTPConnection) -> bool:
+    """Return whether an idle connection has something to read: its end."""
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))
