@@ -15,7 +15,7 @@ import pytest
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.backends.s3.api import signed_requests
-from ftpservice.events import TransferEnded, UploadRefused
+from ftpservice.events import LoginFailed, TransferEnded, UploadRefused
 from tests.support.buckets import BUCKET, InlineBucket
 from tests.support.raw_client import RunningService, Wire, in_thread, starting
 from tests.support.restartable_service import noise
@@ -275,3 +275,14 @@ def test_rates_hold(service) -> None:
     assert wire.download("RETR a") == content
     assert 0.45 <= between - begin <= LATE
     assert 0.45 <= time.monotonic() - between <= LATE
+
+
+@in_thread
+def test_a_trash_is_refused_at_the_login(service) -> None:
+    service.account("ann", "trash=30d")
+    wire = service.start().wire()
+    assert wire.code("USER ann") == 331
+    answer = wire.ask("PASS demo")
+    failed = [event for event in service.events if type(event) is LoginFailed]
+    assert answer.code == 504
+    assert "the storage cannot keep deleted files (trash)" in failed[0].detail

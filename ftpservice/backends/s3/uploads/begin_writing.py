@@ -133,16 +133,17 @@ def _resume(
         return _resume_file(view, path, request, there)
     parts, has_tail = kept_parts(view.served, record)
     size = sum(one.size for one in parts)
-    tail = record.tail if has_tail else b""
-    offset = size + len(tail) if request.write_mode is WriteMode.APPEND else request.offset
-    overlap = 1 if parts and not tail and offset == size - 1 else 0
-    if not size - overlap <= offset <= size + len(tail):
-        raise BadOffset(path, f"{size} to {size + len(tail)} bytes are kept")
+    end = size + (record.tail_size if has_tail else 0)
+    offset = end if request.write_mode is WriteMode.APPEND else request.offset
+    overlap = 1 if parts and end == size and offset == size - 1 else 0
+    if not size - overlap <= offset <= end:
+        raise BadOffset(path, f"{size} to {end} bytes are kept")
     if request.held and parts:
         raise NotSupported(path, "parts of the upload are on the server")
     parted = PartedObject(view, path, record, parts)
     buffer = view.served.new_buffer()
-    _fill(buffer, tail[: max(0, offset - size)])
+    for piece in records.read_tail(path, record, max(0, offset - size)):
+        _fill(buffer, piece)
     return Beginning(parted, buffer, overlap)
 
 

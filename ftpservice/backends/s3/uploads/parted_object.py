@@ -12,7 +12,9 @@ from uuid import uuid4
 
 from ftpservice.backends.s3.api.bucket import Condition
 from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
+from ftpservice.backends.s3.api.http_connections import PartBody
 from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
+from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.api.xml_documents import UploadPart
 from ftpservice.backends.s3.tree.object_copy import copy_spans
 from ftpservice.backends.s3.tree.object_entries import file_entry
@@ -33,6 +35,7 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["PartedObject", "random_name"]
 
+NOTHING = BytesBody(b"")
 CHECKED_SECONDS = 5.0
 """How long it counts that there was no directory of the name."""
 
@@ -61,7 +64,7 @@ class PartedObject:
         self._parts = {one.number: one for one in parts}
         self._base_etag = record.base_etag if record is not None else ""
         self._checked = monotonic(), view.served.directories.changes
-        self._saved_at = monotonic()
+        self._saved_at = monotonic() if record is None else float("-inf")
         self._upload_ids = {"", "" if record is None else record.upload_id}
 
     @property
@@ -80,7 +83,7 @@ class PartedObject:
         self._base_etag = now.etag if now is not None else ""
         self.upload_id = self._view.served.multiparts.create(self.key)
         self._upload_ids.add(self.upload_id)
-        self._records.save(self.path, self._record(is_running=True))
+        self._records.save(self.path, self._record(is_running=True), NOTHING)
         self._saved_at = monotonic()
 
     def copy_beginning(self, size: int) -> None:
@@ -160,24 +163,27 @@ class PartedObject:
                 raise self._explained(failure) from None
         return sum(one.size for one in parts), etag
 
-    def keep(self, rest: PartBuffer) -> None:
-        """Keep what arrived, if anything, as a partial upload, whose last bytes are ``rest``."""
+    def keep(self, rest: PartBuffer, in_record: bool = False) -> None:
+        """Keep what arrived, if anything, as a partial upload, whose last bytes are ``rest``.
+
+        ``in_record``: all of them are kept in the record, where they can be read.
+        """
         if not self.size + rest.size:
             self.discard()
             return
         has_gap = len(without_gap(sorted(self._parts.values()))) < len(self._parts)
-        tail = b""
-        if not has_gap and rest.size >= MIN_PART_SIZE:
+        tail: PartBody = NOTHING
+        if not has_gap and rest.size >= MIN_PART_SIZE and not in_record:
             if not self.upload_id:
                 self.begin()
             self.write_part(self.next_number, rest)
         elif not has_gap:
-            tail = rest.all_bytes()
+            tail = rest
         if not self.upload_id:
             now = self._view.bucket.head(self.key)
             self._base_etag = now.etag if now is not None else ""
         try:
-            self._records.save(self.path, self._record(tail))
+            self._records.save(self.path, self._record(), tail)
         except Busy:
             self.discard()
             raise
@@ -189,16 +195,14 @@ class PartedObject:
         if self.upload_id or self.is_resumed:
             self._records.forget(self.path, self._upload_ids)
 
-    def _record(self, tail: bytes = b"", is_running: bool = False) -> PartialRecord:
+    def _record(self, is_running: bool = False) -> PartialRecord:
         return PartialRecord(
             self._view.owner,
             self.key,
             self.upload_id,
             self.size,
             self._base_etag,
-            tail,
-            len(tail),
-            is_running,
+            is_running=is_running,
         )
 
 

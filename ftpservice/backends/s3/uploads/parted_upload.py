@@ -15,7 +15,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
 from ftpservice.backends.s3.tree.bucket_calls import unless_abandoned
 from ftpservice.backends.s3.tree.part_buffer import PartBuffer, part_size
 from ftpservice.backends.s3.tree.served_bucket import BucketView
@@ -33,6 +32,8 @@ __all__ = ["S3Upload"]
 MAX_STORING = 2
 """Parts of an upload that are being stored while another one arrives."""
 HELD_READ_SIZE = 1 << 20
+MAX_KEPT_HELD = 4 << 30
+"""What is held back for gates is kept in one object, which has five GiB at most."""
 
 
 @implementer(IWriting, IHeldUpload)
@@ -187,13 +188,13 @@ class S3Upload:
         await self._calls.wait()
         is_lost = self._is_lost or self.parted.is_lost
         is_kept = not is_lost and self._request.write_mode is not WriteMode.UNIQUE
-        if self._request.held and self._buffer.size >= MIN_PART_SIZE:
+        if self._request.held and self._buffer.size > MAX_KEPT_HELD:
             is_kept = False
         try:
             if not is_kept:
                 await self._calls.make(self.parted.discard)
             elif self._written or not self.parted.is_resumed:
-                await self._calls.make(self.parted.keep, self._buffer)
+                await self._calls.make(self.parted.keep, self._buffer, self._request.held)
         except StorageError as error:
             log.warn("{path}: the partial upload is not kept: {error}", path=self.path, error=error)
         self.release()

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ftpservice.backends.s3.api.bucket import ObjectFacts
 from ftpservice.backends.s3.api.failures import MISSING, S3Failure
+from ftpservice.backends.s3.api.http_connections import PartBody
 from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
 from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.api.xml_documents import UploadPart
@@ -50,12 +51,17 @@ class PartialRecord:
     base_etag: str = ""
     """The file that had the key; a record is void if that was replaced by others."""
     tail: bytes = b""
+    """The first bytes of what is kept in the record, as many as were read."""
     tail_size: int = 0
+    """All of them."""
+    tail_start: int = 0
+    """Where they begin in the record."""
     is_running: bool = False
     """Whether the upload was under way when this was written."""
 
-    def to_bytes(self) -> bytes:
-        """Return the object to store."""
+    @property
+    def line(self) -> bytes:
+        """What stands before the bytes."""
         line = {
             "owner": self.owner,
             "key": self.key,
@@ -64,7 +70,21 @@ class PartialRecord:
             "base_etag": self.base_etag,
             "is_running": self.is_running,
         }
-        return json.dumps(line).encode() + b"\n" + self.tail
+        return json.dumps(line).encode() + b"\n"
+
+
+class RecordBody:
+    """A record to be stored, whose bytes are those of ``tail``."""
+
+    def __init__(self, record: PartialRecord, tail: PartBody) -> None:
+        self._line = record.line
+        self._tail = tail
+        self.size = len(self._line) + tail.size
+
+    def pieces(self) -> Iterator[bytes | bytearray]:
+        """Yield the bytes."""
+        yield self._line
+        yield from self._tail.pieces()
 
 
 class FoundRecord(NamedTuple):
@@ -99,7 +119,16 @@ class PartialRecords:
         record = _parsed(facts, data)
         return None if record is None else FoundRecord(record, record_key, facts.modified)
 
-    def save(self, path: VirtualPath, record: PartialRecord) -> None:
+    def read_tail(self, path: VirtualPath, record: PartialRecord, size: int) -> Iterator[bytes]:
+        """Yield the first ``size`` bytes that are kept in a record."""
+        record_key = self._view.keys.record(self._view.owner, path)
+        yield record.tail[:size]
+        start, end = record.tail_start, record.tail_start + size
+        for position in range(start + len(record.tail), end, MIN_PART_SIZE):
+            stop = min(end, position + MIN_PART_SIZE)
+            yield self._served.bucket.read(record_key, position, stop).data
+
+    def save(self, path: VirtualPath, record: PartialRecord, tail: PartBody) -> None:
         """Store a record in the place of an older one, whose multipart upload is discarded.
 
         The record of another upload that may be under way stays, unless this is one, too.
@@ -111,7 +140,7 @@ class PartialRecords:
             if not record.is_running:
                 raise Busy(path, "another upload to this name is under way")
             is_other = False
-        self._served.bucket.write(record_key, BytesBody(record.to_bytes()))
+        self._served.bucket.write(record_key, RecordBody(record, tail))
         self._index.add(record_key)
         if older is not None and is_other:
             self._served.multiparts.abort(older.record.key, older.record.upload_id)
@@ -121,7 +150,7 @@ class PartialRecords:
         record_key = self._view.keys.record(self._view.owner, path)
         there = self.read(record_key)
         if there is not None and there.record.upload_id == record.upload_id:
-            self._served.bucket.write(record_key, BytesBody(record.to_bytes()))
+            self._served.bucket.write(record_key, BytesBody(record.line))
 
     def may_be_running(self, found: FoundRecord) -> bool:
         """Return whether an upload may be under way, here or in another process."""
@@ -179,16 +208,14 @@ class PartialRecords:
 
         One that is under way stays, and ends at its old name.
         """
-        whole = self.read(found.record_key, MIN_PART_SIZE)
-        if whole is None or self.may_be_running(whole):
+        if self.may_be_running(found):
             return
-        if not whole.record.upload_id:
-            keys = self._view.keys
-            moved = replace(whole.record, key=keys.key(path))
-            record_key = keys.record(moved.owner, path)
-            self._served.bucket.write(record_key, BytesBody(moved.to_bytes()))
+        facts = self._served.bucket.head(found.record_key)
+        if facts is not None and not found.record.upload_id:
+            record_key = self._view.keys.record(found.record.owner, path)
+            self._served.bucket.copy(found.record_key, facts, record_key)
             self._index.add(record_key)
-        self.discard(whole)
+        self.discard(found)
 
 
 def kept_parts(served: ServedBucket, record: PartialRecord) -> tuple[list[UploadPart], bool]:
@@ -218,6 +245,7 @@ def _parsed(facts: ObjectFacts, data: bytes) -> PartialRecord | None:
             str(said["base_etag"]),
             tail,
             facts.size - len(line) - len(newline),
+            len(line) + len(newline),
             bool(said.get("is_running")),
         )
     except (ValueError, KeyError, TypeError):

@@ -148,6 +148,31 @@ def test_gates_read_an_upload_that_is_held_back(bucket):
     assert bucket.open_uploads() == bucket.hidden() == []
 
 
+def test_an_interrupted_upload_that_is_held_back_is_kept_and_can_be_resumed(bucket):
+    held = WriteRequest(held=True)
+    bucket.served.memory = MemoryAllowance(PART + 1)  # the rest is in a file
+    result(bucket.storage().make_directory(path_at("/d")))
+    result(result(begin_upload(bucket.storage(), "/d/file", WHOLE[: 2 * PART], held)).abandon())
+    result(bucket.storage().rename(path_at("/d"), path_at("/e")))
+    storage = bucket.again().storage()
+    assert result(partial_size(storage, "/e/file")) == 2 * PART
+    for start, end, request in (
+        (2 * PART, 2 * PART + 7, WriteRequest(offset=2 * PART, held=True)),
+        (PART + 3, len(WHOLE), WriteRequest(offset=PART + 3, held=True)),
+    ):
+        writing = result(begin_upload(storage, "/e/file", WHOLE[start:end], request))
+        assert result(IHeldUpload(writing).open_held()).size == end
+        if end < len(WHOLE):
+            result(writing.abandon())
+    result(writing.commit())
+    assert result(read_file(storage, "/e/file")) == WHOLE
+    result(result(begin_upload(storage, "/other", WHOLE, held)).abandon())
+    end = len(WHOLE)  # without gates
+    result(create_file(storage, "/other", b"end", WriteRequest(offset=end)))
+    assert result(read_file(storage, "/other")) == WHOLE + b"end"
+    assert bucket.open_uploads() == bucket.hidden() == []
+
+
 def test_without_conditions_nothing_is_created_by_chance(bucket):
     bucket.served.traits = ServerTraits(creates=False, replaces=False)
     storage = bucket.storage()
