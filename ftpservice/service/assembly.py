@@ -156,8 +156,8 @@ def assemble(
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
     acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
-    serve_api(web, WebSources(actions, factory, recorders, realm.quotas, hooks))
     beside = (bans, guard, service.retention, *_administration(options, service, actions, guard))
+    serve_api(web, WebSources(actions, factory, recorders, realm.quotas, hooks))
     more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))
     _join(service, *recorders.services, *beside, *more)
     _reload_settings(service, options, reactor, console)
@@ -211,8 +211,9 @@ def _administration(
     if isinstance(factory, NodeFactory):
         service.last_steps += [factory.quotas.close, factory.table.close]
     path = options.settings.control_socket_path
+    actions.spread = actions.over_nodes(actions.by_name)
     if path is not None:
-        by_name = {**actions.over_nodes(actions.by_name), **actions.feeds}
+        by_name = {**actions.spread, **actions.feeds}
         control = ControlSocket(path, by_name, factory.reactor, owner_for(options))
         control.when_bound = guard.guard_control
         if options.handover is not None:

@@ -77,6 +77,8 @@ class ServiceActions:
         """Reads the files of settings and certificates again."""
         self.over_nodes: Callable[[Actions], Actions] = actions_of_one
         """Returns the actions that other nodes of a cluster can carry out, too."""
+        self.spread: Actions = {}
+        """The actions by command, as they are carried out here and on other nodes."""
         self.upgrade: Callable[[Request], Any] = _cannot_upgrade
         """Has the program replaced by the installed one."""
         self.feeds = _feeds(factory, lambda request: self.trace(request))

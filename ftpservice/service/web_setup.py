@@ -231,7 +231,7 @@ class WebServer(Service):
         factory.event_sink.events.subscribe(recent, *recent.kinds)
         factory.event_sink.events.subscribe(history, TransferEnded, LoginFailed)
         return ApiParts(
-            sources.actions.by_name,
+            sources.actions.spread,
             live,
             PastActivity(recent, history, live, reader, time.time),
             self._store,

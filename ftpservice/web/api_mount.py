@@ -7,6 +7,7 @@ import json
 from ftpservice.web.api import (
     account_routes,
     factor_routes,
+    node_routes,
     past_routes,
     service_routes,
     trace_routes,
@@ -26,6 +27,7 @@ __all__ = ["API_ROUTES", "mount_api"]
 API_ROUTES = RouteTable()
 for table in (
     service_routes.routes,
+    node_routes.routes,
     past_routes.routes,
     account_routes.routes,
     factor_routes.routes,

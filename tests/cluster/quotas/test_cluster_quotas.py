@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import pytest_twisted
@@ -13,7 +14,7 @@ from ftpservice.storage.errors import Busy, QuotaExceeded, QuotaUnknown
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.wire.paths import VirtualPath
 from tests.support.cluster import cluster_url, until
-from tests.support.cluster_books import QuotaFleet, upload, wait
+from tests.support.cluster_books import QuotaFleet, QuotaNode, upload, wait
 from tests.support.postgresql import PostgreSQL
 
 LIMITS = QuotaLimits(100_000, 1000)
@@ -29,6 +30,15 @@ def restartable() -> Iterator[PostgreSQL]:
     """A server that a test may stop."""
     with PostgreSQL() as server:
         yield server
+
+
+async def stored(node: QuotaNode, storage: Any, name: str, size: int) -> Exception | None:
+    """Store a file, again if the database was late; return why it was refused, or None."""
+    while True:
+        await until(lambda: node.quotas.rooms.is_connected)
+        (outcome,) = await wait(upload(storage, name, size))
+        if not isinstance(outcome, Busy):
+            return cast("Exception | None", outcome)
 
 
 def used(root: Path) -> int:
@@ -57,7 +67,7 @@ async def test_uploads_to_three_nodes_at_once_never_exceed_a_quota(
         await storages[0].remove_file(VirtualPath.parse(f"/{kept}"))
         tree = next(iter(fleet.nodes[1].book.trees.values()))
         await until(lambda: tree.ledger.used()[0] == 93_000)
-        assert await wait(upload(storages[1], "/again", 7_000)) == [None]
+        assert await stored(fleet.nodes[1], storages[1], "/again", 7_000) is None
     finally:
         await fleet.close()
 
@@ -66,17 +76,17 @@ async def test_uploads_to_three_nodes_at_once_never_exceed_a_quota(
 async def test_what_a_dead_node_has_reserved_is_room_for_others_after_its_timeout(
     url: str, tmp_path: Path, reactor
 ) -> None:
-    fleet = QuotaFleet(url, tmp_path, reactor, 2, seconds=1.0)
+    fleet = QuotaFleet(url, tmp_path, reactor, 2, seconds=2.0)
     first, second = fleet.nodes
     try:
         await fleet.joined()
-        await upload(await first.storage(LIMITS), "/one", 10_000)
+        assert await stored(first, await first.storage(LIMITS), "/one", 10_000) is None
         fleet.nodes.remove(first)
         await first.die()
         storage = await second.storage(LIMITS)
         await until(lambda: second.cluster.status.nodes == 1)
-        assert await wait(upload(storage, "/two", 90_000)) == [None]
-        assert isinstance((await wait(upload(storage, "/three", 1)))[0], QuotaExceeded)
+        assert await stored(second, storage, "/two", 90_000) is None
+        assert isinstance(await stored(second, storage, "/three", 1), QuotaExceeded)
     finally:
         await fleet.close()
 
@@ -89,8 +99,8 @@ async def test_without_the_database_a_tree_may_shrink_and_not_grow(
     try:
         await fleet.joined()
         storages = [await node.storage(LIMITS) for node in fleet.nodes]
-        await upload(storages[0], "/one", 10_000)
-        await upload(storages[1], "/two", 10_000)
+        assert await stored(fleet.nodes[0], storages[0], "/one", 10_000) is None
+        assert await stored(fleet.nodes[1], storages[1], "/two", 10_000) is None
         await deferToThread(restartable.stop)
         await until(lambda: all(node.cluster.status.problem for node in fleet.nodes))
         outcomes = await wait(*(upload(one, "/three", 1000) for one in storages))
@@ -101,8 +111,10 @@ async def test_without_the_database_a_tree_may_shrink_and_not_grow(
         assert await wait(upload(storages[0], "/other", 10_000)) == [None]
         await deferToThread(restartable.start)
         await until(lambda: all(node.cluster.is_connected for node in fleet.nodes))
-        assert await wait(*(upload(one, f"/{id(one)}", 40_000) for one in storages)) == [None, None]
-        outcomes = await wait(*(upload(one, f"/{id(one)}+", 1) for one in storages))
+        both = list(zip(fleet.nodes, storages, strict=True))
+        calls = (stored(*one, f"/{number}", 40_000) for number, one in enumerate(both))
+        assert await wait(*calls) == [None, None]
+        outcomes = await wait(*(stored(*one, "/more", 1) for one in both))
         assert all(isinstance(one, QuotaExceeded) for one in outcomes), outcomes
         assert used(tmp_path) == 100_000
     finally:
@@ -139,11 +151,36 @@ async def test_what_an_account_without_a_quota_adds_on_another_node_counts(
     try:
         await fleet.joined()
         storage = await fleet.nodes[0].storage(LIMITS, top="/ann")
-        await upload(storage, "/one", 10_000)
+        assert await stored(fleet.nodes[0], storage, "/one", 10_000) is None
         await until(lambda: bool(fleet.nodes[1].book.trees))
         await upload(await fleet.nodes[1].storage(owner="admin"), "/ann/two", 60_000)
         tree = next(iter(fleet.nodes[0].book.trees.values()))
         await until(lambda: tree.ledger.used()[0] == 70_000)
-        assert isinstance((await wait(upload(storage, "/three", 31_000)))[0], QuotaExceeded)
+        refused = await stored(fleet.nodes[0], storage, "/three", 31_000)
+        assert isinstance(refused, QuotaExceeded)
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_uploads_to_one_name_on_two_nodes_leave_one_whole_file_and_the_right_use(
+    url: str, tmp_path: Path, reactor
+) -> None:
+    fleet = QuotaFleet(url, tmp_path, reactor, 2)
+    try:
+        await fleet.joined()
+        storages = [await node.storage(LIMITS) for node in fleet.nodes]
+        for size in (4_000, 9_000, 2_000):
+            both = zip(fleet.nodes, storages, strict=True)
+            calls = (stored(*one, "/same", size + 7 * n) for n, one in enumerate(both))
+            assert await wait(*calls) == [None, None]
+            assert used(tmp_path) in (size, size + 7)
+        tree = next(iter(fleet.nodes[0].book.trees.values()))
+        await tree.count()
+        for node in (*fleet.nodes, *fleet.nodes):
+            tree = next(iter(node.book.trees.values()))
+            await node.quotas.rooms.want(tree)
+        assert tree.ledger.used()[0] == used(tmp_path)
+        assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == ["same"]
     finally:
         await fleet.close()
