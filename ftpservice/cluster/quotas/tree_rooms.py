@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -21,11 +22,14 @@ from ftpservice.storage.errors import Busy
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers.leased_room import LeasedRoom, NodeUse
 from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, Place, QuotaLimits
+from ftpservice.storage.quota.ledgers.path_locks import is_shared
 
 __all__ = ["LeasedTree", "TreeRooms", "room_of"]
 
 MAX_CLAIMS = 200
 """Trees in one question to the database."""
+MAX_LOOKS = 2000
+"""Trees that are looked at in one turn of the reactor."""
 SETTLE_SECONDS = 1.0
 UNUSED_SECONDS = 5.0
 """How long room is kept that is not used."""
@@ -85,7 +89,7 @@ class LeasedTree:
         self.told_roots = len(self.tree.roots)
         return RoomClaim(
             json.dumps(self.tree.place),
-            json.dumps(sorted(self.tree.roots, key=repr)),
+            json.dumps(sorted(filter(is_shared, self.tree.roots), key=repr)),
             use.size,
             use.files,
             kept_size,
@@ -124,6 +128,7 @@ class TreeRooms:
         self._due: dict[Place, LeasedTree] = {}
         self._is_asking = self.is_connected = False
         self._flush_due: IDelayedCall | None = None
+        self._looked_at = 0
 
     def of(self, tree: CountedTree) -> LeasedTree:
         """Return what is known of a tree."""
@@ -171,9 +176,16 @@ class TreeRooms:
             self.ask_soon(leased)
 
     def settle(self, trees: Mapping[Place, CountedTree]) -> None:
-        """Tell the database what has changed, and give back what is not used."""
-        now = self._clock.seconds()
-        for tree in trees.values():
+        """Tell the database what has changed, and give back what is not used.
+
+        Of very many trees, some are looked at each time.
+        """
+        now, count = self._clock.seconds(), len(trees)
+        first = self._looked_at % count if count > MAX_LOOKS else 0
+        self._looked_at = first + MAX_LOOKS
+        for tree in islice(
+            (*trees.values(), *trees.values()), first, first + min(count, MAX_LOOKS)
+        ):
             leased = self.of(tree)
             try:
                 use = room_of(tree).use()
