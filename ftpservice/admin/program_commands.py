@@ -83,7 +83,7 @@ def _runs(process: int) -> bool:
 @click.command("nodes")
 @service_command
 def nodes(send: Callable[..., Any], *, as_json: bool) -> None:
-    """List the nodes of the cluster: how they are, and how many sessions they have."""
+    """List the nodes of the cluster with their state, sessions, version and address."""
     found = send("nodes")
     if as_json:
         click.echo(json.dumps(found, indent=1))

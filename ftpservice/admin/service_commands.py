@@ -123,7 +123,7 @@ def _configured_socket(config: str | None, data_dir: str | None) -> str:
 
 
 NODE_OPTION = click.option(
-    "--node", metavar="NAME", help="On this node of a cluster only; all: on every node."
+    "--node", metavar="NAME", help="The node of the cluster that is meant; all: every node."
 )
 
 
@@ -132,7 +132,10 @@ NODE_OPTION = click.option(
 @click.option("--watch", "watches", is_flag=True, help="Refresh the list; q ends.")
 @service_command
 def who(send: Callable[..., Any], *, node: str | None, watches: bool, as_json: bool) -> None:
-    """List the sessions, with the progress and rate of their transfers; of a cluster all."""
+    """List the sessions, with the progress and rate of their transfers.
+
+    In a cluster the list has the sessions of all nodes, unless --node is given.
+    """
     if watches:
         from ftpservice.admin.activity.watch_screen import NoTerminal, watch
 
@@ -164,8 +167,8 @@ def kick(
 ) -> None:
     """End a session with 421, by its number in 'who'; its transfer is aborted.
 
-    A number means a session of this node of a cluster, or of --node; users and networks are those
-    of all nodes.
+    In a cluster a number is that of a session of this node, or of --node; --user and --from apply
+    to all nodes.
     """
     given = {"session": session, **others}
     chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}

@@ -255,8 +255,8 @@ class ClusterNode(Service):
         if was_connected:
             self._is_first = False
             log.error(
-                "the database of the cluster does not answer: {reason}; this node hands out its "
-                "share of each limit, one of {nodes}, until it does",
+                "the database of the cluster cannot be used: {reason}; until it can, this node "
+                "hands out its share of each limit: 1/{nodes}",
                 reason=reason,
                 nodes=leases.rule.nodes,
             )

@@ -12,6 +12,7 @@ __all__ = ["cluster_database_url"]
 
 MODULES = ("sqlalchemy", "alembic", "psycopg")
 STORE_PREFIX = "sql:"
+SCHEMES = ("postgresql:", "postgresql+psycopg:")
 
 
 def cluster_database_url(text: str) -> DatabaseURL:
@@ -21,7 +22,7 @@ def cluster_database_url(text: str) -> DatabaseURL:
             raise ValueError(f"{name} is not installed; run: pip install 'ftpservice[cluster]'")
     from ftpservice.accounts.sql.database_url import parse_database_url
 
-    url = parse_database_url(text.removeprefix(STORE_PREFIX))
-    if url.path is not None:
+    address = text.strip().removeprefix(STORE_PREFIX)
+    if not address.startswith(SCHEMES):
         raise ValueError("a cluster needs PostgreSQL: postgresql://user@host/database")
-    return url
+    return parse_database_url(address)

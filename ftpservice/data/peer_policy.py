@@ -114,10 +114,10 @@ def _check_networks(networks: object) -> None:
 
 def parse_passive_port(text: str) -> int:
     """Read the number of a port; raises `ValueError`."""
-    first, last = parse_port_range(text)
-    if first != last:
-        raise ValueError(f"{text!r} is not one port, as 50000 is")
-    return first
+    match = PORT_RANGE.fullmatch(text.strip())
+    if match is None or match[2] is not None or not 1 <= int(match[1]) <= MAX_PORT:
+        raise ValueError(f"{text!r} is not one port from 1 to 65535, such as 50000")
+    return int(match[1])
 
 
 def parse_port_range(text: str) -> tuple[int, int]:

@@ -342,6 +342,6 @@ def _notes(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:
         return {}
 
     def answers() -> str | None:
-        return None if cluster.is_connected else "its database does not answer"
+        return None if cluster.is_connected else "its database cannot be used"
 
     return {"cluster": answers}

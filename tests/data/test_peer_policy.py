@@ -136,5 +136,9 @@ def test_a_malformed_shared_port_is_refused(port):
 def test_a_shared_port_beside_a_range():
     assert DataSettings(passive_port=40000, passive_ports=(50000, 50099)).passive_port == 40000
     assert parse_passive_port("40000") == 40000
-    with pytest.raises(ValueError, match="is not one port"):
-        parse_passive_port("40000-40001")
+
+
+@pytest.mark.parametrize("text", ["40000-40001", "40000-40000", "0", "70000", "a", ""])
+def test_what_is_not_one_port_is_refused_as_that(text):
+    with pytest.raises(ValueError, match="is not one port from 1 to 65535"):
+        parse_passive_port(text)

@@ -173,7 +173,9 @@ class Database:
 
     @property
     def _upgrade_command(self) -> str:
-        return f"ftpservice db upgrade {self.schema.upgrade_option}{self.place}"
+        command = f"ftpservice db upgrade {self.schema.upgrade_option}{self.place}"
+        # The place has no password; the settings file may have one.
+        return command if self.is_sqlite else f"{command} (or --config FILE)"
 
     def _connect(self, dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
         """Return a new connection of the driver: what is done next with it can be ended."""

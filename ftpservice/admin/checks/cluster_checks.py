@@ -24,7 +24,9 @@ def check_cluster(url: Any, name: str) -> Iterator[Finding]:
         try:
             nodes = [one for one in connection.call(known_nodes) if one["is_alive"]]
         except StoreUnavailable as caught:
-            advice = "each node hands out its share of the limits until it answers"
+            advice = (
+                "check the setting cluster; until it can be used, each node hands out its share"
+            )
             yield error(SUBJECT, str(caught), advice)
             return
         yield good(SUBJECT, f"{connection.place} answers: {count_text(len(nodes), 'node')}")

@@ -121,7 +121,10 @@ class S3Source:
     def _tried(self, result: Any) -> None:
         if isinstance(result, Failure):
             error = result.value
-            reason = error.reason if isinstance(error, StorageError) else repr(error)
+            if isinstance(error, StorageError):
+                reason = error.detail or error.reason
+            else:
+                reason = repr(error)
             log.error("{storage}: {reason}", storage=self.describe(), reason=reason)
         else:
             self._is_tried = True

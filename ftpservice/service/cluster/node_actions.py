@@ -72,4 +72,4 @@ def _unanswered(failure: Failure) -> None:
     from ftpservice.cluster.cluster_calls import UNANSWERED
 
     failure.trap(*UNANSWERED)
-    raise BadRequest(f"the database of the cluster does not answer: {failure.getErrorMessage()}")
+    raise BadRequest(f"the database of the cluster cannot be used: {failure.getErrorMessage()}")

@@ -18,8 +18,10 @@ ALL_NODES = "all"
 
 def parse_node_name(text: str) -> str:
     """Return the name of a node; raises `ValueError`."""
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text) or text == ALL_NODES:
-        raise ValueError(f"{text!r} is not a name of letters, digits, dots and hyphens")
+    if text == ALL_NODES:
+        raise ValueError(f"{text!r} means every node in commands; choose another name")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text):
+        raise ValueError(f"{text!r} is not a name of letters, digits, dots, hyphens, underscores")
     return text
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import pytest
+
 from ftpservice.admin.checks.cluster_checks import check_cluster
 from ftpservice.admin.checks.finding import Level
 from ftpservice.cluster.cluster_statements import NodeFacts, NodeState, beat
 from ftpservice.cluster.cluster_url import cluster_database_url
+from ftpservice.service.settings.cluster import parse_node_name
 from tests.support.cluster import cluster_connection, cluster_url
 from tests.support.postgresql import PostgreSQL
 
@@ -34,3 +37,15 @@ def test_a_database_without_the_schema_is_an_error(postgresql: PostgreSQL) -> No
     (finding,) = check_cluster(url, "a")
     assert finding.level is Level.ERROR
     assert "ftpservice db upgrade --cluster sql:postgresql://" in finding.text
+    assert finding.text.endswith("(or --config FILE)")
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "sqlite"])
+def test_a_cluster_needs_postgresql(kind: str) -> None:
+    with pytest.raises(ValueError, match="a cluster needs PostgreSQL: postgresql://"):
+        cluster_database_url(f"{kind}://ann@127.0.0.1/files")
+
+
+def test_a_node_cannot_be_called_all() -> None:
+    with pytest.raises(ValueError, match="'all' means every node in commands"):
+        parse_node_name("all")

@@ -63,6 +63,8 @@ def test_each_login_tries_a_server_that_was_away():
             [failure] = login(source)
             assert isinstance(failure, Failure)
             assert "refused" in str(failure.value)
+            assert "check the option endpoint" in str(failure.value)
+            assert str(failure.value).count("the storage failed") == 1
 
 
 def test_what_a_server_cannot_do_is_told():

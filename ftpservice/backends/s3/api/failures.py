@@ -43,6 +43,21 @@ STATUSES: dict[int, type[StorageError]] = {
 }
 
 
+SERVER = "check the option endpoint of the storage, and whether the server runs"
+KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile"
+ADVICE = {
+    "NoSuchBucket": "create the bucket, or correct its name in the storage string",
+    "InvalidAccessKeyId": KEYS,
+    "SignatureDoesNotMatch": KEYS,
+    "AccessDenied": "give the access key the rights to read, write, list and delete in the bucket",
+    "ConnectTimeoutError": SERVER,
+    "NameResolutionError": SERVER,
+    "NewConnectionError": SERVER,
+    "SSLError": "check https in the option endpoint, and AWS_CA_BUNDLE",
+}
+"""What an administrator can do about a code, for the log."""
+
+
 class S3Failure(Exception):
     """A call failed; ``status`` is 0 if there was no answer."""
 
@@ -63,4 +78,5 @@ def storage_error(failure: S3Failure, path: VirtualPath) -> StorageError:
     kind = CODES.get(failure.code)
     if kind is None and failure.code != "NoSuchBucket":
         kind = STATUSES.get(failure.status)
-    return (kind or Unavailable)(path, str(failure))
+    detail = filter(None, (str(failure), ADVICE.get(failure.code)))
+    return (kind or Unavailable)(path, "; ".join(detail))

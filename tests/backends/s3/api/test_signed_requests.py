@@ -153,3 +153,16 @@ def test_missing_credentials_are_told(requests, server, monkeypatch):
 )
 def test_failures_are_storage_errors(failure, kind):
     assert type(storage_error(failure, ROOT)) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("NoSuchBucket", "create the bucket"),
+        ("SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"),
+        ("NameResolutionError", "option endpoint"),
+        ("SSLError", "AWS_CA_BUNDLE"),
+    ],
+)
+def test_a_failure_names_its_remedy(code, advice):
+    assert advice in storage_error(S3Failure(0, code, "what the server says"), ROOT).detail
