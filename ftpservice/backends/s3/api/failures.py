@@ -44,16 +44,18 @@ STATUSES: dict[int, type[StorageError]] = {
 
 
 SERVER = "check the option endpoint of the storage, and whether the server runs"
+TLS = "check https in the option endpoint, and the option ca-file"
 KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile"
 ADVICE = {
     "NoSuchBucket": "create the bucket, or correct its name in the storage string",
     "InvalidAccessKeyId": KEYS,
     "SignatureDoesNotMatch": KEYS,
     "AccessDenied": "give the access key the rights to read, write, list and delete in the bucket",
-    "ConnectTimeoutError": SERVER,
-    "NameResolutionError": SERVER,
-    "NewConnectionError": SERVER,
-    "SSLError": "check https in the option endpoint, and AWS_CA_BUNDLE",
+    "ConnectionRefusedError": SERVER,
+    "TimeoutError": SERVER,
+    "gaierror": SERVER,
+    "SSLError": TLS,
+    "SSLCertVerificationError": TLS,
 }
 """What an administrator can do about a code, for the log."""
 

@@ -160,8 +160,8 @@ def test_failures_are_storage_errors(failure, kind):
     [
         ("NoSuchBucket", "create the bucket"),
         ("SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"),
-        ("NameResolutionError", "option endpoint"),
-        ("SSLError", "AWS_CA_BUNDLE"),
+        ("gaierror", "option endpoint"),
+        ("SSLError", "ca-file"),
     ],
 )
 def test_a_failure_names_its_remedy(code, advice):
