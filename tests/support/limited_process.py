@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "limit_descriptors",
     "limit_threads",
     "resident_bytes",
+    "socket_count",
     "thread_count",
 ]
 
@@ -31,6 +33,15 @@ def as_unprivileged(user: int, reads_all: bool = False) -> list[str]:
 def descriptor_count(process: int) -> int:
     """Return the number of open descriptors."""
     return len(os.listdir(f"/proc/{process}/fd"))
+
+
+def socket_count(process: int) -> int:
+    """Return the number of open sockets of a process: without files that it opens for a moment."""
+    found = 0
+    for path in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found += os.readlink(path).startswith("socket:")
+    return found
 
 
 def thread_count(process: int) -> int:

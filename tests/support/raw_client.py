@@ -20,11 +20,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 
-from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.service.assembly import assemble
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.operator_console import OperatorConsole
 from ftpservice.service.settings.options import ServiceOptions
+from tests.support.cheap_hash import DEMO_HASH
 from tests.support.tcp_wire import Answer, Wire, receive_all, reset
 
 __all__ = [
@@ -180,7 +180,7 @@ def starting(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
     running: list[RunningService] = []
     accounts = tmp_path / "passwd.db"
     accounts.write_text(
-        "".join(f"{name}:{SHIPPED_HASH}:/:{rights}:\n" for name, rights in ACCOUNTS.items())
+        "".join(f"{name}:{DEMO_HASH}:/:{rights}:\n" for name, rights in ACCOUNTS.items())
     )
     files = tmp_path / "files"
     files.mkdir()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ftpservice.accounts.checkers import SHIPPED_HASH
+from tests.support.cheap_hash import DEMO_HASH
 from tests.support.raw_client import Closeable, Wire, reset
 from tests.support.service_process import Program
 
@@ -63,7 +63,7 @@ class RestartableService:
         self.program: Program
         self._ends: list[Closeable] = []
         (folder / "passwd.db").write_text(
-            "".join(f"{name}:{SHIPPED_HASH}:/:full:\n" for name in ("demo", *accounts))
+            "".join(f"{name}:{DEMO_HASH}:/:full:\n" for name in ("demo", *accounts))
         )
 
     @contextmanager
