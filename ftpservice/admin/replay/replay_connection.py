@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ftpservice.admin.replay.replay_target import ReplayTarget
+from ftpservice.net.tls.record_io import forget_error
 
 __all__ = ["ReceivedReply", "ReplayConnection", "ServerLost"]
 
@@ -162,26 +163,34 @@ class ReplayConnection:
         """Send this number of bytes; the server may refuse them, which its reply tells."""
         if self._data is None:
             return
-        with suppress(OSError):
+        try:
             while size > 0:
                 self._data.sendall(PIECE[:size])
                 size -= len(PIECE)
+        except OSError as error:
+            forget_error(error)
 
     def download(self) -> None:
         """Receive to the end of the data."""
         if self._data is None:
             return
-        with suppress(OSError):
+        try:
             while self._data.recv(len(PIECE)):
                 pass
+        except OSError as error:
+            forget_error(error)
 
     def close_data(self) -> None:
         """Close the data connection."""
         data, listening = self._data, self._listening
         self._data = self._listening = None
         if isinstance(data, ssl.SSLSocket):
-            with suppress(OSError, ValueError):
+            try:
                 data.unwrap()
+            except OSError as error:
+                forget_error(error)
+            except ValueError:
+                pass  # TLS has not begun, or has ended
         for one in (data, listening):
             if one is not None:
                 one.close()

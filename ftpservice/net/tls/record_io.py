@@ -5,6 +5,8 @@ with it the session that all other data connections of a client would resume. Bu
 ordinary: ABOR, an aborted upload, clients that just close. So OpenSSL never reads up to a FIN, and
 a connection that is dropped is shut down as if close_notify had been sent.
 
+An error of a socket must be forgotten (`forget_error`) before anything else is done in its thread.
+
 The functions use the object inside `ssl.SSLSocket` (``_sslobj``): the public methods add up to four
 calls to each read, and two ``ioctl`` to each step of a handshake.
 """
@@ -19,6 +21,7 @@ import ssl
 import sys
 import termios
 from enum import Enum
+from functools import cache
 from typing import Any
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "ReadState",
     "close_silently",
     "do_handshake",
+    "forget_error",
     "quick_ack",
     "receive",
     "send",
@@ -56,7 +60,27 @@ def do_handshake(own: ssl.SSLSocket) -> None:
     connection: Any = own._sslobj  # type: ignore[attr-defined]
     if connection is None:
         raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-    connection.do_handshake()
+    try:
+        connection.do_handshake()
+    except OSError as error:
+        forget_error(error)
+        raise
+
+
+def forget_error(error: OSError) -> None:
+    """Empty the queue of errors that OpenSSL has for this thread, after an error of a socket.
+
+    Python may leave such an error there (3.13.5 with OpenSSL 3.5 does), and then raises it for
+    other connections of the thread that have nothing to read. It empties the queue before it makes
+    a connection.
+    """
+    if not isinstance(error, ssl.SSLError):
+        _unused_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+
+
+@cache
+def _unused_context() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
 
 def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, ReadState]:
@@ -85,7 +109,8 @@ def receive(own: ssl.SSLSocket, into: memoryview) -> tuple[int, ReadState]:
         return count, ReadState.ENDED
     except ssl.SSLEOFError:
         return count, ReadState.BROKEN if _was_reset(own) else ReadState.TRUNCATED
-    except OSError:
+    except OSError as error:
+        forget_error(error)
         return count, ReadState.BROKEN
     return count, ReadState.ENDED
 
@@ -128,6 +153,9 @@ def send(own: ssl.SSLSocket, data: memoryview) -> int:
         return own._sslobj.write(data)  # type: ignore[attr-defined, no-any-return]
     except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
         return 0
+    except OSError as error:
+        forget_error(error)
+        raise
 
 
 def quick_ack(own: socket.socket) -> None:
@@ -156,8 +184,10 @@ def send_close_notify(own: ssl.SSLSocket) -> bool:
         own.unwrap()
     except ssl.SSLWantWriteError:
         return False
-    except (OSError, ValueError):
-        return True  # sent, and the peer's has not come; or the connection is gone
+    except OSError as error:  # sent, and the peer's has not come; or the connection is gone
+        forget_error(error)
+    except ValueError:
+        pass  # TLS has not begun, or has ended
     return True
 
 
@@ -169,7 +199,9 @@ def close_silently(own: ssl.SSLSocket) -> None:
         with unread:
             os.dup2(unread.fileno(), own.fileno(), inheritable=False)
         own.unwrap()
-    except (OSError, ValueError):
-        pass  # the other end of it is closed
+    except OSError as error:  # the other end of it is closed
+        forget_error(error)
+    except ValueError:
+        pass  # TLS has not begun, or has ended
     finally:
         own.close()

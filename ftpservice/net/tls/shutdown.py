@@ -11,6 +11,8 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from ftpservice.net.tls.record_io import forget_error
+
 __all__ = ["TLSShutdown"]
 
 CLOSE_NOTIFY_TIMEOUT_SECONDS = 10.0
@@ -51,7 +53,8 @@ class TLSShutdown:
             self._transport.stopWriting()
         except ssl.SSLWantWriteError:
             self._transport.startWriting()
-        except OSError:
+        except OSError as error:
+            forget_error(error)
             self._transport.connectionLost(Failure(ConnectionLost("not in the order of TLS")))
         else:
             self._deadline.cancel()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _ssl
+import ctypes
 import errno
 import socket
 import ssl
@@ -16,6 +18,9 @@ from tests.support.tls_endpoints import BOTH, TLS13, client_context, pair, shake
 
 versions = pytest.mark.parametrize("version", BOTH.values(), ids=BOTH)
 LARGE = 10_000_000
+ERR_LIB_SYS = 2
+GONE = (BrokenPipeError, ssl.SSLEOFError)
+"""What Python raises when the other end is closed: that depends on its version."""
 
 
 class Meeting:
@@ -214,3 +219,56 @@ def test_a_message_that_must_be_sent_first_is_told(into, monkeypatch, wanted, st
 
     monkeypatch.setattr(record_io, "_available", lambda _own: 1)
     assert record_io.receive(SimpleNamespace(_sslobj=Waiting()), into) == (0, state)
+
+
+def fail_to_send(meeting: Meeting) -> None:
+    own, peer = meeting.another()
+    peer.close()
+    with pytest.raises(GONE):
+        record_io.send(own, memoryview(b"x"))
+
+
+def fail_to_end(meeting: Meeting) -> None:
+    own, peer = meeting.another()
+    peer.close()
+    assert record_io.send_close_notify(own)
+
+
+def fail_to_shake(meeting: Meeting) -> None:
+    ours, theirs = pair()
+    own = meeting.tls.wrap(ours, data=True)
+    meeting.open.append(own)
+    peer = meeting.context.wrap_socket(theirs, do_handshake_on_connect=False)
+    with pytest.raises(ssl.SSLWantReadError):
+        peer.do_handshake()
+    peer.close()
+    with pytest.raises(GONE):
+        record_io.do_handshake(own)
+
+
+def close_in_silence(meeting: Meeting) -> None:
+    own, _peer = meeting.another()
+    record_io.close_silently(own)
+
+
+@pytest.mark.parametrize("fail", [fail_to_send, fail_to_end, fail_to_shake, close_in_silence])
+def test_the_error_of_a_connection_is_none_of_others(meet, fail):
+    """Python 3.13.5 with OpenSSL 3.5 raised it for them, too, when they had to wait."""
+    meeting = meet()
+    piece = memoryview(bytes(MAX_RECORD_SIZE))
+    while record_io.send(meeting.own, piece):
+        pass
+    fail(meeting)
+    assert record_io.send(meeting.own, piece) == 0
+
+
+def test_a_forgotten_error_has_left_the_queue_of_the_thread():
+    openssl = ctypes.CDLL(_ssl.__file__)
+    for function in (openssl.ERR_new, openssl.ERR_set_debug, openssl.ERR_set_error):
+        function.restype = None
+    openssl.ERR_peek_error.restype = ctypes.c_ulong
+    openssl.ERR_new()
+    openssl.ERR_set_error(ERR_LIB_SYS, errno.ECONNRESET, None)
+    assert openssl.ERR_peek_error() != 0
+    record_io.forget_error(ConnectionResetError(errno.ECONNRESET, "as from a socket"))
+    assert openssl.ERR_peek_error() == 0
