@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import CancelledError
 
+from ftpservice.commands.upload_resumption import record_interruption
 from ftpservice.concurrency.task import drop_tracebacks
 from ftpservice.data.channel import CannotOpenDataConnection, DataChannel
 from ftpservice.data.file_transfer import (
@@ -232,6 +233,7 @@ class UploadJob(TransferJob):
         text = f"FILE: {path.name}" if verb == "STOU" else UPLOAD_TEXTS[verb].format(shown)
         super().__init__(context, channel, f"{verb} {shown}", text, shown)
         self._writing = writing
+        self._storage = context.storage
 
     async def _move(self, connection: StreamConnection) -> str:
         """Receive a file and publish it; raises if it is not complete."""
@@ -332,19 +334,18 @@ class UploadJob(TransferJob):
     async def _end(self) -> None:
         """Abandon an upload that was not published, then let other sessions upload to its name.
 
-        This session may resume what arrived.
+        Its client may resume what arrived.
         """
+        active, context = self.active_upload, self._context
         try:
             if not self._is_stored:
                 await self._writing.abandon()
+                if active is not None and self.mode is not WriteMode.APPEND:
+                    ended = {"is_short": self._is_short, "is_final": self._is_permanent}
+                    await record_interruption(context, self._storage, active.key, **ended)
         finally:
-            active, context = self.active_upload, self._context
             self.active_upload = None  # it refers to this transfer
             if active is not None:
-                is_replacing = self.mode is not WriteMode.APPEND
-                if is_replacing and not self._is_stored and not self._is_permanent:
-                    offers, is_short = context.services.resume_offers, self._is_short
-                    offers.make(active.key, context.peer, context.is_live, is_short=is_short)
                 context.services.uploads.leave(active)
 
 

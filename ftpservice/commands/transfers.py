@@ -50,9 +50,8 @@ async def retrieve(context: SessionContext, path: VirtualPath) -> Transfer:
         except PathNotFound as error:
             await refuse_missing(context, path, error)
         try:
-            offers = context.services.resume_offers
-            if context.reported_sizes or offers.offers or offers.is_shared:
-                check_reader(context, path)
+            if context.reported_sizes:
+                await check_reader(context, path)
             if next_transfer is not WHOLE_FILE:
                 _check_span(context, next_transfer, reading.entry.size)
             return DownloadJob(context, channel, str(path), reading, next_transfer)
@@ -123,7 +122,7 @@ async def _write_request(
 ) -> WriteRequest:
     file_mode = MaskedMode.of(0o666, context.parameters.umask)
     if mode is not WriteMode.APPEND and next_transfer is WHOLE_FILE:
-        return WriteRequest(mode, 0, None, file_mode)
+        return WriteRequest(mode, 0, None, file_mode, note=context.peer.limit_key)
     if next_transfer.end is not None:
         raise ReplyError(codes.BAD_PARAMETER, "RANG applies to downloads only.")
     mode, offset, partial_only = await resume_request(context, path, mode, next_transfer)
@@ -132,7 +131,8 @@ async def _write_request(
     # What ALLO announced may be the whole file or its rest; text becomes shorter.
     announced = 0 if context.parameters.ascii else next_transfer.announced_size or 0
     expected = max(0, announced - offset) if announced else None
-    return WriteRequest(mode, offset, None, file_mode, partial_only, expected)
+    note = context.peer.limit_key
+    return WriteRequest(mode, offset, None, file_mode, partial_only, expected, note=note)
 
 
 async def _claim(
@@ -164,7 +164,7 @@ async def _begin(
     except BadOffset:
         await refuse_offset(context, path)
     try:
-        if context.reported_sizes or offers.offers or offers.is_shared:
+        if context.reported_sizes or offers.offers:
             forget_partial(context, path)
         if request.write_mode is not WriteMode.APPEND and services.digests.is_enabled:
             writing = services.digests.hashing_writer_for(writing, request.write_mode)

@@ -7,22 +7,29 @@ name:
   file only if there is no interrupted upload. An offset beyond its end is refused (554).
 - APPE resumes the upload whose size SIZE replied to this session. It is refused (554) if the client
   may have another size in mind: that of the file, or that of an upload interrupted within a day.
-- SIZE replies the size of an interrupted upload if there is no file, or if `ResumeOffers` has an
-  offer for the session; if the upload may be complete, one byte less than arrived. A session that
-  then downloads is refused once (450), because it would expect a file of another size.
-- If nothing of an upload was kept, SIZE replies 0 to that session, and nobody resumes at the end of
+- SIZE replies the size of an interrupted upload if there is no file, or to its client: a session of
+  the same account from the same address, within a day. If the upload may be complete, it is one
+  byte less than arrived. A session that then downloads is refused once (450), because it would
+  expect a file of another size; after that SIZE replies the size of the file.
+- If nothing of an upload was kept, SIZE replies 0 to its client, and nobody resumes at the end of
   the published file for a day (554): clients take its size for what arrived.
+
+The client is in the note that the storage keeps with the partial upload: its address (of IPv6 the
+/64), and whether the upload is known to lack bytes. Where the storage keeps no notes (or no partial
+upload in that directory), `ResumeOffers` has it.
 """
 
 from __future__ import annotations
 
 from typing import NoReturn
 
+from ftpservice.session.active_uploads import UploadKey
 from ftpservice.session.context import NextTransfer, SessionContext
 from ftpservice.session.error_replies import ReplyError
-from ftpservice.session.resume_offers import ReportedSize
+from ftpservice.session.resume_offers import RESUME_OFFER_SECONDS, ReportedSize
 from ftpservice.storage.errors import PathNotFound, StorageError
-from ftpservice.storage.interfaces import IPartials, WriteMode
+from ftpservice.storage.interfaces import IPartials, IStorage, WriteMode
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads, InterruptedUpload
 from ftpservice.wire import codes
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
@@ -33,6 +40,7 @@ __all__ = [
     "forget_partial",
     "interrupted_time",
     "partial_of",
+    "record_interruption",
     "refuse_missing",
     "refuse_offset",
     "remove_file",
@@ -41,6 +49,8 @@ __all__ = [
 ]
 
 NOTHING_KEPT = "Nothing was kept of an interrupted upload; send STOR from the beginning."
+SHORT = " short"
+"""Ends the note of an upload that is known to lack bytes."""
 MAX_REPORTED_SIZES = 256
 """Sizes that are kept for each session; the oldest is dropped for another one."""
 
@@ -57,7 +67,35 @@ async def partial_of(context: SessionContext, path: VirtualPath) -> Entry | None
     return partial
 
 
-async def _resumable_size(context: SessionContext, path: VirtualPath) -> Entry | None:
+async def _interrupted(
+    context: SessionContext, path: VirtualPath, file: Entry | None
+) -> InterruptedUpload | None:
+    """Return what is known of an upload to ``path`` that was interrupted within a day.
+
+    ``file`` is the entry of what has the name.
+    """
+    uploads = IInterruptedUploads(context.storage, None)
+    if uploads is not None:
+        try:
+            found: InterruptedUpload | None = await uploads.interrupted(path)
+        except StorageError:
+            found = None
+        if found is not None:
+            is_offered = found.note != "" and found.age < RESUME_OFFER_SECONDS
+            return found if is_offered else None
+    note = context.services.resume_offers.note(context.upload_key(path), file)
+    return None if note is None else InterruptedUpload(0, 0.0, note)
+
+
+def _is_client(upload: InterruptedUpload, context: SessionContext) -> bool:
+    """Return whether this session has the address of an interrupted upload."""
+    client = (upload.note or "").partition(" ")[0]
+    return client == context.peer.limit_key and not upload.is_active
+
+
+async def _resumable_size(
+    context: SessionContext, path: VirtualPath, upload: InterruptedUpload | None
+) -> Entry | None:
     """Return the entry of an interrupted upload, with the size that SIZE replies.
 
     If the client ended its data connection, or may have done so, the complete file may have
@@ -65,8 +103,8 @@ async def _resumable_size(context: SessionContext, path: VirtualPath) -> Entry |
     for stored. So SIZE replies one byte less, which the client then has left to send.
     """
     partial = await partial_of(context, path)
-    services, key = context.services, context.upload_key(path)
-    if partial is None or services.resume_offers.is_short(key) or services.uploads.is_active(key):
+    is_short = upload is not None and (upload.note or "").endswith(SHORT)
+    if partial is None or is_short or context.services.uploads.is_active(context.upload_key(path)):
         return partial
     return partial._replace(size=max(0, partial.size - 1))
 
@@ -76,21 +114,23 @@ async def reported_size(context: SessionContext, path: VirtualPath) -> Entry:
 
     Raises `PathNotFound`.
     """
-    await context.services.uploads.wait_for_end(context.upload_key(path))
+    uploads, key = context.services.uploads, context.upload_key(path)
+    await uploads.wait_for_end(key)
     try:
         entry = await context.storage.stat(path)
     except PathNotFound:
-        partial = await _resumable_size(context, path)
+        upload = await _interrupted(context, path, None)
+        partial = await _resumable_size(context, path, upload)
         if partial is None:
             raise
         _record(context, path, ReportedSize(partial.size, WriteMode.CREATE))
         return partial
-    services, peer = context.services, context.peer
-    key = context.upload_key(path)
-    if await services.resume_offers.belongs_to(key, peer.session, peer.host):
-        arrived = await _resumable_size(context, path) or entry._replace(size=0)
-        _record(context, path, ReportedSize(arrived.size, WriteMode.REPLACE))
-        return arrived
+    if not uploads.is_active(key):
+        upload = await _interrupted(context, path, entry)
+        if upload is not None and _is_client(upload, context):
+            arrived = await _resumable_size(context, path, upload) or entry._replace(size=0)
+            _record(context, path, ReportedSize(arrived.size, WriteMode.REPLACE))
+            return arrived
     _record(context, path, ReportedSize(entry.size, None))
     return entry
 
@@ -103,16 +143,20 @@ def _record(context: SessionContext, path: VirtualPath, size: ReportedSize) -> N
         del sizes[next(iter(sizes))]
 
 
-def check_reader(context: SessionContext, path: VirtualPath) -> None:
-    """Record that the client downloads a file; raises `ReplyError` after another SIZE."""
-    context.services.resume_offers.decline(context.upload_key(path), context.peer.session)
-    reported = context.reported_sizes.pop(path, None) if context.reported_sizes else None
-    if reported is not None and reported.resumes is not None:
-        raise ReplyError(
-            codes.FILE_BUSY,
-            f"SIZE was that of an interrupted upload ({bytes_text(reported.size)}); send SIZE "
-            "again.",
-        )
+async def check_reader(context: SessionContext, path: VirtualPath) -> None:
+    """Raise `ReplyError` if SIZE was that of an interrupted upload; it is not offered any more."""
+    reported = context.reported_sizes.pop(path, None)
+    if reported is None or reported.resumes is None:
+        return
+    if reported.resumes is WriteMode.REPLACE:
+        context.services.resume_offers.withdraw(context.upload_key(path))
+        uploads = IInterruptedUploads(context.storage, None)
+        if uploads is not None:
+            await uploads.annotate(path, "")
+    raise ReplyError(
+        codes.FILE_BUSY,
+        f"SIZE was that of an interrupted upload ({bytes_text(reported.size)}); send SIZE again.",
+    )
 
 
 def forget_partial(context: SessionContext, path: VirtualPath) -> None:
@@ -120,6 +164,32 @@ def forget_partial(context: SessionContext, path: VirtualPath) -> None:
     context.services.resume_offers.withdraw(context.upload_key(path))
     if context.reported_sizes:
         context.reported_sizes.pop(path, None)
+
+
+async def record_interruption(
+    context: SessionContext, storage: IStorage, key: UploadKey, *, is_short: bool, is_final: bool
+) -> None:
+    """Note whose upload was interrupted, where SIZE finds it.
+
+    ``is_short``: it is known to lack bytes. ``is_final``: it was refused for good, so that no
+    client sends it again by itself.
+    """
+    note, path = "", key[1]
+    if not is_final:
+        note = context.peer.limit_key + (SHORT if is_short else "")
+    uploads = IInterruptedUploads(storage, None)
+    try:
+        if uploads is not None and await uploads.annotate(path, note):
+            return
+        file = await storage.stat(path)
+    except PathNotFound:
+        if uploads is not None:
+            return
+        file = None
+    except StorageError:
+        return
+    if not is_final:
+        context.services.resume_offers.make(key, note, file)
 
 
 async def remove_file(context: SessionContext, path: VirtualPath) -> None:
@@ -142,39 +212,35 @@ async def resume_request(
     if write_mode is WriteMode.APPEND:
         if reported is not None and resumes is not None:
             return resumes, reported.size, True  # whatever arrived since
-        if reported is not None or _was_cut_recently(context, path):
-            await _refuse_doubtful(context, path)
+        await _refuse_doubtful(context, path, has_size=reported is not None)
         return write_mode, 0, False
     if write_mode is not WriteMode.REPLACE or not offset:
         return write_mode, 0, False
     if resumes is None:
-        is_size_of_file = reported is not None and reported.size == offset
-        if is_size_of_file or _was_cut_recently(context, path):
-            await _refuse_doubtful(context, path, keeps_partial=not is_size_of_file)
+        has_size = reported is not None and reported.size == offset
+        await _refuse_doubtful(context, path, has_size=has_size, keeps_partial=not has_size)
     return write_mode, offset, resumes is not None
 
 
-def _was_cut_recently(context: SessionContext, path: VirtualPath) -> bool:
-    return context.services.resume_offers.was_cut_recently(context.upload_key(path))
-
-
 async def _refuse_doubtful(
-    context: SessionContext, path: VirtualPath, *, keeps_partial: bool = False
+    context: SessionContext, path: VirtualPath, *, has_size: bool, keeps_partial: bool = False
 ) -> None:
     """Raise `ReplyError` if a client may take the file for what arrived of its upload.
 
-    With ``keeps_partial``, it resumes what was kept of that, if anything was.
+    ``has_size``: it got the size of the file. With ``keeps_partial``, it resumes what was kept of
+    the upload, if anything was.
     """
     if context.services.uploads.is_active(context.upload_key(path)):
         return
-    partial = await partial_of(context, path)
-    if partial is not None and keeps_partial:
-        return
-    if partial is None and not _was_cut_recently(context, path):
-        return
     try:
-        await context.storage.stat(path)
+        file = await context.storage.stat(path)
     except PathNotFound:
+        return
+    upload = await _interrupted(context, path, file)
+    if upload is None and not has_size:
+        return
+    partial = await partial_of(context, path)
+    if (partial is None and upload is None) or (partial is not None and keeps_partial):
         return
     raise ReplyError(codes.BAD_OFFSET, NOTHING_KEPT if partial is None else _resumable(partial))
 
@@ -191,12 +257,12 @@ async def refuse_offset(context: SessionContext, path: VirtualPath) -> NoReturn:
     partial = await partial_of(context, path)
     if partial is not None:
         raise ReplyError(codes.BAD_OFFSET, _resumable(partial))
-    if _was_cut_recently(context, path):
-        raise ReplyError(codes.BAD_OFFSET, NOTHING_KEPT)
     try:
         entry = await context.storage.stat(path)
     except PathNotFound:
         raise ReplyError(codes.BAD_OFFSET, "There is no interrupted upload; start at 0.") from None
+    if await _interrupted(context, path, entry) is not None:
+        raise ReplyError(codes.BAD_OFFSET, NOTHING_KEPT)
     raise ReplyError(codes.BAD_OFFSET, f"The file ends at {entry.size}.")
 
 

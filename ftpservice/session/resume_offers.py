@@ -1,19 +1,19 @@
-"""Which session gets the size of an interrupted upload where there is also a file of that name.
+"""Interrupted uploads of which the storage keeps no note (`IInterruptedUploads`).
 
-Clients send SIZE to resume an upload and to download alike. After an upload was interrupted
-it is most likely the client of that upload, so for a day the size of what arrived is offered to
-it alone: to the session of the upload while that lives, afterwards to the first other session of
-the same account from the same address that asks. All others get the size of the published file.
+Clients send SIZE to resume an upload and to download alike. After an upload was interrupted, the
+size of what arrived is offered to its client for a day. The note of that is with the partial
+upload, where every process finds it. For storages that cannot keep it, this process remembers it,
+as long as the file is the one that it was.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ftpservice.storage.interfaces import WriteMode
+from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["RESUME_OFFER_SECONDS", "ReportedSize", "ResumeOffers"]
@@ -22,19 +22,6 @@ RESUME_OFFER_SECONDS = 86_400.0
 """A client may try again for long: lftp waits for minutes between two attempts."""
 MAX_OFFERS = 4096
 """Offers that are kept; the oldest is dropped for another one."""
-
-
-class ResumePeer(Protocol):
-    """The client of a session."""
-
-    @property
-    def session(self) -> int:
-        """The session's number."""
-
-    @property
-    def host(self) -> str | None:
-        """Its address."""
-
 
 Key = tuple[str, VirtualPath]
 """Account and path."""
@@ -48,72 +35,42 @@ class ReportedSize(NamedTuple):
     """How the interrupted upload of this size is resumed; None: it is the size of a file."""
 
 
-@dataclass(slots=True)
-class _Offer:
-    session: int
-    host: str | None
-    is_there: Callable[[], bool]
+class _Offer(NamedTuple):
+    note: str
+    file: tuple[object, ...] | None
     until: float
-    is_short: bool
-    """Whether the upload is known to lack bytes: its data connection did not end in order."""
-    is_bound: bool = False
 
 
 class ResumeOffers:
-    """The offers of this process; ``seconds`` is a clock.
-
-    If there are others (``is_shared``), ``offers`` does not show whether there are any.
-    """
-
-    is_shared = False
+    """The notes of interrupted uploads that only this process has; ``seconds`` is a clock."""
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
         self.offers: OrderedDict[Key, _Offer] = OrderedDict()
         """The oldest first."""
 
-    def make(
-        self, key: Key, peer: ResumePeer, is_there: Callable[[], bool], *, is_short: bool
-    ) -> None:
-        """Make an offer to the session of ``peer``, whose upload was interrupted."""
+    def make(self, key: Key, note: str, file: Entry | None) -> None:
+        """Remember the note of an upload that was interrupted; ``file`` is what has the name."""
         self.offers.pop(key, None)
-        until = self._seconds() + RESUME_OFFER_SECONDS
-        self.offers[key] = _Offer(peer.session, peer.host, is_there, until, is_short)
+        self.offers[key] = _Offer(note, _identity(file), self._seconds() + RESUME_OFFER_SECONDS)
         if len(self.offers) > MAX_OFFERS:
             self.offers.popitem(last=False)
 
+    def note(self, key: Key, file: Entry | None) -> str | None:
+        """Return the note, unless it has expired or another file has the name; None without one."""
+        offer = self.offers.get(key) if self.offers else None
+        if offer is None:
+            return None
+        if offer.until <= self._seconds() or offer.file != _identity(file):
+            del self.offers[key]
+            return None
+        return offer.note
+
     def withdraw(self, key: Key) -> None:
-        """Drop an offer: the name is uploaded anew, or removed."""
+        """Forget a note: the name is uploaded anew, removed, or the file was downloaded."""
         if self.offers:
             self.offers.pop(key, None)
 
-    def is_short(self, key: Key) -> bool:
-        """Return whether an interrupted upload is known to lack bytes."""
-        offer = self.offers.get(key) if self.offers else None
-        return offer is not None and offer.is_short
 
-    def was_cut_recently(self, key: Key) -> bool:
-        """Return whether an upload to this name was interrupted recently, by any session."""
-        offer = self.offers.get(key) if self.offers else None
-        return offer is not None and offer.until > self._seconds()
-
-    async def belongs_to(self, key: Key, session: int, host: str | None) -> bool:
-        """Return whether the offer is for this session; one without a session is assigned to it."""
-        offer = self.offers.get(key) if self.offers else None
-        if offer is None:
-            return False
-        if offer.session == session:
-            return True
-        if offer.until <= self._seconds():
-            del self.offers[key]
-            return False
-        if offer.is_bound or offer.host != host or offer.is_there():
-            return False
-        offer.session, offer.is_bound = session, True
-        return True
-
-    def decline(self, key: Key, session: int) -> None:
-        """Drop an offer to this session, which has downloaded the file."""
-        offer = self.offers.get(key) if self.offers else None
-        if offer is not None and offer.session == session:
-            del self.offers[key]
+def _identity(file: Entry | None) -> tuple[object, ...] | None:
+    return None if file is None else (file.unique, file.size, file.modified)

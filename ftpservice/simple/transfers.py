@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from twisted.internet.defer import CancelledError
 
-from ftpservice.commands.upload_resumption import refuse_missing
+from ftpservice.commands.upload_resumption import record_interruption, refuse_missing
 from ftpservice.data.file_transfer import rate_limited, send_file
 from ftpservice.events import Outcome, UploadRefused
 from ftpservice.session.active_uploads import ActiveUpload
@@ -85,6 +85,16 @@ class TransferRecord:
         self._path = str(writing.path)
         self.ended(digest=self._context.upload_committed(self._user, writing, entry))
 
+    async def interrupted(self, problem: BaseException) -> None:
+        """End an upload that was abandoned; its client may resume it by FTP."""
+        try:
+            if self._active is not None:
+                ended = {"is_short": self.size < self._announced, "is_final": False}
+                storage = self._context.storage
+                await record_interruption(self._context, storage, self._active.key, **ended)
+        finally:
+            self.ended(problem)
+
     def ended(self, problem: BaseException | None = None, digest: str = "") -> None:
         """End the transfer; let other sessions upload to the name."""
         context, active = self._context, self._active
@@ -95,11 +105,6 @@ class TransferRecord:
             outcome = Outcome.ABORTED if is_abort else Outcome.REFUSED
             detail = log_detail(problem)
             context.published_error = problem
-            if active is not None:
-                is_short = self.size < self._announced
-                services.resume_offers.make(
-                    active.key, context.peer, context.is_live, is_short=is_short
-                )
         if active is not None:
             services.uploads.leave(active)
         if context.running is self:
@@ -200,7 +205,7 @@ async def _abandon(upload: ReceivedUpload, problem: Exception) -> None:
         await upload.writing.abandon()  # before the event, which has the number of bytes
     except Exception:  # noqa: BLE001 - the client gets the first problem
         log.failure("abandoning the upload of {path} failed", path=upload.path)
-    upload.transfer.ended(problem)
+    await upload.transfer.interrupted(problem)
 
 
 async def receive_upload(
@@ -223,7 +228,7 @@ async def receive_upload(
         try:
             await writing.abandon()  # before the event, which has the number of bytes
         finally:
-            transfer.ended(problem)
+            await transfer.interrupted(problem)
         raise
     transfer.committed(writing, entry)
 

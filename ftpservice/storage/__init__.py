@@ -80,6 +80,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads, InterruptedUpload
 from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota_interfaces import IReplacing, ITreeUsage, TreeUsage
 from ftpservice.storage.rights import PRESETS, Right
@@ -123,6 +124,7 @@ __all__ = [
     "IHashes",
     "IHeldFile",
     "IHeldUpload",
+    "IInterruptedUploads",
     "IKeepsTrash",
     "ILinks",
     "IListing",
@@ -146,6 +148,7 @@ __all__ = [
     "IUploadGate",
     "IWithoutLinks",
     "IWriting",
+    "InterruptedUpload",
     "IntoItself",
     "InvalidName",
     "IsDirectory",

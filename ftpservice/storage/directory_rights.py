@@ -31,6 +31,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads, InterruptedUploadsAt
 from ftpservice.storage.own_uploads import IOwnUploads
 from ftpservice.storage.permissions import (
     CAPABILITY_RIGHTS,
@@ -129,6 +130,8 @@ class DirectoryRightsStorage:
         """Offer an optional interface if the rights to some directory allow it."""
         if interface is IQuota:
             return IQuota(self._inner, None)
+        if interface is IInterruptedUploads:
+            return InterruptedUploadsAt.of(self._inner, self._at)
         if interface is not IOwnUploads and interface not in CAPABILITY_RIGHTS:
             return None
         if interface is ITrash:

@@ -30,6 +30,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
@@ -63,7 +64,7 @@ class DropBoxStorage:
     def __conform__(self, interface: object) -> object:
         if interface is IEnter:
             return self
-        if interface in (IPartials, IQuota, ISetMode, ISetTimes):
+        if interface in (IInterruptedUploads, IPartials, IQuota, ISetMode, ISetTimes):
             return interface(self._inner, None)  # type: ignore[operator]
         space = IFreeSpace(self._inner, None) if interface is IFreeSpace else None
         return None if space is None else _FreeSpace(space, self)

@@ -55,7 +55,6 @@ __all__ = [
     "WriteRequest",
 ]
 
-
 T = TypeVar("T")
 
 
@@ -108,6 +107,8 @@ class WriteRequest:
     """Bytes that will probably be written from ``offset`` on; unlike ``announced`` not binding."""
     held: bool = False
     """Whether all of it will be read before the commit (`IHeldUpload`)."""
+    note: str = ""
+    """What `IInterruptedUploads` keeps with the upload, if anything."""
 
     def check_announced(self, written: int, path: VirtualPath) -> None:
         """Raise `BadOffset` if another number of bytes was announced than ``written``."""
@@ -175,8 +176,7 @@ class IWriting(Interface):
     def abandon() -> Awaitable[None]:
         """End the transaction without publishing; what arrived is kept as a partial upload.
 
-        Nothing is kept after `NoSpace` or `QuotaExceeded`. Does nothing after ``commit`` or another
-        ``abandon``.
+        Nothing is kept after `NoSpace` or `QuotaExceeded`. After the end it does nothing.
         """
 
 
@@ -222,7 +222,7 @@ class IStorage(Interface):
         """Begin an upload transaction.
 
         Raises `PathNotFound` (no such directory), `NotDirectory`, `IsDirectory`, `Exists`,
-        `BadOffset`, `InvalidName`, `NotSupported` (this storage cannot write in that mode).
+        `BadOffset`, `InvalidName`, `NotSupported` (in that mode).
         """
 
 

@@ -13,7 +13,7 @@ refused. An account that may neither list nor download sets attributes of its ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace as changed
 from functools import lru_cache
@@ -38,11 +38,11 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.storage.own_uploads import IOwnUploads, OwnMode, OwnTimes, OwnUploads
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.rights import Right
-from ftpservice.storage.trash import ITrash
-from ftpservice.storage.trash_rights import RestrictedTrash
+from ftpservice.storage.trash import ITrash, TrashedFile, WrappedTrash
 from ftpservice.wire.entry import ENTER, READ, REMOVE, WRITE, Entry, Kind
 from ftpservice.wire.paths import VirtualPath
 
@@ -66,6 +66,7 @@ CAPABILITY_RIGHTS: dict[object, frozenset[Right]] = {
     IFreeSpace: frozenset(),
     IQuota: frozenset(),
     IPartials: frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND, Right.ADMIN}),
+    IInterruptedUploads: frozenset({Right.CREATE, Right.OVERWRITE, Right.APPEND}),
     ITrash: frozenset({Right.CREATE, Right.OVERWRITE}),
 }
 """Optional interfaces, and the rights of which one is sufficient; an empty set: no right needed."""
@@ -223,6 +224,30 @@ class RestrictedStorage:
     def _require(self, right: Right, path: VirtualPath) -> None:
         if right not in self._rights:
             raise _lacking(path, right)
+
+
+class RestrictedTrash(WrappedTrash):
+    """``inner`` for an account with these rights; restoring a file creates it."""
+
+    def __init__(self, inner: ITrash, rights: frozenset[Right]) -> None:
+        super().__init__(inner)
+        self._rights = rights
+
+    async def restore(self, trashed: TrashedFile, target: VirtualPath, replace: bool) -> Entry:
+        """Restore a file; over another one only with the right to overwrite."""
+        replace = replace and Right.OVERWRITE in self._rights
+        if not replace and Right.CREATE not in self._rights:
+            raise _lacking(target, Right.CREATE)
+        entry: Entry = await self._inner.restore(trashed, target, replace)
+        return entry
+
+    async def discard(self, trashed: Sequence[TrashedFile]) -> Sequence[TrashedFile]:
+        """Remove files for good, with the right to delete."""
+        for one in trashed:
+            if Right.DELETE not in self._rights:
+                raise _lacking(one.path, Right.DELETE)
+        gone: Sequence[TrashedFile] = await self._inner.discard(trashed)
+        return gone
 
 
 def _lacking(path: VirtualPath, right: Right) -> Denied:

@@ -48,6 +48,7 @@ from ftpservice.testing.contract.kept_files import TrashContract
 from ftpservice.testing.contract.links import LinkContract
 from ftpservice.testing.contract.partial_uploads import (
     ActiveUploadContract,
+    InterruptedNoteContract,
     InterruptedUploadContract,
     SpaceRecoveryContract,
 )
@@ -76,6 +77,7 @@ class StorageContract(
     RemovalContract,
     TrashContract,
     InterruptedUploadContract,
+    InterruptedNoteContract,
     ActiveUploadContract,
     SpaceRecoveryContract,
 ):

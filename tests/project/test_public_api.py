@@ -43,7 +43,8 @@ DOORS = {
         FilesystemUnsupported FreedSpace HasTrash HasUploads IKeepsTrash ITrash
         TrashFull TrashRule TrashedFile IAccess IBatchCommit IConditionalRemoval
         IDescriptor IEnter IFreeSpace
-        IHashes ILinks IListing INamedSource in_pool IntoItself InvalidName IPartials
+        IHashes IInterruptedUploads InterruptedUpload
+        ILinks IListing INamedSource in_pool IntoItself InvalidName IPartials
         IPathNamedSource NotInTrash
         IReading IReplacing
         IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget

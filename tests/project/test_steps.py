@@ -16,20 +16,23 @@ KEYS = ("calls", "own", "files")
 # All Python calls, those of the package itself, and its files: the least of five runs and 3 % more.
 # This budget only shrinks: a change that shortens the way writes the smaller numbers here, and none
 # writes larger ones. One exception: what a ClientHello offers is read in a file of its own, so that
-# OpenSSL's session need not be (the first number became smaller with it).
+# OpenSSL's session need not be (the first number became smaller with it). Another one: an upload
+# over a file begins its partial upload on the disk before the reply 150, in one more call of the
+# pool, since a client that resumes after a kill must not take the size of the old file for what
+# arrived.
 BUDGET = {
     "connect": (109, 51, 25),
     "login": (184, 116, 36),
     "retr": (246, 155, 43),
     "stor": (415, 220, 53),
-    "stor-over": (417, 230, 54),
+    "stor-over": (515, 282, 56),
     "mlsd": (390, 234, 48),
     "noop": (44, 20, 12),
     "tls-auth": (307, 168, 31),
     "tls-login": (184, 124, 37),
     "tls-retr": (430, 271, 52),
     "tls-stor": (570, 338, 63),
-    "tls-stor-over": (578, 348, 64),
+    "tls-stor-over": (687, 404, 66),
     "tls-mlsd": (553, 340, 57),
     "tls-noop": (45, 25, 14),
     "client-download": (298, 82, 12),

@@ -1,95 +1,53 @@
-"""Which session is offered an interrupted upload where there is a file, too.
+"""The notes of interrupted uploads that only one process has."""
 
-The same holds for a process that shares its offers with others.
-"""
-
-from typing import NamedTuple
-
-import pytest
 from twisted.internet.task import Clock
 
 from ftpservice.session.resume_offers import MAX_OFFERS, RESUME_OFFER_SECONDS, ResumeOffers
+from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import VirtualPath
-from tests.support.memory_transport import outcome, start
-from tests.support.peer_processes import PeerProcesses
 
 KEY = ("ann", VirtualPath.parse("/a"))
-HERE, AWAY = "127.0.0.1", "127.0.0.2"
+OLD = Entry("a", Kind.FILE, 10, modified=5.0, unique="1")
 
 
-class Client(NamedTuple):
-    session: int
-    host: str
+def made():
+    clock = Clock()
+    offers = ResumeOffers(clock.seconds)
+    offers.make(KEY, "client", OLD)
+    return clock, offers
 
 
-@pytest.fixture(params=["local", "table"])
-def made(request):
-    processes = PeerProcesses(1)
-
-    def make(live):
-        clock = processes.clock
-        shared = processes.states[0].resume_offers
-        offers = ResumeOffers(clock.seconds) if request.param == "local" else shared
-        offers.make(KEY, Client(1, HERE), lambda: live, is_short=True)
-        return clock, offers
-
-    yield make
-    processes.close()
+def test_the_note_is_that_of_the_account_and_the_path():
+    _clock, offers = made()
+    assert offers.note(KEY, OLD) == "client"
+    assert offers.note(("bob", KEY[1]), OLD) is None
 
 
-def belongs(offers, key, session, host):
-    return outcome(start(offers.belongs_to(key, session, host)))
-
-
-def test_the_offer_is_for_the_session_of_the_upload_while_it_lives(made):
-    clock, offers = made(live=True)
-    assert not belongs(offers, KEY, 2, HERE)
-    clock.advance(2 * RESUME_OFFER_SECONDS)
-    assert belongs(offers, KEY, 1, HERE)
-    assert not belongs(offers, KEY, 2, HERE)
-
-
-def test_then_it_is_for_the_first_other_session_of_the_same_address(made):
-    _clock, offers = made(live=False)
-    assert not belongs(offers, KEY, 2, AWAY)
-    assert belongs(offers, KEY, 3, HERE)
-    assert belongs(offers, KEY, 3, HERE)
-    assert not belongs(offers, KEY, 4, HERE)
-    assert not belongs(offers, ("bob", KEY[1]), 3, HERE)
-
-
-def test_an_offer_expires(made):
-    clock, offers = made(live=False)
+def test_it_expires():
+    clock, offers = made()
     clock.advance(RESUME_OFFER_SECONDS - 1)
-    assert offers.was_cut_recently(KEY)
-    assert offers.is_short(KEY)
+    assert offers.note(KEY, OLD) == "client"
     clock.advance(1)
-    assert not offers.was_cut_recently(KEY)
-    assert not belongs(offers, KEY, 2, HERE)
+    assert offers.note(KEY, OLD) is None
 
 
-def test_a_download_drops_the_offer(made):
-    _clock, offers = made(live=False)
-    offers.decline(KEY, 2)
-    assert belongs(offers, KEY, 2, HERE)
-    offers.decline(KEY, 2)
-    assert not belongs(offers, KEY, 2, HERE)
-    assert not belongs(offers, KEY, 3, HERE)
+def test_it_ends_when_another_file_has_the_name():
+    """Another process may have completed the upload."""
+    for file in (None, OLD._replace(size=11), OLD._replace(modified=6.0), OLD._replace(unique="2")):
+        _clock, offers = made()
+        assert offers.note(KEY, file) is None
+        assert offers.note(KEY, OLD) is None
 
 
-def test_a_new_upload_drops_the_offer_and_its_interruption_makes_another(made):
-    _clock, offers = made(live=False)
+def test_it_can_be_withdrawn():
+    _clock, offers = made()
     offers.withdraw(KEY)
-    assert not belongs(offers, KEY, 2, HERE)
-    offers.make(KEY, Client(5, AWAY), lambda: True, is_short=False)
-    assert not offers.is_short(KEY)
-    assert belongs(offers, KEY, 5, HERE)
+    assert offers.note(KEY, OLD) is None
 
 
-def test_the_number_of_offers_is_limited():
-    offers = ResumeOffers(Clock().seconds)
-    offers.make(KEY, Client(1, HERE), bool, is_short=True)
+def test_their_number_is_limited():
+    _clock, offers = made()
     for number in range(MAX_OFFERS):
-        path = VirtualPath.parse(f"/{number}")
-        offers.make(("bob", path), Client(1, HERE), lambda: False, is_short=True)
-    assert not belongs(offers, KEY, 2, HERE)
+        offers.make(("bob", VirtualPath.parse(f"/{number}")), "client", OLD)
+    assert offers.note(KEY, OLD) is None
+    assert len(offers.offers) == MAX_OFFERS

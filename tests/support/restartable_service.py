@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ftpservice.wire.units import bytes_text
 from tests.support.cheap_hash import DEMO_HASH
 from tests.support.raw_client import Closeable, Wire, reset
 from tests.support.service_process import Program
@@ -105,12 +106,15 @@ class RestartableService:
         end.settimeout(PATIENCE)
         if window:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        if source:
+            end.bind((source, 0))
         end.connect(address)
         return end
 
-    def session(self, name: str = "demo") -> Wire:
-        """Log in, for binary transfers."""
-        wire = Wire(self, self.connected(("127.0.0.1", self.port))).login(name)  # type: ignore[arg-type]
+    def session(self, name: str = "demo", source: str = "") -> Wire:
+        """Log in, for binary transfers; ``source`` is the address of the client."""
+        control = self.connected(("127.0.0.1", self.port), source)
+        wire = Wire(self, control).login(name)  # type: ignore[arg-type]
         assert wire.code("TYPE I") == 200
         return wire
 
@@ -119,7 +123,7 @@ class RestartableService:
         data = wire.accepted()
         assert wire.code(command) == 150
         data.sendall(content)
-        received = f" {len(content)} bytes so far.".encode()
+        received = f" {bytes_text(len(content))} so far.".encode()
         wait_until(lambda: any(line.endswith(received) for line in wire.ask("STAT").lines))
         return data
 

@@ -23,12 +23,16 @@ from ftpservice.storage.interfaces import (
     IStorage,
     IWriting,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["Subtree"]
 
-CAPABILITIES = (IAccess, IEnter, IFreeSpace, IHashes, ILinks, IPartials, ISetMode, ISetTimes)
+CAPABILITIES = (
+    *(IAccess, IEnter, IFreeSpace, IHashes, ILinks, IPartials, ISetMode, ISetTimes),
+    IInterruptedUploads,
+)
 OF_WRITINGS = (IBatchCommit, IDescriptor, IRetractableWriting, ISpliceTarget)
 
 

@@ -43,6 +43,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.storage.links import lstat
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.trash import ITrash
@@ -55,6 +56,7 @@ FORWARDED = frozenset(
     {
         *(IAccess, IEnter, IFreeSpace, IHashes, ILinks, IPartials, ISetMode, ISetTimes, IQuota),
         IConditionalRemoval,
+        IInterruptedUploads,
     }
 )
 """Optional interfaces that publish nothing and that no client deletes by."""

@@ -106,14 +106,16 @@ class PartialSearch:
             active = not is_idle(opened, name)
             if self._drops and not active:
                 discard_idle(opened, name)
+            elif not active and not facts.st_size:
+                return  # it only keeps the note of an upload of which nothing arrived
             self.found.append(PartialUpload(shown, owner, facts.st_size, facts.st_mtime, active))
 
     def _target_and_owner(self, opened: int, name: bytes) -> tuple[bytes, str]:
         """Return the name of the file, or of the partial, and the owner or an empty string."""
         owner = self._owner if is_partial_of(self._owner, name) else ""
         mark = read_mark(opened, name)
-        if mark is not None and is_partial_of(mark[0], name):
-            return mark[1], mark[0]
+        if mark is not None and is_partial_of(mark.owner, name):
+            return mark.name, mark.owner
         beside = _names_beside(opened) if owner else []
         return next((one for one in beside if partial_name(owner, one) == name), name), owner
 
@@ -202,5 +204,5 @@ class DirectoryPartials:
         if is_partial_of(self.owner, name) or is_partial_of("", name):
             return
         facts = DirectoryEntry(opened, name).facts()
-        if facts is not None and facts.st_mtime > time.time() - self.age:
+        if facts is not None and facts.st_size and facts.st_mtime > time.time() - self.age:
             raise HasUploads(path, "a partial upload of another owner")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from zope.interface import implementer
@@ -18,6 +17,7 @@ from ftpservice.backends.local.files.reading import (
 from ftpservice.backends.local.files.transaction import LazyUploadWriter, open_writer
 from ftpservice.backends.local.files.upload import AccountUploads
 from ftpservice.backends.local.listing import LocalListing
+from ftpservice.backends.local.local_partials import LocalPartials
 from ftpservice.backends.local.local_trash import LocalTrash
 from ftpservice.backends.local.metadata.access import access_at
 from ftpservice.backends.local.metadata.stat import O_PATH, entry_of, names_are_known
@@ -34,12 +34,7 @@ from ftpservice.backends.local.operations import (
 )
 from ftpservice.backends.local.partial_search import (
     DirectoryPartials,
-    PartialSearch,
-    PartialWalk,
-    drop_partial,
 )
-from ftpservice.backends.local.partials.partial_file import find_partial
-from ftpservice.backends.local.paths.names import partial_name
 from ftpservice.backends.local.paths.tree import DirectoryTree
 from ftpservice.backends.local.trash.trash_bin import TrashBin
 from ftpservice.backends.local.trash.trash_order import TrashOrders
@@ -48,7 +43,7 @@ from ftpservice.backends.local.usage import UsageWalk, place_of
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.conditional_removal import IConditionalRemoval
-from ftpservice.storage.errors import NotSupported, PathNotFound
+from ftpservice.storage.errors import NotSupported
 from ftpservice.storage.interfaces import (
     IAccess,
     IEnter,
@@ -63,14 +58,14 @@ from ftpservice.storage.interfaces import (
     IStorage,
     IWithoutLinks,
     IWriting,
-    PartialUpload,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.storage.os_errors import translate
 from ftpservice.storage.quota_interfaces import ITreeUsage, TreeUsage
 from ftpservice.storage.trash import IKeepsTrash, ITrash, TrashRule
 from ftpservice.wire.entry import Entry, Kind
-from ftpservice.wire.paths import ROOT, VirtualPath
+from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
     "DEFAULT_PARTIAL_AGE_SECONDS",
@@ -241,6 +236,7 @@ def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
     IConditionalRemoval,
     IEnter,
     IHashes,
+    IInterruptedUploads,
     ILinks,
     ISetTimes,
     ISetMode,
@@ -251,7 +247,7 @@ def _entry_at(tree: DirectoryTree, path: VirtualPath) -> Entry:
     ITreeUsage,
     IWithoutLinks,
 )
-class LocalStorage(LocalFiles, LocalTrash):
+class LocalStorage(LocalFiles, LocalPartials, LocalTrash):
     """The whole storage: the core and the optional interfaces that a filesystem can offer."""
 
     creation = False
@@ -315,47 +311,3 @@ class LocalStorage(LocalFiles, LocalTrash):
         while await in_pool(self._runner, path, walk.turn):
             pass
         return walk.usage
-
-    async def partial(self, path: VirtualPath) -> Entry:
-        """Return the entry of the partial upload of ``path``; an empty one does not count."""
-        return await in_pool(self._runner, path, _partial, self._tree, path, self._owner)
-
-    async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
-        """Return the partial uploads in the tree; other calls get turns while it is searched."""
-        return await self._searched(PartialSearch(self._owner, everybody))
-
-    async def drop_partials(
-        self, path: VirtualPath | None = None, everybody: bool = False
-    ) -> Sequence[PartialUpload]:
-        """Remove partial uploads, except those under way."""
-        if path is None:
-            found = await self._searched(PartialSearch(self._owner, everybody, drops=True))
-            return [partial for partial in found if not partial.is_active]
-        return await in_pool(
-            self._runner, path, drop_partial, self._tree, path, self._owner, everybody
-        )
-
-    async def _searched(self, search: PartialSearch) -> Sequence[PartialUpload]:
-        walk = PartialWalk(self._tree, search.visit)
-        while await in_pool(self._runner, ROOT, walk.turn):
-            pass
-        return search.found
-
-
-def _partial(tree: DirectoryTree, path: VirtualPath, owner: str) -> Entry:
-    if path.is_root:
-        raise PathNotFound(path)
-    try:
-        with tree.place(path) as place:
-            opened = find_partial(place, partial_name(owner, place.name))
-    except NotADirectoryError:
-        raise PathNotFound(path) from None
-    if opened is None:
-        raise PathNotFound(path)
-    try:
-        facts = os.fstat(opened)
-    finally:
-        os.close(opened)
-    if facts.st_size == 0:
-        raise PathNotFound(path, "empty")
-    return entry_of(path.name, facts)

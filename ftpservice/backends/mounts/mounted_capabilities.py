@@ -34,10 +34,15 @@ from ftpservice.storage.interfaces import (
     IStorage,
     PartialUpload,
 )
+from ftpservice.storage.interrupted_uploads import (
+    IInterruptedUploads,
+    InterruptedUpload,
+    InterruptedUploadsAt,
+)
 from ftpservice.wire.entry import ENTER, READ, REMOVE, Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["CAPABILITIES", "MountedCapabilities", "MountedRemoval"]
+__all__ = ["CAPABILITIES", "MountedCapabilities", "MountedRemoval", "MountedUploads"]
 
 log = Logger("ftpservice")
 
@@ -215,6 +220,34 @@ class MountedCapabilities:
         """Return partial uploads with their paths in the tree, without those that are hidden."""
         below = [one._replace(path=one.path.below(part.path)) for one in found]
         return [one for one in below if self._table.find(one.path)[0] is part]
+
+
+@implementer(IInterruptedUploads)
+class MountedUploads:
+    """The interrupted uploads of the storage that has them."""
+
+    def __init__(self, tree: MountedTree) -> None:
+        self._tree = tree
+
+    async def interrupted(self, path: VirtualPath) -> InterruptedUpload | None:
+        """Return what is kept of an upload."""
+
+        async def found(storage: IStorage, within: VirtualPath) -> InterruptedUpload | None:
+            return await InterruptedUploadsAt(lambda _path: storage).interrupted(within)
+
+        return await self._tree.call(path, found) if self._is_writable(path) else None
+
+    async def annotate(self, path: VirtualPath, note: str) -> bool:
+        """Replace the note of an interrupted upload."""
+
+        async def annotated(storage: IStorage, within: VirtualPath) -> bool:
+            return await InterruptedUploadsAt(lambda _path: storage).annotate(within, note)
+
+        return self._is_writable(path) and await self._tree.call(path, annotated)
+
+    def _is_writable(self, path: VirtualPath) -> bool:
+        table = self._tree.table
+        return not table.is_fixed(path) and not table.find(path)[0].read_only
 
 
 @implementer(IConditionalRemoval)

@@ -24,6 +24,7 @@ from ftpservice.backends.mounts.mounted_capabilities import (
     CAPABILITIES,
     MountedCapabilities,
     MountedRemoval,
+    MountedUploads,
 )
 from ftpservice.backends.mounts.mounted_files import MountedListing, MountedWriting
 from ftpservice.backends.mounts.mounted_trash import MountedTrash
@@ -46,6 +47,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.storage.trash import ITrash
 from ftpservice.wire.entry import Entry
@@ -70,6 +72,8 @@ class MountedStorage:
             return MountedCapabilities(self._tree)
         if interface is IConditionalRemoval:
             return MountedRemoval(self._tree)
+        if interface is IInterruptedUploads:
+            return MountedUploads(self._tree)
         if interface is ITrash:
             return MountedTrash(self._tree)
         root = self._table.parts[0].opened

@@ -29,6 +29,7 @@ from ftpservice.storage.interfaces import (
     IWriting,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.storage.quota_interfaces import ITreeUsage
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
@@ -38,6 +39,7 @@ __all__ = ["S3Storage"]
 CAPABILITIES: dict[object, Callable[[BucketView], object]] = {
     IConditionalRemoval: unchanged_removal,
     IHashes: S3Hashes,
+    IInterruptedUploads: S3Partials,
     IPartials: S3Partials,
     ISetTimes: S3Times,
     ITreeUsage: S3TreeUsage,

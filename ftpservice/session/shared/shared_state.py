@@ -25,7 +25,9 @@ class ISharedState(Interface):
     login_attempts = Attribute("When an address may try a password: a `LoginAttempts`.")
     session_limits = Attribute("The sessions in all, by address and by user: a `SessionLimits`.")
     rate_limiters = Attribute("The rate limits of users: a `SharedRateLimiters`.")
-    resume_offers = Attribute("Which session may resume an interrupted upload: a `ResumeOffers`.")
+    resume_offers = Attribute(
+        "Interrupted uploads that no storage has a note of: a `ResumeOffers`."
+    )
     uploads = Attribute("The uploads under way: an `ActiveUploads`.")
 
 

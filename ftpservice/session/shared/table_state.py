@@ -11,14 +11,13 @@ from ftpservice.accounts.defence.table_login_attempts import LOGIN_ATTEMPTS, Tab
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.session.shared.peer_requests import PeerRequests, Send
 from ftpservice.session.shared.shared_state import ISharedState, LocalState
-from ftpservice.session.shared.table_offers import RESUMPTIONS, TableOffers
 from ftpservice.session.shared.table_session_limits import SESSION_PLACES, TableSessionLimits
 from ftpservice.session.shared.table_uploads import ACTIVE_UPLOADS, TableUploads
 from ftpservice.stream.table_rate_limits import RATES, TableRateLimiters
 
 __all__ = ["SHARED_RECORDS", "TableState"]
 
-SHARED_RECORDS = (SESSION_PLACES, LOGIN_ATTEMPTS, RATES, ACTIVE_UPLOADS, RESUMPTIONS)
+SHARED_RECORDS = (SESSION_PLACES, LOGIN_ATTEMPTS, RATES, ACTIVE_UPLOADS)
 """The sections that a table for `TableState` has."""
 
 
@@ -38,7 +37,6 @@ class TableState(LocalState):
         self.session_limits = TableSessionLimits(table.section(SESSION_PLACES.name), peers)
         self.rate_limiters = TableRateLimiters(table.section(RATES.name), clock)
         self.uploads = TableUploads(table.section(ACTIVE_UPLOADS.name), peers, clock)
-        self.resume_offers = TableOffers(table.section(RESUMPTIONS.name), peers, clock)
 
     def _no_answer(self, column: int, _message: tuple[Any, ...]) -> None:
         self.peers.gone(column)

@@ -23,6 +23,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads, InterruptedUploadsAt
 from ftpservice.storage.name_rules.filtered_capabilities import (
     CAPABILITIES,
     FilteredCapabilities,
@@ -54,6 +55,8 @@ class FilteredStorage:
         """Offer the optional interfaces of the inner storage."""
         if interface is IQuota:
             return IQuota(self._inner, None)
+        if interface is IInterruptedUploads:
+            return InterruptedUploadsAt.of(self._inner, self._seen_at)
         if interface is ITrash:
             trash = ITrash(self._inner, None)
             return None if trash is None else FilteredTrash(trash, self._rules)
@@ -61,6 +64,10 @@ class FilteredStorage:
             return None
         found: object = interface(self._inner, None)  # type: ignore[operator]
         return None if found is None else FilteredCapabilities(found, self._rules)
+
+    def _seen_at(self, path: VirtualPath) -> IStorage:
+        self._rules.check_seen(path)
+        return self._inner
 
     async def stat(self, path: VirtualPath) -> Entry:
         """Return the entry of a path."""

@@ -36,6 +36,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.storage.links import lstat
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.count import count_tree, entry_usage, file_usage
@@ -53,7 +54,10 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["MeteredStorage"]
 
-FORWARDED = (IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace)
+FORWARDED = (
+    *(IAccess, IEnter, IHashes, ILinks, ISetTimes, ISetMode, IFreeSpace),
+    IInterruptedUploads,
+)
 """Optional interfaces that change no usage."""
 
 

@@ -18,6 +18,7 @@ from ftpservice.storage.interfaces import (
     WriteMode,
     WriteRequest,
 )
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads, InterruptedUpload
 from ftpservice.testing.contract.case import (
     ContractCase,
     assert_raises,
@@ -33,13 +34,24 @@ from ftpservice.testing.contract.case import (
     upload_file,
 )
 
-__all__ = ["ActiveUploadContract", "InterruptedUploadContract", "SpaceRecoveryContract"]
+__all__ = [
+    "ActiveUploadContract",
+    "InterruptedNoteContract",
+    "InterruptedUploadContract",
+    "SpaceRecoveryContract",
+]
 
 
 async def list_partials(storage: IStorage, everybody: bool = False) -> list[PartialUpload]:
     """Return all partial uploads that the storage lists, sorted by path."""
     partials = IPartials(storage)
     return sorted(await partials.all_partials(everybody), key=lambda one: str(one.path))
+
+
+async def kept_note(uploads: IInterruptedUploads, name: str) -> tuple[int, str | None, bool] | None:
+    """Return the size and the note of an interrupted upload, and whether it is under way."""
+    kept: InterruptedUpload | None = await uploads.interrupted(path_at(name))
+    return None if kept is None else (kept.size, kept.note, kept.is_active)
 
 
 class InterruptedUploadContract(ContractCase):
@@ -244,3 +256,85 @@ class SpaceRecoveryContract(ContractCase):
         self.assertIsNone(await partial_size(small, "/large"))
         await upload_file(small, "/little", b"n" * 400, WriteMode.REPLACE)
         self.assertEqual(await read_file(small, "/little"), b"n" * 400)
+
+
+class InterruptedNoteContract(ContractCase):
+    """The notes of interrupted uploads; tested only with `IInterruptedUploads`."""
+
+    keeps_notes = True
+    """Whether what stores the files keeps notes from ``open_writing`` on, if it keeps any."""
+
+    @contract_test
+    async def test_an_upload_over_a_file_leaves_its_note_even_if_nothing_arrived(
+        self, storage: IStorage
+    ) -> None:
+        uploads = IInterruptedUploads(storage, None)
+        if uploads is None or not self.keeps_notes:
+            return
+        await create_file(storage, "/file", b"old")
+        self.assertIsNone(await uploads.interrupted(path_at("/file")))
+        writing = await begin_upload(storage, "/file", b"", WriteRequest(note="me"))
+        self.assertEqual(await kept_note(uploads, "/file"), (0, "me", True))
+        await writing.abandon()
+        self.assertEqual(await kept_note(uploads, "/file"), (0, "me", False))
+        self.assertIsNone(await partial_size(storage, "/file"))
+        self.assertEqual(await list_partials(storage), [])
+        self.assertEqual(await read_file(storage, "/file"), b"old")
+        self.assertEqual(set(await list_directory(storage)), {"file"})
+
+    @contract_test
+    async def test_the_note_ends_with_the_upload(self, storage: IStorage) -> None:
+        uploads = IInterruptedUploads(storage, None)
+        if uploads is None or not self.keeps_notes:
+            return
+        await create_file(storage, "/file", b"old")
+        for data in (b"new", b"new" * 30_000):
+            await (await begin_upload(storage, "/file", b"", WriteRequest(note="me"))).abandon()
+            await create_file(storage, "/file", data, WriteRequest(note="me"))
+            self.assertIsNone(await uploads.interrupted(path_at("/file")))
+            self.assertEqual(await read_file(storage, "/file"), data)
+        await (await begin_upload(storage, "/file", b"", WriteRequest(note="me"))).abandon()
+        await storage.remove_file(path_at("/file"))
+        self.assertIsNone(await uploads.interrupted(path_at("/file")))
+
+    @contract_test
+    async def test_a_note_is_replaced_and_dropped(self, storage: IStorage) -> None:
+        uploads = IInterruptedUploads(storage, None)
+        if uploads is None or not self.keeps_notes:
+            return
+        await create_file(storage, "/file", b"old")
+        self.assertFalse(await uploads.annotate(path_at("/file"), "me"))
+        await (await begin_upload(storage, "/file", b"half", WriteRequest(note="me"))).abandon()
+        for note in ("other", ""):
+            self.assertTrue(await uploads.annotate(path_at("/file"), note))
+            self.assertEqual(await kept_note(uploads, "/file"), (4, note, False))
+        await (await begin_upload(storage, "/file", b"", WriteRequest(note="me"))).abandon()
+        self.assertTrue(await uploads.annotate(path_at("/file"), ""))
+        self.assertIsNone(await uploads.interrupted(path_at("/file")))
+
+    @contract_test
+    async def test_a_refused_resume_leaves_the_note(self, storage: IStorage) -> None:
+        uploads = IInterruptedUploads(storage, None)
+        if uploads is None or not self.keeps_notes:
+            return
+        await create_file(storage, "/file", b"old" * 10)
+        for data in (b"", b"half"):
+            await (await begin_upload(storage, "/file", data, WriteRequest(note="me"))).abandon()
+            request = WriteRequest(offset=31, note="other")
+            await assert_raises(begin_upload(storage, "/file", b"", request), BadOffset)
+            self.assertEqual(await kept_note(uploads, "/file"), (len(data), "me", False))
+
+    @contract_test
+    async def test_another_owner_finds_no_note(self, storage: IStorage) -> None:
+        other, uploads = (
+            await result_of(self.other_owner_storage()),
+            IInterruptedUploads(storage, None),
+        )
+        if other is None or uploads is None:
+            return
+        await create_file(storage, "/file", b"old")
+        await (await begin_upload(storage, "/file", b"half", WriteRequest(note="me"))).abandon()
+        self.assertIsNone(await IInterruptedUploads(other).interrupted(path_at("/file")))
+        await IInterruptedUploads(other).annotate(path_at("/file"), "other")
+        if self.keeps_notes:
+            self.assertEqual(await kept_note(uploads, "/file"), (4, "me", False))

@@ -12,6 +12,7 @@ from tests.support.buckets import InlineBucket, result
 
 @pytest.mark.usefixtures("moto")
 class InlineTests(StorageContract, SynchronousTestCase):
+    keeps_notes = False  # only from the interruption on
     url = ""
 
     def storage(self):

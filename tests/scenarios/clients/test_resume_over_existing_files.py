@@ -78,6 +78,7 @@ def test_lftp_begins_anew_if_nothing_has_arrived(
         cut.append(event)
         if len(cut) == 1:
             for session in served.factory.instances:
+                session.context.running.abort()
                 session.transport.abortConnection()
 
     events = served.factory.event_sink.events

@@ -12,6 +12,7 @@ from tests.support.raw_client import reset
 from tests.support.restartable_service import RestartableService, hidden, noise, visible, wait_until
 
 NEW = noise(3_000_000, 1)
+AWAY = "127.0.0.2"
 CAME = pytest.mark.parametrize("came", [20_000, 2_000_000])
 
 
@@ -116,11 +117,11 @@ def test_deleting_the_name_or_its_directory_removes_the_partial_upload(
     assert list(service.root.iterdir()) == []
 
 
-def test_size_differs_for_the_interrupted_session(
+def test_size_differs_for_the_interrupted_client(
     service: RestartableService,
 ) -> None:
     (service.root / "new").write_bytes(b"old")
-    wire, other = service.session(), service.session()
+    wire, other = service.session(), service.session(source=AWAY)
     reset(service.begun(wire, "STOR new", NEW[:100_000]))
     assert wire.reply().code == 426
     assert (wire.ask("SIZE new").text, other.ask("SIZE new").text) == ("100000", "3")
@@ -132,12 +133,14 @@ def test_size_differs_for_the_interrupted_session(
     assert whole(service)
 
 
-def test_size_for_the_first_session_after_the_interruption(service: RestartableService) -> None:
+def test_size_for_each_session_of_the_client(service: RestartableService) -> None:
+    """A client whose first attempt to resume was cut, too, makes another one."""
     (service.root / "new").write_bytes(b"old")
     cut(service, 2_000_000)
-    resuming, later = service.session(), service.session()
+    first, resuming = service.session(), service.session()
+    assert first.ask("SIZE new").text == "2000000"
     assert resuming.ask("SIZE new").text == "2000000"
-    assert later.ask("SIZE new").text == "3"
+    assert service.session(source=AWAY).ask("SIZE new").text == "3"
     assert resuming.upload("APPE new", NEW[2_000_000:]).code == 226
     assert whole(service)
 
@@ -166,7 +169,7 @@ def test_resuming_at_the_size_of_the_old_file_is_refused(
     old = noise(2_500_000, 5)
     (service.root / "new").write_bytes(old)
     cut(service, came)
-    resumer, wire = service.session(), service.session()
+    resumer, wire = service.session(), service.session(source=AWAY)
     assert resumer.ask("SIZE new").text == str(came)
     assert wire.ask("SIZE new").text == str(len(old))
     for word in commands.format(size=len(old), beyond=came + 1).split(", "):

@@ -141,7 +141,7 @@ def test_an_append_without_size_after_an_interruption_is_refused(
 
 
 @in_thread
-def test_size_of_the_partial_upload_is_for_the_interrupted_session(
+def test_size_of_the_partial_upload_is_for_the_interrupted_client(
     served: RunningService,
 ) -> None:
     (served.root / "file").write_bytes(OLD)
@@ -149,7 +149,7 @@ def test_size_of_the_partial_upload_is_for_the_interrupted_session(
     reset_and_wait(data)
     with pytest.raises(ftplib.error_temp, match="426"):
         client.voidresp()
-    reader = session(served)
+    reader = session(served, "127.0.0.2")
     assert reader.size("file") == len(OLD)
     assert fetch(reader) == OLD
     assert [facts["size"] for name, facts in reader.mlsd() if name == "file"] == [str(len(OLD))]

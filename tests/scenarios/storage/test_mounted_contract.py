@@ -80,11 +80,11 @@ class Memory(StorageContract):
 
 
 class MemoryBelowTests(Below, Memory, SynchronousTestCase):
-    pass
+    keeps_notes = False
 
 
 class MemoryAsRootTests(Root, Memory, SynchronousTestCase):
-    pass
+    keeps_notes = False
 
 
 class LocalBelowTests(Below, contract.InlineTests, SynchronousTestCase):

@@ -41,6 +41,7 @@ def source(request: pytest.FixtureRequest, weed: str) -> Iterator[None]:
 
 
 class SeaweedContract:
+    keeps_notes = False  # only from the interruption on
     """How to get a storage."""
 
     def finish(self, test):

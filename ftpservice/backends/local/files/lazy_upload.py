@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from enum import Enum
 
 from ftpservice.backends.local.files.open_upload import begin_upload
 from ftpservice.backends.local.files.upload import AccountUploads, LocalUpload
@@ -17,6 +19,16 @@ from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["LazyUpload", "lazy_upload_for"]
+
+
+class There(Enum):
+    """What has the name of an upload."""
+
+    NOTHING = "nothing"
+    FILE = "a plain file that can be replaced"
+    UNKNOWN = "not known without the disk"
+    UNSUITABLE = "something for which the disk has to be asked"
+
 
 MAY_CREATE = os.W_OK | os.X_OK
 """What a process may do with a directory in which it may create files."""
@@ -34,11 +46,14 @@ class LazyUpload:
         path: VirtualPath,
         request: WriteRequest,
         target: DirectoryEntry,
+        may_replace: bool,
     ) -> None:
         self.path = path
         self._uploads = uploads
         self._request = request
         self._target: DirectoryEntry | None = target
+        self.may_replace_noted = may_replace and bool(request.note)
+        """Whether there may be a file that it replaces, so that its note is to be kept."""
         uploads.lazy_uploads.add(self)
 
     def targets_directory(self, directory: os.stat_result) -> bool:
@@ -74,6 +89,7 @@ def lazy_upload_for(
 ) -> LazyUpload | None:
     """Return an upload of a new file, or over a plain one, if that needs no disk; else None.
 
+    One over a file whose request has a note needs it: the partial keeps the note from the begin on.
     Raises `OSError` and what `IStorage.open_writing` does where the failure is certain.
     """
     if request.write_mode is not WriteMode.REPLACE or request.offset or not path.parts:
@@ -88,8 +104,9 @@ def lazy_upload_for(
     if target is None:
         return None
     try:
-        if _may_write(target, path):
-            return LazyUpload(uploads, path, request, target)
+        there = _what_is_there(target, path)
+        if there is not There.UNSUITABLE and not (there is There.FILE and request.note):
+            return LazyUpload(uploads, path, request, target, there is not There.NOTHING)
     except BaseException:
         target.close()
         raise
@@ -97,21 +114,21 @@ def lazy_upload_for(
     return None
 
 
-def _may_write(target: DirectoryEntry, path: VirtualPath) -> bool:
-    """Return whether a plain file can be written there; errors of the disk are reported later."""
+def _what_is_there(target: DirectoryEntry, path: VirtualPath) -> There:
+    """Return what the upload would replace; errors of the disk are reported later."""
     if not os.access(b".", MAY_CREATE, dir_fd=target.directory, effective_ids=True):
-        return False
+        return There.UNSUITABLE
     try:
         opened = open_beneath(
             target.directory, target.name, O_PATH | os.O_NOFOLLOW, BENEATH_IF_CACHED
         )
-    except OSError:
-        return True
+    except OSError as error:
+        return There.NOTHING if error.errno == errno.ENOENT else There.UNKNOWN
     try:
         facts = os.fstat(opened)
     finally:
         os.close(opened)
     if stat.S_ISLNK(facts.st_mode):
-        return False
+        return There.UNSUITABLE
     require_file(facts, path)
-    return is_writable(target, facts)
+    return There.FILE if is_writable(target, facts) else There.UNSUITABLE

@@ -31,7 +31,10 @@ __all__ = ["begin_upload", "begin_writing"]
 def begin_writing(
     uploads: AccountUploads, path: VirtualPath, request: WriteRequest
 ) -> LocalUpload | LocalAppend:
-    """Begin what is requested; raises `OSError` and what `IStorage.open_writing` does."""
+    """Begin what is requested; raises `OSError` and what `IStorage.open_writing` does.
+
+    Of an upload over a file, the partial has its note from now on.
+    """
     if path.is_root:
         raise IsDirectory(path)
     check_new_name(path)
@@ -45,7 +48,10 @@ def begin_writing(
             return LocalAppend(uploads, path, request)
         except FileNotFoundError:
             pass
-    return begin_upload(uploads, path, request, _target(uploads, path, how))
+    upload = begin_upload(uploads, path, request, _target(uploads, path, how))
+    if upload.replaces_noted:
+        upload.mark()
+    return upload
 
 
 def begin_upload(
@@ -72,13 +78,22 @@ def begin_upload(
         target.close()
         raise
     upload = LocalUpload(uploads, path, request, partial, facts)
-    if partial.found or request.write_mode is not WriteMode.REPLACE or request.offset:
+    if partial.existed or request.write_mode is not WriteMode.REPLACE or request.offset:
         try:
             _find_start(upload, path, request)
         except BaseException:
-            _discard(upload)
+            _release(upload)
             raise
     return upload
+
+
+def _release(upload: LocalUpload) -> None:
+    """End an upload that has not started; a partial that was there remains as it is."""
+    try:
+        if not upload.partial.existed:
+            upload.partial.discard()
+    finally:
+        upload.close()
 
 
 def _claim(uploads: AccountUploads, target: DirectoryEntry, replaces: bool) -> PartialFile:

@@ -152,7 +152,11 @@ class LocalWriter:
         upload.abandon()
 
     def _try_to_write_pending(self) -> None:
+        """Write what is pending; an upload that may replace a file begins, to keep its note."""
+        upload = self._upload
         with suppress(OSError, StorageError):
+            if isinstance(upload, LazyUpload) and upload.may_replace_noted:
+                self._begun().mark()
             if self._pending:
                 self._write_pending(self._begun())
 

@@ -35,7 +35,7 @@ class UnnamedPartial(PartialFile):
     def keep(self) -> None:
         """Do nothing: it could not be found again."""
 
-    def mark(self, owner: str) -> None:
+    def mark(self, owner: str, note: str = "") -> None:
         """Do nothing: a crash leaves nothing behind."""
 
     def discard(self) -> None:

@@ -88,6 +88,9 @@ class LocalUpload:
         self._replaced = replaced
         self._is_resumed = False
         self._is_lost = False
+        self.replaces_noted = replaced is not None and bool(request.note)
+        """Whether it replaces a file, and its note is to be kept."""
+        self._keeps_note = False
         self._old_file: int | None = None
         self._copied = 0
 
@@ -122,9 +125,13 @@ class LocalUpload:
             write_all(self.descriptor, data[written:])
 
     def mark(self) -> None:
-        """Mark the partial, so that it can be listed if a crash leaves it behind."""
+        """Mark the partial, so that it can be listed if a crash leaves it behind.
+
+        Of an upload over a file the note is kept as well, even if nothing arrives.
+        """
         if self._request.write_mode is not WriteMode.UNIQUE:
-            self.partial.mark(self._uploads.owner)
+            self.partial.mark(self._uploads.owner, self._request.note)
+            self._keeps_note = self.replaces_noted
 
     def discard_on_abandon(self) -> None:
         """Keep nothing of what arrived: there is no space for it, or bytes of it are lost."""
@@ -139,7 +146,6 @@ class LocalUpload:
         if request.announced is not None:
             request.check_announced(partial.size - self.offset, self.path)
         # 1. Everything but the content: mode and ACL, or what the replaced file has.
-        partial.unmark()
         replaced = self._replaced
         if not is_new or (replaced is not None and replaced.st_nlink > 1):
             replaced = self._file_to_replace()
@@ -148,24 +154,33 @@ class LocalUpload:
         # 2. The content reaches the disk before the name does.
         if uploads.is_durable:
             self._sync()
-        # 3. The name.
+        # 3. The name. Until then the note shows that an upload was interrupted.
         if in_place:
             facts = self._write_in_place()
         else:
+            partial.unmark()
             facts = self._publish(is_new and not uploads.is_durable)
         if uploads.is_durable:
             sync_directory(partial.target.directory)
         return entry_of(self.path.parts[-1], facts)
 
     def abandon(self) -> None:
-        """End without publishing; keep the partial if bytes arrived and it can be resumed."""
-        arrived = self._old_file is None and self.partial.size > self.offset
+        """End without publishing; keep the partial if bytes arrived and it can be resumed.
+
+        One that keeps a note remains, empty, if nothing arrived or what arrived is lost.
+        """
+        partial = self.partial
+        arrived = self._old_file is None and partial.size > self.offset
         is_named = self._request.write_mode is not WriteMode.UNIQUE
         if is_named and (arrived or self._is_resumed) and not self._is_lost:
             self.mark()
-            self.partial.keep()
+            partial.keep()
+        elif self._keeps_note and partial.has_name():
+            os.ftruncate(self.descriptor, 0)
+            self.mark()
+            partial.keep()
         else:
-            self.partial.discard()
+            partial.discard()
 
     def close(self) -> None:
         """Close all descriptors, once."""

@@ -19,6 +19,12 @@ import os
 import stat
 from contextlib import suppress
 
+from ftpservice.backends.local.partials.partial_mark import (
+    PartialMark,
+    mark_of,
+    remove_mark,
+    write_mark,
+)
 from ftpservice.backends.local.partials.process_locks import ProcessLocks
 from ftpservice.backends.local.paths.file_ops import rename_exclusive
 from ftpservice.backends.local.paths.names import spare_name
@@ -26,14 +32,6 @@ from ftpservice.backends.local.paths.tree import DirectoryEntry
 from ftpservice.linux import UNSUPPORTED_ERRNOS
 
 __all__ = ["PartialFile", "claim_partial", "discard_idle", "find_partial", "is_idle", "read_mark"]
-
-MARK_ATTRIBUTE = "user.ftpservice.partial"
-"""The extended attribute that holds the owner and the file name of an interrupted upload."""
-MARK_ENCODING = ("utf-8", "surrogatepass")
-MAX_REMEMBERED_MARKS = 4096
-
-_remembered_marks: dict[bytes, tuple[str, bytes]] = {}
-"""Marks for which the filesystem has no attribute, by the name of the partial."""
 
 WRITE_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CREATE_FLAGS = WRITE_FLAGS | os.O_CREAT | os.O_EXCL
@@ -55,6 +53,8 @@ class PartialFile:
 
     found = 0
     """Bytes that it had when it was claimed."""
+    existed = False
+    """Whether it was there, perhaps empty, when it was claimed."""
     is_contended = False
     """Whether this is a spare because another writer has the partial."""
 
@@ -105,30 +105,17 @@ class PartialFile:
         except FileExistsError:
             self.discard()
 
-    def mark(self, owner: str) -> None:
-        """Note on the file whose upload of which name it is, for lists of partial uploads.
-
-        Where the filesystem has no extended attributes, this process remembers it.
-        """
-        if self._is_marked:
-            return
-        self._is_marked = True
-        name = self.target.name
-        try:
-            os.setxattr(
-                self.descriptor, MARK_ATTRIBUTE, owner.encode(*MARK_ENCODING) + b"\0" + name
-            )
-        except OSError:
-            _remembered_marks[self._kept] = (owner, name)
-            if len(_remembered_marks) > MAX_REMEMBERED_MARKS:
-                del _remembered_marks[next(iter(_remembered_marks))]
+    def mark(self, owner: str, note: str = "") -> None:
+        """Note on the file whose upload of which name it is, once."""
+        if not self._is_marked:
+            self._is_marked = True
+            write_mark(self.descriptor, self._kept, PartialMark(owner, self.target.name, note))
 
     def unmark(self) -> None:
         """Remove the mark, if there may be one, from what is about to be published."""
-        if self._is_marked or self.found:
+        if self._is_marked or self.existed:
             self._is_marked = False
-            with suppress(OSError):
-                os.removexattr(self.descriptor, MARK_ATTRIBUTE)
+            remove_mark(self.descriptor)
 
     def discard(self) -> None:
         """Remove it, unless its directory has vanished (filesystems report that differently)."""
@@ -163,6 +150,7 @@ def claim_partial(target: DirectoryEntry, name: bytes) -> PartialFile:
             if is_locked and (there := _named(target.directory, name, facts)):
                 partial = PartialFile(target, opened, name, name)
                 partial.found = there.st_size  # no other writer can add to it now
+                partial.existed = not is_new
                 return partial
         except BaseException:
             os.close(opened)
@@ -255,17 +243,14 @@ def is_idle(directory: int, name: bytes) -> bool:
         os.close(opened)
 
 
-def read_mark(directory: int, name: bytes) -> tuple[str, bytes] | None:
-    """Return the owner and the file name that a partial is marked with; None without a mark."""
+def read_mark(directory: int, name: bytes) -> PartialMark | None:
+    """Return what a partial is marked with; None without a mark."""
     try:
         opened = os.open(name, WRITE_FLAGS & ~os.O_RDWR, dir_fd=directory)
     except OSError:
         return None
     try:
-        owner, zero, target = os.getxattr(opened, MARK_ATTRIBUTE).partition(b"\0")
-        return (owner.decode(*MARK_ENCODING), target) if zero and target else None
-    except (OSError, UnicodeDecodeError):
-        return _remembered_marks.get(name)
+        return mark_of(opened, name)
     finally:
         os.close(opened)
 

@@ -10,13 +10,14 @@ from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.backends.s3.uploads.partial_records import FoundRecord, PartialRecords, kept_parts
 from ftpservice.storage.errors import BeingUploaded, PathNotFound
 from ftpservice.storage.interfaces import IPartials, PartialUpload
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads, InterruptedUpload
 from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = ["S3Partials"]
 
 
-@implementer(IPartials)
+@implementer(IPartials, IInterruptedUploads)
 class S3Partials:
     """The partial uploads below the root of ``view``."""
 
@@ -27,6 +28,18 @@ class S3Partials:
     async def partial(self, path: VirtualPath) -> Entry:
         """Return the entry of a partial upload; raises `PathNotFound`."""
         return await self._view.in_thread(path, self._partial, path)
+
+    async def interrupted(self, path: VirtualPath) -> InterruptedUpload | None:
+        """Return what is kept of an upload over the file that is there, even if nothing arrived."""
+        if not self._can_have(path):
+            return None
+        return await self._view.in_thread(path, self._interrupted, path)
+
+    async def annotate(self, path: VirtualPath, note: str) -> bool:
+        """Keep a note with an interrupted upload, or of one of which nothing arrived."""
+        if not self._can_have(path):
+            return False
+        return await self._view.in_thread(path, self._records.annotate, path, note)
 
     async def all_partials(self, everybody: bool = False) -> Sequence[PartialUpload]:
         """Return the partial uploads below the root."""
@@ -58,8 +71,23 @@ class S3Partials:
         """Return the keys of the records of uploads under way."""
         return {one.record_key for one in self._view.served.running.uploads}
 
+    def _can_have(self, path: VirtualPath) -> bool:
+        return not path.is_root and self._view.keys.can_exist(path)
+
+    def _interrupted(self, path: VirtualPath) -> InterruptedUpload | None:
+        view = self._view
+        found = self._records.read(view.keys.record(view.owner, path))
+        if found is None:
+            return None
+        there = view.bucket.head(view.keys.key(path))
+        if (there.etag if there is not None else "") != found.record.base_etag:
+            return None  # the file has been replaced since
+        age = max(0.0, view.served.seconds() - found.modified)
+        is_active = self._records.may_be_running(found)
+        return InterruptedUpload(self._size(found), age, found.record.note, is_active)
+
     def _partial(self, path: VirtualPath) -> Entry:
-        if path.is_root or not self._view.keys.can_exist(path):
+        if not self._can_have(path):
             raise PathNotFound(path)
         found = self._records.read(self._view.keys.record(self._view.owner, path))
         size = 0 if found is None else self._size(found)
@@ -84,12 +112,14 @@ class S3Partials:
                 continue
             if everybody or owner == self._view.owner:
                 size = self._size(found)
+                if not size and path is None:
+                    continue  # it only keeps the note of an upload of which nothing arrived
                 yield PartialUpload(its_path, owner, size, found.modified), found
 
     def _drop(
         self, path: VirtualPath | None, everybody: bool, busy: set[str]
     ) -> list[PartialUpload]:
-        if path is not None and (path.is_root or not self._view.keys.can_exist(path)):
+        if path is not None and not self._can_have(path):
             return []
         dropped = list(self._found(everybody, busy, path))
         for _shown, found in dropped:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ftpservice.backends.s3.api.bucket import ObjectFacts
@@ -58,6 +58,8 @@ class PartialRecord:
     """Where they begin in the record."""
     is_running: bool = False
     """Whether the upload was under way when this was written."""
+    note: str | None = None
+    """`WriteRequest.note` of an interrupted upload; None if it is not known."""
 
     @property
     def line(self) -> bytes:
@@ -70,6 +72,8 @@ class PartialRecord:
             "base_etag": self.base_etag,
             "is_running": self.is_running,
         }
+        if self.note is not None:
+            line["note"] = self.note
         return json.dumps(line).encode() + b"\n"
 
 
@@ -144,6 +148,32 @@ class PartialRecords:
         self._index.add(record_key)
         if older is not None and is_other:
             self._served.multiparts.abort(older.record.key, older.record.upload_id)
+
+    def annotate(self, path: VirtualPath, note: str) -> bool:
+        """Put a note into the record of an interrupted upload; without one, into an empty record.
+
+        False, and nothing is changed, if an upload is under way, or there is no file either. One
+        that is too large to be written again stays as it is.
+        """
+        keys, owner = self._view.keys, self._view.owner
+        key, record_key = keys.key(path), keys.record(owner, path)
+        found = self.read(record_key, MIN_PART_SIZE)
+        if found is not None and self.may_be_running(found):
+            return False
+        if found is not None and not note and not found.record.upload_id and not found.record.tail:
+            self.discard(found)
+            return True
+        if found is not None and found.record.tail_size > len(found.record.tail):
+            return True
+        record = None if found is None else replace(found.record, note=note)
+        if record is None:
+            there = self._served.bucket.head(key) if note else None
+            if there is None:
+                return False
+            record = PartialRecord(owner, key, base_etag=there.etag, note=note)
+        self._served.bucket.write(record_key, BytesBody(record.line + record.tail))
+        self._index.add(record_key)
+        return True
 
     def refresh(self, path: VirtualPath, record: PartialRecord) -> None:
         """Tell that an upload is under way, unless the record is that of another one."""
@@ -247,6 +277,7 @@ def _parsed(facts: ObjectFacts, data: bytes) -> PartialRecord | None:
             facts.size - len(line) - len(newline),
             len(line) + len(newline),
             bool(said.get("is_running")),
+            None if said.get("note") is None else str(said["note"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

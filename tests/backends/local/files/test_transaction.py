@@ -185,6 +185,7 @@ class TestPartials:
         assert partial_file.read_mark(bench.storage._tree.root, os.fsencode(name)) == (
             "one",
             b"file",
+            "",
         )
         run(create_file(bench.storage, "/file", b"x" * 100_000, WriteRequest(offset=4)))
         assert not [one for one in os.listxattr(bench.root / "file") if "ftpservice" in one]

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from ftpservice.backends.local.partials import partial_file
+from ftpservice.backends.local.partials import partial_file, partial_mark
 from ftpservice.backends.local.paths.names import partial_name
 from ftpservice.backends.local.paths.tree import DirectoryEntry
 
@@ -115,14 +115,14 @@ def test_one_that_may_not_be_opened_is_replaced_by_a_spare(place, tmp_path, monk
 
 
 def test_without_extended_attributes_so_many_marks_are_remembered(tmp_path, monkeypatch):
-    monkeypatch.setattr(partial_file, "_remembered_marks", {})
-    monkeypatch.setattr(partial_file, "MAX_REMEMBERED_MARKS", 3)
-    monkeypatch.setattr(partial_file.os, "setxattr", broken)
+    monkeypatch.setattr(partial_mark, "_remembered_marks", {})
+    monkeypatch.setattr(partial_mark, "MAX_REMEMBERED_MARKS", 3)
+    monkeypatch.setattr(partial_mark.os, "setxattr", broken)
     for number in range(6):
         name = partial_name("one", b"file%d" % number)
         with entry(tmp_path) as place:
             partial = partial_file.claim_partial(place, name)
-            partial.mark("ann")
+            partial.mark("ann", "note")
             partial.close()
-    assert len(partial_file._remembered_marks) == 3
-    assert partial_file._remembered_marks[name] == ("ann", b"file")
+    assert len(partial_mark._remembered_marks) == 3
+    assert partial_mark._remembered_marks[name] == ("ann", b"file", "note")

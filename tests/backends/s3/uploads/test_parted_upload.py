@@ -9,6 +9,7 @@ from ftpservice.backends.s3.uploads.abandoned_uploads import remove_abandoned
 from ftpservice.storage.errors import BadOffset, NotSupported, StorageError
 from ftpservice.storage.gates import IHeldUpload
 from ftpservice.storage.interfaces import IPartials, WriteMode, WriteRequest
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.testing.contract.case import begin_upload, create_file, partial_size, path_at
 from ftpservice.wire.paths import ROOT
 from tests.support.buckets import result
@@ -205,3 +206,29 @@ def test_old_partial_uploads_and_parts_of_killed_appends_are_swept(bucket):
     assert remove_abandoned(view, busy) == 2
     assert [key.rpartition("/")[2] for key in bucket.open_uploads()] == ["running"]
     assert result(IPartials(storage).all_partials())[0].path == ROOT.child("running")
+
+
+def test_the_note_of_an_interrupted_upload_is_found_by_another_process(bucket):
+    """Of one of which nothing arrived, too, until the file is replaced."""
+    path, storage, other = ROOT.child("file"), bucket.storage(), bucket.again().storage()
+    result(create_file(storage, "/file", b"old"))
+    for data in (b"", b"half"):
+        result(result(begin_upload(storage, "/file", data)).abandon())
+        assert result(IInterruptedUploads(storage).annotate(path, "me"))
+        kept = result(IInterruptedUploads(other).interrupted(path))
+        assert (kept.size, kept.note, kept.is_active) == (len(data), "me", False)
+        assert result(partial_size(other, "/file")) == (len(data) or None)
+    assert result(IInterruptedUploads(bucket.storage("two")).interrupted(path)) is None
+    result(create_file(other, "/file", b"new"))
+    assert result(IInterruptedUploads(storage).interrupted(path)) is None
+
+
+def test_no_note_is_kept_without_a_file_or_with_an_empty_note(bucket):
+    path, uploads = ROOT.child("file"), IInterruptedUploads(bucket.storage())
+    assert not result(uploads.annotate(path, "me"))
+    result(create_file(bucket.storage(), "/file", b"old"))
+    assert not result(uploads.annotate(path, ""))
+    assert result(uploads.annotate(path, "me"))
+    assert result(uploads.annotate(path, ""))
+    assert result(uploads.interrupted(path)) is None
+    assert bucket.hidden() == []
