@@ -15,6 +15,7 @@ import pytest
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.backends.s3.api import signed_requests
+from ftpservice.backends.s3.tree import part_buffer
 from ftpservice.events import LoginFailed, TransferEnded, UploadRefused
 from tests.support.buckets import BUCKET, InlineBucket
 from tests.support.raw_client import RunningService, Wire, in_thread, starting
@@ -25,6 +26,7 @@ from tests.support.tus_client import BrowserClient
 
 FIXTURES = (starting,)
 SIMPLE = ("--simple", "tcp:0:interface=127.0.0.1")
+PART = 5 << 20
 LATE = 10.0
 """Seconds that nothing here takes, however busy the machine is."""
 
@@ -34,6 +36,12 @@ def moto() -> Iterator[str]:
     with mock.patch.dict(os.environ, SETTINGS), moto_server() as url:
         make_bucket(url, BUCKET)
         yield url
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of the smallest size that servers accept."""
+    monkeypatch.setattr(part_buffer, "FIRST_PART_SIZE", PART)
 
 
 class BucketService:
@@ -188,7 +196,7 @@ def test_gates_refuse_and_rename_and_hooks_get_the_address_of_the_object(service
     assert wire.code("MKD in") == 257
     refused = [
         wire.upload("STOR in/a", b"a bad one"),
-        wire.upload("STOR in/large", b"bad" * (3 << 20)),
+        wire.upload("STOR in/large", b"bad" * (PART // 3 + 1)),
         wire.upload("STOU in/b", b"bad"),
     ]
     assert [(one.code, one.text) for one in refused] == [(550, "it has a bad word")] * 3
@@ -199,7 +207,7 @@ def test_gates_refuse_and_rename_and_hooks_get_the_address_of_the_object(service
     assert wire.upload("STOR in/a", b"good").code == 226
     assert wire.upload("APPE in/a", b"bad").code == 550
     assert wire.upload("APPE in/a", b" and more").code == 226
-    large = noise(9 << 20)
+    large = noise(PART + 1000)
     assert wire.upload("STOR in/large", large).code == 226
     assert wire.download("RETR in/large") == large
     for name in ("a", "a.1"):
@@ -221,7 +229,7 @@ def test_the_simple_protocol_has_the_same_files(service) -> None:
     service.bucket.write("files/d/")
     wire.send("".join(f"UPLD 3+ d/{number}\nabc" for number in range(3)))
     assert {wire.line().split()[0] for _ in range(3)} == {"OK"}
-    large = noise(9 << 20)
+    large = noise(PART + 1000)
     assert wire.upload("large", large).startswith("OK")
     assert wire.download("large") == large
     assert wire.ask("HASH large").startswith("OK SHA-256")
@@ -254,11 +262,11 @@ def test_the_page_lists_shares_and_packs_files(service) -> None:
     assert client.ask("GET", f"{url}/a.txt").body == b"d/a.txt"
     part = client.ask("GET", f"{url}/sub/b.txt", b"", {"Range": "bytes=2-4"})
     assert (part.status, part.body) == (206, b"sub")
-    large = noise(9 << 20)
+    large = noise(PART + 1000)
     place = client.create("/d/large", len(large)).headers["Location"]
-    assert client.patch(place, 0, large[: 6 << 20]).status == 204
-    assert client.head(place).offset == 6 << 20
-    assert client.patch(place, 6 << 20, large[6 << 20 :]).status == 204
+    assert client.patch(place, 0, large[:PART]).status == 204
+    assert client.head(place).offset == PART
+    assert client.patch(place, PART, large[PART:]).status == 204
     assert client.ask("GET", "/api/v1/files/content?path=/d/large").body == large
     assert service.is_clean()
 
@@ -286,3 +294,24 @@ def test_a_trash_is_refused_at_the_login(service) -> None:
     failed = [event for event in service.events if type(event) is LoginFailed]
     assert answer.code == 504
     assert "the storage cannot keep deleted files (trash)" in failed[0].detail
+
+
+@in_thread
+def test_two_nodes_that_upload_to_one_name_publish_whole_files(service) -> None:
+    nodes = [service.start(), service.start()]
+    for name, size, codes in (("demo", PART + 1000, [226, 226]), ("dropbox", 10, [226, 550])):
+        contents = [noise(size, 1), noise(size, 2)]
+        wires = [binary(node.session(name)) for node in nodes]
+        ends = [wire.data() for wire in wires]
+        for wire, end, content in zip(wires, ends, contents, strict=True):
+            assert wire.code(f"STOR {name}") == 150
+            end.sendall(content[: len(content) // 2])
+        for wire, end, content, code in zip(wires, ends, contents, codes, strict=True):
+            end.sendall(content[len(content) // 2 :])
+            end.close()
+            assert wire.reply().code == code
+        published = contents[1 if codes == [226, 226] else 0]
+        assert binary(nodes[0].session()).download(f"RETR {name}") == published
+    unique = [binary(node.session()).upload("STOU u", b"x") for node in nodes]
+    assert [one.code for one in unique] == [226, 226]
+    assert len([name for name in service.files() if name.startswith("u")]) == 2
