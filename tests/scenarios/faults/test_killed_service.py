@@ -14,7 +14,7 @@ from tests.support.raw_client import Wire
 from tests.support.restartable_service import RestartableService, hidden, noise, visible
 
 OLD = noise(1_500_000, 1)
-POINTS = 20
+POINTS = 12
 SEED = 20
 STEPS = (
     "splice:1:before",
