@@ -193,7 +193,10 @@ def ban(
     reason: str | None,
     as_json: bool,
 ) -> None:
-    """Refuse the connections of an address or network, and end its sessions."""
+    """Refuse the connections of an address or network, and end its sessions.
+
+    In a cluster it applies to all nodes.
+    """
     if duration is not None:
         try:
             parse_duration(duration, needs_unit=True)
@@ -239,7 +242,10 @@ def bans(send: Callable[..., Any], *, as_json: bool) -> None:
 def drain(
     send: Callable[..., Any], *, undo: bool, wait: bool, node: str | None, as_json: bool
 ) -> None:
-    """Refuse new sessions with 421, and end the others after their transfers."""
+    """Refuse new sessions with 421, and end the others after their transfers.
+
+    In a cluster it applies to this node, or to --node.
+    """
     if undo and wait:
         raise click.UsageError("--undo does not wait: give --wait without it")
     state = _drained(send, node, undo=undo)

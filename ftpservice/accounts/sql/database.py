@@ -157,9 +157,11 @@ class Database:
             self._is_checked = True
             return
         what = f"version {found}" if found else "none"
+        remedy = f"run: {self._upgrade_command}"
+        if found and found > self.schema.version:
+            remedy = "install the newer ftpservice that has made it"
         raise StoreUnavailable(
-            f"{self.place}: its schema is {what}, needed is {self.schema.version};"
-            f" run: {self._upgrade_command}"
+            f"{self.place}: its schema is {what}, needed is {self.schema.version}; {remedy}"
         )
 
     def version_in(self, connection: Connection) -> str | None:

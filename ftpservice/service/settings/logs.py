@@ -59,7 +59,7 @@ class LogSettings:
 
     metrics: bool = setting(
         SWITCH,
-        False,
+        "off",
         "Whether the HTTP server has metrics for Prometheus (/metrics), for programs of this "
         "machine. Needs http or https.",
     )

@@ -40,6 +40,15 @@ def test_a_database_without_the_schema_is_an_error(postgresql: PostgreSQL) -> No
     assert finding.text.endswith("(or --config FILE)")
 
 
+def test_tables_of_a_newer_version_need_a_newer_program(postgresql: PostgreSQL) -> None:
+    text = cluster_url(postgresql)
+    with closing(cluster_connection(text)) as connection:
+        change = "UPDATE ftpservice_cluster_version SET version_num = '9999'"
+        connection.call(lambda driver: driver.execute(change))
+    (finding,) = check_cluster(cluster_database_url(text), "a")
+    assert finding.text.endswith("; install the newer ftpservice that has made it")
+
+
 @pytest.mark.parametrize("kind", ["postgres", "mysql", "sqlite"])
 def test_a_cluster_needs_postgresql(kind: str) -> None:
     with pytest.raises(ValueError, match="a cluster needs PostgreSQL: postgresql://"):
