@@ -76,7 +76,7 @@ def test_only_the_client_of_a_killed_service_gets_the_size_of_what_arrived(
             with away.data():
                 assert away.code(command) == 554
         here = service.session()
-        assert int(here.ask("SIZE file").text) in (sent, max(0, sent - 1))
+        assert int(here.ask("SIZE file").text) <= sent  # the last of it may not be on the disk
         with here.data():
             assert here.code("RETR file") == 450
         assert here.ask("SIZE file").text == size
