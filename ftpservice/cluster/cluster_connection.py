@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.sql.database import Database
 from ftpservice.accounts.sql.database_url import DatabaseURL
 from ftpservice.cluster.cluster_schema import CLUSTER_SCHEMA
@@ -42,7 +43,10 @@ class ClusterConnection:
                 return work(self._connection, *words)
             except (psycopg.Error, OSError) as error:
                 self.close()
-                raise self._database.unavailable(error) from None
+                raise _of_cluster(self._database.unavailable(error)) from None
+            except StoreUnavailable as error:
+                self.close()
+                raise _of_cluster(error) from None
             except BaseException:
                 self.close()
                 raise
@@ -70,3 +74,8 @@ class ClusterConnection:
         if connection is not None:
             with suppress(psycopg.Error, OSError):
                 connection.close()
+
+
+def _of_cluster(error: StoreUnavailable) -> StoreUnavailable:
+    """Return an error that names the database as the setting does, not as ``--auth`` would."""
+    return StoreUnavailable(str(error).removeprefix("sql:"))

@@ -55,6 +55,7 @@ def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     """Yield what is wrong but does not prevent the start; raises `CannotStart`."""
     Privileges(options, str).refuse_root()
     yield from settings_warnings(options, reactor)
+    yield from _cluster_problems(options.settings)
 
 
 def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
@@ -108,6 +109,22 @@ def _check_files(settings: ServiceSettings, reactor: Any, owner: Owner) -> None:
     bans_for(settings, reactor, owner)
     journal_plan(settings)
     cluster_plan(settings)
+
+
+def _cluster_problems(settings: ServiceSettings) -> Iterator[str]:
+    """Connect to the database of the cluster, and yield why it cannot be used, if it cannot."""
+    url = cluster_plan(settings)
+    if url is None:
+        return
+    from ftpservice.cluster.cluster_connection import ClusterConnection
+
+    connection = ClusterConnection(url)
+    try:
+        connection.call(bool)
+    except StoreUnavailable as error:
+        yield f"--cluster: {error}; the node would serve alone until the database can be used"
+    finally:
+        connection.close()
 
 
 def _created_directories(settings: ServiceSettings) -> list[str]:

@@ -20,6 +20,8 @@ from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.tap import Options
 from tests.accounts.doubles import SECRET
+from tests.support.cluster import cluster_url
+from tests.support.postgresql import PASSWORD, PostgreSQL
 from tests.support.unprivileged import needs_root
 
 ALICE = "--auth=memory:alice:secret"
@@ -220,3 +222,23 @@ def test_lines_that_close_an_account_only_are_warnings(
     assert checked() == 0
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"ftpservice: warning: {tmp_path}/passwd.db, line 2: ")
+
+
+def test_a_database_of_a_cluster_that_cannot_be_used_is_warned_about(
+    postgresql: PostgreSQL, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "ftpservice.toml"
+
+    def warnings(url: str) -> list[str]:
+        settings.write_text(f'cluster = "{url}"\njournal = "off"\n')
+        assert checked(ALICE, f"--config={settings}") == 0
+        return capsys.readouterr().err.splitlines()
+
+    url = postgresql.url(postgresql.new_database())
+    [line] = warnings(url.replace(PASSWORD, "wrong"))
+    assert line.startswith("ftpservice: warning: --cluster: postgresql://")
+    assert "password authentication failed" in line
+    assert line.endswith("the node would serve alone until the database can be used")
+    [line] = warnings(url)
+    assert "ftpservice db upgrade" in line
+    assert warnings(cluster_url(postgresql)) == []
