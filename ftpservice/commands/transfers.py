@@ -131,7 +131,7 @@ async def _write_request(
     # What ALLO announced may be the whole file or its rest; text becomes shorter.
     announced = 0 if context.parameters.ascii else next_transfer.announced_size or 0
     expected = max(0, announced - offset) if announced else None
-    note = context.peer.limit_key
+    note = "" if mode is WriteMode.APPEND else context.peer.limit_key
     return WriteRequest(mode, offset, None, file_mode, partial_only, expected, note=note)
 
 

@@ -25,6 +25,7 @@ def test_every_error_has_words_of_its_own(name):
 SPECIAL_CASES = {
     errors.IntoItself: errors.InvalidName,
     errors.NotInTrash: errors.PathNotFound,
+    errors.QuotaUnknown: errors.Busy,
     errors.TrashFull: errors.NoSpace,
 }
 """Errors that say more than a general one, which a storage may raise in their place."""

@@ -62,6 +62,8 @@ def do_handshake(own: ssl.SSLSocket) -> None:
         raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
     try:
         connection.do_handshake()
+    except ssl.SSLError:
+        raise
     except OSError as error:
         forget_error(error)
         raise
@@ -184,10 +186,10 @@ def send_close_notify(own: ssl.SSLSocket) -> bool:
         own.unwrap()
     except ssl.SSLWantWriteError:
         return False
-    except OSError as error:  # sent, and the peer's has not come; or the connection is gone
+    except (ssl.SSLError, ValueError):
+        pass  # sent, and the peer's has not come; or TLS has not begun, or has ended
+    except OSError as error:  # the connection is gone
         forget_error(error)
-    except ValueError:
-        pass  # TLS has not begun, or has ended
     return True
 
 

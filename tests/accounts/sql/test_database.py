@@ -129,7 +129,7 @@ def test_a_schema_of_another_version_is_refused_with_what_to_do(server, tmp_path
     with store.database.transaction(writes=True) as connection:
         connection.exec_driver_sql("UPDATE ftpservice_version SET version_num = '9999'")
     again = SQLStore(parse_database_url(name))
-    with pytest.raises(StoreUnavailable, match="version 9999, needed is 0002; run: ftpservice db"):
+    with pytest.raises(StoreUnavailable, match="version 9999, needed is 0002; install the newer"):
         again.accounts()
     with pytest.raises(StoreUnavailable, match="version 9999, which this version"):
         upgrade(again.database)

@@ -24,7 +24,7 @@ set ftp:ssl-allow no; set net:max-retries 30; set net:timeout 10; set cmd:fail-e
 set net:reconnect-interval-base 1; set net:reconnect-interval-max 1
 set net:limit-rate 0:{RATE}; set net:limit-max 100000
 open -u {",".join(LOGIN)} -p {CONTROL} {ROUTER}
-put -c sent -o file
+put sent -o file
 """
 
 
