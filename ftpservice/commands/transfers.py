@@ -8,6 +8,7 @@ from ftpservice.commands.transfer_job import DownloadJob, UploadJob
 from ftpservice.commands.upload_resumption import (
     check_reader,
     forget_partial,
+    record_interruption,
     refuse_missing,
     refuse_offset,
     resume_request,
@@ -171,6 +172,9 @@ async def _begin(
         return UploadJob(context, channel, verb, writing)
     except BaseException:
         await writing.abandon()
+        if request.note and request.write_mode is not WriteMode.UNIQUE:  # nothing to resume
+            final = {"is_short": False, "is_final": True}
+            await record_interruption(context, context.storage, context.upload_key(path), **final)
         raise
 
 

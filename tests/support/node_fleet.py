@@ -182,12 +182,13 @@ class NodeFleet:
         """Start a client program; a context manager."""
         return Program(self.network.words("c", *words), self.directory)
 
-    def sessions_at_once(self) -> int:
-        """Return how many of twelve clients of the limited account can log in at once."""
+    def check_sessions_at_once(self) -> None:
+        """Require that of twelve clients of the limited account as many log in as may."""
         with self.client([sys.executable, "-c", TOGETHER]) as clients:
             found = int(clients.line(r"sessions: (\d+)")[1])
             assert clients.ended() == 0
-            return found
+        told = [clients.output, *(node.output[-1000:] for node in self.nodes.values())]
+        assert found == MOST, "\n".join(told)
 
     def waiting_login(self) -> Program:
         """Start a client of that account that logs in as soon as it can; a context manager."""

@@ -99,12 +99,12 @@ def test_postgresql_is_stopped_and_started_under_load(
     with uploads(fleet, FILES) as client:
         client.line("confirmed 50$")
         database.stop()
-        assert fleet.sessions_at_once() == MOST  # each node has a share of one
+        fleet.check_sessions_at_once()  # each node has a share of one
         client.line(f"confirmed {confirmed_count(client.lines) + 50}$")
         database.start()
         for node in fleet.nodes.values():
             node.line("the cluster answers again")
-        assert fleet.sessions_at_once() == MOST
+        fleet.check_sessions_at_once()
         assert client.ended() == 0, client.output
     check_confirmed(read, FILES)
     assert alive() == len(fleet.nodes)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.client_programs import program
 from tests.support.nat_network import CONTROL, ROUTER, missing
-from tests.support.node_fleet import LOGIN, MOST, NodeFleet, wait_for
+from tests.support.node_fleet import LOGIN, NodeFleet, wait_for
 from tests.support.postgresql import PostgreSQL
 from tests.support.uploads_by_a_client import UPLOADS, check_confirmed, confirmed_count
 from tests.support.whole_cluster import IS_WHOLE
@@ -113,4 +113,4 @@ def test_a_node_is_drained_without_an_interrupted_transfer(fleet: NodeFleet, fil
 
 def test_an_account_has_its_sessions_once_over_all_nodes(fleet: NodeFleet) -> None:
     for _ in range(10 if IS_WHOLE else 1):
-        assert fleet.sessions_at_once() == MOST
+        fleet.check_sessions_at_once()

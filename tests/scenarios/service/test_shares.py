@@ -41,7 +41,11 @@ class Served:
     def api(self, method: str, below: str, **members: object) -> Reply:
         kind = {"Content-Type": "application/json"}
         body = json.dumps(members).encode() if members else b""
-        return self.ann.ask(method, f"/api/v1/shares{below}", body, kind)
+        reply = self.ann.ask(method, f"/api/v1/shares{below}", body, kind)
+        if reply.status == 401:  # the login was just after a change of the account
+            self.ann = BrowserClient(self.port, "ann", SECRET)
+            reply = self.ann.ask(method, f"/api/v1/shares{below}", body, kind)
+        return reply
 
     def share(self, path: str, **more: object) -> tuple[str, str]:
         reply = self.api("POST", "", path=path, expires=3600, **more)
