@@ -114,7 +114,10 @@ class ServiceActions:
         return 0 if session is None else moved_of(session.context, transfer)
 
     def kick(self, request: Request) -> Any:
-        """End the sessions of a number, a user or a network; returns their numbers."""
+        """End the sessions of a number, a user or a network; returns their numbers.
+
+        Those that have begun in a worker a moment ago end, too, but their numbers are not known.
+        """
         number, user = request.get("session"), request.get("user")
         network = _network(request["network"]) if "network" in request else None
         if number is None and user is None and network is None:

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.shared.peer_requests import PeerGone, PeerRequests
-from ftpservice.session.shared.table_session_limits import DISPLACE, DISPLACE_SECONDS
+from ftpservice.session.shared.table_session_limits import DISPLACE, displaced_in
 
 __all__ = ["AskedSessionLimits", "LimitsOfWorkers"]
 
@@ -118,15 +118,9 @@ class LimitsOfWorkers:
         """Have a worker end a session without a login; return whether one did."""
         sessions = {one: self._held.get(one, Counter())["all", ""] for one in self._columns()}
         for column in sorted(sessions, key=sessions.__getitem__, reverse=True):
-            if column != besides and sessions[column] and await self._displaced_in(column):
+            if column != besides and sessions[column] and await displaced_in(self._peers, column):
                 return True
         return False
-
-    async def _displaced_in(self, column: int) -> bool:
-        try:
-            return bool(await self._peers.ask(column, DISPLACE, seconds=DISPLACE_SECONDS))
-        except PeerGone:
-            return False
 
     async def _obtain(self, column: int, kind: str, name: str, limit: int) -> bool:
         held = self._held.setdefault(column, Counter())

@@ -18,7 +18,7 @@ from ftpservice.concurrency.table_section import TableSection
 from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.shared.peer_requests import PeerGone, PeerRequests
 
-__all__ = ["DISPLACE", "DISPLACE_SECONDS", "SESSION_PLACES", "TableSessionLimits"]
+__all__ = ["DISPLACE", "SESSION_PLACES", "TableSessionLimits", "displaced_in"]
 
 log = Logger("ftpservice.session")
 
@@ -79,15 +79,9 @@ class TableSessionLimits(SessionLimits):
         own = self._section.column
         others = [one for one, count in enumerate(places) if count and one != own]
         for column in sorted(others, key=places.__getitem__, reverse=True):
-            if await self._displaced_in(column):
+            if await displaced_in(self._peers, column):
                 return True
         return False
-
-    async def _displaced_in(self, column: int) -> bool:
-        try:
-            return bool(await self._peers.ask(column, DISPLACE, seconds=DISPLACE_SECONDS))
-        except PeerGone:
-            return False
 
     async def _displaced_for_peer(self) -> bool:
         return self.displace()
@@ -95,6 +89,14 @@ class TableSessionLimits(SessionLimits):
     def taken(self, kind: str, name: str) -> int:
         """Return the number of sessions counted, of all processes."""
         return self._section.total(_key(kind, name), TAKEN)
+
+
+async def displaced_in(peers: PeerRequests, column: int) -> bool:
+    """Have the process of a column end a session without a login; return whether one did."""
+    try:
+        return bool(await peers.ask(column, DISPLACE, seconds=DISPLACE_SECONDS))
+    except PeerGone:
+        return False
 
 
 def _key(kind: str, name: str) -> bytes:
