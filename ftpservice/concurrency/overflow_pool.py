@@ -54,13 +54,13 @@ class OverflowPool(BlockingPool):
         self._look_due = self._clock.callLater(RECHECK_SECONDS, self._look, self._begun)
 
     def _look(self, begun: int) -> None:
-        """Deliver what is done; move the waiting calls if the thread has begun none since."""
+        """Move the waiting calls if the thread has begun none since; deliver what is done."""
         self._look_due = None
-        self._deliver()
         if self._begun == begun:
             with suppress(Empty):
                 while (call := self._queue.get_nowait()) is not None:
                     self._calls -= 1
                     self._others._begin(call)
+        self._deliver()  # last: the thread wakes nobody for a result that it has before they move
         if self._calls > 1:
             self._look_later()

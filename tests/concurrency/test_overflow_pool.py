@@ -164,6 +164,37 @@ def test_results_are_delivered_together(bench):
     assert all(seen)
 
 
+class NarrowQueue(queue.SimpleQueue):
+    """The thread ends its call while the others move, after it has seen them waiting."""
+
+    def __init__(self, gate):
+        super().__init__()
+        self.gate, self.seen, self.moved = gate, threading.Event(), threading.Event()
+
+    def empty(self):
+        found = super().empty()
+        self.seen.set()
+        assert self.moved.wait(PATIENCE)
+        return found
+
+    def get_nowait(self):
+        self.gate.set()
+        assert self.seen.wait(PATIENCE)
+        try:
+            return super().get_nowait()
+        finally:
+            self.moved.set()
+
+
+def test_a_result_of_the_moment_in_which_the_other_calls_move_is_delivered(bench):
+    bench.pool._queue = NarrowQueue(bench.gate)
+    held = results(bench.hold())
+    behind = results(bench.pool.run(name))
+    bench.hands.advance(RECHECK_SECONDS)
+    bench.turn_until(lambda: behind)
+    assert (held, behind) == (["storage, brief 1"], ["others 1"])
+
+
 def test_what_waits_when_it_is_stopped_is_done(bench):
     bench.hold()
     waiting = results(bench.pool.run(name))

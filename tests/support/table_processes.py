@@ -6,17 +6,21 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 from types import TracebackType
 
 from ftpservice.concurrency.shared_table import SharedTable
+from tests.support.service_process import PATIENCE
 
 __all__ = ["TableProcess"]
 
 TOP = Path(__file__).parents[2]
 PROLOGUE = """
 import sys
+from ftpservice.concurrency import table_lock
 from ftpservice.concurrency.shared_table import SharedTable
+table_lock.LOCK_SECONDS = 30.0  # who has a lock may wait long for a busy processor
 table = SharedTable.attach(int(sys.argv[1]), int(sys.argv[2]))
 def say(text):
     sys.stdout.write(f"{text}\\n")
@@ -46,9 +50,16 @@ class TableProcess:
         )
 
     def line(self) -> str:
-        """Return the next line that the process says; empty at its end."""
+        """Return the next line that the process says; fails at its end, or after a while."""
         assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        too_late = threading.Timer(2 * PATIENCE, self.process.kill)
+        too_late.start()
+        try:
+            line = self.process.stdout.readline()
+        finally:
+            too_late.cancel()
+        assert line, "the process has ended, or says nothing"
+        return line.strip()
 
     def tell(self, line: str) -> None:
         """Send a line to the process."""
