@@ -177,12 +177,15 @@ class AcceptLoop:
         self._reserve = reserve
         self._refusal = refusal
         self._most = 1
+        self._accepted = 0
+        """How many connections were accepted the last time."""
         self.refuses_early = False
         """Whether `answer_early` is asked about each connection."""
         self.answer_early: Callable[[Any], bytes | None] = _answer_none
         """Returns what a peer gets that is refused before there is a session, or None."""
+        self._leaves_to_others: Callable[[], bool] = bool
         self._has_left = False
-        """Whether a connection was left to others; if they are busy, it is accepted now."""
+        """Whether a connection was left to others; if they are busy, it is accepted later."""
         self._resuming: IDelayedCall | None = None
         reserve.hold()
         if port.backlog == Port.backlog:  # none was given
@@ -190,20 +193,33 @@ class AcceptLoop:
         port.doRead = self.accept  # type: ignore[method-assign]
 
     def share(self, leaves_to_others: Callable[[], bool]) -> None:
-        """Accept connections one by one, and leave them to others for a moment where that says so.
+        """Leave connections to others for a moment where ``leaves_to_others`` says so.
 
         Other processes accept on the same socket.
         """
+        self._leaves_to_others = leaves_to_others
+        self._port.doRead = self._accept_or_leave
 
-        def accept_or_leave() -> None:
-            self._has_left = not self._has_left and leaves_to_others()
-            if self._has_left:
-                self._pause(YIELD_SECONDS)
-            else:
-                self._most = 1
-                self.accept()
+    def _accept_or_leave(self) -> None:
+        has_left, self._has_left = self._has_left, False
+        most = 1 if has_left else MAX_ACCEPTS  # those left were not accepted: the others are busy
+        for number in range(most):
+            if not has_left and self._leaves_to_others():
+                if not number:
+                    self._has_left = True
+                    self._pause(YIELD_SECONDS)
+                return
+            self._most = 1
+            self.accept()
+            if not self._accepted:
+                return
 
-        self._port.doRead = accept_or_leave
+    def look_again(self) -> None:
+        """Accept again what was left to others, if this process has no more than they have now."""
+        if self._has_left and self._resuming is not None and not self._leaves_to_others():
+            self._has_left = False
+            self.stop()
+            self._resume()
 
     def stop(self) -> None:
         """Do not watch the port again."""
@@ -223,7 +239,7 @@ class AcceptLoop:
             except OSError as error:
                 if error.errno not in OF_ONE_CONNECTION:
                     self._refuse_waiting(error)
-                    return
+                    break
             else:
                 answer = self.answer_early(peer) if self.refuses_early else None
                 if answer is None:
@@ -231,6 +247,7 @@ class AcceptLoop:
                 else:
                     _answer_and_close(descriptor, answer)
             count += 1
+        self._accepted = count
         self._most = max(1, count) if count < most else min(2 * most, MAX_ACCEPTS)
 
     def _begin(self, descriptor: int, peer: Any) -> None:

@@ -18,6 +18,7 @@ from ftpservice.net.accepted_tcp import (
     BACKLOG,
     MAX_ACCEPTS,
     PAUSE_SECONDS,
+    YIELD_SECONDS,
     AcceptedControlTransport,
     AcceptedTransport,
     AcceptLoop,
@@ -419,3 +420,69 @@ def test_a_port_has_places_for_a_burst_unless_a_number_was_given(reactor, reserv
         port.socket.listen(given)
         AcceptLoop(port, reserve, lambda peer, error: b"")
     assert found[-1] == places
+
+
+class OtherProcess:
+    """The other process that accepts on the socket; three sessions more are too many."""
+
+    sessions = 0
+
+    def __init__(self, port):
+        self.port = port
+
+    def has_fewer(self):
+        return len(self.port.begun) - self.sessions >= 3
+
+
+@pytest.fixture
+def other(loop, port):
+    other = OtherProcess(port)
+    loop.share(other.has_fewer)
+    for _ in range(8):
+        port.socket.connect_later()
+    port.doRead()
+    return other
+
+
+def test_of_those_that_wait_this_process_takes_its_share_at_once(other, port):
+    assert len(port.begun) == 3
+    assert port.watched
+    other.sessions = 4
+    port.doRead()
+    assert len(port.begun) == 7
+    port.socket.script.clear()
+    other.sessions = 9
+    port.doRead()
+    assert (len(port.begun), port.watched) == (7, True)
+
+
+def test_what_others_do_not_accept_either_is_accepted_one_by_one(other, port):
+    for count in (4, 5):
+        port.doRead()
+        assert not port.watched
+        port.reactor.advance(YIELD_SECONDS)
+        assert port.watched
+        port.doRead()
+        assert len(port.begun) == count
+
+
+def test_when_sessions_end_here_connections_are_accepted_again_at_once(loop, other, port):
+    port.doRead()
+    loop.look_again()
+    assert not port.watched
+    other.sessions = 1  # as if one had ended here
+    loop.look_again()
+    assert port.watched and not port.reactor.getDelayedCalls()
+    port.doRead()
+    assert len(port.begun) == 4
+
+
+def test_a_port_that_has_nothing_to_refuse_with_is_not_watched_earlier(loop, other, port):
+    other.sessions = 8
+    port.socket.script = [EXHAUSTED, EXHAUSTED]
+    port.doRead()
+    assert not port.watched
+    loop.look_again()
+    assert not port.watched
+    port.reactor.advance(PAUSE_SECONDS)
+    assert port.watched

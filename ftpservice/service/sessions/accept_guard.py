@@ -105,6 +105,11 @@ class AcceptGuard(Service):
         """Accept the connections of the control socket."""
         self._guard(port, _control_answer, refuses_early=False)
 
+    def look_again(self) -> None:
+        """Accept again what was left to others, after a session has ended here."""
+        for loop in self._loops:
+            loop.look_again()
+
     def stopService(self) -> None:
         """Release the reserve."""
         super().stopService()

@@ -80,6 +80,7 @@ class CountedFactory(FTPFactory):
 
     column: BoardColumn
     peers: PeerRequests
+    guard: AcceptGuard
 
     def context(self, *words: Any, **more: Any) -> Any:
         """Register a session, and return its state."""
@@ -91,6 +92,7 @@ class CountedFactory(FTPFactory):
         """Remove a session that has ended."""
         super().leave(*words, **more)
         self.column.sessions = len(self.instances)
+        self.guard.look_again()
 
     def has_more_than_others(self) -> bool:
         """Return whether another process should accept the next connection."""
@@ -233,7 +235,7 @@ def assemble_worker(
     factory.shared_port = _shared_port(plan, channel, reactor)
     forwarder = EventForwarder(channel, column, factory.sessions, reactor)
     events.subscribe(forwarder)
-    guard = AcceptGuard(events, factory.address_refusal, reactor)
+    factory.guard = guard = AcceptGuard(events, factory.address_refusal, reactor)
     guard.leaves_to_others = factory.has_more_than_others
     service = WorkerService(options, factory, realm, reactor)
     for part in (bans, guard, account_watch_for(options, factory, reactor)):

@@ -170,3 +170,15 @@ def test_in_a_flood_ports_whose_peers_are_no_clients_refuse_nobody_early(guarded
         guarded.guard.guard(parse_listener(guarded.reactor, text, option), guarded.port())
     guarded.guard.guard_control(guarded.port())
     assert [loop.answer_early(("192.0.2.7", 9)) for loop in guarded.guard._loops[1:]] == [None] * 4
+
+
+def test_when_a_session_ends_what_was_left_to_others_is_accepted_again(guarded: Guarded) -> None:
+    answers = iter((True, False))
+    guarded.guard.leaves_to_others = lambda: next(answers)
+    port = guarded.reactor.listenTCP(0, Factory(), interface="127.0.0.1")
+    guarded.guard.guard(parse_listener(guarded.reactor, "tcp:0"), port)
+    port.doRead()
+    assert port not in guarded.reactor.getReaders()
+    guarded.guard.look_again()
+    assert port in guarded.reactor.getReaders()
+    port.stopListening()
