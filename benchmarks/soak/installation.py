@@ -25,7 +25,7 @@ from benchmarks.soak.settings import (
 )
 from benchmarks.soak.wire import HOST
 
-__all__ = ["ACCOUNTS", "ADMIN", "EXPIRING", "LISTENERS", "QUOTA", "Installation"]
+__all__ = ["ACCOUNTS", "ADMIN", "EXPIRING", "GRACE_SECONDS", "LISTENERS", "QUOTA", "Installation"]
 
 PLAIN = ("u0", "u1", "u2", "u3")
 LIMITED, QUOTA, TRASH, EXPIRING = "limited", "quota", "trash", "expiring"
@@ -38,6 +38,8 @@ PASSIVE_PORTS = 200
 LARGE_SIZE = 16 << 20
 ENTRIES = 1000
 HOUR = 3600
+GRACE_SECONDS = 10
+"""How long transfers may go on at the end, by the real clock."""
 TRASH_DIRECTORY = ".ftpservice.trash"
 
 
@@ -150,7 +152,7 @@ class Installation:
         for name in ("login", "idle", "data", "stall"):
             yield f"{name}-timeout = {getattr(times, name) * rate:.3f}"
         yield f"tls-handshake-timeout = {times.login * rate:.3f}"
-        yield f"grace = {10 * rate:.3f}"
+        yield f"grace = {GRACE_SECONDS * rate:.3f}"
         if self._choice.workers > 1:
             yield f"workers = {self._choice.workers}"
 

@@ -9,10 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-__all__ = ["journal_problems", "lost_events"]
+__all__ = ["AFTER_SECONDS", "Kills", "journal_problems", "lost_events"]
 
 Confirmed = Sequence[tuple[float, str, str, str]]
 """Time, account, direction and path of transfers that clients saw completed."""
+Kills = Sequence[tuple[float, float]]
+"""When, and for how many seconds after it events may be missing."""
 BEFORE_SECONDS, AFTER_SECONDS = 2.0, 1.0
 """Around a kill, events may be missing: the clients' clock is not that of the service."""
 SHOWN = 5
@@ -25,7 +27,7 @@ LOST = "SELECT detail, sum(events) FROM ftpservice_journal WHERE kind = 'lost' G
 
 
 def journal_problems(
-    path: Path, confirmed: Confirmed, counts: Counter[str], kills: Sequence[float], live: int
+    path: Path, confirmed: Confirmed, counts: Counter[str], kills: Kills, live: int
 ) -> list[str]:
     """Compare the journal with what clients know; ``live`` are the sessions at a time.
 
@@ -50,12 +52,10 @@ def _opened(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
 
 
-def _transfer_problems(
-    rows: Counter[Any], confirmed: Confirmed, kills: Sequence[float]
-) -> Iterator[str]:
+def _transfer_problems(rows: Counter[Any], confirmed: Confirmed, kills: Kills) -> Iterator[str]:
     certain: Counter[Any] = Counter()
     for when, account, direction, path in confirmed:
-        if not any(-BEFORE_SECONDS < when - kill < AFTER_SECONDS for kill in kills):
+        if not any(-BEFORE_SECONDS < when - kill < after for kill, after in kills):
             certain[account, direction, path] += 1
     missing = certain - rows
     if missing:

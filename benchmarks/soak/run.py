@@ -13,8 +13,8 @@ from benchmarks.machine import describe
 from benchmarks.soak.census import ProcessCensus, census
 from benchmarks.soak.client_fleet import ClientFleet
 from benchmarks.soak.disturbance import Killer, Operator
-from benchmarks.soak.installation import QUOTA, TRASH, Installation
-from benchmarks.soak.journal_check import journal_problems, lost_events
+from benchmarks.soak.installation import GRACE_SECONDS, QUOTA, TRASH, Installation
+from benchmarks.soak.journal_check import AFTER_SECONDS, journal_problems, lost_events
 from benchmarks.soak.judgement import growth_problems
 from benchmarks.soak.options import Choice
 from benchmarks.soak.service import NotAnswered, SoakService
@@ -157,7 +157,9 @@ class SoakRun:
         return " ".join(str(path) for path in self._installation.partial_uploads()[:5])
 
     def _journal_problems(self) -> list[str]:
-        kills = [when for when, _ in self.report.kills]
+        # Without the main process, workers finish their transfers, and nobody notes that.
+        after = {"worker": AFTER_SECONDS, "service": GRACE_SECONDS + AFTER_SECONDS}
+        kills = [(when, after[what]) for when, what in self.report.kills]
         return journal_problems(
             self._installation.data / "journal.db",
             self._confirmed,

@@ -117,7 +117,9 @@ def test_each_confirmed_transfer_needs_a_row(tmp_path: Path) -> None:
     found = journal_problems(path, confirmed, Counter(), [], 0)
     assert found[0] == "the journal misses 1 of 2 confirmed transfers"
     assert found[-1] == "the journal has 1 sessions opened and 0 closed"
-    assert journal_problems(path, confirmed, Counter(), [200.5], 10) == []
+    for kill in ((200.5, 1.0), (195.0, 10.0)):
+        assert journal_problems(path, confirmed, Counter(), [kill], 10) == []
+    assert journal_problems(path, confirmed, Counter(), [(195.0, 1.0)], 10)
     assert len(journal_problems(path, confirmed[:1], Counter(logins=1), [], 10)) == 2
     assert lost_events(path) == {}
 
