@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         default=48.0,
         help="how many times as fast the service's time passes (default: 48, a day in 30 minutes)",
     )
-    add("--kill", action="store_true", help="kill workers, or the service, in the first half")
+    add("--kill", action="store_true", help="kill workers, or the service, in the first third")
     add("--seed", type=int, help="for the choice of sessions, files and kills (default: random)")
     add("--phases", type=int, help="number of parts, with checks in between")
     add("--slots", type=int, default=40, help="sessions at a time (default: %(default)s)")

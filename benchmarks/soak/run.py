@@ -73,10 +73,11 @@ class SoakRun:
         choice, seed = self._choice, f"{self._choice.seed}/{number}"
         seconds = choice.minutes * 60 / choice.phases
         operator = Operator(self._service, self._installation, seed)
-        killer = Killer(self._service, self._installation, choice.workers, seconds / 2, seed)
+        killer = Killer(self._service, self._installation, choice.workers, seconds / 3, seed)
         with ExitStack() as stack:
             stack.enter_context(operator)
-            if choice.kills and number < choice.phases // 2:
+            # A new process needs some phases until its caches and pools have their size.
+            if choice.kills and number < choice.phases // 3:
                 stack.enter_context(killer)
             sessions = choice.sessions * (number + 1) // choice.phases
             self._collect(fleet.run(sessions - choice.sessions * number // choice.phases, seconds))

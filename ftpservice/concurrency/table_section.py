@@ -13,8 +13,8 @@ from ftpservice.linux import lock_byte, unlock_byte
 
 __all__ = ["LockedRecord", "TableSection"]
 
-MAX_KNOWN_KEYS = 4096
-"""Keys whose places are remembered by a process."""
+MAX_KNOWN_KEYS = 1024
+"""Keys whose places are remembered by a process, half a KiB each with its digest."""
 WORD = 8
 TAGS = struct.Struct(f"{BUCKET_SLOTS}q")
 
