@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from twisted.internet.interfaces import IReactorTime
@@ -12,7 +12,7 @@ from ftpservice.activity.event_log import EventLog
 from ftpservice.activity.logs.event_fields import event_fields
 from ftpservice.events import Event, EventStream
 
-__all__ = ["EventFeed", "Feed"]
+__all__ = ["EventFeed", "Feed", "HoldingFeed"]
 
 
 @runtime_checkable
@@ -26,11 +26,22 @@ class Feed(Protocol):
         """Send nothing more."""
 
 
+@runtime_checkable
+class HoldingFeed(Feed, Protocol):
+    """A feed whose values may wait for others for a moment."""
+
+    def flush(self) -> None:
+        """Send those that wait."""
+
+
 class EventFeed:
     """The events of ``user`` or of all; with ``failed`` only those about problems.
 
     Refusals are limited as in the log.
     """
+
+    earlier: Sequence[Event] = ()
+    """Events of before that are sent first."""
 
     def __init__(
         self, events: EventStream, clock: IReactorTime, user: str | None, failed: bool
@@ -45,6 +56,8 @@ class EventFeed:
     def start(self, send: Callable[[dict[str, Any]], object]) -> None:
         """Call ``send`` with each event: ``at``, ``level``, ``line`` and the ``fields``."""
         self._send = send
+        for event in self.earlier:
+            self._log(event)
         self._unsubscribe = self._events.subscribe(self._log, *EventLog.kinds)
 
     def stop(self) -> None:
@@ -54,6 +67,10 @@ class EventFeed:
             self._send = bool
             unsubscribe()
             self._log.flush()  # its timers
+
+    def flush(self) -> None:
+        """Send the events that wait for others."""
+        self._log.flush()
 
     def _write(self, line: str, event: Event, level: Any) -> None:
         if self._user is not None and event.user != self._user:

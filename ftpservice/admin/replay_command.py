@@ -31,7 +31,7 @@ def _parsed_size(_context: object, _parameter: object, text: str) -> int:
 @click.argument("file")
 @click.argument("url")
 @click.option("--texts", is_flag=True, help="Compare texts too; numbers and dates count as equal.")
-@click.option("--session", type=int, metavar="NUMBER", help="Play this session of the file only.")
+@click.option("--session", metavar="[NODE:]NUMBER", help="Play this session of the file only.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
 @click.option("--ca-file", metavar="FILE", help="Authorities (PEM) that TLS is verified with.")
 @click.option("--insecure", is_flag=True, help="Do not verify the certificate of the server.")
@@ -92,7 +92,7 @@ def _target(
     return target.with_password(read_password(True)) if password_stdin else target
 
 
-def _sessions(file: str, number: int | None, max_upload: int) -> list[RecordedSession]:
+def _sessions(file: str, session: str | None, max_upload: int) -> list[RecordedSession]:
     from ftpservice.admin.replay.transcript import (
         MAX_LINE_LENGTH,
         BadTranscript,
@@ -107,9 +107,9 @@ def _sessions(file: str, number: int | None, max_upload: int) -> list[RecordedSe
         raise AdminCommandError(f"{file}: {error.strerror}", "BadTranscript") from None
     except (BadTranscript, UnicodeDecodeError) as error:
         raise AdminCommandError(f"{file}: {error}", "BadTranscript") from None
-    chosen = [one for one in sessions if number in (None, one.number)]
+    chosen = [one for one in sessions if session in (None, str(one.key), str(one.number))]
     if not chosen:
-        which = "no session" if number is None else f"no session {number}"
+        which = "no session" if session is None else f"no session {session}"
         raise AdminCommandError(f"{file}: it has {which}", "BadTranscript")
     size = sum(one.upload_size for one in chosen)
     if size > max_upload:

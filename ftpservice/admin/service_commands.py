@@ -304,18 +304,22 @@ def report(*, as_json: bool, as_csv: bool, html: str | None, **options: Any) -> 
 @click.option("-f", "--follow", "follows", is_flag=True, help="Show events as they happen.")
 @click.option("--user", metavar="NAME", help="Events of one account only.")
 @click.option("--failed", is_flag=True, help="Problems only: failed, refused, interrupted.")
+@NODE_OPTION
 @service_command
 def log(
-    send: functools.partial[Any], *, follows: bool, user: str | None, failed: bool, as_json: bool
+    send: functools.partial[Any], *, follows: bool, as_json: bool, **wanted: str | bool | None
 ) -> None:
-    """Show events as the log has them, until Ctrl-C; what has happened before is in 'report'."""
+    """Show events as the log has them, until Ctrl-C; what has happened before is in 'report'.
+
+    In a cluster these are the events of all nodes, about two seconds later, unless --node is given.
+    """
     from ftpservice.admin.activity.event_follow import FollowEnded, follow
 
     if not follows:
         raise click.UsageError("give -f to follow events; 'report' tells what has happened before")
     path = send.args[0]
     try:
-        follow(path, {"user": user, "failed": failed}, as_json, click.echo)
+        follow(path, {**wanted, "everywhere": True}, as_json, click.echo)
     except FollowEnded as error:
         raise RequestRefused(str(error)) from None
     except (KeyboardInterrupt, BrokenPipeError):
@@ -329,6 +333,7 @@ def log(
 @click.option("-o", "--output", "file", metavar="FILE", help="Write a new file, not stdout.")
 @click.option("--redact-names", is_flag=True, help="Hide names of files and the account.")
 @click.option("--user", "is_user", is_flag=True, help="USER is an account, even a number.")
+@NODE_OPTION
 @service_command
 def trace(
     send: functools.partial[Any],
@@ -336,12 +341,15 @@ def trace(
     target: str,
     file: str | None,
     as_json: bool,  # noqa: ARG001 - it is JSON in any case; errors follow the option
-    **options: bool,
+    **options: str | bool | None,
 ) -> None:
     """Write commands, replies, times and sizes of a session, or of all sessions of an account.
 
     Passwords and contents of files are not in it. A trace of a session ends with the session, that
     of an account with Ctrl-C. 'replay' plays it. Each line is a JSON object in any case.
+
+    In a cluster an account is traced at all nodes, unless --node is given. A session is NODE:NUMBER
+    as in 'who', its id, or a number of this node.
     """
     from ftpservice.admin.activity.event_follow import FollowEnded
     from ftpservice.admin.activity.trace_command import TraceFailed, write_trace

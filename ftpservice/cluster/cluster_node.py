@@ -90,12 +90,13 @@ class ClusterNode(Service):
     def __init__(self, database: ClusterDatabase, facts: NodeFacts, seconds: float) -> None:
         self.facts = facts
         self._seconds = seconds
-        self._reactor = reactor = database.reactor
+        self.reactor = reactor = database.reactor
         self._place = database.place
         answer_seconds = min(MAX_ANSWER_SECONDS, seconds / 3)
         self.calls = database.calls("cluster", answer_seconds)
         self.claims = database.calls("cluster places", answer_seconds)
         """The calls that clients wait for."""
+        self.feed_calls = database.calls("cluster feeds", answer_seconds)
         self._listener = database.listener(self._message, lambda: _call_all(self.when_connected))
         self.claim_numbers = itertools.count(1)
         """A claim that is carried out after one with a higher number fails."""
@@ -103,7 +104,7 @@ class ClusterNode(Service):
         self.limits.leases.lacks = lambda key: self.tell(LACKS, key=key)
         self.limits.leases.failed = self.unanswered
         self.limits.displace_at_another = self._displace_at_another
-        self._others: tuple[str, ...] = ()
+        self.others: tuple[str, ...] = ()
         """The runs of the other nodes that were alive at the last answer."""
         self.receivers: list[Callable[[dict[str, Any]], object]] = []
         """Called with messages of nodes, also its own."""
@@ -113,14 +114,18 @@ class ClusterNode(Service):
         """Called when the node is in the cluster, after it was alone or counted as gone."""
         self.when_alone: list[Callable[[], object]] = []
         """Called when the database does not answer any more."""
+        self.when_beaten: list[Callable[[], object]] = []
+        """Called after each heartbeat that was answered."""
         self.before_leaving: list[Callable[[], Awaitable[object]]] = []
         """Called before the node leaves, while the database answers."""
         self._due: IDelayedCall | None = None
-        self._is_beating = self._is_closing = False
+        self._is_beating = False
+        self.is_closing = False
+        """Whether the node leaves; nothing is begun any more."""
         self._beats = 0
         self._problem = "not asked yet"
         self._is_first = True
-        self.answered_at = self._reactor.seconds()
+        self.answered_at = self.reactor.seconds()
         """The time of the last heartbeat that was answered; before that, of the start."""
 
     @property
@@ -146,7 +151,7 @@ class ClusterNode(Service):
 
     async def close(self) -> None:
         """Leave the cluster; called when no session is left, after `stopService`."""
-        self._is_closing = True
+        self.is_closing = True
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -158,7 +163,8 @@ class ClusterNode(Service):
                 await self.tell(NODES)
             except UNANSWERED as error:
                 log.warn("the node could not leave its cluster: {reason}", reason=str(error))
-        for closing in (self._listener.stop, self.claims.close, self.calls.close):
+        closings = (self._listener.stop, self.feed_calls.close, self.claims.close, self.calls.close)
+        for closing in closings:
             await closing()
 
     def tell(self, kind: str, **values: Any) -> Deferred[Any]:
@@ -183,21 +189,21 @@ class ClusterNode(Service):
 
     async def _displace_at_another(self) -> bool:
         """Have one of the other nodes end a session without a login, if it has one."""
-        if self._problem or not self._others:
+        if self._problem or not self.others:
             return False
-        await self.tell(DISPLACE, to=random.choice(self._others))
-        await deferLater(self._reactor, DISPLACE_SECONDS)
+        await self.tell(DISPLACE, to=random.choice(self.others))
+        await deferLater(self.reactor, DISPLACE_SECONDS)
         return True
 
     def _beat_within(self, seconds: float) -> None:
         due = self._due
-        if due is not None and due.getTime() > self._reactor.seconds() + seconds:
+        if due is not None and due.getTime() > self.reactor.seconds() + seconds:
             due.reset(seconds)
 
     def _beat(self) -> None:
         self._due = None
         self._is_beating = True
-        began = self._reactor.seconds()
+        began = self.reactor.seconds()
         beating = self.calls.run(beat, self.facts, self.state(), self._seconds)
         beating.addCallbacks(self._alive, self.unanswered, callbackArgs=(began,))
         beating.addErrback(lambda failure: log.failure("the heartbeat failed", failure))
@@ -205,18 +211,18 @@ class ClusterNode(Service):
 
     def _beat_later(self, _none: object) -> None:
         self._is_beating = False
-        if self._is_closing:
+        if self.is_closing:
             return
         seconds = self._seconds / BEATS
         if self._problem:
             seconds = min(RETRY_SECONDS, seconds)
-        self._due = self._reactor.callLater(seconds, self._beat)
+        self._due = self.reactor.callLater(seconds, self._beat)
 
     def _alive(self, view: FleetView, began: float) -> None:
         """Note that the node is in the cluster."""
         runs = sorted((self.facts.run, *view.others))
         rule = ShareRule(len(runs), runs.index(self.facts.run))
-        self._others = view.others
+        self.others = view.others
         had_problem, self._problem = self._problem, ""
         before = self.limits.leases.rule
         if self._is_first:
@@ -237,6 +243,7 @@ class ClusterNode(Service):
         self.limits.leases.renewed(until, rule, view.was_alive)
         if had_problem or not view.was_alive:
             _call_all(self.when_counted_again)
+        _call_all(self.when_beaten)
         self._beats += 1
         _sweep_sometimes(self, self._beats)
 

@@ -213,7 +213,7 @@ def _administration(
     path = options.settings.control_socket_path
     actions.spread = actions.over_nodes(actions.by_name)
     if path is not None:
-        by_name = {**actions.spread, **actions.feeds}
+        by_name = {**actions.spread, **actions.feeds_over_nodes(actions.feeds)}
         control = ControlSocket(path, by_name, factory.reactor, owner_for(options))
         control.when_bound = guard.guard_control
         if options.handover is not None:

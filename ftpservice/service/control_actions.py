@@ -23,6 +23,8 @@ from ftpservice.accounts.defence.networks import (
 from ftpservice.accounts.realm import Realm
 from ftpservice.activity.admin_actions import publishing_actions
 from ftpservice.activity.event_feed import EventFeed, Feed
+from ftpservice.activity.live.live_feed import LiveFeed
+from ftpservice.activity.live.live_sessions import LiveSessions
 from ftpservice.activity.report import ActivityReport, LiveSession, Moved, session_values
 from ftpservice.activity.trace.trace_feed import trace_for
 from ftpservice.concurrency.task import Task
@@ -31,12 +33,14 @@ from ftpservice.retention.retention_run import CannotRun
 from ftpservice.retention.retention_service import RetentionService
 from ftpservice.retention.trash_requests import TrashRequests
 from ftpservice.service.cluster.node_actions import Actions, actions_of_one
+from ftpservice.service.cluster.node_feeds import Feeds, feeds_of_one
 from ftpservice.service.control_socket import BadRequest
 from ftpservice.session.context import moved_of
 from ftpservice.storage.errors import StorageError
 from ftpservice.wire.units import parse_duration
 
 if TYPE_CHECKING:  # the extra acme may be missing
+    from ftpservice.activity.live.node_sessions import NodeSessions
     from ftpservice.service.acme.renewal import CertificateRenewal
 
 __all__ = ["ServiceActions"]
@@ -82,6 +86,14 @@ class ServiceActions:
         self.upgrade: Callable[[Request], Any] = _cannot_upgrade
         """Has the program replaced by the installed one."""
         self.feeds = _feeds(factory, lambda request: self.trace(request))
+        self.live = LiveSessions(report, factory.sessions)
+        """The sessions and transfers of this service."""
+        self.live_feed: Callable[[Request], Feed] = partial(_live, factory, self.live)
+        """Returns them for another node, and then what changes in them."""
+        self.feeds_over_nodes: Callable[[Feeds], Feeds] = feeds_of_one
+        """Returns the feeds that can be those of other nodes of a cluster, too."""
+        self.nodes: NodeSessions | None = None
+        """The sessions of the other nodes; None without a cluster."""
 
     @property
     def by_name(self) -> dict[str, Callable[[Request], Any]]:
@@ -269,6 +281,11 @@ def _log(factory: FTPFactory, request: Request) -> EventFeed:
     chosen = None if user is None else str(user)
     events = services.event_sink.events
     return EventFeed(events, services.clock, chosen, bool(request.get("failed")))
+
+
+def _live(factory: FTPFactory, live: LiveSessions, _request: Request) -> LiveFeed:
+    services = factory.services()
+    return LiveFeed(live, services.event_sink.events, services.clock)
 
 
 def _retention_actions(service: RetentionService) -> dict[str, Callable[[Request], Any]]:

@@ -19,7 +19,6 @@ from ftpservice.accounts.account_store import IInterruptibleStore
 from ftpservice.accounts.second_factors.one_time_codes import TOTP_EXTRA_TEXT, has_totp_extra
 from ftpservice.accounts.second_factors.passkeys import has_passkey_extra
 from ftpservice.accounts.stores.store_choice import only_changeable_store
-from ftpservice.activity.event_feed import Feed
 from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.activity.reports.journal_reader import JournalReader
 from ftpservice.backends.strings import directory_of
@@ -215,18 +214,18 @@ class WebServer(Service):
     def _parts(self, sources: WebSources, factors: FactorAccess, tokens: TokenAccess) -> ApiParts:
         from ftpservice.web.api.activity_history import ActivityHistory
         from ftpservice.web.api.api_parts import ApiParts
-        from ftpservice.web.api.live_sessions import LiveSessions
         from ftpservice.web.api.past_activity import READ_SECONDS, PastActivity
         from ftpservice.web.api.recent_events import RecentEvents
         from ftpservice.web.api.running_traces import RunningTraces
 
         settings, factory = self._options.settings, sources.factory
-        recorders, journal = sources.recorders, sources.recorders.journal
-        live = LiveSessions(recorders.report, factory.sessions)
-        reader = None
+        journal = sources.recorders.journal
+        live, reader = sources.actions.live, None
         if journal is not None:
             reader = JournalReader(journal, self.site.reactor, "http journal", READ_SECONDS)
-        recent, history = RecentEvents(), ActivityHistory(live, self.site.reactor, time.time)
+        nodes = sources.actions.nodes
+        recent = RecentEvents("" if nodes is None else nodes.own)
+        history = ActivityHistory(live, self.site.reactor, time.time)
         places = [directory_of(settings.root), settings.data_dir]
         factory.event_sink.events.subscribe(recent, *recent.kinds)
         factory.event_sink.events.subscribe(history, TransferEnded, LoginFailed)
@@ -247,6 +246,7 @@ class WebServer(Service):
             sources.hooks,
             tokens=tokens,
             traces=RunningTraces(_tracing(sources.actions), self.site.reactor, time.time),
+            nodes=nodes,
             shares=self._shares(),
             removed=self._removed_accounts(),
         )
@@ -324,9 +324,10 @@ def _allows_password(factory: FTPFactory, is_secure: bool, host: str) -> bool:
     return policy.allows_password(is_secure, None if host == LOCAL else host)
 
 
-def _tracing(actions: ServiceActions) -> Callable[[Mapping[str, Any]], Feed]:
-    """Return what returns the trace that a request asks for, in whatever process it is."""
-    return lambda wanted: actions.trace(wanted)
+def _tracing(actions: ServiceActions) -> Callable[[Mapping[str, Any]], Any]:
+    """Return what returns the trace that a request asks for, in whatever process or node it is."""
+    feeds = actions.feeds_over_nodes({"trace": lambda wanted: actions.trace(wanted)})
+    return feeds["trace"]
 
 
 def _readiness(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:

@@ -57,6 +57,19 @@ def test_every_event_is_a_line_and_json():
         assert json.loads(json.dumps(one))["line"] == one["line"]
 
 
+def test_earlier_events_come_first_and_what_waits_can_be_sent_at_once():
+    followed = Followed()
+    got = []
+    feed = EventFeed(followed.events, followed.clock, "ann", False)
+    feed.earlier = EVENTS[:2]
+    feed.start(got.append)
+    followed.events.publish(EVENTS[2])
+    assert got == []
+    feed.flush()
+    assert [one["at"] for one in got] == [5.0, 7.0]
+    feed.stop()
+
+
 def test_after_the_end_nothing_comes_and_nothing_is_left():
     followed = Followed()
     followed.publish(EVENTS)

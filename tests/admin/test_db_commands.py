@@ -66,11 +66,11 @@ def journal(request, tmp_path, monkeypatch):
 
 def test_the_schema_of_a_journal_is_created_once_and_shown(journal):
     place = journal if "://" in journal else f"sqlite:///{journal}"
-    for what in ("before none", "version 0001 already"):
+    for what in ("before none", "version 0002 already"):
         done = run("upgrade", "--journal", journal)
         assert (done.exit_code, what in done.stdout, place in done.stdout) == (0, True, True)
     done = run("show", "--journal", f"sql:{place}", "--json")
-    assert json.loads(done.stdout) == {"version": "0001", "needed": "0001"}
+    assert json.loads(done.stdout) == {"version": "0002", "needed": "0002"}
 
 
 def test_the_settings_name_the_databases(tmp_path):
@@ -81,11 +81,11 @@ def test_the_settings_name_the_databases(tmp_path):
     assert done.exit_code == 0, done.output
     assert [line.rpartition("/")[2] for line in done.stdout.splitlines()] == [
         f"a.db: version {ACCOUNTS_SCHEMA.version}, before none",
-        "j.db: version 0001, before none",
+        "j.db: version 0002, before none",
     ]
     config.write_text(f'journal = "{url}"\ndata-dir = "{tmp_path}"\n')
     done = run("upgrade", "--config", str(config))  # both in one database
-    assert done.stdout == f"sql:{url}: version 0001, before none\n"
+    assert done.stdout == f"sql:{url}: version 0002, before none\n"
 
 
 @pytest.mark.parametrize(

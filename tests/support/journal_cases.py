@@ -85,9 +85,10 @@ def transfer(when: float, user: str = "ann", size: int = 100, **other: Any) -> T
     return TransferEnded(when, 7, "192.0.2.1", user, path, upload, outcome, size, seconds, **values)
 
 
-def records_of(events: Sequence[Event], run: str = "run") -> list[str]:
+def records_of(events: Sequence[Event], run: str = "run", node: str = "") -> list[str]:
     """Return a record for each event, as earlier versions have written them into the spool."""
-    rows = (row_of(event, f"{run}-{number:09d}") for number, event in enumerate(events, 1))
+    ids = (f"{run}-{number:09d}" for number in range(1, len(events) + 1))
+    rows = (row_of(event, id, node) for event, id in zip(events, ids, strict=True))
     return [json.dumps(row) for row in rows if row is not None]
 
 

@@ -41,6 +41,8 @@ class JournalPlan:
     """The size of the database; 0: without a limit."""
     spool_bytes: int = 256 * 1024 * 1024
     is_durable: bool = False
+    node: str = ""
+    """The name of the node of a cluster."""
 
 
 def has_database_extra() -> bool:

@@ -58,7 +58,7 @@ COLUMNS = (
     *("id", "at", "kind", "number", "events"),
     *("session", "transfer", "account", "address", "protocol", "tls", "groups"),
     *("path", "target", "storage_name", "action", "outcome", "digest", "detail"),
-    *("bytes", "seconds", "rate"),
+    *("bytes", "seconds", "rate", "node"),
 )
 LOST = "lost"
 """The kind of a row that counts events the journal could not keep."""
@@ -257,10 +257,10 @@ EVENT_KINDS = (
 )
 """What the column ``kind`` can have."""
 DEFAULTS: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"bytes": None, "seconds": None}
-DEFAULTS |= {"rate": None, "number": 0, "events": 1}
+DEFAULTS |= {"rate": None, "node": None, "number": 0, "events": 1}
 
 
-def event_values(event: Event) -> dict[str, Any] | None:
+def event_values(event: Event, node: str = "") -> dict[str, Any] | None:
     """Return the values of `COLUMNS` for an event, without an id; None if it has no row."""
     values = VALUES.get(type(event))
     if values is None:
@@ -277,12 +277,13 @@ def event_values(event: Event) -> dict[str, Any] | None:
         "groups": ",".join(info.groups),
     }
     row |= values(event)
+    row["node"] = node or None
     return row
 
 
-def row_of(event: Event, row_id: str) -> Row | None:
+def row_of(event: Event, row_id: str, node: str = "") -> Row | None:
     """Return the row of an event; None for one that the journal does not keep."""
-    row = event_values(event)
+    row = event_values(event, node)
     if row is None:
         return None
     row["id"] = row_id
@@ -296,9 +297,10 @@ def row_of(event: Event, row_id: str) -> Row | None:
     return [_storable(value) for value in row.values()]
 
 
-def lost_row(row_id: str, when: float, events: int, reason: str) -> Row:
+def lost_row(row_id: str, when: float, events: int, reason: str, node: str = "") -> Row:
     """Return the row that counts events which have none."""
     row = DEFAULTS | {"id": row_id, "at": when, "kind": LOST, "events": events, "detail": reason}
+    row["node"] = node or None
     return [_storable(value) for value in row.values()]
 
 

@@ -257,7 +257,7 @@ class JournalService(Service):
                 self._lock = lock_spool(plan.spool)
             run = f"{round(self._seconds() * 1000):012x}{secrets.token_hex(4)}"
             spool = Spool(plan.spool, plan.spool_bytes, plan.is_durable)
-            self._writer = JournalWriter(spool, run, self._seconds)
+            self._writer = JournalWriter(spool, run, self._seconds, plan.node)
         self._writer.write(events, unqueued)
 
 

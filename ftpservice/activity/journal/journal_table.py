@@ -13,7 +13,7 @@ __all__ = ["JOURNAL", "JOURNAL_SCHEMA"]
 
 JOURNAL = table("ftpservice_journal", *(column(name) for name in COLUMNS))
 JOURNAL_SCHEMA = Schema(
-    "0001",
+    "0002",
     "ftpservice_journal_version",
     Path(__file__).parent / "migrations",
     "--journal ",

@@ -35,9 +35,11 @@ NO_ROOM_REASON = "the spool did not take them"
 class JournalWriter:
     """Its methods block, and are called in one thread; ``seconds``: since the epoch."""
 
-    def __init__(self, spool: Spool, run: str, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, spool: Spool, run: str, seconds: Callable[[], float], node: str = ""
+    ) -> None:
         self.spool = spool
-        self._rows = RowTexts(run)
+        self._rows = RowTexts(run, node)
         self._seconds = seconds
         self._pending: list[str] = []
         self._lost: Counter[str] = Counter()

@@ -39,8 +39,8 @@ __all__ = ["RowTexts", "joined_rows", "rows_of_record"]
 
 MAX_SESSIONS = 1000
 MIN_SECONDS = 1e-9
-NO_VALUES = '"","","","","","","",null,null,null]'
-OK_VALUES = '"","","","","ok","","",null,null,null]'
+NO_VALUES = '"","","","","","","",null,null,null'
+OK_VALUES = '"","","","","ok","","",null,null,null'
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -80,10 +80,15 @@ class _Session(NamedTuple):
 
 
 class RowTexts:
-    """Makes rows, each with an id of its own; ``run`` is unique among all runs and machines."""
+    """Makes rows, each with an id of its own; ``run`` is unique among all runs and machines.
 
-    def __init__(self, run: str) -> None:
+    ``node`` is the name of the node of a cluster, or empty.
+    """
+
+    def __init__(self, run: str, node: str = "") -> None:
         self._run = run
+        self._node = node
+        self._end = f",{_encode(node or None)}]"
         self._numbers = count(1)
         self._sessions: dict[int, _Session] = {}
         self._frequent: dict[type[Event], Callable[[Any, _Session], str | None]] = {
@@ -111,11 +116,11 @@ class RowTexts:
                     return text
         elif kind not in VALUES:
             return None
-        return _encode(row_of(event, self._next_id()))
+        return _encode(row_of(event, self._next_id(), self._node))
 
     def lost(self, when: float, events: int, reason: str) -> str:
         """Return the row that counts events which have none."""
-        return _encode(lost_row(self._next_id(), when, events, reason))
+        return _encode(lost_row(self._next_id(), when, events, reason, self._node))
 
     def _noted(self, event: Event) -> _Session:
         if len(self._sessions) >= MAX_SESSIONS:
@@ -141,7 +146,8 @@ class RowTexts:
             f'["{self._run}-{next(self._numbers):09d}",{int(event.when * 1e6 + 0.5)}e-6,'
             f'"transfer",{event.session},1,"{session.id}","{session.id}-{event.transfer}",'
             f'{session.columns},"{path}","","{name}","{"upload" if event.upload else "download"}",'
-            f'"{outcome}","{digest}","{detail}",{size},{seconds:.6f},{size / seconds:.3f}]'
+            f'"{outcome}","{digest}","{detail}",{size},{seconds:.6f},{size / seconds:.3f}'
+            f"{self._end}"
         )
 
     def _session_opened(self, event: SessionOpened, session: _Session) -> str | None:
@@ -158,12 +164,12 @@ class RowTexts:
         reason, seconds, moved = event.reason, event.seconds, event.bytes_up + event.bytes_down
         if not (_is_plain(reason) and 0 <= seconds < MAX_TIME and moved < MAX_INTEGER):
             return None
-        values = f'"","","","","","","{reason}",{moved},{seconds:.6f},null]'
+        values = f'"","","","","","","{reason}",{moved},{seconds:.6f},null'
         return self._of_session(event, session, '"session closed"', values)
 
     def _of_session(self, event: Event, session: _Session, kind: str, values: str) -> str:
         """Return a row without a transfer; ``values`` are the columns from the path on."""
         return (
             f'["{self._next_id()}",{int(event.when * 1e6 + 0.5)}e-6,{kind},{event.session},1,'
-            f'"{session.id}","",{session.columns},{values}'
+            f'"{session.id}","",{session.columns},{values}{self._end}'
         )

@@ -18,7 +18,7 @@ PROBLEM_KINDS = (
 """Kinds that are problems always; others are by their outcome."""
 NAMES = {"at": "when", "number": "session", "session": "session_id", "account": "user"}
 """The API's names of columns, as those of sessions, where they differ from the journal's."""
-DIRECT = {"kind": "kind", "address": "address", "session": "session"}
+DIRECT = {"kind": "kind", "address": "address", "session": "session", "node": "node"}
 """Fields of a query that a column has to equal."""
 
 
@@ -33,6 +33,8 @@ class EventQuery:
     address: str = ""
     session: str = ""
     """The id of a session."""
+    node: str = ""
+    """The node of a cluster."""
     path: str = ""
     """The file, as the account sees it; with ``user``, also by its name on the disk."""
     problems: bool = False

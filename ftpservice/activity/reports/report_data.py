@@ -11,6 +11,7 @@ __all__ = [
     "FailedLogins",
     "HourOfTransfers",
     "JournalTransfer",
+    "NodeTotals",
     "ProblemRow",
     "ReportData",
     "UserTransfers",
@@ -65,6 +66,7 @@ class JournalTransfer:
     bytes: int
     seconds: float
     rate: float
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,22 @@ class ProblemRow:
     path: str
     outcome: str
     detail: str
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class NodeTotals:
+    """What happened at a node of a cluster; its name is empty for rows without one."""
+
+    node: str
+    sessions: int
+    logins: int
+    logins_failed: int
+    files_up: int
+    bytes_up: int
+    files_down: int
+    bytes_down: int
+    incomplete: int
 
 
 @dataclass(frozen=True)
@@ -96,6 +114,8 @@ class ReportData:
     errors: list[ProblemRow] = field(default_factory=list)
     """The last ones first."""
     slowest: list[JournalTransfer] = field(default_factory=list)
+    nodes: list[NodeTotals] = field(default_factory=list)
+    """Empty if no row has a node."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON values; bytes of names that are not UTF-8 are escaped."""

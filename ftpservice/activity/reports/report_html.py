@@ -68,7 +68,14 @@ def _sections(data: ReportData) -> Iterable[str]:
         yield _plot("Bytes uploaded (lower part) and downloaded (upper part)", traffic, short_size)
         sessions = [(label, float(count), 0.0) for label, _, _, count in bars]
         yield _plot("Sessions", sessions, lambda value: f"{value:,.0f}")
-    heading = ("User", "*Files up", "*Bytes up", "*Files down", "*Bytes down")
+    moved = ("*Files up", "*Bytes up", "*Files down", "*Bytes down")
+    yield _table("Nodes", ("Node", "*Sessions", "*Logins", "*Failed", *moved, "*Incomplete"), (
+        (one.node, str(one.sessions), str(one.logins), str(one.logins_failed), str(one.files_up),
+         size_text(one.bytes_up), str(one.files_down), size_text(one.bytes_down),
+         str(one.incomplete))
+        for one in data.nodes
+    ))  # fmt: skip
+    heading = ("User", *moved)
     yield _table("Transfers by user", (*heading, "*Aborted", "*Refused"), (
         (one.user, str(one.files_up), size_text(one.bytes_up), str(one.files_down),
          size_text(one.bytes_down), str(one.aborted), str(one.refused))
@@ -78,15 +85,18 @@ def _sections(data: ReportData) -> Iterable[str]:
         (one.user, one.address, one.reason, time_text(one.last), str(one.times))
         for one in data.failed_logins
     ))  # fmt: skip
-    columns = ("End (UTC)", "User", "Address", "Transfer", "*Size", "*Duration", "*Rate")
-    yield _table("Slowest transfers", columns, (
-        (time_text(one.at), one.user, one.address, f"{one.action} of {one.path}",
-         size_text(one.bytes), duration_text(one.seconds), rate_text(one.rate))
+    place = ("Node",) if data.nodes else ()
+    columns = ("User", "Address", "Transfer", "*Size", "*Duration", "*Rate")
+    yield _table("Slowest transfers", ("End (UTC)", *place, *columns), (
+        (time_text(one.at), *((one.node,) if place else ()), one.user, one.address,
+         f"{one.action} of {one.path}", size_text(one.bytes), duration_text(one.seconds),
+         rate_text(one.rate))
         for one in data.slowest
     ))  # fmt: skip
-    yield _table("Last errors", ("When (UTC)", "User", "Address", "What", "File", "Reason"), (
-        (time_text(one.at), one.user, one.address, f"{one.kind} {one.action} {one.outcome}".strip(),
-         one.path, one.detail)
+    facts = ("User", "Address", "What", "File", "Reason")
+    yield _table("Last errors", ("When (UTC)", *place, *facts), (
+        (time_text(one.at), *((one.node,) if place else ()), one.user, one.address,
+         f"{one.kind} {one.action} {one.outcome}".strip(), one.path, one.detail)
         for one in data.errors
     ))  # fmt: skip
 

@@ -26,6 +26,7 @@ from ftpservice.activity.reports.report_data import (
     FailedLogins,
     HourOfTransfers,
     JournalTransfer,
+    NodeTotals,
     ProblemRow,
     ReportData,
     UserTransfers,
@@ -44,6 +45,7 @@ HOUR = 3600
 ROW = JOURNAL.c
 SIZE = cast(func.coalesce(ROW.bytes, 0), Double)  # a sum of integers can overflow
 IS_TRANSFER = ROW.kind == "transfer"
+NODE = func.coalesce(ROW.node, "")
 IS_COMPLETE = and_(IS_TRANSFER, ROW.outcome == "complete")
 
 
@@ -61,6 +63,7 @@ def read_report(database: JournalDatabase, period: ReportPeriod) -> ReportData:
             reader.hours(),
             reader.problems(),
             reader.slowest(),
+            reader.nodes(),
         )
 
 
@@ -146,7 +149,8 @@ class ReportReader:
 
     def problems(self) -> list[ProblemRow]:
         """Return the last errors and refusals."""
-        texts = (ROW.account, ROW.address, ROW.kind, ROW.action, ROW.path, ROW.outcome, ROW.detail)
+        who, what = (ROW.account, ROW.address), (ROW.kind, ROW.action, ROW.path)
+        texts = (*who, *what, ROW.outcome, ROW.detail, NODE)
         is_problem = or_(
             and_(IS_TRANSFER, ROW.outcome != "complete"),
             and_(ROW.kind == "upload refused", ROW.transfer == ""),  # others are transfers
@@ -160,7 +164,7 @@ class ReportReader:
     def slowest(self) -> list[JournalTransfer]:
         """Return the complete transfers with the lowest rates."""
         texts = (ROW.account, ROW.address, ROW.action, ROW.path)
-        statement = select(ROW.at, *texts, ROW.bytes, ROW.seconds, ROW.rate)
+        statement = select(ROW.at, *texts, ROW.bytes, ROW.seconds, ROW.rate, NODE)
         slow = statement.where(IS_COMPLETE, ROW.seconds >= SLOW_SECONDS, ROW.bytes > 0)
         ordered = slow.order_by(ROW.rate, ROW.at).limit(MAX_SLOW)
         return [
@@ -174,6 +178,24 @@ class ReportReader:
             )
             for at, user, address, action, path, *numbers in self._rows(ordered)
         ]
+
+    def nodes(self) -> list[NodeTotals]:
+        """Return what happened at each node, if there are rows of nodes."""
+        opened = ROW.kind == ("login" if self._has_user else "session opened")
+        statement = select(
+            NODE,
+            _count(opened),
+            _count(ROW.kind == "login"),
+            _count(ROW.kind == "login failed"),
+            _count(and_(IS_COMPLETE, ROW.action == "upload")),
+            _sum(SIZE, and_(IS_TRANSFER, ROW.action == "upload")),
+            _count(and_(IS_COMPLETE, ROW.action == "download")),
+            _sum(SIZE, and_(IS_TRANSFER, ROW.action == "download")),
+            _count(and_(IS_TRANSFER, ROW.outcome != "complete")),
+        )
+        ordered = statement.group_by(NODE).order_by(NODE).limit(MAX_ROWS)
+        found = [NodeTotals(name, *map(int, counts)) for name, *counts in self._rows(ordered)]
+        return found if any(one.node for one in found) else []
 
 
 TOTALS = (

@@ -33,6 +33,7 @@ def report_lines(data: ReportData) -> list[str]:
     """Return the report as text."""
     return [
         *_summary(data),
+        *_nodes(data),
         *_users(data),
         *_failed_logins(data),
         *_busiest_hours(data),
@@ -57,6 +58,25 @@ def _summary(data: ReportData) -> list[str]:
     if totals["lost"]:
         lines.append(f"Lost       {totals['lost']} events have no row of their own in the journal")
     return lines
+
+
+def _nodes(data: ReportData) -> list[str]:
+    rows = [
+        (
+            printable_text(one.node) or "-",
+            str(one.sessions),
+            str(one.logins),
+            str(one.logins_failed),
+            str(one.files_up),
+            size_text(one.bytes_up),
+            str(one.files_down),
+            size_text(one.bytes_down),
+            str(one.incomplete),
+        )
+        for one in data.nodes
+    ]
+    counts = ("Sessions", "Logins", "Failed", "Files up", "Bytes up", "Files down", "Bytes down")
+    return _table("Nodes", ("Node", *counts, "Incomplete"), rows, 8)
 
 
 def _users(data: ReportData) -> list[str]:
@@ -112,6 +132,7 @@ def _slowest(data: ReportData) -> list[str]:
     rows = [
         (
             time_text(one.at),
+            *_node(data, one.node),
             printable_text(one.user) or "-",
             printable_text(one.address),
             f"{one.action} of {printable_text(one.path)}",
@@ -121,7 +142,8 @@ def _slowest(data: ReportData) -> list[str]:
         )
         for one in data.slowest[:MAX_ERRORS]
     ]
-    heading = ("End (UTC)", "User", "Address", "Transfer", "Size", "Duration", "Rate")
+    columns = ("User", "Address", "Transfer", "Size", "Duration", "Rate")
+    heading = ("End (UTC)", *_node(data, "Node"), *columns)
     return _table("Slowest transfers", heading, rows, 3)
 
 
@@ -129,13 +151,20 @@ def _errors(data: ReportData) -> list[str]:
     rows = [
         (
             time_text(one.at),
+            *_node(data, one.node),
             printable_text(one.user) or "-",
             printable_text(one.address) or "-",
             _problem(one),
         )
         for one in data.errors[:MAX_ERRORS]
     ]
-    return _table("Last errors", ("When (UTC)", "User", "Address", "Error"), rows, 0)
+    heading = ("When (UTC)", *_node(data, "Node"), "User", "Address", "Error")
+    return _table("Last errors", heading, rows, 0)
+
+
+def _node(data: ReportData, text: str) -> tuple[str, ...]:
+    """Return the cell of the column with the node, if there is one."""
+    return (printable_text(text) or "-",) if data.nodes else ()
 
 
 def _problem(row: ProblemRow) -> str:
@@ -172,7 +201,7 @@ def csv_text(data: ReportData) -> str:
         out.write("\r\n")
         writer.writerow((title, "count"))
         writer.writerows((_cell(name), count) for name, count in counts.items())
-    for title in ("users", "failed_logins", "hours", "errors", "slowest"):
+    for title in ("nodes", "users", "failed_logins", "hours", "errors", "slowest"):
         rows: Sequence[Any] = getattr(data, title)
         if rows:
             out.write("\r\n")

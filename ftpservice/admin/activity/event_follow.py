@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ftpservice.activity.text_table import time_text
+from ftpservice.activity.text_table import printable_text, time_text
 from ftpservice.linux import short_socket_path
 
 __all__ = ["FollowEnded", "follow", "received"]
@@ -27,21 +27,26 @@ def follow(
 ) -> None:
     """Show a line for each event, until the service ends it, or an interrupt.
 
-    Raises `FollowEnded`, and `OSError` if the service cannot be reached.
+    In a cluster the line has the node. Raises `FollowEnded`, and `OSError` if the service cannot be
+    reached.
     """
     for event in received(path, {"command": "log", **wanted}, NOTICE):
+        node = {"node": event["node"]} if "node" in event else {}
         if as_json:
             at, level = {"at": event["at"]}, {"level": event["level"]}
-            show(json.dumps(at | level | event["fields"]))
+            show(json.dumps(at | level | node | event["fields"]))
         else:
+            place = f"{printable_text(event['node'])}: " if node else ""
             mark = "" if event["level"] == "info" else f"{event['level']}: "
-            show(f"{time_text(event['at'])} {mark}{event['line']}")
+            show(f"{time_text(event['at'])} {place}{mark}{event['line']}")
 
 
 def received(
     path: str, request: Mapping[str, Any], notice: str
 ) -> Generator[Mapping[str, Any], None, None]:
     """Yield what the service sends after it has accepted a request, until it ends.
+
+    What it tells about the nodes of its cluster goes to stderr.
 
     Raises `FollowEnded`, and `OSError` if the service cannot be reached.
     """
@@ -56,8 +61,15 @@ def received(
                 raise FollowEnded(answer.get("error") or "the service has closed the connection")
             connection.settimeout(None)
             click.echo(f"ftpservice: {notice}; Ctrl-C ends", err=True)
-            yield from map(_event, file)
+            yield from filter(_is_event, map(_event, file))
     raise FollowEnded("the service has stopped")
+
+
+def _is_event(event: Mapping[str, Any]) -> bool:
+    """Return whether it is no notice about the nodes; such a one is shown on stderr."""
+    if "notice" in event:
+        click.echo(f"ftpservice: {printable_text(event['notice'], 500)}", err=True)
+    return "notice" not in event
 
 
 def _event(line: bytes) -> Mapping[str, Any]:

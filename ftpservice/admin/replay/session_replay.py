@@ -26,7 +26,8 @@ class ReplayFailed(Exception):
 class Difference:
     """A reply that is not that of the transcript."""
 
-    session: int
+    session: int | str
+    """The number of the session, or ``node:number``."""
     number: int
     """The number of the command in its session; 0 for the greeting."""
     command: str
@@ -84,7 +85,7 @@ class SessionReplay:
         user, password = self.target.user, self.target.password
         if user is None or password is None:
             raise ReplayFailed(
-                f"session {self.session.number} was logged in when its trace began: give a user "
+                f"session {self.session.key} was logged in when its trace began: give a user "
                 "in the URL, and the password"
             )
         return f"USER {user}", f"PASS {password}"
@@ -92,7 +93,7 @@ class SessionReplay:
     def _demand(self, answer: ReceivedReply, verb: str = "the greeting") -> None:
         if answer.code >= 400:
             text = f"{answer.code} {answer.lines[-1]}"
-            raise ReplayFailed(f"session {self.session.number} cannot begin: {verb}: {text}")
+            raise ReplayFailed(f"session {self.session.key} cannot begin: {verb}: {text}")
 
     def _send(self, connection: ReplayConnection, command: PlayedCommand) -> None:
         line = command.line
@@ -156,7 +157,7 @@ class SessionReplay:
         if expected.command is not None:
             number, line = expected.command.number, expected.command.line
         shown = _shown(expected.code, expected.lines)
-        self.differences.append(Difference(self.session.number, number, line, shown, received))
+        self.differences.append(Difference(self.session.key, number, line, shown, received))
 
     def _follow(
         self,

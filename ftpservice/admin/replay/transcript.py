@@ -70,6 +70,8 @@ class RecordedSession:
     """The steps of one session, in order."""
 
     number: int
+    node: str = ""
+    """Its node, if the trace is of the nodes of a cluster: each counts its own sessions."""
     setup: list[str] | None = None
     """Commands to send first, if the trace began in the session; else None."""
     begins_logged_in: bool = False
@@ -81,6 +83,11 @@ class RecordedSession:
     """Commands without a final reply."""
     _is_greeted: bool = False
     _commands: int = 0
+
+    @property
+    def key(self) -> int | str:
+        """Its number; ``node:number`` if it has a node, as in ``ftpservice who``."""
+        return f"{self.node}:{self.number}" if self.node else self.number
 
     @property
     def upload_size(self) -> int:
@@ -119,7 +126,7 @@ class RecordedSession:
 
 def read_transcript(lines: Iterable[str]) -> list[RecordedSession]:
     """Return the sessions of a transcript in the order of their begin; raises `BadTranscript`."""
-    sessions: dict[int, RecordedSession] = {}
+    sessions: dict[tuple[str, int], RecordedSession] = {}
     number = 0
     for number, line in enumerate(lines, 1):
         if number > MAX_RECORDS:
@@ -131,8 +138,9 @@ def read_transcript(lines: Iterable[str]) -> list[RecordedSession]:
             if number == 1:
                 _check_version(record.get("trace"))
                 continue
-            session = int(record["session"])
-            sessions.setdefault(session, RecordedSession(session)).add(record)
+            node, session = str(record.get("node", "")), int(record["session"])
+            found = sessions.setdefault((node, session), RecordedSession(session, node))
+            found.add(record)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise BadTranscript(f"line {number} is no record of a trace") from None
     if not number:

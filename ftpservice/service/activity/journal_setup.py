@@ -55,6 +55,7 @@ def journal_plan(settings: ServiceSettings) -> JournalPlan | None:
         settings.journal_size,
         settings.journal_spool,
         settings.durable,
+        "" if settings.cluster is None else settings.node_name,
     )
 
 

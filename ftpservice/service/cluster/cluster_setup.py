@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftpservice import __version__
+from ftpservice.activity.early_events import EarlyEvents
+from ftpservice.activity.event_log import EventLog
 from ftpservice.cluster.cluster_url import cluster_database_url
-from ftpservice.events import BanLifted, Banned, LoggedIn, LoginFailed
+from ftpservice.events import BanLifted, Banned, EventStream, LoggedIn, LoginFailed
 from ftpservice.service.cluster.node_actions import actions_over_nodes
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.settings import ServiceSettings
@@ -85,8 +88,33 @@ def join_cluster(
     quotas = ClusterQuotas(node, book, factory.reactor)
     if peers is not None:
         QuotasOfWorkers(quotas, book, peers)
-    service.last_steps.append(failures.close)
     node.state = state
     actions.over_nodes = partial(actions_over_nodes, node, clock=factory.reactor)
-    service.last_steps += [node.close, quotas.close]
+    _join_feeds(node, actions, events)
+    service.last_steps += [failures.close, node.close, quotas.close]
     return node
+
+
+def _join_feeds(node: ClusterNode, actions: Any, events: EventStream) -> None:
+    """Have a node follow feeds of the others, and send its own."""
+    from ftpservice.activity.live.node_sessions import NodeSessions
+    from ftpservice.cluster.feeds.followed_feeds import FollowedFeeds
+    from ftpservice.cluster.feeds.sent_feeds import SentFeeds
+    from ftpservice.service.cluster.node_feeds import NodeFeeds
+
+    early = EarlyEvents(events, EventLog.kinds)
+
+    def log(request: Mapping[str, Any]) -> Any:
+        """Return the events, from the start of this node on if nobody could ask before."""
+        feed = actions.feeds["log"](request)
+        feed.earlier = tuple(early.kept)
+        return feed
+
+    def who() -> Any:
+        return actions.spread["who"]({"everywhere": True})
+
+    sent = {"log": log, "trace": actions.feeds["trace"], "live": actions.live_feed}
+    SentFeeds(node, sent, early.end)
+    feeds = NodeFeeds(node, FollowedFeeds(node), who, time.time)
+    actions.feeds_over_nodes = feeds.spread
+    actions.nodes = NodeSessions(node.facts.name, feeds.follow("live", {}), node.reactor)

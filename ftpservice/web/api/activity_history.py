@@ -11,8 +11,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ftpservice.activity.bounded_counter import BoundedCounter
+from ftpservice.activity.live.live_sessions import LiveSessions
 from ftpservice.events import Event, LoginFailed, Outcome, TransferEnded
-from ftpservice.web.api.live_sessions import LiveSessions
 
 __all__ = ["SPANS", "ActivityHistory"]
 

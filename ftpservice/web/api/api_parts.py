@@ -13,12 +13,13 @@ from ftpservice.accounts.account_store import IAccountStore
 from ftpservice.accounts.stores.removed_accounts import RemovedAccounts
 from ftpservice.activity.admin_actions import REQUESTED_BY
 from ftpservice.activity.hooks.hook_service import HookService
+from ftpservice.activity.live.live_sessions import LiveSessions
+from ftpservice.activity.live.node_sessions import NodeSessions
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.events import AdminAction
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.web.access.factor_access import FactorAccess
 from ftpservice.web.access.token_access import TokenAccess
-from ftpservice.web.api.live_sessions import LiveSessions
 from ftpservice.web.api.past_activity import PastActivity
 from ftpservice.web.api.routes import ApiCall
 from ftpservice.web.http.problems import Problem
@@ -55,6 +56,8 @@ class ApiParts:
     tokens: TokenAccess | None = None
     traces: Any = None
     """The traces that callers have started (`RunningTraces`)."""
+    nodes: NodeSessions | None = None
+    """The sessions of the other nodes; None without a cluster."""
     shares: Any = None
     """The share links (`ftpservice.web.shares.shares.Shares`)."""
     removed: RemovedAccounts | None = None

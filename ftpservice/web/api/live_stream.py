@@ -1,5 +1,6 @@
 """Server-sent events for the page: one snapshot, then a delta a second, encoded once for all.
 
+In a cluster they have the sessions of all nodes, each with its ``node``, and what is known of them.
 There is a timer while somebody listens. A listener that does not read gets no deltas, and a new
 snapshot when it reads again: what waits for it is bounded.
 """
@@ -16,6 +17,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from ftpservice.activity.live.live_changes import LiveChanges, Row, RowKey, add_rows
 from ftpservice.web.api.api_parts import ApiParts
 from ftpservice.web.http.problems import Problem
 from ftpservice.web.http.web_request import WebRequest
@@ -58,8 +60,7 @@ class LiveStream:
     def __init__(self, parts: ApiParts, clock: Any) -> None:
         self._parts = parts
         self._listeners: list[LiveListener] = []
-        self._rows: dict[int, dict[str, Any]] = {}
-        self._moved: dict[str, int] = {}
+        self._changes = LiveChanges()
         self._last_event = 0
         self._ticks = 0
         self._timer = LoopingCall(self._tick)
@@ -75,6 +76,8 @@ class LiveStream:
         request.setHeader(b"X-Accel-Buffering", b"no")
         request.registerProducer(listener, True)
         if not self._listeners:
+            if self._parts.nodes is not None:
+                self._parts.nodes.begin()
             self._look()
             self._last_event = self._parts.past.recent.last_number
         self._listeners.append(listener)
@@ -85,9 +88,11 @@ class LiveStream:
             started.addErrback(lambda failure: log.failure("the live events failed", failure))
 
     def stop(self) -> None:
-        """Stop the timer."""
+        """Stop the timer, and watch the other nodes no more."""
         if self._timer.running:
             self._timer.stop()
+        if self._parts.nodes is not None:
+            self._parts.nodes.end()
 
     def _remove(self, listener: LiveListener) -> None:
         if listener in self._listeners:
@@ -95,32 +100,33 @@ class LiveStream:
         if not self._listeners:
             self.stop()
 
-    def _look(self) -> tuple[list[dict[str, Any]], list[int], list[tuple[str, int]]]:
+    def _look(self) -> dict[str, Any]:
         """Return the sessions that are new or have changed, the ended ones, and new progress."""
-        rows: dict[int, dict[str, Any]] = {}
+        rows: dict[RowKey, Row] = {}
         moved: dict[str, int] = {}
-        changed = []
-        for row in self._parts.live.rows():
-            number = row["session"]
-            del row["transfer"]  # it is one of ``transfers``
-            for transfer in row["transfers"]:
-                moved[transfer["id"]] = transfer.pop("moved")
-            rows[number] = row
-            if self._rows.get(number) != row:
-                changed.append(row)
-        gone = [number for number in self._rows if number not in rows]
-        progress = [(one, size) for one, size in moved.items() if self._moved.get(one) != size]
-        self._rows, self._moved = rows, moved
-        return changed, gone, progress
+        nodes = self._parts.nodes
+        add_rows(self._parts.live.rows(), rows, moved, "" if nodes is None else nodes.own)
+        if nodes is not None:
+            nodes.add_to(rows, moved)
+        return self._changes.replace(rows, moved)
+
+    def _of_nodes(self) -> dict[str, Any]:
+        """Return what is known of the other nodes; nothing without a cluster."""
+        nodes = self._parts.nodes
+        if nodes is None:
+            return {}
+        return {"node": nodes.own, "nodes": nodes.names, "away": nodes.away}
 
     def _tick(self) -> None:
         """Send what has changed."""
         self._ticks += 1
-        changed, gone, progress = self._look()
+        delta = self._look()
         events = self._parts.past.recent.after(self._last_event)
         self._last_event = self._parts.past.recent.last_number
-        delta = {"changed": changed, "gone": gone, "moved": progress, "events": events}
-        data = _encoded("delta", delta | {"now": self._parts.seconds()})
+        nodes = self._parts.nodes
+        elsewhere = {} if nodes is None else {"elsewhere": nodes.counts(), **self._of_nodes()}
+        more = {"events": events, **elsewhere, "now": self._parts.seconds()}
+        data = _encoded("delta", delta | more)
         snapshot = b""
         for listener in tuple(self._listeners):
             if self._ticks % CHECK_TICKS == 0:
@@ -137,8 +143,8 @@ class LiveStream:
     def _snapshot(self) -> bytes:
         """Return what the deltas from now on change."""
         snapshot = {
-            "sessions": list(self._rows.values()),
-            "moved": list(self._moved.items()),
+            **self._changes.snapshot,
+            **self._of_nodes(),
             "now": self._parts.seconds(),
             "started": self._parts.started,
             "last": self._parts.past.recent.last_number,

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ftpservice.activity.live.live_sessions import LiveSessions
 from ftpservice.activity.reports.event_query import EventQuery
 from ftpservice.activity.reports.journal_reader import JournalReader, JournalUnreadable
 from ftpservice.activity.reports.report_period import ReportPeriod
 from ftpservice.web.api.activity_history import SPANS, ActivityHistory
-from ftpservice.web.api.live_sessions import LiveSessions
 from ftpservice.web.api.recent_events import RecentEvents
 
 if TYPE_CHECKING:  # the extra sql may be missing

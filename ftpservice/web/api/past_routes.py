@@ -33,6 +33,7 @@ FILTERS = {
     "kind": "Only of this kind, such as transfer or login failed (see docs/journal.md).",
     "address": "Only of this client address.",
     "session": "Only of the session with this id.",
+    "node": "Only of this node of the cluster.",
     "path": "Only about this file; with user, also by its name on the disk.",
     "problems": "yes: only failures and refusals.",
     "before": "The id of the last event of the page before; until is its time (when).",

@@ -50,7 +50,9 @@ class RecentEvents:
     kinds: tuple[type[Event], ...] = tuple(VALUES)
     """The events to subscribe to."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: str = "") -> None:
+        """``node`` is the name of this node of a cluster, or empty."""
+        self._node = node
         self.last_number = 0
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._problems: deque[Numbered] = deque(maxlen=MAX_PROBLEMS)
@@ -75,7 +77,7 @@ class RecentEvents:
             before, query = int(query.before[:15]), replace(query, until=math.inf)
         found: list[dict[str, Any]] = []
         for number, event in kept:
-            row = event_values(event)
+            row = event_values(event, self._node)
             if number >= before or row is None or not query.wants(row):
                 continue
             found.append(_shown(number, row))
@@ -93,7 +95,7 @@ class RecentEvents:
         for one, event in self._latest():
             if one <= number:
                 break
-            row = event_values(event)
+            row = event_values(event, self._node)
             if row is not None:
                 found.append(_shown(one, row))
         return found[::-1]

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from ftpservice.activity.admin_actions import REQUESTED_BY
 from ftpservice.activity.event_feed import Feed
 from ftpservice.web.access.random_secrets import new_secret
 from ftpservice.web.http.problems import Problem
@@ -64,12 +66,13 @@ class Trace:
 class RunningTraces:
     """The traces; ``seconds`` returns the time since the epoch.
 
-    ``trace_for`` returns the trace that a request asks for, and raises `BadRequest`.
+    ``trace_for`` returns the trace that a request asks for, or a Deferred of it, and raises
+    `BadRequest`.
     """
 
     def __init__(
         self,
-        trace_for: Callable[[Mapping[str, Any]], Feed],
+        trace_for: Callable[[Mapping[str, Any]], Any],
         clock: IReactorTime,
         seconds: Callable[[], float],
     ) -> None:
@@ -82,14 +85,15 @@ class RunningTraces:
         """Return all traces, the latest first."""
         return [trace.as_json() for trace in reversed(self._traces.values())]
 
-    def start(
+    async def start(
         self, target: str, by: str, duration: float, *, is_user: bool, hides_names: bool
     ) -> Trace:
         """Trace a session or an account; raises `Problem` and `BadRequest`."""
+        wanted = {"target": target, "is_user": is_user, "redact_names": hides_names}
+        feed = await maybeDeferred(self._trace_for, {**wanted, REQUESTED_BY: by})
         if len(self._traces) >= MAX_TRACES:
             raise Problem(409, f"There are {MAX_TRACES} traces already; remove some first.")
-        wanted = {"target": target, "is_user": is_user, "redact_names": hides_names}
-        feed, now = self._trace_for(wanted), self._seconds()
+        now = self._seconds()
         trace = Trace(new_secret(ID_BYTES), target, by, now, now + duration, feed)
         self._traces[trace.id] = trace
         trace.timer = self._clock.callLater(duration, self._end, trace, TIME_TEXT)
@@ -98,7 +102,10 @@ class RunningTraces:
         def add(record: dict[str, Any]) -> None:
             nonlocal follows
             follows = record.get("follows", follows)
-            self._add(trace, record, is_last="closed" in record and not follows)
+            if "error" in record:
+                self._end_soon(trace, record["error"])
+            elif "notice" not in record:
+                self._add(trace, record, is_last="closed" in record and not follows)
 
         feed.start(add)
         return trace
@@ -109,10 +116,14 @@ class RunningTraces:
         if not is_full:
             trace.lines.append(line)
             trace.size += len(line)
-        if (is_full or is_last) and not trace.ended:
-            trace.ended = SIZE_TEXT if is_full else SESSION_TEXT
-            # The feed is within a record.
-            self._clock.callLater(0, self._end, trace, trace.ended)
+        if is_full or is_last:
+            self._end_soon(trace, SIZE_TEXT if is_full else SESSION_TEXT)
+
+    def _end_soon(self, trace: Trace, reason: str) -> None:
+        """End a trace whose feed is within a record."""
+        if not trace.ended:
+            trace.ended = reason
+            self._clock.callLater(0, self._end, trace, reason)
 
     def find(self, id: str) -> Trace:
         """Return a trace; raises `Problem`."""

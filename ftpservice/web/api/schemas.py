@@ -127,6 +127,7 @@ COMPONENTS = {
         bytes=_or_null(INTEGER),
         seconds=_or_null(NUMBER),
         rate=_or_null(NUMBER),
+        node=_or_null(TEXT) | {"description": "The node of a cluster; null without a cluster."},
     ),
     "UserTotals": _object(
         user=TEXT,

@@ -6,6 +6,7 @@ from typing import Any
 
 from ftpservice import __version__
 from ftpservice.accounts.defence.networks import is_in_networks, parse_network
+from ftpservice.activity.admin_actions import BadRequest
 from ftpservice.web.access.scopes import Scope
 from ftpservice.web.api.api_parts import ApiParts
 from ftpservice.web.api.resource_state import hook_rows, quota_rows
@@ -113,7 +114,13 @@ async def ban(parts: ApiParts, call: ApiCall) -> Any:
     """Ban an address or network, for a duration such as 2h or until it is lifted; not your own."""
     if _has_address(call.body["network"], call.peer):
         raise Problem(409, OWN_ADDRESS_TEXT.format(call.peer))
-    return await parts.act("ban", call, **call.body)
+    found = await parts.act("ban", call, everywhere=True, **call.body)
+    if parts.nodes is None:
+        return found
+    (own,) = (one for one in found["answers"] if one["node"] == parts.nodes.own)
+    if "error" in own:
+        raise BadRequest(own["error"])
+    return own["result"]
 
 
 @routes.add("POST", "/bans/lift", Scope.STEER, ANY, body=body(("network",), network="string"))

@@ -38,14 +38,14 @@ async def list_traces(parts: ApiParts, _call: ApiCall) -> Any:
     errors=(409,),
 )
 async def start_trace(parts: ApiParts, call: ApiCall) -> Any:
-    """Trace a session (number or id) or an account, for a duration such as 15m (the default)."""
+    """Trace a session (number, node:number or id) or an account, for such as 15m (the default)."""
     try:
         seconds = parse_duration(call.body.get("duration", DEFAULT_DURATION), needs_unit=True)
     except ValueError as error:
         raise Problem(400, str(error)) from None
     if not 0 < seconds <= MAX_SECONDS:
         raise Problem(400, "duration is more than 0 seconds and at most a day.")
-    trace = parts.traces.start(
+    trace = await parts.traces.start(
         call.body["target"],
         call.caller.name,
         seconds,

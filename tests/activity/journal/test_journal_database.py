@@ -4,10 +4,11 @@ import json
 import random
 
 import pytest
+from alembic import command
 
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.sql.database import Database
-from ftpservice.accounts.sql.migration import upgrade
+from ftpservice.accounts.sql.migration import _config, upgrade
 from ftpservice.accounts.sql.schema import ACCOUNTS_SCHEMA
 from ftpservice.activity.journal.journal_database import JournalDatabase
 from ftpservice.activity.journal.journal_rows import COLUMNS, MAX_ACCOUNT
@@ -83,7 +84,7 @@ def test_a_record_that_is_no_row_stops_no_other(database, bad):
 def test_a_value_that_no_column_takes_stops_no_other_row(database, value):
     good = records_of([transfer(float(number)) for number in range(300)])
     row = [value if name == "bytes" else f'"{name}"' for name in COLUMNS]
-    row[1], row[3:5], row[-2:] = "400.0", ["1", "1"], ["null", "null"]
+    row[1], row[3:5], row[-3:] = "400.0", ["1", "1"], ["null"] * 3
     refused = database.add([*good[:170], f"[{','.join(row)}]", *good[170:]])
     assert refused == 1
     assert len(rows(database)) == 300
@@ -93,8 +94,30 @@ def test_a_row_of_another_version_may_have_other_columns(database):
     [record] = records_of([transfer(1.0)])
     more, fewer = json.loads(record), json.loads(record)
     more[0], fewer[0] = "more", "fewer"
-    assert database.add([json.dumps([*more, "new"]), json.dumps(fewer[:-1])]) == 0
-    assert rows(database) == [[*fewer[:-1], None], more]
+    assert database.add([json.dumps([*more, "new"]), json.dumps(fewer[:-2])]) == 0
+    assert rows(database) == [[*fewer[:-2], None, None], more]
+
+
+def test_rows_of_before_there_were_nodes_are_kept_over_the_upgrade(tmp_path):
+    old = Database(plan(tmp_path).url, 30.0, schema=JOURNAL_SCHEMA)
+    old.create_file()
+    config = _config(JOURNAL_SCHEMA)
+    [record] = records_of([transfer(1.0)])
+    values = json.loads(record)[:-1]
+    with old.transaction(writes=True, checked=False) as connection:
+        config.attributes["connection"] = connection
+        config.attributes["version_table"] = JOURNAL_SCHEMA.version_table
+        command.upgrade(config, "0001")
+        names, marks = ", ".join(COLUMNS[:-1]), ", ".join("?" * len(values))
+        connection.exec_driver_sql(
+            f"INSERT INTO ftpservice_journal ({names}) VALUES ({marks})", tuple(values)
+        )
+    old.close()
+    database = JournalDatabase(plan(tmp_path).url)
+    database.prepare()
+    assert database.add([RowTexts("run2", "ftp2").text_of(transfer(2.0))]) == 0
+    assert [(row[1], row[-1]) for row in rows(database)] == [(1.0, None), (2.0, "ftp2")]
+    database.close()
 
 
 def test_a_row_that_is_too_large_for_an_index_is_refused(database):
@@ -102,7 +125,7 @@ def test_a_row_that_is_too_large_for_an_index_is_refused(database):
     session = "".join(chr(0x4E00 + chosen.randrange(9000)) for _ in range(8000))
     good = records_of([transfer(1.0)] * 3)
     row = [session if name == "session" else "" for name in COLUMNS]
-    row[:5], row[-3:] = ["large", 5.0, "x", 1, 1], [None, None, None]
+    row[:5], row[-4:] = ["large", 5.0, "x", 1, 1], [None] * 4
     refused = database.add([good[0], json.dumps(row), *good[1:]])
     assert refused == (0 if database.database.is_sqlite else 1)
     assert len(rows(database)) == 4 - refused

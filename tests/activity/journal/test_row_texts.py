@@ -45,9 +45,18 @@ def agrees(event, maker=None):
     assert "\n" not in text and "\t" not in text
     text.encode()
     row = json.loads(text)
-    wanted = json.loads(json.dumps(row_of(event, row[0])))
+    wanted = json.loads(json.dumps(row_of(event, row[0], row[-1] or "")))
     assert row == wanted
     return dict(zip(COLUMNS, row, strict=True))
+
+
+def test_every_row_has_the_node():
+    maker = RowTexts("run", "ftp2")
+    for event in every_event("x"):
+        if type(event).__name__ != "TransferStarted":
+            assert agrees(event, maker)["node"] == "ftp2"
+    assert json.loads(maker.lost(1.0, 2, "why"))[-1] == "ftp2"
+    assert agrees(transfer(1.0))["node"] is None
 
 
 @pytest.mark.parametrize("text", ["", "x", "\N{DEGREE SIGN}", HOSTILE, "a" * 9000])

@@ -32,6 +32,7 @@ def events():
 def database(journal):
     journal.add(records_of(events()))
     journal.add(records_of(every_event(HOSTILE), "hostile"))
+    journal.add(records_of([transfer(30.0, user="dora")], "node", "ftp2"))
     return journal
 
 
@@ -47,6 +48,7 @@ def test_events_are_found_by_time_user_kind_address_session_and_file(database):
     assert whens(database, problems=True) == [16.0, 15.0]
     assert whens(database, path="/x") == [14.0, 13.0, 11.0]
     assert whens(database, path="/y") == [14.0]
+    assert whens(database, node="ftp2") == [30.0]
 
 
 def test_a_file_is_that_of_the_disk_whatever_an_account_calls_it(database):

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ftpservice.activity.reports.report_data import HourOfTransfers
+from ftpservice.activity.reports.report_data import HourOfTransfers, NodeTotals
 from ftpservice.activity.reports.report_html import MAX_BARS, report_html
 from tests.support.journal_cases import HOSTILE
 from tests.support.report_cases import DAY, full_report
@@ -67,6 +67,17 @@ def test_a_long_time_has_a_bounded_number_of_bars():
     assert page.count("<g>") <= 2 * MAX_BARS
     lone = replace(report, hours=[HourOfTransfers(DAY, 0, 0, 0, 0)])
     assert report_html(lone).count("<g>") == 2
+
+
+def test_nodes_have_a_table_and_a_column():
+    report = full_report("ann")
+    errors = [replace(one, node=XSS) for one in report.errors]
+    nodes = [NodeTotals(XSS, 2, 1, 3, 1, 2000, 0, 0, 1)]
+    seen = Seen()
+    seen.feed(report_html(replace(report, errors=errors, nodes=nodes)))
+    assert seen.tags <= KNOWN
+    assert seen.text.count(XSS) == 3
+    assert "Node" in seen.text
 
 
 def test_a_report_without_events_is_a_page():

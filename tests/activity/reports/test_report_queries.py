@@ -7,6 +7,7 @@ from ftpservice.activity.reports.report_data import (
     FailedLogins,
     HourOfTransfers,
     JournalTransfer,
+    NodeTotals,
     UserTransfers,
 )
 from ftpservice.activity.reports.report_period import ReportPeriod
@@ -104,6 +105,31 @@ def test_the_figures_of_an_account(database):
     assert [one.user for one in report.users] == [HOSTILE]
     assert [one.user for one in report.failed_logins] == [HOSTILE]
     assert report.errors == []
+
+
+def test_the_figures_of_each_node(database):
+    begin, who = BEGIN + 10 * DAY, (7, "192.0.2.1", "ann")
+    info = SessionInfo("s-9")
+    first = [
+        SessionOpened(begin, 7, "192.0.2.1", "", info=info),
+        LoggedIn(begin + 1, *who, info=info),
+        transfer(begin + 2, size=100),
+        transfer(begin + 3, size=7, outcome=Outcome.ABORTED),
+    ]
+    second = [
+        LoginFailed(begin + 1, *who, LoginRefusal.WRONG_PASSWORD),
+        transfer(begin + 2, size=50, upload=False, seconds=2.0),
+    ]
+    database.add(records_of(first, "first", "ftp1"))
+    database.add(records_of(second, "second", "ftp2"))
+    report = read_report(database, ReportPeriod(begin, begin + DAY))
+    assert report.nodes == [
+        NodeTotals("ftp1", 1, 1, 0, 1, 107, 0, 0, 1),
+        NodeTotals("ftp2", 0, 0, 1, 0, 0, 1, 50, 0),
+    ]
+    assert [one.node for one in report.errors] == ["ftp1"]
+    assert {one.node for one in report.slowest} == {"ftp1", "ftp2"}
+    assert read_report(database, ReportPeriod(BEGIN, BEGIN + DAY)).nodes == []
 
 
 def test_a_time_without_events_has_no_rows(database):

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from ftpservice.activity.reports.report_data import NodeTotals
 from ftpservice.activity.reports.report_text import csv_text, report_lines
 from tests.support.journal_cases import HOSTILE
 from tests.support.report_cases import full_report
 
 SLOW_HEADING = "Size  Duration       Rate"
 SLOW = "2.0 KiB (2,000)  00:00:10  2.0 KiB/s"
+MOVED = "Files up         Bytes up  Files down  Bytes down"
 NAMES = {"plain": "ann", "hostile": HOSTILE, "formula": "=1+1", "quotes": '-x,"y'}
 
 
@@ -55,6 +57,24 @@ def test_the_lines_have_every_figure():
         "  2024-10-04 07:00:00  ann   192.0.2.1  upload of ann aborted: ann",
         "  2024-10-04 07:00:01  ann   192.0.2.1  upload refused: STOR ann: ann",
     ]
+
+
+def test_nodes_have_their_figures_and_a_column():
+    report = full_report("ann")
+    errors = [replace(one, node=f"ftp{number}") for number, one in enumerate(report.errors, 1)]
+    slowest = [replace(report.slowest[0], node="ftp2")]
+    nodes = [NodeTotals("ftp1", 2, 1, 3, 1, 2000, 0, 0, 1), NodeTotals("", 1, 1, 1, 0, 0, 1, 50, 0)]
+    lines = report_lines(replace(report, errors=errors, slowest=slowest, nodes=nodes))
+    start = lines.index("Nodes:")
+    assert lines[start + 1 : start + 4] == [
+        f"  Node  Sessions  Logins  Failed  {MOVED}  Incomplete",
+        "  ftp1         2       1       3         1  2.0 KiB (2,000)           0         0 B  "
+        "         1",
+        "  -            1       1       1         0              0 B           1        50 B  "
+        "         0",
+    ]
+    assert "  2024-10-04 07:00:00  ftp1  ann   192.0.2.1  upload of ann aborted: ann" in lines
+    assert any(line.startswith("  2024-10-04 05:00:00  ftp2  ann ") for line in lines)
 
 
 def test_many_rows_are_summed_up():

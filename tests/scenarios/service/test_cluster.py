@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,61 +18,21 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ftpservice.accounts.sql.migration import upgrade
-from ftpservice.activity.journal.journal_database import JournalDatabase
-from ftpservice.activity.journal.journal_place import journal_database_url
 from ftpservice.admin.cli import ftpservice
-from tests.support.cluster import cluster_url
+from tests.support.cluster_services import GONE_SECONDS, Nodes
 from tests.support.postgresql import PASSWORD, PostgreSQL
-from tests.support.service_process import BUSY_SECONDS, Program
-from tests.support.worker_service import (
-    can_log_in,
-    login,
-    measured_environment,
-    process_of,
-    wait_for,
-    write_accounts,
-)
+from tests.support.service_process import BUSY_SECONDS
+from tests.support.worker_service import can_log_in, login, process_of, wait_for
 
-SERVE = (
-    *(sys.executable, "-c", "from ftpservice.admin.cli import main; main()", "serve"),
-    *("--allow-root", "--listen=tcp:0:interface=127.0.0.1", "--auth=passwd:accounts"),
-)
-GONE_SECONDS = 5.0
 QUOTA = 1_000_000
 """That of the account small."""
 FILE_BYTES = 20_000
 
 
-class Nodes:
-    """Services in directories of their own, ``n1`` and so on."""
-
-    def __init__(self, directory: Path, url: str, stack: ExitStack) -> None:
-        self.directory = directory
-        self._url = url
-        self._stack = stack
-
-    def start(self, name: str, *words: str) -> Program:
-        """Start a node."""
-        place = self.directory / name
-        if not place.exists():
-            place.mkdir()
-            write_accounts(place)
-            (place / "ftpservice.toml").write_text(
-                f'cluster = "{self._url}"\ncluster-node = "{name}"\n'
-                f"cluster-timeout = {GONE_SECONDS}\nmax-sessions-per-user = 3\n"
-                f'journal = "{self._url}"\n'
-            )
-        command = [*SERVE, "--config=ftpservice.toml", *words]
-        return self._stack.enter_context(Program(command, place, measured_environment()))
-
-
 @pytest.fixture(scope="module")
 def nodes(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    url = cluster_url(postgresql)
-    upgrade(JournalDatabase(journal_database_url(url)).database)
-    with ExitStack() as stack:
-        yield Nodes(tmp_path_factory.mktemp("nodes"), url, stack)
+    with Nodes(tmp_path_factory.mktemp("nodes"), postgresql) as running:
+        yield running
 
 
 def test_the_places_of_a_node_that_is_killed_are_free_soon(nodes: Nodes) -> None:
@@ -102,22 +61,14 @@ def test_the_schema_is_created_by_a_command(
     database = postgresql.new_database()
     url, runner = postgresql.url(database, None), CliRunner()
     found = runner.invoke(ftpservice, ["db", "upgrade", "--cluster", url])
-    assert (found.output, found.exit_code) == (f"sql:{url}: version 0002, before none\n", 0)
+    assert (found.output, found.exit_code) == (f"sql:{url}: version 0003, before none\n", 0)
     settings = tmp_path / "ftpservice.toml"
     settings.write_text(f'cluster = "{postgresql.url(database)}"\njournal = "off"\n')
     shown = runner.invoke(ftpservice, ["db", "show", "--config", str(settings)])
-    assert (shown.output, shown.exit_code) == (f"sql:{url}: version 0002, needed 0002\n", 0)
+    assert (shown.output, shown.exit_code) == (f"sql:{url}: version 0003, needed 0003\n", 0)
     refused = runner.invoke(ftpservice, ["db", "show", "--cluster", postgresql.url(database)])
     assert refused.exit_code == 2
     assert PASSWORD not in refused.output
-
-
-def run(nodes: Nodes, place: str, *words: str) -> str:
-    """Run a command at a node; return its output."""
-    socket = nodes.directory / place / "var" / "control.sock"
-    found = CliRunner().invoke(ftpservice, [*words, "--socket", str(socket)])
-    assert found.exit_code == 0, found.output
-    return found.output
 
 
 def test_commands_reach_all_nodes(nodes: Nodes) -> None:
@@ -127,33 +78,33 @@ def test_commands_reach_all_nodes(nodes: Nodes) -> None:
     with closing(login(ports[0])) as demo, closing(login(ports[1], "other")) as other:
         namesake.line("--cluster-node: another node of the cluster is n3, and alive")
         assert namesake.ended() == 1
-        listed = run(nodes, "n3", "nodes")
+        listed = nodes.run("n3", "nodes")
         assert re.search(r"(?m)^n3 +ready +[01] ", listed)
         assert re.search(r"(?m)^n4 +ready +[01] ", listed)
-        shown = json.loads(run(nodes, "n3", "who", "--json"))
+        shown = json.loads(nodes.run("n3", "who", "--json"))
         assert [(one["node"], one["user"]) for one in shown] == [("n3", "demo"), ("n4", "other")]
-        assert "demo" not in run(nodes, "n3", "who", "--node", "n4")
-        assert run(nodes, "n3", "kick", "--user", "other") == "ended: session 1 (n4)\n"
+        assert "demo" not in nodes.run("n3", "who", "--node", "n4")
+        assert nodes.run("n3", "kick", "--user", "other") == "ended: session 1 (n4)\n"
         with pytest.raises(EOFError):
             closed_with(other)
         assert demo.voidcmd("NOOP")
-    assert run(nodes, "n3", "drain", "--node", "n4").startswith("no sessions are accepted")
+    assert nodes.run("n3", "drain", "--node", "n4").startswith("no sessions are accepted")
     assert not can_log_in(ports[1])
     assert can_log_in(ports[0])
-    run(nodes, "n3", "drain", "--undo", "--node", "all")
+    nodes.run("n3", "drain", "--undo", "--node", "all")
     assert can_log_in(ports[1])
-    assert run(nodes, "n4", "reload", "--node", "all") == "told n3, n4\n"
+    assert nodes.run("n4", "reload", "--node", "all") == "told n3, n4\n"
     third.line("settings read again")
     fourth.line("settings read again")
-    assert "203.0.113.0/24 is banned" in run(nodes, "n3", "ban", "203.0.113.0/24")
-    assert "203.0.113.0/24" in run(nodes, "n4", "bans")
-    run(nodes, "n4", "unban", "203.0.113.0/24")
-    assert "203.0.113.0/24" not in run(nodes, "n3", "bans")
+    assert "203.0.113.0/24 is banned" in nodes.run("n3", "ban", "203.0.113.0/24")
+    assert "203.0.113.0/24" in nodes.run("n4", "bans")
+    nodes.run("n4", "unban", "203.0.113.0/24")
+    assert "203.0.113.0/24" not in nodes.run("n3", "bans")
     for user in ("demo", "other"):  # of both nodes, in one journal
-        assert re.search(r"Logins +[1-9]", run(nodes, "n4", "report", "--user", user))
+        assert re.search(r"Logins +[1-9]", nodes.run("n4", "report", "--user", user))
     refused = CliRunner().invoke(
         ftpservice,
-        ["drain", "--node", "n9", "--socket", str(nodes.directory / "n3/var/control.sock")],
+        ["drain", "--node", "n9", "--socket", str(nodes.socket("n3"))],
     )
     assert "there is no node 'n9' in the cluster" in refused.output
     assert third.stopped() == fourth.stopped() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from ftpservice.activity.live.node_sessions import NodeSessions
 from ftpservice.events import LoginFailed, SessionOpened
 from ftpservice.web.api.live_stream import CHECK_TICKS, MAX_LISTENERS, LiveStream
 from ftpservice.web.api.recent_events import RecentEvents
@@ -47,13 +49,31 @@ class Browser:
         self.lost.callback(None)
 
 
-class Stream:
+class Others:
+    """What the other nodes send; a feed."""
+
     def __init__(self) -> None:
+        self.send: Callable[[dict[str, Any]], object] | None = None
+
+    def start(self, send: Callable[[dict[str, Any]], object]) -> None:
+        self.send = send
+
+    def stop(self) -> None:
+        self.send = None
+
+    def say(self, **record: Any) -> None:
+        assert self.send is not None
+        self.send({"node": "b", **record})
+
+
+class Stream:
+    def __init__(self, others: Others | None = None) -> None:
         self.clock, self.rows, self.recent = Clock(), dict[int, int | None](), RecentEvents()
         live = SimpleNamespace(rows=lambda: [self.row(*one) for one in self.rows.items()])
         parts = SimpleNamespace(
             live=live,
             past=SimpleNamespace(recent=self.recent),
+            nodes=None if others is None else NodeSessions("a", others, self.clock),
             seconds=self.clock.seconds,
             started=0.0,
         )
@@ -99,6 +119,34 @@ def test_a_snapshot_then_what_has_changed(stream: Stream) -> None:
     assert [event["kind"] for event in delta["events"]] == ["session opened"]
     stream.clock.advance(1)
     assert browser.written[2][1]["changed"] == browser.written[2][1]["events"] == []
+
+
+def test_in_a_cluster_the_sessions_of_other_nodes_are_among_them() -> None:
+    others = Others()
+    stream = Stream(others)
+    assert others.send is None
+    stream.rows = {1: 10}
+    browser = stream.browser()
+    first = browser.written[0][1]
+    assert [row["node"] for row in first["sessions"]] == ["a"]
+    assert (first["node"], first["nodes"], first["away"]) == ("a", ["a"], "")
+    row = {"session": 1, "transfers": [{"id": "b-1"}]}
+    others.say(sessions=[row], moved=[["b-1", 5]])
+    stream.clock.advance(1)
+    delta = browser.written[1][1]
+    assert [(one["node"], one["session"]) for one in delta["changed"]] == [("b", 1)]
+    assert (delta["moved"], delta["nodes"]) == ([["b-1", 5]], ["a", "b"])
+    others.say(changed=[], gone=[1], moved=[], events=3, problems=1)
+    stream.rows = {}
+    stream.clock.advance(1)
+    delta = browser.written[2][1]
+    assert sorted(delta["gone"]) == ["a:1", "b:1"]
+    assert delta["elsewhere"] == {"events": 3, "problems": 1}
+    others.say(away="no answer")
+    stream.clock.advance(1)
+    assert browser.written[3][1]["away"] == "no answer"
+    browser.lost.callback(None)
+    assert others.send is None
 
 
 def test_one_more_listener_takes_no_event_from_the_others(stream: Stream) -> None:

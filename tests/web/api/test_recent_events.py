@@ -46,6 +46,15 @@ def test_traffic_does_not_push_problems_out() -> None:
     assert recent.after(last) == []
 
 
+def test_events_have_the_node_of_this_service() -> None:
+    recent, alone = RecentEvents("ftp2"), RecentEvents()
+    for one in (recent, alone):
+        one(cut(1.0))
+    assert [one["node"] for one in recent.chosen(replace(ALL, node="ftp2"))] == ["ftp2"]
+    assert recent.chosen(replace(ALL, node="ftp1")) == []
+    assert alone.chosen(ALL)[0]["node"] is None
+
+
 def test_events_are_chosen_and_come_in_pages() -> None:
     recent = RecentEvents()
     for number in range(7):

@@ -11,7 +11,7 @@ from ftpservice.activity.trace.trace_feed import trace_for
 from ftpservice.web.api import running_traces
 from ftpservice.web.api.running_traces import KEPT_SECONDS, MAX_TRACES, RunningTraces
 from ftpservice.web.http.problems import Problem
-from tests.support.page_in_memory import PageInMemory
+from tests.support.page_in_memory import PageInMemory, done
 
 
 class Bench:
@@ -25,8 +25,8 @@ class Bench:
         )
 
     def start(self, seconds: float = 60.0) -> str:
-        trace = self.traces.start("ann", "root", seconds, is_user=True, hides_names=False)
-        return trace.id
+        begun = self.traces.start("ann", "root", seconds, is_user=True, hides_names=False)
+        return str(done(begun).id)
 
 
 @pytest.fixture

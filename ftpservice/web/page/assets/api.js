@@ -23,11 +23,34 @@ export async function ask(method, path, body, signal) {
 
 export const api = (method, path, body) => ask(method, `/api/v1${path}`, body);
 
+// The results of what nodes of a cluster were asked; fails if one has refused or has not answered.
+function resultsOf(found) {
+  const bad = found.answers.filter((one) => one.error).map((one) => `${one.node}: ${one.error}`).concat(found.silent.map((name) => `${name} does not answer.`));
+  if (found.problem) bad.push(`Only this node was asked: ${found.problem}`);
+  if (bad.length) throw new Error(bad.join(" "));
+  return found.answers.map((one) => one.result);
+}
+
+// What tells a session from others: its number, with that of its node in a cluster.
+export const keyOf = (row) => (row.node ? `${row.node}:${row.session}` : String(row.session));
+
+export async function endSession(row) {
+  if (!row.node) return api("DELETE", `/sessions/${row.session}`);
+  const [ended] = resultsOf(await api("DELETE", `/nodes/${part(row.node)}/sessions/${row.session}`));
+  if (!ended.length) throw new Error("There is no such session.");
+  return ended;
+}
+
+// End the sessions of an account or a network, at all nodes.
+export async function endSessions(live, body) {
+  return live.node ? resultsOf(await api("POST", "/nodes/sessions/end", body)) : api("POST", "/sessions/end", body);
+}
+
 const SILENCE = 10000, PAUSES = [1000, 2000, 5000, 10000];
 
-// The sessions by number; `listen` calls `changed` after each change, and `lost` if the login has ended.
+// The sessions by `keyOf`, in a cluster those of all nodes; `listen` calls `changed` after each change, and `lost` if the login has ended.
 export class Live {
-  constructor() { Object.assign(this, { sessions: new Map(), progress: new Map(), up: 0, down: 0, rates: [], started: 0, now: 0, last: 0, lastEvent: 0, lastProblem: 0, connected: false, since: 0 }); }
+  constructor() { Object.assign(this, { sessions: new Map(), progress: new Map(), up: 0, down: 0, rates: [], started: 0, now: 0, last: 0, lastEvent: 0, lastProblem: 0, connected: false, since: 0, node: "", nodes: [], away: "" }); }
 
   listen(changed, lost) {
     let source = null, timer = 0, tries = 0;
@@ -62,11 +85,14 @@ export class Live {
   }
 
   replace(all) {
-    this.sessions = new Map(all.sessions.map((row) => [row.session, row]));
+    this.sessions = new Map(all.sessions.map((row) => [keyOf(row), row]));
     this.progress = new Map(all.moved.map(([id, moved]) => [id, { moved, rate: 0 }]));
-    this.total();
-    this.started = all.started; this.now = all.now; this.last = this.lastEvent = this.lastProblem = all.last;
+    this.total(); this.know(all);
+    this.started = all.started; this.now = all.now; this.last = all.last; this.lastEvent += 1; this.lastProblem += 1;
   }
+
+  // Note which nodes are known.
+  know({ node = "", nodes = [], away = "" }) { Object.assign(this, { node, nodes, away }); }
 
   // Give each transfer its bytes and its rate, and each session the sums; return the rates of uploads and downloads.
   total() {
@@ -89,21 +115,23 @@ export class Live {
   apply(delta) {
     const seconds = Math.max(0.2, delta.now - this.now);
     for (const one of this.progress.values()) one.rate = 0;
-    for (const row of delta.changed) this.sessions.set(row.session, row);
-    for (const number of delta.gone) this.sessions.delete(number);
+    for (const row of delta.changed) this.sessions.set(keyOf(row), row);
+    for (const key of delta.gone) this.sessions.delete(String(key));
     for (const [id, moved] of delta.moved) {
       const before = (this.progress.get(id) || { moved: 0 }).moved;
       this.progress.set(id, { moved, rate: Math.max(0, moved - before) / seconds });
     }
-    [this.up, this.down] = this.total(); this.now = delta.now;
+    [this.up, this.down] = this.total(); this.know(delta); this.now = delta.now;
     this.rates.push([delta.now, this.up, this.down]);
     if (this.rates.length > 120) this.rates.shift();
     for (const event of delta.events) {
       const number = Number(event.id);
       if (number <= this.last) continue;
-      this.last = this.lastEvent = number;
-      if (isProblem(event)) this.lastProblem = number;
+      this.last = number; this.lastEvent += 1;
+      if (isProblem(event)) this.lastProblem += 1;
     }
+    const { events = 0, problems = 0 } = delta.elsewhere || {};
+    this.lastEvent += events; this.lastProblem += problems;
   }
 }
 

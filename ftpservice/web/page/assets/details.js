@@ -1,7 +1,7 @@
 // One user, address, session or file: what it does, what it did, and what can be done.
 
 import { html } from "./preact.mjs";
-import { api, part, size, span, text, time } from "./api.js";
+import { api, endSession, endSessions, keyOf, part, size, span, text, time } from "./api.js";
 import { eventsPath } from "./events.js";
 import { State } from "./sessions.js";
 import { Action, Address, EventTable, Failed, Quota, Session, Source, User, useAsk } from "./widgets.js";
@@ -17,17 +17,17 @@ function Transfers({ row }) {
 function SessionList({ rows, live, act }) {
   if (!rows.length) return html`<p class="soft">None now.</p>`;
   return html`<div class="scroll"><table><thead><tr><th>Session</th><th>User</th><th>Address</th><th>Protocol</th><th>State</th><th>Since</th><th>Actions</th></tr></thead><tbody>
-    ${rows.slice(0, SHOWN_SESSIONS).map((row) => html`<tr key=${row.session}><td><${Session} number=${row.session} id=${row.id} /></td><td><${User} name=${row.user} /></td><td><${Address} peer=${row.address} /></td><td>${text(row.protocol)}</td>
+    ${rows.slice(0, SHOWN_SESSIONS).map((row) => html`<tr key=${keyOf(row)}><td><${Session} number=${row.session} id=${row.id} node=${row.node} full /></td><td><${User} name=${row.user} /></td><td><${Address} peer=${row.address} /></td><td>${text(row.protocol)}</td>
       <td><${Transfers} row=${row} /></td><td>${span(live.now - row.since)}</td><td><${Kick} row=${row} act=${act} /></td></tr>`)}</tbody></table></div>
     ${rows.length > SHOWN_SESSIONS ? html`<p class="soft">${rows.length - SHOWN_SESSIONS} more.</p>` : null}`;
 }
 
-const Kick = ({ row, act }) => html`<${Action} danger act=${act} work=${() => api("DELETE", `/sessions/${row.session}`)} done=${`Session ${row.session} has ended`} label=${`Kick session ${row.session}`}>Kick</${Action}>`;
+const Kick = ({ row, act }) => html`<${Action} danger act=${act} work=${() => endSession(row)} done=${`Session ${text(keyOf(row))} has ended`} label=${`Kick session ${text(keyOf(row))}`}>Kick</${Action}>`;
 
-function KickAll({ rows, body, whose, act }) {
+function KickAll({ rows, body, whose, act, live }) {
   if (!rows.length) return null;
   const sure = `End ${rows.length === 1 ? "the session" : `all ${rows.length} sessions`} of ${whose}? Running transfers are aborted.`;
-  return html`<${Action} danger act=${act} sure=${sure} work=${() => api("POST", "/sessions/end", body)} done=${`The sessions of ${whose} have ended`}>Kick all ${rows.length}</${Action}>`;
+  return html`<${Action} danger act=${act} sure=${sure} work=${() => endSessions(live, body)} done=${`The sessions of ${whose} have ended`}>Kick all ${rows.length}</${Action}>`;
 }
 
 function Past({ wanted, trigger, none }) {
@@ -47,7 +47,7 @@ export function UserPage({ name, live, act, login }) {
       ${one ? html`<span class=${one.locked ? "bad" : "good"}>${one.locked ? "locked" : "active"}</span>
         ${one.locked ? html`<${Action} act=${act} work=${change("unlock")} done=${`${text(name)} is unlocked`}>Unlock</${Action}>`
           : isOwn ? html`<span class="soft">You are logged in with this account.</span>` : html`<${Action} danger act=${act} sure=${`Lock the account ${text(name)}? Its sessions end.`} work=${change("lock")} done=${`${text(name)} is locked`}>Lock</${Action}>`}` : null}
-      <${KickAll} rows=${rows} body=${{ user: name }} whose=${text(name)} act=${act} /></div>
+      <${KickAll} rows=${rows} body=${{ user: name }} whose=${text(name)} act=${act} live=${live} /></div>
     ${one ? html`<p class="soft">Root ${text(one.root || "–")} · rights ${one.rights.map(text).join(", ") || "–"} · groups ${one.groups.map(text).join(", ") || "–"}${one.expires ? ` · until ${text(one.expires)}` : ""} · <a href="#accounts">change</a></p>`
       : account.error ? html`<p class="soft">Not in an account store that can be changed here: ${text(account.error)}</p>` : null}
     ${quota.value ? html`<p><${Quota} row=${quota.value} /></p>` : null}
@@ -63,17 +63,18 @@ export function AddressPage({ peer, live, act }) {
   return html`<section aria-labelledby="h-address"><div class="line"><h2 id="h-address">Address ${text(peer)}</h2>
       ${banned ? html`<span class="bad">banned ${banned.until === null ? "until it is lifted" : `until ${time(banned.until)}`}${banned.reason ? `: ${text(banned.reason)}` : ""}</span><${Action} act=${act} work=${work("/bans/lift", { network: banned.network })} done=${`${text(peer)} is no longer banned`}>Lift</${Action}>`
         : html`<${Action} danger act=${act} sure=${`Ban ${text(peer)} for 2 hours? Its ${rows.length} sessions end.`} work=${work("/bans", { network: peer, duration: "2h" })} done=${`${text(peer)} is banned for 2 hours`}>Ban for 2 hours</${Action}>`}
-      <${KickAll} rows=${rows} body=${{ network: peer }} whose=${text(peer)} act=${act} /></div><${Failed} error=${bans.error} /></section>
+      <${KickAll} rows=${rows} body=${{ network: peer }} whose=${text(peer)} act=${act} live=${live} /></div><${Failed} error=${bans.error} /></section>
     <section aria-labelledby="h-now"><h2 id="h-now">Sessions</h2><${SessionList} rows=${rows} live=${live} act=${act} /></section>
     <section aria-labelledby="h-past"><h2 id="h-past">Last events</h2><${Past} wanted=${{ address: peer }} trigger=${live.lastEvent} /></section><${Back} />`;
 }
 
-export function SessionPage({ number, id, live, act }) {
-  const row = live.sessions.get(number), known = row && (!id || row.id === id) ? row : null, key = id || (known && known.id);
-  return html`<section aria-labelledby="h-session"><div class="line"><h2 id="h-session">Session ${number}</h2>${known ? html`<${Kick} row=${known} act=${act} />` : html`<span class="soft">has ended</span>`}</div>
+export function SessionPage({ name, id, live, act }) {
+  const row = live.sessions.get(name) || (id && [...live.sessions.values()].find((one) => one.id === id)), known = row && (!id || row.id === id) ? row : null, key = id || (known && known.id);
+  const shown = known ? keyOf(known) : name;
+  return html`<section aria-labelledby="h-session"><div class="line"><h2 id="h-session">Session ${text(shown)}</h2>${known ? html`<${Kick} row=${known} act=${act} />` : html`<span class="soft">has ended</span>`}</div>
     ${known ? html`<p><${User} name=${known.user} /> from <${Address} peer=${known.address} />, ${text(known.protocol)}, since ${time(known.since)} (${span(live.now - known.since)})</p>
       <div><${Transfers} row=${known} /></div>
-      <p class="soft">Its commands and replies: <a href=${`#traces/${number}`}>trace it</a>, or ftpservice trace ${number}</p>` : null}</section>
+      <p class="soft">Its commands and replies: <a href=${`#traces/${part(shown)}`}>trace it</a>, or ftpservice trace ${text(shown)}</p>` : null}</section>
     <section aria-labelledby="h-past"><h2 id="h-past">Transfers and other events</h2>${key ? html`<${Past} wanted=${{ session: key }} trigger=${known ? live.lastEvent : 0} />` : html`<p class="soft">Its id is not known.</p>`}</section><${Back} />`;
 }
 

@@ -30,9 +30,14 @@ function hookText(hook) {
   return `${hook.gate ? "Gate" : "Hook"} ${hook.name}: ${failed} failed${hook.gate ? "" : `, ${dropped} dropped, ${hook.pending} waiting`}, last at ${time(hook.last_problem)}`;
 }
 
+// What a node of the cluster is: its health, or that it is gone.
+const stateOf = (one) => (one.is_alive ? one.health : `gone for ${span(one.gone)}`);
+
 // The lines of what needs attention.
-function warnings(now, state, certificates, storage, quotas) {
+function warnings(now, state, certificates, storage, quotas, nodes, live) {
   const lines = [];
+  if (live.away) lines.push(`Only this node is shown: ${live.away}`);
+  for (const one of nodes || []) if (!one.is_alive || (one.health !== "ready" && one.name !== live.node)) lines.push(`Node ${one.name}: ${stateOf(one)}`);
   if (state) {
     if (!state.accepts) lines.push("The service accepts no new sessions (drain).");
     for (const line of state.problems) lines.push(line);
@@ -59,10 +64,19 @@ function Attention({ lines, known }) {
     ${lines.length ? html`<ul class="warnings">${lines.map((line) => html`<li class="bad" key=${line}>${text(line)}</li>`)}</ul>` : html`<p class="good">Nothing.</p>`}</section>`;
 }
 
+function Nodes({ found, live }) {
+  if (!live.node) return null;
+  const count = (name) => [...live.sessions.values()].filter((row) => row.node === name).length;
+  return html`<section aria-labelledby="h-nodes"><h2 id="h-nodes">Nodes</h2><${Failed} error=${found.error} />
+    <div class="scroll"><table><thead><tr><th>Node</th><th>State</th><th>Sessions</th><th>Up for</th><th>Version</th><th>Address</th></tr></thead><tbody>
+    ${(found.value || []).map((one) => html`<tr key=${one.run}><td>${text(one.name)}${one.name === live.node ? html` <span class="soft">(this one)</span>` : null}</td><td class=${one.is_alive && one.health === "ready" ? "good" : "bad"}>${text(stateOf(one))}</td>
+      <td>${one.is_alive ? (live.nodes.includes(one.name) ? count(one.name) : one.sessions) : "–"}</td><td>${one.is_alive ? span(one.up) : "–"}</td><td>${text(one.version)}</td><td>${text(one.address)}</td></tr>`)}</tbody></table></div></section>`;
+}
+
 export function Overview({ live }) {
   const [period, setPeriod] = useState("24h");
   const state = useAsk("/service", 15), certificates = useAsk("/certificates", 60), storage = useAsk("/storage", 30), quotas = useAsk("/quotas", 30), bans = useAsk("/bans", 15);
-  const users = useAsk(`/users?since=${period}`, 30), problems = useAsk("/events?problems=yes&limit=12", 60, live.lastProblem);
+  const nodes = useAsk(live.node ? "/nodes" : "", 10), users = useAsk(`/users?since=${period}`, 30), problems = useAsk("/events?problems=yes&limit=12", 60, live.lastProblem);
   const rows = [...live.sessions.values()], running = rows.flatMap((row) => row.transfers), service = state.value;
   const list = certificates.value ? certificates.value.certificates : null;
   const recent = (problems.value ? problems.value.events : []).filter((one) => live.now - one.when < 900).length;
@@ -76,7 +90,8 @@ export function Overview({ live }) {
       ${bans.value ? tile("Bans", bans.value.length, html`<a href="#bans">show</a>`) : null}
     </div>
     <${Failed} error=${state.error} />
-    <${Attention} known=${service && list && storage.value} lines=${warnings(live.now, service, list, storage.value, quotas.value)} />
+    <${Attention} known=${service && list && storage.value} lines=${warnings(live.now, service, list, storage.value, quotas.value, nodes.value, live)} />
+    <${Nodes} found=${nodes} live=${live} />
     <${Rates} live=${live} />
     <section aria-labelledby="h-problems"><h2 id="h-problems">Last failures and refusals</h2><${Failed} error=${problems.error} />
       <${EventTable} events=${problems.value && problems.value.events} none="None." /><${Source} answer=${problems.value} /></section>

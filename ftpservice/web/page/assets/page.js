@@ -45,7 +45,7 @@ function View({ where, ...more }) {
   if (name === "events") return html`<${Events} key=${first} only=${first} ...${more} />`;
   if (name === "user") return html`<${UserPage} key=${first} name=${first} ...${more} />`;
   if (name === "address") return html`<${AddressPage} key=${first} peer=${first} ...${more} />`;
-  if (name === "session") return html`<${SessionPage} key=${first + second} number=${Number(first)} id=${second} ...${more} />`;
+  if (name === "session") return html`<${SessionPage} key=${first + second} name=${first} id=${second} ...${more} />`;
   if (name === "file") return html`<${FilePage} key=${first + second} user=${first} path=${second} ...${more} />`;
   return html`<${Overview} ...${more} />`;
 }

@@ -53,7 +53,12 @@ export const Failed = ({ error }) => (error ? html`<p class="bad" role="alert">$
 export const User = ({ name }) => (name ? html`<a href=${`#user/${part(name)}`} title=${text(name)}>${text(name)}</a>` : html`<span class="soft">–</span>`);
 export const Address = ({ peer }) => (peer ? html`<a href=${`#address/${part(peer)}`}>${text(peer)}</a>` : html`<span class="soft">–</span>`);
 export const File = ({ user, path }) => html`<a href=${`#file/${part(user)}/${part(path)}`} title=${text(path)}>${text(path)}</a>`;
-export const Session = ({ number, id }) => (number ? html`<a href=${`#session/${number}/${part(id)}`} aria-label=${`Session ${number}`}>${number}</a>` : html`<span class="soft">–</span>`);
+// A session by its number; in a cluster with its node, which is shown if `full`.
+export function Session({ number, id, node, full }) {
+  if (!number) return html`<span class="soft">–</span>`;
+  const key = node ? `${node}:${number}` : String(number);
+  return html`<a href=${`#session/${part(key)}/${part(id)}`} aria-label=${`Session ${text(key)}`}>${full ? text(key) : number}</a>`;
+}
 
 // Where an answer about the past is from, if it is not the journal.
 export function Source({ answer }) {
@@ -69,7 +74,7 @@ export function EventTable({ events, none }) {
   if (!events.length) return html`<p class="soft">${none || "None."}</p>`;
   return html`<div class="scroll"><table class="events stacked" role="table"><thead role="rowgroup"><tr role="row"><th role="columnheader">When</th><th role="columnheader">What</th><th role="columnheader">User</th><th role="columnheader">Address</th><th role="columnheader">Session</th><th role="columnheader">File</th><th role="columnheader">Details</th></tr></thead>
     <tbody role="rowgroup">${events.map((one) => html`<tr role="row" key=${one.id}><td role="cell">${time(one.when)}</td><td role="cell" class=${isBad(one) ? "bad" : ""}>${text(one.kind)}</td><td role="cell"><${User} name=${one.user} /></td>
-      <td role="cell"><${Address} peer=${one.address} /></td><td role="cell"><${Session} number=${one.session} id=${one.session_id} /></td><td role="cell">${isFile(one) ? html`<${File} user=${one.user} path=${one.path} />` : null}
+      <td role="cell"><${Address} peer=${one.address} /></td><td role="cell"><${Session} number=${one.session} id=${one.session_id} node=${one.node} full /></td><td role="cell">${isFile(one) ? html`<${File} user=${one.user} path=${one.path} />` : null}
       ${isFile(one) && one.target && one.kind === "file" ? html` → <${File} user=${one.user} path=${one.target} />` : null}</td><td role="cell">${told(one)}</td></tr>`)}</tbody></table></div>`;
 }
 

@@ -1,0 +1,3 @@
+"""The sessions and transfers of now, for those who watch them."""
+
+__all__: list[str] = []
