@@ -10,7 +10,6 @@ import re
 import select
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import BinaryIO
 
 __all__ = ["KernelMounts", "hanging_part", "parse_mounts"]
 
@@ -38,28 +37,27 @@ class KernelMounts:
         """Has an event after a change; always empty if there is no table."""
         self.hanging: Mapping[bytes, bool] = {}
         """Mount points, and whether their filesystem may stop answering; empty if none may."""
-        self._file: BinaryIO | None = None
+        self._descriptor = -1
         with suppress(OSError):  # another kernel
-            self._file = open(table, "rb", buffering=0)  # noqa: SIM115 - it tells changes
-            self.changes.register(self._file, select.POLLPRI | select.POLLERR)
+            self._descriptor = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
+            self.changes.register(self._descriptor, select.POLLPRI | select.POLLERR)
             self.read()
 
     def read(self) -> None:
         """Read the table again."""
-        if self._file is None:
+        if self._descriptor < 0:
             return
-        self._file.seek(0)
         content = b""
-        while piece := self._file.read(READ_SIZE):
+        while piece := os.pread(self._descriptor, READ_SIZE, len(content)):
             content += piece
         self.hanging = parse_mounts(content)
 
     def close(self) -> None:
         """Watch no more."""
-        if self._file is not None:
-            self.changes.unregister(self._file)
-            self._file.close()
-            self._file = None
+        if self._descriptor >= 0:
+            self.changes.unregister(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def parse_mounts(table: bytes) -> dict[bytes, bool]:
