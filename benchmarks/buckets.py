@@ -8,7 +8,9 @@ All store their files in one SeaweedFS, whose data is on tmpfs, and are measured
   ``juicefs``: this service with ``local:`` on a JuiceFS mount (metadata in SQLite), all with the
   load client of the other benchmarks. The last two are left out where the program is missing.
 
-The table has medians, and for each the median of its ratios to the library in the same round.
+The table has medians, and for each the median of its ratios to the library in the same round; also
+the processor time of the service, or of the library, which says more than rates where server and
+client share the processors.
 """
 
 from __future__ import annotations
@@ -19,12 +21,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 from unittest import mock
 
 from argon2 import PasswordHasher
@@ -49,7 +52,22 @@ PART, SMALL = 8 << 20, 4 << 10
 IN_FLIGHT, CLIENTS = 3, 8
 LARGE_STOR, LARGE_RETR, SMALL_STOR = "STOR large, MB/s", "RETR large, MB/s", "STOR 4 KiB, files/s"
 JOBS = (LARGE_STOR, LARGE_RETR, SMALL_STOR)
-Contender = Callable[[str], float]
+COSTS = {
+    LARGE_STOR: "STOR large, processor s/GiB",
+    LARGE_RETR: "RETR large, processor s/GiB",
+    SMALL_STOR: "STOR 4 KiB, processor ms/file",
+}
+
+
+class Contender(Protocol):
+    """Does jobs."""
+
+    @property
+    def cpu(self) -> float:
+        """Processor seconds so far."""
+
+    def __call__(self, job: str) -> float:
+        """Do a job; return its rate."""
 
 
 class Library:
@@ -62,6 +80,11 @@ class Library:
         self._source = source
         self._size = source.stat().st_size
         self._count = count
+
+    @property
+    def cpu(self) -> float:
+        """Processor seconds of this process so far."""
+        return time.process_time()
 
     def __call__(self, job: str) -> float:
         """Do a job; return its rate."""
@@ -126,6 +149,11 @@ class Served:
         self._loader = Loader(work / LOAD)
         self._source = source
         self._count = count
+
+    @property
+    def cpu(self) -> float:
+        """Processor seconds of the server so far."""
+        return self.running.cpu
 
     def __call__(self, job: str) -> float:
         """Do a job; return its rate."""
@@ -201,16 +229,21 @@ def measured(rounds: int, size: int, only: str) -> dict[str, dict[str, list[floa
             (work / name).write_bytes(os.urandom(1 << 20)[:bytes_] * max(1, bytes_ >> 20))
         url = stack.enter_context(seaweed_server(str(work)))
         make_bucket(url, BUCKET)
-        found = dict(contenders(url, work, max(5, 50 * size >> 28), stack))
+        count = max(5, 50 * size >> 28)
+        found = dict(contenders(url, work, count, stack))
         names = [name for name in found if not only or name in only.split(",")]
         rates: dict[str, dict[str, list[float]]] = {
-            job: {name: [] for name in names} for job in JOBS
+            row: {name: [] for name in names} for row in (*JOBS, *COSTS.values())
         }
         for number, job, name in product(range(rounds + 1), JOBS, names):
+            before = found[name].cpu
             rate = found[name](job)
+            amount = count * CLIENTS / 1000 if job == SMALL_STOR else size / (1 << 30)
+            cost = (found[name].cpu - before) / amount
             print(f"  {number} {name}: {job}: {rate:.1f}", file=sys.stderr, flush=True)
             if number:  # the first one warms up
                 rates[job][name].append(rate)
+                rates[COSTS[job]][name].append(cost)
     return rates
 
 
@@ -224,7 +257,8 @@ def table(rates: dict[str, dict[str, list[float]]]) -> Iterator[str]:
         for values in by_name.values():
             pairs = zip(values, by_name.get("library", values), strict=True)
             ratio = median(mine / library for mine, library in pairs)
-            cells.append(f"{median(values):.0f} ({ratio:.2f})")
+            shown = f"{median(values):.{2 if job in COSTS.values() else 0}f}"
+            cells.append(f"{shown} ({ratio:.2f})")
         yield f"| {job} | {' | '.join(cells)} |"
 
 

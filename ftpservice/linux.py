@@ -33,6 +33,7 @@ __all__ = [
     "is_cached",
     "is_open_elsewhere",
     "lock_byte",
+    "memory_file",
     "open_beneath",
     "punch_hole",
     "read_regular_file",
@@ -70,6 +71,7 @@ MAX_SOCKET_PATH_BYTES = 107
 MAX_SOCKET_NAME_BYTES = MAX_SOCKET_PATH_BYTES - len("/proc/self/fd/1234567890/")
 PR_SET_DUMPABLE = 4
 FALLOC_PUNCH_HOLE = 0x02 | 0x01  # and keep the size
+MFD_NOEXEC_SEAL = 0x08
 IN_MODIFY, IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF = 0x02, 0x04, 0x400, 0x800
 IN_DONT_FOLLOW = 0x02000000
 IN_CHANGES = IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF
@@ -273,6 +275,22 @@ def punch_hole(descriptor: int, offset: int, size: int) -> None:
     if _libc.fallocate(ctypes.c_int(descriptor), ctypes.c_int(FALLOC_PUNCH_HOLE), *stretch) < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def memory_file(size: int) -> int:
+    """Return the descriptor of a new file of ``size`` bytes in memory: ``memfd_create(2)``."""
+    try:
+        descriptor = os.memfd_create("ftpservice", os.MFD_CLOEXEC | MFD_NOEXEC_SEAL)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # Linux before 6.3
+            raise
+        descriptor = os.memfd_create("ftpservice", os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, size)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _is_open_here(descriptor: int) -> bool:

@@ -2,7 +2,7 @@
 
 - TYPE I, a file of the operating system: the first `SMALL_FILE_SIZE` bytes are read and sent, or
   received and written, which takes the fewest calls; the rest is moved by the kernel, under TLS
-  through one buffer.
+  through one buffer. Pieces of files (`IPiecewiseReading`) are sent in the same way.
 - Everything else is pumped chunk by chunk: text, records, transfers with a rate limit, uploads
   with a digest, storages without files of the operating system.
 
@@ -14,7 +14,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable
 
 from ftpservice.data.ascii_transfer import TextFormat, TextReceiver, TextSender, TransferStream
-from ftpservice.storage.interfaces import IReading, ISendfileSource, ISpliceTarget, IWriting
+from ftpservice.storage.interfaces import (
+    IPiecewiseReading,
+    IReading,
+    ISendfileSource,
+    ISpliceTarget,
+    IWriting,
+)
 from ftpservice.stream.connection import (
     SMALL_FILE_SIZE,
     StreamConnection,
@@ -67,7 +73,7 @@ async def send_file(
     ):
         moved = await connection.send_file(file, (offset, last))
     elif text is None:
-        moved = await pump_to_connection(reading.read, connection, offset, end)
+        moved = await _send_pieces(reading, connection, (offset, last), end)
     else:
         sender = TextSender(connection, text)
         moved = await pump_to_connection(reading.read, sender, offset, end)
@@ -76,6 +82,32 @@ async def send_file(
     if moved < last - offset:
         raise TransferAborted("the file became shorter while it was sent")
     return moved
+
+
+async def _send_pieces(
+    reading: IReading, connection: TransferStream, span: tuple[int, int], end: int | None
+) -> int:
+    """Send what is no file of the operating system, but may come in pieces that are files."""
+    offset, last = span
+    pieces = None
+    if (
+        last - offset > SMALL_FILE_SIZE
+        and isinstance(connection, StreamConnection)
+        and connection.supports_file_transfer
+    ):
+        pieces = IPiecewiseReading(reading, None)
+    if pieces is None:
+        return await pump_to_connection(reading.read, connection, offset, end)
+    assert isinstance(connection, StreamConnection)
+    position = offset
+    while position < last:
+        file, start, stop = await pieces.piece(position)
+        stop = min(stop, start + last - position)
+        sent = await connection.send_file(file, (start, stop))
+        position += sent
+        if sent < stop - start:
+            break
+    return position - offset
 
 
 def receive_file(

@@ -38,6 +38,7 @@ __all__ = [
     "ILinks",
     "IListing",
     "IPartials",
+    "IPiecewiseReading",
     "IReading",
     "IRetractableWriting",
     "ISendfileSource",
@@ -162,7 +163,7 @@ class IWriting(Interface):
     offset = Attribute("The position in the file of the first byte written.")
 
     def write(data: bytes) -> Awaitable[None]:
-        """Add ``data`` after what was written."""
+        """Add ``data``."""
 
     def commit() -> Awaitable[Entry]:
         """Publish the complete file under its name, atomically, and end the transaction.
@@ -267,10 +268,14 @@ class ISendfileSource(IDescriptor):
         """Read a range of bytes into memory; raises what `IReading.read` does."""
 
     def with_descriptor(function: Callable[[int], T]) -> Awaitable[T]:
-        """Call ``function`` with the descriptor, in a thread; it is not closed meanwhile.
+        """Call ``function`` with the open descriptor, in a thread; raises what ``read`` does."""
 
-        Raises what `IReading.read` does.
-        """
+
+class IPiecewiseReading(IReading):
+    """A reading whose bytes come from elsewhere, into files of the operating system."""
+
+    def piece(offset: int) -> Awaitable[tuple[ISendfileSource, int, int]]:
+        """Return a file, open while it is referenced, and the span in it from ``offset`` on."""
 
 
 class ISpliceTarget(Interface):
@@ -333,20 +338,14 @@ class IAccess(Interface):
     """A storage whose files may be closed to this process, whatever the rights of the account."""
 
     def access(path: VirtualPath, follow: bool) -> Awaitable[int]:
-        """Return what can be done with ``path``, as `Entry.access`; raises `PathNotFound`.
-
-        ``follow``: with what a link leads to.
-        """
+        """Return what can be done with ``path``, or what it leads to, as `Entry.access`."""
 
 
 class IEnter(Interface):
     """A storage that reports whether a directory may be entered."""
 
     def enter(path: VirtualPath) -> Awaitable[None]:
-        """Return for a directory whose entries can be named.
-
-        Raises `PathNotFound`, `NotDirectory`, `Denied`.
-        """
+        """Return for a directory one may enter; raises `PathNotFound`, `NotDirectory`, `Denied`."""
 
 
 class ILinks(Interface):

@@ -8,11 +8,12 @@ kept has no name in the storage: no call but those of `ITrash` reaches it.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from zope.interface import Attribute, Interface, implementer
 
@@ -28,10 +29,13 @@ from ftpservice.wire.entry import Entry, Kind
 from ftpservice.wire.paths import ROOT, VirtualPath
 
 __all__ = [
+    "MAX_ORDERED",
     "NO_TRASH",
     "FreedSpace",
     "IKeepsTrash",
     "ITrash",
+    "OldestFiles",
+    "TrashOrder",
     "TrashRule",
     "TrashedFile",
     "WrappedTrash",
@@ -41,6 +45,8 @@ __all__ = [
     "with_trash",
 ]
 
+MAX_ORDERED = 2048
+"""Files in an order, so that a walk through a large trash is rare, and takes little memory."""
 MAX_VERSIONS = 10
 """Versions of one name that are kept; a camera may overwrite its picture every second."""
 UNIT_SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -196,6 +202,78 @@ class FreedSpace:
             found = self._size, self._files
             self._size = self._files = 0
         return found
+
+
+class OldestFiles(Protocol):
+    """A walk that finds the oldest files of a trash, in turns."""
+
+    found: list[TrashedFile]
+
+    def turn(self) -> bool:
+        """Walk a part; return whether there is more."""
+
+
+class TrashOrder:
+    """The oldest files of one trash, found without a walk through all of it; for several threads.
+
+    It is read from the storage when it is needed and nothing is left of it, and follows in memory
+    what is added after that. So it needs no record there, and nothing is wrong after a kill. It is
+    a hint: a file in it may be gone, and another process may have added files that it lacks; these
+    are found when it is read again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._files: deque[TrashedFile] = deque()
+        self._is_complete = False
+        """Whether all files of the trash are in it, as far as is known."""
+        self._added: list[TrashedFile] | None = None
+        """What was added since a walk began; None without one."""
+
+    def add(self, file: TrashedFile) -> None:
+        """Add a file that is in the trash now, and so is the latest."""
+        with self._lock:
+            if self._added is not None:
+                self._added.append(file)
+            elif self._is_complete and len(self._files) < MAX_ORDERED:
+                self._files.append(file)
+            else:
+                self._is_complete = False
+
+    def take(self, size: int, files: int) -> list[TrashedFile]:
+        """Take the oldest files, up to so many bytes and files; none if it has to be read."""
+        taken: list[TrashedFile] = []
+        with self._lock:
+            while self._files and (size > 0 or files > 0):
+                one = self._files.popleft()
+                taken.append(one)
+                size, files = size - one.size, files - 1
+        return taken
+
+    def begin(self) -> None:
+        """Note that a walk begins."""
+        with self._lock:
+            self._added = []
+
+    def fill(self, found: Sequence[TrashedFile]) -> None:
+        """Use what a walk has found."""
+        with self._lock:
+            by_id = {one.id: one for one in (*found, *(self._added or ()))}
+            oldest = sorted(by_id.values(), key=lambda one: one.id)
+            self._files = deque(oldest[:MAX_ORDERED])
+            self._is_complete = len(found) < MAX_ORDERED and len(oldest) <= MAX_ORDERED
+            self._added = None
+
+    def oldest(self, search: OldestFiles) -> TrashedFile | None:
+        """Take the oldest file, after a walk if it has to be read (blocks)."""
+        taken = self.take(0, 1)
+        if not taken:
+            self.begin()
+            while search.turn():
+                pass
+            self.fill(search.found)
+            taken = self.take(0, 1)
+        return taken[0] if taken else None
 
 
 def with_trash(storage: IStorage, rule: TrashRule) -> IStorage:

@@ -95,11 +95,13 @@ def splice_turn(
     target: int,
     count_in: Callable[[int], None] = lambda _: None,
     most: int = MAX_BYTES_PER_TURN,
+    offset: int | None = None,
 ) -> tuple[int, TurnResult]:
     """Move what a non-blocking socket has to the position of a file; raises `OSError` of the file.
 
     ``count_in`` is called, in this thread, with the number of bytes taken from the socket,
-    including bytes that the file then refuses. At most ``most`` bytes are taken.
+    including bytes that the file then refuses. At most ``most`` bytes are taken. With ``offset``
+    they are written from there on, and the position of the file stays.
     """
     reading, writing = (end.descriptor for end in _pipes.take())
     moved = 0
@@ -117,7 +119,7 @@ def splice_turn(
         if count == 0:
             return moved, TurnResult.ENDED
         count_in(count)
-        _empty(reading, target, count)
+        _empty(reading, target, count, None if offset is None else offset + moved)
         moved += count
     return moved, TurnResult.MORE
 
@@ -128,29 +130,36 @@ def _comes(source: int) -> bool:
     return bool(poll.poll(POLL_MS))
 
 
-def _empty(reading: int, target: int, count: int) -> None:
+def _empty(reading: int, target: int, count: int, offset: int | None) -> None:
     try:
         while count:
-            count -= _move(reading, target, count)
+            moved = _move(reading, target, count, offset)
+            count -= moved
+            if offset is not None:
+                offset += moved
     except BaseException:
         _pipes.give_up()
         raise
 
 
-def _move(reading: int, target: int, most: int) -> int:
+def _move(reading: int, target: int, most: int, offset: int | None) -> int:
     """Move bytes from the pipe into a file.
 
     Through a buffer if the kernel has no ``splice`` for it.
     """
     try:
-        return os.splice(reading, target, most)
+        return os.splice(reading, target, most, offset_dst=offset)
     except OSError as error:
         if error.errno not in UNSUPPORTED_ERRNOS:
             raise
     data = os.read(reading, most)
     written = 0
     while written < len(data):
-        written += os.write(target, data[written:])
+        rest = data[written:]
+        if offset is None:
+            written += os.write(target, rest)
+        else:
+            written += os.pwrite(target, rest, offset + written)
     return written
 
 

@@ -341,9 +341,13 @@ def test_a_process_is_counted_with_its_children() -> None:
 
 
 def test_the_table_of_buckets_has_medians_and_ratios_of_the_same_round() -> None:
-    rates = {buckets.LARGE_RETR: {"library": [100.0, 200.0, 300.0], "s3": [90.0, 160.0, 330.0]}}
+    rates = {
+        buckets.LARGE_RETR: {"library": [100.0, 200.0, 300.0], "s3": [90.0, 160.0, 330.0]},
+        buckets.COSTS[buckets.LARGE_RETR]: {"library": [1.0, 2.0, 1.5], "s3": [1.5, 1.5, 1.5]},
+    }
     assert list(buckets.table(rates)) == [
         "| | library | s3 |",
         "| --- | --- | --- |",
         "| RETR large, MB/s | 200 (1.00) | 160 (0.90) |",
+        "| RETR large, processor s/GiB | 1.50 (1.00) | 1.50 (1.00) |",
     ]

@@ -28,6 +28,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"backends.local.files"},
         {"backends.s3.api"},
         {"backends.s3.tree"},
+        {"backends.s3.trash"},
         {"backends.s3.uploads"},
         {
             "backends.local",

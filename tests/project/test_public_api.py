@@ -45,7 +45,7 @@ DOORS = {
         IDescriptor IEnter IFreeSpace
         IHashes IInterruptedUploads InterruptedUpload
         ILinks IListing INamedSource in_pool IntoItself InvalidName IPartials
-        IPathNamedSource NotInTrash
+        IPathNamedSource IPiecewiseReading NotInTrash
         IReading IReplacing
         IRetractableWriting IsDirectory ISendfileSource ISetMode ISetTimes IsLink ISpliceTarget
         IStorage IStorageSource IStorageSourceFactory ITreeUsage IUnnamedSource IWithoutLinks

@@ -16,10 +16,10 @@ from ftpservice.backends.local.trash.trash_names import (
     trash_path,
     trashed_file,
 )
-from ftpservice.backends.local.trash.trash_order import EVERYBODY, MAX_ORDERED
+from ftpservice.backends.local.trash.trash_order import EVERYBODY
 from ftpservice.backends.local.tree_walk import DIRECTORY_FLAGS, TreeWalk
 from ftpservice.storage.errors import StorageError
-from ftpservice.storage.trash import TrashedFile
+from ftpservice.storage.trash import MAX_ORDERED, TrashedFile
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["ExpiredTrash", "OldestSearch", "TrashSearch", "remove_empty_trash"]

@@ -7,6 +7,7 @@ from zope.interface import implementer
 from ftpservice.backends.s3.api.bucket import ObjectFacts
 from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.read_ahead import BLOCK_SIZE
+from ftpservice.backends.s3.trash.trash_items import items_below
 from ftpservice.backends.s3.tree.object_copy import copy_object
 from ftpservice.backends.s3.tree.object_entries import MTIME
 from ftpservice.backends.s3.tree.object_lookup import directory_exists, file_at, require_directory
@@ -98,7 +99,7 @@ class S3TreeUsage:
         self.place = (f"s3:{options.endpoint}/{options.bucket}", *prefix, *view.top.parts)
 
     async def tree_usage(self, path: VirtualPath) -> TreeUsage:
-        """Count everything below a directory, and partial uploads."""
+        """Count everything below a directory, partial uploads, and the trash of all owners."""
         size, files = await self._view.in_thread(path, self._count, path)
         partials = [
             one
@@ -122,6 +123,8 @@ class S3TreeUsage:
                 files += len(folders) - _common_parts(before, folders) + bool(name)
                 size += one.size
                 before = folders
+        for item in items_below(self._view, path):
+            size, files = size + item.shown.size, files + 1
         return size, files
 
 

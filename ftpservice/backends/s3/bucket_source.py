@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
 from ftpservice.backends.s3.api.signed_requests import BytesBody, SignedRequests
+from ftpservice.backends.s3.bucket_trash import remove_expired
 from ftpservice.backends.s3.server_traits import probe, shortcomings
 from ftpservice.backends.s3.storage import S3Storage
 from ftpservice.backends.s3.tree.bucket_calls import in_bucket, unless_abandoned
@@ -31,6 +32,7 @@ __all__ = ["S3Source"]
 
 T = TypeVar("T")
 THREADS = 24
+SENDING_THREADS = 8
 LOGIN_SECONDS = 10.0
 """How long a login waits for the server."""
 SWEEP_SECONDS = 3600.0
@@ -57,6 +59,9 @@ class S3Source:
         )
         runner = cast(BlockingRunner, pool or self._own_pool)
         self._served = ServedBucket(options, SignedRequests(options), runner)
+        if pool is None:
+            threads = IReactorFromThreads(reactor)
+            self._served.sending = BlockingPool(threads, "s3 sending", threads=SENDING_THREADS)
         self._is_tried = False
         self._waiting: list[Deferred[None]] = []
         """Logins that wait until it is known what the server can do."""
@@ -86,18 +91,22 @@ class S3Source:
         return f"s3://{self._options.bucket}/{self._options.prefix}{'/'.join(path.parts)}"
 
     async def sweep(self) -> int:
-        """Remove the partial uploads that are too old; called every hour by itself."""
+        """Remove partial uploads that are too old, and expired files of the trash.
+
+        Called every hour by itself.
+        """
         busy = {one.record_key for one in self._served.running.uploads}
         view = BucketView(self._served, "", ROOT)
-        return await view.in_thread(ROOT, remove_abandoned, view, busy)
+        expired = await view.in_thread(ROOT, remove_expired, view)
+        return expired + await view.in_thread(ROOT, remove_abandoned, view, busy)
 
     async def stop(self) -> None:
         """End the sweeps, the threads and the connections."""
         if self._sweep_loop.running:
             self._sweep_loop.stop()
         self._served.requests.stop()
-        if self._own_pool is not None:
-            await self._own_pool.stop()
+        for pool in filter(None, (self._own_pool, self._served.sending)):
+            await pool.stop()
 
     async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
         waiting = unless_abandoned(Deferred.fromCoroutine(work))
@@ -155,7 +164,8 @@ class S3Source:
             log.warn("removing expired partial uploads failed: {error}", error=error)
             return
         if removed:
-            log.info("removed {removed}", removed=count_text(removed, "expired partial upload"))
+            files = count_text(removed, "expired file")
+            log.info("removed {files} of the trash and of partial uploads", files=files)
 
 
 def _make_top(view: BucketView) -> None:

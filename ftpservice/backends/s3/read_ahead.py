@@ -2,26 +2,32 @@
 
 The first block is small and comes with the facts of the file, so a small file costs one request.
 Of a larger one three blocks are under way while another is sent, as far as the memory of the source
-allows; without that, small blocks are requested one by one. All blocks are of one version of the
-object; where the bucket keeps no versions and the file is replaced meanwhile, reading fails.
+allows; without that, small blocks are requested one by one. Each block is a file in memory, which
+is filled and sent by the kernel (`memory_file`). All blocks are of one version of the object; where
+the bucket keeps no versions and the file is replaced meanwhile, reading fails.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ftpservice.backends.s3.api.bucket import ObjectFacts, RangeRead
+from ftpservice.backends.s3.api.bucket import ObjectFacts
 from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
+from ftpservice.backends.s3.api.memory_file import ObjectFile
 from ftpservice.backends.s3.tree.bucket_calls import unless_abandoned
 from ftpservice.backends.s3.tree.object_entries import entry_of_facts
 from ftpservice.backends.s3.tree.object_lookup import require_no_directory
 from ftpservice.backends.s3.tree.served_bucket import BucketView
+from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import IsDirectory, PathNotFound, Unavailable
-from ftpservice.storage.interfaces import IReading
+from ftpservice.storage.interfaces import IPiecewiseReading, IReading, ISendfileSource
+from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["S3Reading", "open_file"]
@@ -31,65 +37,112 @@ BLOCK_SIZE = 8 << 20
 SMALL_BLOCK_SIZE = 256 << 10
 BLOCKS_AHEAD = 3
 
+T = TypeVar("T")
 
-async def open_file(view: BucketView, path: VirtualPath) -> S3Reading:
+
+class FirstBlock(NamedTuple):
+    """What is known of a file when it is opened."""
+
+    facts: ObjectFacts
+    data: bytes
+    """Of a small file all bytes; else none."""
+    file: ObjectFile | None
+    """The first bytes of a larger one."""
+
+
+async def open_file(view: BucketView, path: VirtualPath) -> IReading:
     """Open a plain file; raises `PathNotFound`, `IsDirectory`."""
     first = await view.in_thread(path, _first_block, view, path)
-    return S3Reading(view, path, first)
+    if first.file is None:
+        entry = entry_of_facts(view.keys.key(path), first.facts)
+        return SmallReading(path, entry, first.data)
+    return S3Reading(view, path, first.facts, first.file)
 
 
-def _first_block(view: BucketView, path: VirtualPath) -> RangeRead:
+def _first_block(view: BucketView, path: VirtualPath) -> FirstBlock:
     if path.is_root:
         raise IsDirectory(path)
     if not view.keys.can_exist(path):
         raise PathNotFound(path)
     try:
-        return view.bucket.read(view.keys.key(path), 0, FIRST_BLOCK_SIZE)
+        facts, data = view.bucket.read(view.keys.key(path), 0, FIRST_BLOCK_SIZE)
     except S3Failure as failure:
         if failure.status == MISSING:
             require_no_directory(view, path)
         raise
+    if facts.size <= len(data):
+        return FirstBlock(facts, data, None)
+    file = ObjectFile(len(data))
+    file.write(data)
+    return FirstBlock(facts, b"", file)
 
 
 @implementer(IReading)
+class SmallReading:
+    """A file whose bytes were all read when it was opened."""
+
+    def __init__(self, path: VirtualPath, entry: Entry, data: bytes) -> None:
+        self.entry = entry
+        self._path = path
+        self._data: bytes | None = data
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes."""
+        if self._data is None:
+            raise Unavailable(self._path, "read after close")
+        return self._data[offset : offset + size]
+
+    def close(self) -> None:
+        """Forget the file."""
+        self._data = None
+
+
+@implementer(IPiecewiseReading)
 class S3Reading:
     """A file of which ``first`` was read when it was opened."""
 
-    def __init__(self, view: BucketView, path: VirtualPath, first: RangeRead) -> None:
-        self._facts: ObjectFacts = first.facts
+    def __init__(
+        self, view: BucketView, path: VirtualPath, facts: ObjectFacts, first: ObjectFile
+    ) -> None:
+        self._facts = facts
         self._key = view.keys.key(path)
-        self.entry = entry_of_facts(self._key, first.facts)
+        self.entry = entry_of_facts(self._key, facts)
         self._view = view
         self._path = path
-        self._first = first.data
+        self._first = _Block(view, 0, first.size, is_counted=False)
+        self._first.take(first)
         self._blocks: OrderedDict[int, _Block] = OrderedDict()
-        """By where they begin."""
+        """By where they begin, without the first one."""
         self._closed = False
 
     async def read(self, offset: int, size: int) -> bytes:
         """Return up to ``size`` bytes."""
+        if offset >= self.entry.size and not self._closed:
+            return b""
+        block, file = await self._block_with(offset)
+        return file.read(offset - block.start, size)
+
+    async def piece(self, offset: int) -> tuple[S3Piece, int, int]:
+        """Return the block with a byte, once all of it is there, and what of it follows."""
+        block, file = await self._block_with(offset)
+        return S3Piece(self._view, self._path, file), offset - block.start, file.size
+
+    async def _block_with(self, offset: int) -> tuple[_Block, ObjectFile]:
         if self._closed:
             raise Unavailable(self._path, "read after close")
-        if offset >= self.entry.size:
-            return b""
-        if offset < len(self._first):
-            self._read_ahead(len(self._first), BLOCKS_AHEAD)
-            return self._first[offset : offset + size]
-        block = self._block_at(offset)
+        block = self._first if offset < self._first.end else self._block_at(offset)
         self._read_ahead(block.end, BLOCKS_AHEAD)
-        data = await block.data()
-        if self._closed:
+        file = await block.file()
+        if file is None:
             raise Unavailable(self._path, "closed while it was read")
-        position = offset - block.start
-        return data[position : position + size]
+        return block, file
 
     def close(self) -> None:
         """Forget the file; what is under way is dropped when it comes."""
         self._closed = True
-        for block in self._blocks.values():
+        for block in (self._first, *self._blocks.values()):
             block.drop()
         self._blocks.clear()
-        self._first = b""
 
     def _block_at(self, offset: int) -> _Block:
         """Return the block with a byte; those before it are dropped."""
@@ -124,18 +177,49 @@ class S3Reading:
         self._blocks[start] = block
         return block
 
-    async def _fetch(self, start: int, end: int) -> bytes:
+    async def _fetch(self, start: int, end: int) -> ObjectFile:
         return await self._view.in_thread(self._path, self._read_block, start, end)
 
-    def _read_block(self, start: int, end: int) -> bytes:
+    def _read_block(self, start: int, end: int) -> ObjectFile:
         """Read a block, in a thread."""
+        file = ObjectFile(end - start)
         try:
-            found = self._view.bucket.read(self._key, start, end, self._facts)
+            self._view.bucket.read_into(file, self._key, start, self._facts)
         except S3Failure as failure:
             if failure.status in (CHANGED, MISSING):
                 raise Unavailable(self._path, "replaced or removed while it was read") from None
             raise
-        return found.data
+        return file
+
+
+@implementer(ISendfileSource)
+class S3Piece:
+    """A block that is there."""
+
+    def __init__(self, view: BucketView, path: VirtualPath, file: ObjectFile) -> None:
+        self._file = file
+        self._view = view
+        self._path = path
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._file.descriptor
+
+    def is_cached(self, offset: int, size: int) -> bool:  # noqa: ARG002
+        """Return True: it is in memory."""
+        return True
+
+    async def cache(self, offset: int, size: int) -> None:
+        """Do nothing."""
+
+    async def with_descriptor(self, function: Callable[[int], T]) -> T:
+        """Call ``function`` with the descriptor, in a thread."""
+        return await in_pool(
+            self._view.served.sending_runner, self._path, self._call, function, takes_long=True
+        )
+
+    def _call(self, function: Callable[[int], T]) -> T:
+        return function(self._file.descriptor)
 
 
 class _Block:
@@ -147,22 +231,21 @@ class _Block:
         self._view = view
         self._is_counted = is_counted
         self._is_dropped = False
-        self._reading: Deferred[bytes] | None = None
-        self._result: bytes | Failure | None = None
+        self._reading: Deferred[ObjectFile] | None = None
+        self._result: ObjectFile | Failure | None = None
 
-    def await_read(self, reading: Deferred[bytes]) -> None:
+    def await_read(self, reading: Deferred[ObjectFile]) -> None:
         """Take what is read when it comes."""
         self._reading = reading
-        reading.addBoth(self._read)
+        reading.addBoth(self.take)
 
-    async def data(self) -> bytes:
-        """Return the bytes; raises what reading them did."""
+    async def file(self) -> ObjectFile | None:
+        """Return the bytes, None if they are dropped; raises what reading them did."""
         if self._result is None:
             assert self._reading is not None
             await unless_abandoned(self._reading)
         if isinstance(self._result, Failure):
             self._result.raiseException()
-        assert isinstance(self._result, bytes)
         return self._result
 
     def drop(self) -> None:
@@ -171,13 +254,14 @@ class _Block:
         if self._result is not None:
             self._free()
 
-    def _read(self, result: bytes | Failure) -> None:
+    def take(self, result: ObjectFile | Failure) -> None:
+        """Take the bytes, or why they did not come."""
         self._result = result
         if self._is_dropped:
             self._free()
 
     def _free(self) -> None:
-        self._result = b""
+        self._result = None
         if self._is_counted:
             self._is_counted = False
             self._view.served.memory.give_back(self.end - self.start)

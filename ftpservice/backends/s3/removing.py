@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ftpservice.backends.s3.api.bucket import ANYTHING, Condition
+from ftpservice.backends.s3.api.bucket import ANYTHING, Condition, ObjectFacts
 from ftpservice.backends.s3.api.failures import CHANGED, S3Failure
 from ftpservice.backends.s3.api.signed_requests import BytesBody
+from ftpservice.backends.s3.trash.trash_bin import S3TrashBin
 from ftpservice.backends.s3.tree.object_lookup import require_directory, require_parent
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.backends.s3.uploads.partial_records import FoundRecord, PartialRecords
@@ -72,7 +73,7 @@ def remove_file(view: BucketView, path: VirtualPath, is_uploading: bool) -> None
         raise PathNotFound(path)
     facts = view.bucket.head(view.keys.key(path))
     if facts is not None:
-        view.bucket.delete(view.keys.key(path))
+        _remove_object(view, path, facts)
         if not is_uploading:
             PartialRecords(view).discard_known(path)
         return
@@ -85,3 +86,10 @@ def remove_file(view: BucketView, path: VirtualPath, is_uploading: bool) -> None
     if found is None:
         raise PathNotFound(path)
     PartialRecords(view).discard(found)
+
+
+def _remove_object(view: BucketView, path: VirtualPath, facts: ObjectFacts) -> None:
+    if view.rule is None:
+        view.bucket.delete(view.keys.key(path))
+    else:
+        S3TrashBin(view).delete(path, facts)

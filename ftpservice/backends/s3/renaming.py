@@ -12,9 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from twisted.logger import Logger
 
-from ftpservice.backends.s3.api.bucket import ObjectFacts
+from ftpservice.backends.s3.api.bucket import Condition, ObjectFacts
+from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
 from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.api.xml_documents import ListedObject
+from ftpservice.backends.s3.trash.trash_bin import S3TrashBin
 from ftpservice.backends.s3.tree.keys import HIDDEN_NAME
 from ftpservice.backends.s3.tree.object_copy import MAX_COPY_SIZE, copy_object
 from ftpservice.backends.s3.tree.object_lookup import require_parent
@@ -68,9 +70,23 @@ def _rename_file(
         raise Exists(target)
     if is_directory:
         raise IsDirectory(target)
-    if keys[0] != keys[1]:
+    if keys[0] == keys[1]:
+        return keys
+    if view.rule is None:
         copy_object(view.served, (keys[0], facts), keys[1])
         view.bucket.delete(keys[0])
+        return keys
+
+    def copy(condition: Condition) -> str:
+        return copy_object(view.served, (keys[0], facts), keys[1], None, condition)
+
+    S3TrashBin(view).replace(target, copy)
+    is_conditional = view.served.traits.deletes_conditionally
+    try:
+        view.bucket.delete(keys[0], facts.etag if is_conditional else "")
+    except S3Failure as failure:
+        if failure.status not in (CHANGED, MISSING):
+            raise  # what was stored there meanwhile stays
     return keys
 
 

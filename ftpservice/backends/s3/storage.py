@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ftpservice.backends.s3.attributes import S3Hashes, S3Times, S3TreeUsage
+from ftpservice.backends.s3.bucket_trash import S3Trash
 from ftpservice.backends.s3.listing import open_directory
 from ftpservice.backends.s3.read_ahead import open_file
 from ftpservice.backends.s3.removing import make_directory, remove_directory, remove_file
@@ -31,6 +32,7 @@ from ftpservice.storage.interfaces import (
 )
 from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.storage.quota_interfaces import ITreeUsage
+from ftpservice.storage.trash import IKeepsTrash, ITrash, TrashRule
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 
@@ -42,12 +44,13 @@ CAPABILITIES: dict[object, Callable[[BucketView], object]] = {
     IInterruptedUploads: S3Partials,
     IPartials: S3Partials,
     ISetTimes: S3Times,
+    ITrash: S3Trash,
     ITreeUsage: S3TreeUsage,
 }
 """Optional interfaces and what makes their providers, or returns None."""
 
 
-@implementer(IStorage)
+@implementer(IStorage, IKeepsTrash)
 class S3Storage:
     """One owner's files below a key."""
 
@@ -57,6 +60,10 @@ class S3Storage:
     def __conform__(self, interface: object) -> object:
         kind = CAPABILITIES.get(interface)
         return None if kind is None else kind(self._view)
+
+    def with_trash(self, rule: TrashRule) -> IStorage:
+        """Return the same files; what is deleted and overwritten is kept."""
+        return S3Storage(BucketView(self._view.served, self._view.owner, self._view.top, rule))
 
     async def stat(self, path: VirtualPath) -> Entry:
         """Return the entry of ``path``."""

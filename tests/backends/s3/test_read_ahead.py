@@ -1,10 +1,14 @@
 """Reading: blocks ahead, one version, and the allowance of memory."""
 
+import os
+
 import pytest
+from twisted.internet.defer import Deferred
 
 from ftpservice.backends.s3 import read_ahead
 from ftpservice.backends.s3.tree.part_buffer import MemoryAllowance
 from ftpservice.storage.errors import Unavailable
+from ftpservice.storage.interfaces import IPiecewiseReading
 from ftpservice.testing.contract.case import create_file, path_at
 from tests.support.buckets import result
 from tests.support.restartable_service import noise
@@ -36,6 +40,54 @@ def test_any_offset_can_be_read_with_any_memory(bucket, memory):
         assert data == WHOLE[start:]
     reading.close()
     assert bucket.served.memory.take(memory), "all memory is given back"
+
+
+@pytest.mark.parametrize("memory", [1 << 20, 0])
+def test_the_pieces_of_a_file_are_files(bucket, memory):
+    reading = opened(bucket)
+    bucket.served.memory = MemoryAllowance(memory)
+    data = WHOLE[:500]
+    while len(data) < len(WHOLE):
+        piece, start, end = result(reading.piece(len(data)))
+        assert piece.is_cached(start, end)
+        data += os.pread(piece.fileno(), end - start + 1, start)
+    assert data == WHOLE
+    reading.close()
+    size = os.pread(piece.fileno(), 10, 0)
+    assert result(piece.with_descriptor(lambda opened: os.pread(opened, 10, 0))) == size
+    assert bucket.served.memory.take(memory), "all memory is given back"
+    with pytest.raises(Unavailable, match="after close"):
+        result(reading.piece(0))
+
+
+def test_a_small_file_is_one_request_and_no_file(bucket):
+    result(create_file(bucket.storage(), "/file", WHOLE[:1000]))
+    calls = []
+    send = bucket.requests.send
+    bucket.requests.send = lambda call: calls.append(call.method) or send(call)
+    reading = result(bucket.storage().open_reading(path_at("/file")))
+    assert result(reading.read(1, 5000)) == WHOLE[1:1000]
+    assert result(reading.read(1000, 1)) == b""
+    assert IPiecewiseReading(reading, None) is None
+    reading.close()
+    with pytest.raises(Unavailable, match="after close"):
+        result(reading.read(0, 1))
+    assert calls == ["GET"]
+
+
+def test_a_reading_closed_while_a_block_comes_gives_its_memory_back(bucket):
+    reading = opened(bucket)
+    memory = bucket.served.memory = MemoryAllowance(100_000)
+    bucket.served.runner.held = True
+    waiting = Deferred.fromCoroutine(reading.piece(50_000))
+    reading.close()
+    assert not memory.take(100_000)
+    bucket.served.runner.held = False
+    bucket.served.runner.release()
+    failed = []
+    waiting.addErrback(failed.append)
+    assert failed[0].check(Unavailable)
+    assert memory.take(100_000)
 
 
 def test_a_file_replaced_while_it_is_read_is_an_error_and_not_a_mixture(bucket):

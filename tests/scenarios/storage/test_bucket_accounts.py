@@ -16,7 +16,7 @@ import pytest
 from ftpservice.accounts.checkers import SHIPPED_HASH
 from ftpservice.backends.s3.api import signed_requests
 from ftpservice.backends.s3.tree import part_buffer
-from ftpservice.events import LoginFailed, TransferEnded, UploadRefused
+from ftpservice.events import TransferEnded, UploadRefused
 from tests.support.buckets import BUCKET, InlineBucket
 from tests.support.raw_client import RunningService, Wire, in_thread, starting
 from tests.support.restartable_service import noise
@@ -286,14 +286,37 @@ def test_rates_hold(service) -> None:
 
 
 @in_thread
-def test_a_trash_is_refused_at_the_login(service) -> None:
-    service.account("ann", "trash=30d")
-    wire = service.start().wire()
-    assert wire.code("USER ann") == 331
-    answer = wire.ask("PASS demo")
-    failed = [event for event in service.events if type(event) is LoginFailed]
-    assert answer.code == 504
-    assert "the storage cannot keep deleted files (trash)" in failed[0].detail
+def test_what_is_deleted_and_overwritten_is_kept_counts_and_is_restored(service) -> None:
+    service.account("ann", "trash=30d,quota=100K")
+    served = service.start("--http", "tcp:0:interface=127.0.0.1")
+    wire = binary(served.session("ann"))
+    assert wire.code("MKD in") == 257
+    for content in (b"1" * 10_000, b"2" * 20_000):
+        assert wire.upload("STOR in/a", content).code == 226
+    assert wire.codes("DELE in/a", "RMD in") == [250, 250]
+    assert wire.download("NLST") == b""
+    assert "30000/102400" in "".join(str(one) for one in wire.ask("SITE QUOTA").lines)
+    assert wire.ask("SITE UNDELETE").text.endswith("2 files, 30000 bytes.")
+    assert wire.code("CWD .ftpservice") == 550
+    again = binary(service.start().session("ann"))
+    assert "Restored /in/a" in again.ask("SITE UNDELETE FILE in/a").text
+    assert again.download("RETR in/a") == b"2" * 20_000
+    assert again.codes("SITE UNDELETE FILE in/a", "SITE UNDELETE REPLACE FILE in/a") == [550, 250]
+    assert again.download("RETR in/a") == b"1" * 10_000
+    assert "30000/102400" in "".join(str(one) for one in again.ask("SITE QUOTA").lines)
+    assert again.upload("STOR large", b"x" * 95_000).code == 552
+    assert again.upload("STOR large", b"x" * 85_000).code == 226  # the trash makes room
+    assert again.ask("SITE UNDELETE").text.endswith("0 files, 0 bytes.")
+    client = BrowserClient(served.ports[-1], "ann", "demo")
+    body, kind = json.dumps({"path": "/in/a"}).encode(), {"Content-Type": "application/json"}
+    assert client.ask("POST", "/api/v1/files/delete", body, kind).status in (200, 204)
+    found = json.loads(client.ask("GET", "/api/v1/files/trash").body)
+    assert [one["path"] for one in found["files"]] == ["/in/a"]
+    assert service.files() == ["in/", "large"]
+    other = binary(served.session())
+    assert other.ask("SITE UNDELETE").text.endswith("0 files, 0 bytes.")
+    assert other.upload("STOR large", b"theirs").code == 226
+    assert other.ask("SITE UNDELETE").text.endswith("0 files, 0 bytes.")
 
 
 @in_thread

@@ -1,96 +1,20 @@
-"""The oldest files of the trash of an account, found without a walk through all of it.
-
-An order is read from the disk when it is needed and nothing is left of it, and follows in memory
-what is added after that. So it needs no record on the disk, and nothing is wrong after a kill. It
-is a hint: a file in it may be gone, and another process may have added files that it lacks; these
-are found when it is read again.
-"""
+"""The orders (`TrashOrder`) of the trash on the disk that were needed lately."""
 
 from __future__ import annotations
 
 import os
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
-from typing import Protocol
 
 from ftpservice.backends.local.paths.tree import DirectoryTree
-from ftpservice.storage.trash import TrashedFile
+from ftpservice.storage.trash import OldestFiles, TrashOrder
 
-__all__ = ["EVERYBODY", "MAX_ORDERED", "OldestFiles", "TrashOrder", "TrashOrders"]
+__all__ = ["EVERYBODY", "TrashOrders"]
 
 EVERYBODY = b""
 """In place of the name of a trash: those of all accounts with a root. Each path begins with one."""
-
-MAX_ORDERED = 2048
-"""Files in an order, so that a walk through a large trash is rare, and takes little memory."""
 MAX_ORDERS = 64
-
-
-class OldestFiles(Protocol):
-    """A walk that finds the oldest files of a trash, in turns."""
-
-    found: list[TrashedFile]
-
-    def turn(self) -> bool:
-        """Walk a part; return whether there is more."""
-
-
-class TrashOrder:
-    """The oldest files of one trash; used by several threads."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._files: deque[TrashedFile] = deque()
-        self._is_complete = False
-        """Whether all files of the trash are in it, as far as is known."""
-        self._added: list[TrashedFile] | None = None
-        """What was added since a walk began; None without one."""
-
-    def add(self, file: TrashedFile) -> None:
-        """Add a file that is in the trash now, and so is the latest."""
-        with self._lock:
-            if self._added is not None:
-                self._added.append(file)
-            elif self._is_complete and len(self._files) < MAX_ORDERED:
-                self._files.append(file)
-            else:
-                self._is_complete = False
-
-    def take(self, size: int, files: int) -> list[TrashedFile]:
-        """Take the oldest files, up to so many bytes and files; none if it has to be read."""
-        taken: list[TrashedFile] = []
-        with self._lock:
-            while self._files and (size > 0 or files > 0):
-                one = self._files.popleft()
-                taken.append(one)
-                size, files = size - one.size, files - 1
-        return taken
-
-    def begin(self) -> None:
-        """Note that a walk begins."""
-        with self._lock:
-            self._added = []
-
-    def fill(self, found: Sequence[TrashedFile]) -> None:
-        """Use what a walk has found."""
-        with self._lock:
-            by_id = {one.id: one for one in (*found, *(self._added or ()))}
-            oldest = sorted(by_id.values(), key=lambda one: one.id)
-            self._files = deque(oldest[:MAX_ORDERED])
-            self._is_complete = len(found) < MAX_ORDERED and len(oldest) <= MAX_ORDERED
-            self._added = None
-
-    def oldest(self, search: OldestFiles) -> TrashedFile | None:
-        """Take the oldest file, after a walk if it has to be read (blocks)."""
-        taken = self.take(0, 1)
-        if not taken:
-            self.begin()
-            while search.turn():
-                pass
-            self.fill(search.found)
-            taken = self.take(0, 1)
-        return taken[0] if taken else None
 
 
 class TrashOrders:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
+from ftpservice.backends.s3.api.memory_file import ObjectFile
 from ftpservice.backends.s3.api.signed_requests import (
     BytesBody,
     PartBody,
@@ -104,13 +105,8 @@ class Bucket:
 
         Raises `S3Failure` with `CHANGED` if that is no longer there.
         """
-        headers = {"Range": f"bytes={start}-{end - 1}"}
-        query = {}
-        if facts is not None:
-            headers["If-Match"] = f'"{facts.etag}"'
-            query = {"versionId": facts.version} if facts.version else {}
         try:
-            answer = self._requests.send(S3Call("GET", key, query, headers))
+            answer = self._requests.send(_range_call(key, (start, end), facts))
         except S3Failure as failure:
             if failure.status == 416:
                 now = self.head(key)
@@ -121,6 +117,22 @@ class Bucket:
         if answer.status == 206:
             return RangeRead(found, answer.body)
         return RangeRead(found, answer.body[start:end])
+
+    def read_into(self, file: ObjectFile, key: str, start: int, facts: ObjectFacts) -> None:
+        """Fill a file with bytes from ``start`` on, of the version of ``facts``.
+
+        Raises `S3Failure` with `CHANGED` if that is no longer there.
+        """
+        end = start + file.size
+        answer = self._requests.send(_range_call(key, (start, end), facts, file))
+        if etag_of(answer) not in ("", facts.etag):
+            raise S3Failure(CHANGED, "", "another version was sent")
+        if answer.is_in_file:
+            return
+        data = answer.body if answer.status == 206 else answer.body[start:end]
+        if len(data) != file.size:
+            raise S3Failure(0, "IncompleteRead", f"{len(data)} of {file.size} bytes")
+        file.write(data)
 
     def write(
         self,
@@ -205,6 +217,18 @@ class Bucket:
         """Return whether any key begins with ``prefix``."""
         page = self.page(prefix, delimiter="", most=1)
         return bool(page.objects or page.prefixes)
+
+
+def _range_call(
+    key: str, span: tuple[int, int], facts: ObjectFacts | None, into: ObjectFile | None = None
+) -> S3Call:
+    """Return the call that reads some bytes, of the version of ``facts`` if given."""
+    headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"}
+    query = {}
+    if facts is not None:
+        headers["If-Match"] = f'"{facts.etag}"'
+        query = {"versionId": facts.version} if facts.version else {}
+    return S3Call("GET", key, query, headers, into=into)
 
 
 def copy_headers(requests: SignedRequests, source: str, facts: ObjectFacts) -> dict[str, str]:

@@ -16,10 +16,13 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 from weakref import finalize
 
+from ftpservice.backends.s3.api.memory_file import ObjectFile, receive_body
+
 __all__ = ["HTTPAnswer", "HTTPConnections", "HTTPRequest", "PartBody"]
 
 CONNECT_SECONDS = 4.0
 MAX_IDLE = 64
+PARTIAL_CONTENT = 206
 SMALL_BODY = 64 << 10
 """Bytes that are sent together with the headers."""
 
@@ -43,6 +46,8 @@ class HTTPRequest:
     target: str
     headers: Mapping[str, str]
     body: PartBody
+    into: ObjectFile | None = None
+    """What the body of a partial answer (206) is received into, if it has that size."""
 
 
 class HTTPAnswer(NamedTuple):
@@ -52,6 +57,8 @@ class HTTPAnswer(NamedTuple):
     reason: str
     headers: Mapping[str, str]
     body: bytes
+    is_in_file: bool = False
+    """Whether the body is in the file of the request."""
 
 
 class HTTPConnections:
@@ -77,7 +84,11 @@ class HTTPConnections:
             self._send(connection, request)
             response = HTTPResponse(connection.sock, method=request.method)
             response.begin()
-            body = response.read()
+            file = request.into if response.status == PARTIAL_CONTENT else None
+            is_in_file = file is not None and response.length == file.size
+            if file is not None and is_in_file:
+                receive_body(response, connection.sock, file)
+            body = b"" if is_in_file else response.read()
         except HTTPException as error:
             connection.close()
             raise ConnectionError(f"{type(error).__name__}: {error}") from None
@@ -89,7 +100,7 @@ class HTTPConnections:
         else:
             self._idle.append(connection)
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return HTTPAnswer(response.status, response.reason, headers, body)
+        return HTTPAnswer(response.status, response.reason, headers, body, is_in_file)
 
     def close(self) -> None:
         """Close the connections that are idle, and keep none from now on."""

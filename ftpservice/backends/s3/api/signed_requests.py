@@ -24,6 +24,7 @@ from botocore.session import Session
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
 from ftpservice.backends.s3.api.failures import S3Failure
 from ftpservice.backends.s3.api.http_connections import HTTPConnections, HTTPRequest, PartBody
+from ftpservice.backends.s3.api.memory_file import ObjectFile
 from ftpservice.backends.s3.api.request_signature import Credentials, signed_headers
 from ftpservice.backends.s3.api.xml_documents import error_in
 
@@ -69,6 +70,8 @@ class S3Call:
     body: PartBody = field(default_factory=lambda: BytesBody(b""))
     is_long: bool = False
     """Whether the server copies before it answers."""
+    into: ObjectFile | None = None
+    """See `HTTPRequest`."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class S3Answer:
     body: bytes
     is_repeated: bool
     """Whether it is that of a repeated call: one before may have been carried out."""
+    is_in_file: bool = False
+    """Whether the body is in the file of the call."""
 
 
 class SignedRequests:
@@ -165,7 +170,8 @@ class SignedRequests:
             pairs = sorted(call.query.items())
             target += "?" + "&".join(f"{name}={quote(value, safe='-._~')}" for name, value in pairs)
         assert self._connections is not None
-        request = HTTPRequest(call.method, target, self._signed(call, target), call.body)
+        headers = self._signed(call, target)
+        request = HTTPRequest(call.method, target, headers, call.body, call.into)
         try:
             answer = self._connections.request(
                 request, LONG_ANSWER_SECONDS if call.is_long else ANSWER_SECONDS
@@ -175,7 +181,7 @@ class SignedRequests:
         code, text = error_in(answer.status, answer.body)
         if answer.status >= 300 or code:
             raise S3Failure(answer.status, code, text or answer.reason)
-        return S3Answer(answer.status, answer.headers, answer.body, is_repeated)
+        return S3Answer(answer.status, answer.headers, answer.body, is_repeated, answer.is_in_file)
 
     def _signed(self, call: S3Call, target: str) -> dict[str, str]:
         """Return the headers with a signature (Signature Version 4)."""

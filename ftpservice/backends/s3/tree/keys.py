@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from ftpservice.storage.errors import InvalidName
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["HIDDEN_NAME", "KeySpace"]
+__all__ = ["HIDDEN_NAME", "KeySpace", "is_too_long", "owner_mark"]
 
 HIDDEN_NAME = ".ftpservice"
 MAX_KEY_BYTES = 1024
 RECORD_BYTES = len(HIDDEN_NAME) + len("/partials/.") + 16
 """How much longer the key of a partial upload's record is than that of its file."""
+TRASH_BYTES = 89
+"""How much longer the key of a version in the trash is."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class KeySpace:
     top: VirtualPath
     refused: frozenset[str] = frozenset()
     """Characters that the server does not keep in names."""
+    keeps_trash: bool = False
+    """Whether what is created must have a name that can be kept in the trash."""
 
     def key(self, path: VirtualPath) -> str:
         """Return the key of a file."""
@@ -47,6 +51,9 @@ class KeySpace:
         objection = self.objection(path)
         if objection:
             raise InvalidName(path, objection)
+        longest = MAX_KEY_BYTES - TRASH_BYTES
+        if self.keeps_trash and len(self.key(path).encode()) > longest:
+            raise InvalidName(path, f"longer than {longest} bytes with its directories")
 
     def objection(self, path: VirtualPath) -> str:
         """Return why nothing can be at ``path``; empty if it can."""
@@ -86,6 +93,28 @@ class KeySpace:
             return None
         depth = len(self.top.parts)
         return VirtualPath(parts[depth:]) if parts[:depth] == self.top.parts else None
+
+    @property
+    def all_trash(self) -> str:
+        """What the keys of the trash of the source begin with."""
+        return f"{self.prefix}{HIDDEN_NAME}/trash/"
+
+    def trash(self, path: VirtualPath) -> str:
+        """Return what the keys in the trash begin with, of what had the name ``path``."""
+        parts = path.below(self.top).parts
+        return f"{self.all_trash}{''.join(part + '/' for part in parts)}"
+
+    def path_of_trash(self, above: str) -> VirtualPath | None:
+        """Return the path whose versions have keys that begin with ``above`` and a slash."""
+        parts = tuple(above.removeprefix(self.all_trash).split("/"))
+        depth = len(self.top.parts)
+        is_below = above.startswith(self.all_trash) and parts[:depth] == self.top.parts
+        return VirtualPath(parts[depth:]) if is_below else None
+
+
+def is_too_long(key: str) -> bool:
+    """Return whether no server keeps such a key."""
+    return len(key.encode()) > MAX_KEY_BYTES
 
 
 def owner_mark(owner: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-from ftpservice.backends.s3.api.bucket import ObjectFacts
+from ftpservice.backends.s3.api.bucket import ANYTHING, Condition, ObjectFacts
+from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.api.xml_documents import UploadPart
 from ftpservice.backends.s3.tree.served_bucket import ServedBucket
 
@@ -30,12 +31,18 @@ def copy_object(
     source: tuple[str, ObjectFacts],
     target: str,
     metadata: Mapping[str, str] | None = None,
+    condition: Condition = ANYTHING,
 ) -> str:
-    """Copy an object with its metadata, or with ``metadata`` instead; return the ETag."""
+    """Copy an object with its metadata, or with ``metadata`` instead; return the ETag.
+
+    Servers have no ``condition`` for copies, but have one for objects that are made of parts.
+    """
     key, facts = source
-    if facts.size <= MAX_COPY_SIZE:
+    if facts.size <= MAX_COPY_SIZE and condition == ANYTHING:
         return served.bucket.copy(key, facts, target, metadata)
     kept = facts.metadata if metadata is None else metadata
+    if not facts.size:
+        return served.bucket.write(target, BytesBody(b""), kept, condition)
     upload_id = served.multiparts.create(target, kept, facts.content_type)
 
     def copy_part(numbered: tuple[int, tuple[int, int]]) -> UploadPart:
@@ -45,7 +52,7 @@ def copy_object(
     try:
         with ThreadPoolExecutor(COPY_THREADS, "s3 copy") as threads:
             parts = list(threads.map(copy_part, enumerate(copy_spans(facts.size), 1)))
-        return served.multiparts.complete(target, upload_id, parts)
+        return served.multiparts.complete(target, upload_id, parts, condition)
     except Exception:
         served.multiparts.abort(target, upload_id)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import time
@@ -17,6 +18,7 @@ from ftpservice.backends.s3.tree.known_directories import KnownDirectories
 from ftpservice.backends.s3.tree.part_buffer import MemoryAllowance, PartBuffer
 from ftpservice.backends.s3.tree.record_index import RecordIndex
 from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.storage.trash import FreedSpace, TrashOrder, TrashRule
 from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["BucketView", "RunningUploads", "ServedBucket", "ServerTraits"]
@@ -77,16 +79,27 @@ class ServedBucket:
     options: BucketOptions
     requests: SignedRequests
     runner: BlockingRunner
+    """For calls of the server."""
     seconds: Callable[[], float] = time
     traits: ServerTraits = ServerTraits()
     directories: KnownDirectories = field(default_factory=KnownDirectories)
     running: RunningUploads = field(default_factory=RunningUploads)
     record_index: RecordIndex = field(default_factory=RecordIndex)
+    trash_orders: OrderedDict[tuple[str, str], TrashOrder] = field(default_factory=OrderedDict)
+    """The oldest files of the trash of accounts that have needed room, by `BucketView.trash_name`;
+    changed in the reactor thread only."""
+    sending: BlockingRunner | None = None
+    """For what is sent under TLS; None for the runner of the calls."""
 
     def __post_init__(self) -> None:
         self.bucket = Bucket(self.requests)
         self.multiparts = Multiparts(self.requests, self.bucket)
         self.memory = MemoryAllowance(self.options.memory)
+
+    @property
+    def sending_runner(self) -> BlockingRunner:
+        """For what must not wait for calls of the server."""
+        return self.sending or self.runner
 
     def new_buffer(self) -> PartBuffer:
         """Return an empty buffer for a part."""
@@ -100,6 +113,10 @@ class BucketView:
     served: ServedBucket
     owner: str
     top: VirtualPath
+    rule: TrashRule | None = None
+    """How long what is deleted and overwritten is kept; None if it is not."""
+    freed: FreedSpace = field(default_factory=FreedSpace)
+    """What was removed to make room for other versions."""
 
     @property
     def bucket(self) -> Bucket:
@@ -110,7 +127,13 @@ class BucketView:
     def keys(self) -> KeySpace:
         """The keys of paths."""
         served = self.served
-        return KeySpace(served.options.prefix, self.top, served.traits.refused)
+        keeps = self.rule is not None
+        return KeySpace(served.options.prefix, self.top, served.traits.refused, keeps)
+
+    @property
+    def trash_name(self) -> tuple[str, str]:
+        """What tells the trash of this owner and root from others."""
+        return self.owner, self.keys.directory(VirtualPath())
 
     def path_of(self, key: str) -> VirtualPath:
         """Return the path of a key below the root."""

@@ -10,12 +10,13 @@ from contextlib import nullcontext
 from time import monotonic, time
 from uuid import uuid4
 
-from ftpservice.backends.s3.api.bucket import Condition
+from ftpservice.backends.s3.api.bucket import ANYTHING, Condition
 from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
 from ftpservice.backends.s3.api.http_connections import PartBody
 from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
 from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.api.xml_documents import UploadPart
+from ftpservice.backends.s3.trash.trash_bin import S3TrashBin
 from ftpservice.backends.s3.tree.object_copy import copy_spans
 from ftpservice.backends.s3.tree.object_entries import file_entry
 from ftpservice.backends.s3.tree.object_lookup import require_no_directory
@@ -66,6 +67,8 @@ class PartedObject:
         self._checked = monotonic(), view.served.directories.changes
         self._saved_at = monotonic() if record is None else float("-inf")
         self._upload_ids = {"", "" if record is None else record.upload_id}
+        self._rest_number = 0
+        """The number of the last part; 0 as long as it is not stored."""
 
     @property
     def size(self) -> int:
@@ -119,19 +122,15 @@ class PartedObject:
 
         A small one with a unique name gets another name if its own was taken meanwhile.
         """
-        condition = Condition(if_absent=mode is not WriteMode.REPLACE)
         self._require_no_directory()
         has_record = bool(self.upload_id) or self.is_resumed
-        try:
-            size, etag = self._publish(rest, condition)
-        except S3Failure as failure:
-            if not condition.if_absent or failure.status != CHANGED:
-                raise
-            if mode is not WriteMode.UNIQUE or self.upload_id:
-                raise Exists(self.path, "created meanwhile") from None
-            self.path = random_name(self.path)
-            self.key = self._view.keys.key(self.path)
-            size, etag = self._publish(rest, condition)
+        if self.upload_id and (rest.size or not self._parts):
+            self._rest_number = self.next_number
+            self.write_part(self._rest_number, rest)
+        if mode is WriteMode.REPLACE:
+            size, etag = self._replace(rest)
+        else:
+            size, etag = self._create(rest, mode)
         if has_record:
             self._records.forget(self.path, self._upload_ids)
         elif mode is not WriteMode.UNIQUE:
@@ -145,22 +144,37 @@ class PartedObject:
         if is_old or changes != self._view.served.directories.changes:
             require_no_directory(self._view, self.path)
 
+    def _replace(self, rest: PartBuffer) -> tuple[int, str]:
+        if self._view.rule is None:
+            return self._publish(rest, ANYTHING)
+        trash = S3TrashBin(self._view)
+        return trash.replace(self.path, lambda condition: self._publish(rest, condition))
+
+    def _create(self, rest: PartBuffer, mode: WriteMode) -> tuple[int, str]:
+        condition = Condition(if_absent=True)
+        served = self._view.served
+        locked = creation_lock(served, self.path, self.key) if self.upload_id else nullcontext()
+        try:
+            with locked:
+                return self._publish(rest, condition)
+        except S3Failure as failure:
+            if failure.status != CHANGED:
+                raise
+            if mode is not WriteMode.UNIQUE or self.upload_id:
+                raise Exists(self.path, "created meanwhile") from None
+        self.path = random_name(self.path)
+        self.key = self._view.keys.key(self.path)
+        return self._publish(rest, condition)
+
     def _publish(self, rest: PartBuffer, condition: Condition) -> tuple[int, str]:
         if not self.upload_id:
-            size = rest.size
-            return size, self._view.bucket.write(self.key, rest, None, condition)
-        if rest.size or not self._parts:
-            self.write_part(self.next_number, rest)
+            return rest.size, self._view.bucket.write(self.key, rest, None, condition)
         parts = sorted(self._parts.values())
-        served = self._view.served
-        locked = (
-            creation_lock(served, self.path, self.key) if condition.if_absent else nullcontext()
-        )
-        with locked:
-            try:
-                etag = served.multiparts.complete(self.key, self.upload_id, parts, condition)
-            except S3Failure as failure:
-                raise self._explained(failure) from None
+        multiparts = self._view.served.multiparts
+        try:
+            etag = multiparts.complete(self.key, self.upload_id, parts, condition)
+        except S3Failure as failure:
+            raise self._explained(failure) from None
         return sum(one.size for one in parts), etag
 
     def keep(self, rest: PartBuffer, in_record: bool = False) -> None:
@@ -168,16 +182,19 @@ class PartedObject:
 
         ``in_record``: all of them are kept in the record, where they can be read.
         """
-        if not self.size + rest.size:
+        if rest.size < MIN_PART_SIZE:  # as a part it could have none after it (`kept_parts`)
+            self._parts.pop(self._rest_number, None)
+        is_stored = self._rest_number in self._parts
+        if not is_stored and not self.size + rest.size:
             self.discard()
             return
         has_gap = len(without_gap(sorted(self._parts.values()))) < len(self._parts)
         tail: PartBody = NOTHING
-        if not has_gap and rest.size >= MIN_PART_SIZE and not in_record:
+        if not (has_gap or is_stored) and rest.size >= MIN_PART_SIZE and not in_record:
             if not self.upload_id:
                 self.begin()
             self.write_part(self.next_number, rest)
-        elif not has_gap:
+        elif not (has_gap or is_stored):
             tail = rest
         if not self.upload_id:
             now = self._view.bucket.head(self.key)

@@ -254,6 +254,8 @@ def kept_parts(served: ServedBucket, record: PartialRecord) -> tuple[list[Upload
         return [], True
     parts = served.multiparts.parts(record.key, record.upload_id) or []
     kept = without_gap(parts)
+    if kept and kept[-1].size < MIN_PART_SIZE:  # the end of a file that could not be published
+        kept.pop()
     return kept, sum(one.size for one in kept) == record.parts_size
 
 

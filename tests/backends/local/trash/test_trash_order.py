@@ -7,9 +7,9 @@ import pytest
 
 from ftpservice.backends.local import trash_search
 from ftpservice.backends.local.trash import trash_order
-from ftpservice.backends.local.trash.trash_order import TrashOrder
+from ftpservice.storage import trash
 from ftpservice.storage.errors import NoSpace, TrashFull
-from ftpservice.storage.trash import ITrash, TrashedFile
+from ftpservice.storage.trash import ITrash, TrashedFile, TrashOrder
 from ftpservice.testing.contract.case import create_file, list_directory, path_at, read_file
 from ftpservice.wire.entry import Kind
 from ftpservice.wire.paths import ROOT
@@ -72,7 +72,7 @@ def test_what_another_process_deletes_and_what_was_given_out_are_found_again(pla
 
 
 def test_a_large_trash_is_read_in_parts(place, monkeypatch):
-    for module in (trash_order, trash_search):
+    for module in (trash, trash_search):
         monkeypatch.setattr(module, "MAX_ORDERED", 3)
     storage = place.storage()
     delete(storage, *"abcdefghi")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ftpservice.backends.s3.api.failures import S3Failure
 from ftpservice.backends.s3.tree import part_buffer
 from ftpservice.backends.s3.tree.part_buffer import MemoryAllowance
 from ftpservice.backends.s3.tree.served_bucket import BucketView, ServerTraits
@@ -191,6 +192,27 @@ def test_a_large_file_of_that_name_created_meanwhile_is_not_replaced(bucket):
         with pytest.raises(StorageError, match="already"):
             result(writing.commit())
         assert result(read_file(storage, name)) == b"theirs"
+
+
+@pytest.mark.parametrize("size", [3 * PART + 1000, 3 * PART, 2 * PART + 10, 7 << 20])
+def test_what_could_not_be_published_is_resumed_with_every_byte_once(bucket, monkeypatch, size):
+    whole = WHOLE[:size]
+    storage = bucket.storage()
+    writing = result(begin_upload(storage, "/large", whole))
+    with monkeypatch.context() as away:
+        away.setattr(bucket.served.multiparts, "complete", fail)
+        with pytest.raises(StorageError):
+            result(writing.commit())
+    again = bucket.again().storage()
+    assert result(partial_size(again, "/large")) == size
+    request = WriteRequest(offset=size)
+    result(create_file(again, "/large", b"and more", request))
+    assert result(read_file(again, "/large")) == whole + b"and more"
+    assert bucket.open_uploads() == bucket.hidden() == []
+
+
+def fail(*_args):
+    raise S3Failure(403, "AccessDenied")
 
 
 def test_old_partial_uploads_and_parts_of_killed_appends_are_swept(bucket):
