@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from cryptography import x509
 
 from ftpservice.admin.checks.account_checks import check_account_data, check_accounts
 from ftpservice.admin.checks.acme_checks import check_acme, renewed_expiry_finding
+from ftpservice.admin.checks.bucket_checks import check_bucket_of
 from ftpservice.admin.checks.cluster_checks import check_cluster
 from ftpservice.admin.checks.finding import Finding, Level, error, good, warning
 from ftpservice.admin.checks.machine_checks import (
@@ -109,6 +111,7 @@ def check_here(options: Any) -> Iterator[Finding]:
     passive = settings.passive_ports, settings.max_sessions, settings.passive_port
     yield from check_passive_ports(*passive)
     yield from _check_cluster(settings)
+    yield from _check_bucket(settings)
     addresses = list(_tcp_addresses(settings))
     if any(host in ANY_HOST for _, host, _ in addresses):
         yield from _check_masquerade(settings)
@@ -129,6 +132,19 @@ def _check_cluster(settings: Any) -> Iterator[Finding]:
     url = cluster_plan(settings)
     if url is not None:
         yield from check_cluster(url, settings.node_name)
+
+
+def _check_bucket(settings: Any) -> Iterator[Finding]:
+    from ftpservice.backends.strings import bucket_of
+
+    if find_spec("botocore") is None:  # the extra s3
+        return
+    try:
+        options = bucket_of(settings.root)
+    except ValueError:  # which the settings are told to have
+        return
+    if options is not None:
+        yield from check_bucket_of("root", options)
 
 
 def _certificate_check(settings: Any) -> CertificateCheck:

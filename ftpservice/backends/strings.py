@@ -32,6 +32,7 @@ from ftpservice.wire.units import parse_duration, parse_size
 __all__ = [
     "BUILT_IN_FACTORIES",
     "BadStorageString",
+    "bucket_of",
     "build_source",
     "check_storage_string",
     "directory_of",
@@ -79,6 +80,12 @@ def directory_of(text: str) -> str | None:
     """
     scheme, _colon, argument = text.partition(":")
     return split_fields(argument)[0] if scheme == LocalSourceFactory.scheme else None
+
+
+def bucket_of(text: str) -> BucketOptions | None:
+    """Return what an ``s3:`` string says; None for other storages."""
+    scheme, _colon, argument = text.partition(":")
+    return parse_bucket_string(argument) if scheme == BucketSourceFactory.scheme else None
 
 
 def storage_factories() -> Iterator[IStorageSourceFactory]:

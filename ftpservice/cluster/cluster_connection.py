@@ -78,4 +78,4 @@ class ClusterConnection:
 
 def _of_cluster(error: StoreUnavailable) -> StoreUnavailable:
     """Return an error that names the database as the setting does, not as ``--auth`` would."""
-    return StoreUnavailable(str(error).removeprefix("sql:"))
+    return StoreUnavailable(str(error).replace("sql:postgresql:", "postgresql:"))

@@ -1,7 +1,8 @@
 """This node of a cluster: its heartbeat, and whether the database answers.
 
 The heartbeat is sent four times within the time after which a node counts as gone. Without an
-answer the node goes on alone with its share of each limit, and tries again every second.
+answer the node goes on alone with its share of each limit, and tries again every second. A node
+that has never been in the cluster has no share: it waits for the database, and ends without one.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from ftpservice.cluster.cluster_statements import (
     forget_gone,
     leave,
 )
-from ftpservice.cluster.last_share import ended_run, load_share, save_share
+from ftpservice.cluster.last_share import NEVER_JOINED_TEXT, ended_run, load_share, save_share
 from ftpservice.cluster.leased_session_limits import LeasedSessionLimits
 from ftpservice.cluster.place_leases import ShareRule
 from ftpservice.concurrency.thread_pool import PoolOverloaded, PoolStopped
@@ -55,6 +56,9 @@ BEATS_PER_SWEEP = 200
 NEWS_SECONDS, FEW_NODES = 0.01, 10
 """For each node of the cluster, but at least for so many: when to ask again which nodes there are,
 after one has come or gone. All nodes together so ask a hundred times a second, or two."""
+HANDOVER_SECONDS = 30.0
+"""How long the node counts as alive, at least, from its last heartbeat before another program
+takes the place of this one: so long it may take to start."""
 DISPLACE_SECONDS = 0.1
 """How long another node may take to end a session for one of this node."""
 LACKS, NODES, DISPLACE = "lacks", "nodes", "displace"
@@ -81,11 +85,23 @@ class ClusterNode(Service):
     """Returns what the node says of itself."""
 
     refused: Callable[[str], object] = bool
-    """Called with a text if another node has the name of this one; ends the process."""
+    """Called with a text if this node cannot be one of the cluster; ends the process."""
+    is_refused = False
+    """Whether it was called."""
     displace_in_worker: Callable[[], Awaitable[object]] | None = None
     """Has a worker end a session without a login, if the node has workers."""
     share_path: Path | None = None
     """The file that keeps the last number of nodes over a restart."""
+    wait_seconds = 60.0
+    """How long to wait for the database, as long as the node has never been in the cluster."""
+    may_serve_alone = False
+    """Whether the node has been in the cluster: then its share of each limit is known."""
+    is_handed_over = False
+    """Whether another program of this process goes on as this node (`node_handover`)."""
+    is_closing = False
+    """Whether the node leaves; nothing is begun any more."""
+    state_before: NodeState | None = None
+    """What the program before this one said; told until its workers are known here."""
 
     def __init__(self, database: ClusterDatabase, facts: NodeFacts, seconds: float) -> None:
         self.facts = facts
@@ -98,8 +114,9 @@ class ClusterNode(Service):
         """The calls that clients wait for."""
         self.feed_calls = database.calls("cluster feeds", answer_seconds)
         self._listener = database.listener(self._message, lambda: _call_all(self.when_connected))
-        self.claim_numbers = itertools.count(1)
-        """A claim that is carried out after one with a higher number fails."""
+        self.claim_numbers, self.row_numbers = itertools.count(1), itertools.count(1)
+        """A claim that is carried out after one with a higher number fails; a row of a feed with a
+        number that is not higher is one that was sent before."""
         self.limits = LeasedSessionLimits(partial(_claim, self), reactor)
         self.limits.leases.lacks = lambda key: self.tell(LACKS, key=key)
         self.limits.leases.failed = self.unanswered
@@ -118,13 +135,12 @@ class ClusterNode(Service):
         """Called after each heartbeat that was answered."""
         self.before_leaving: list[Callable[[], Awaitable[object]]] = []
         """Called before the node leaves, while the database answers."""
+        self.before_closing: list[Callable[[], Awaitable[object]]] = []
+        """The same, also before another program goes on as this node."""
         self._due: IDelayedCall | None = None
-        self._is_beating = False
-        self.is_closing = False
-        """Whether the node leaves; nothing is begun any more."""
-        self._beats = 0
-        self._problem = "not asked yet"
-        self._is_first = True
+        self._beats, self._problem = 0, "not asked yet"
+        self.joined: Deferred[None] = Deferred()
+        """Fires when the node is in the cluster for the first time, or serves alone."""
         self.answered_at = self.reactor.seconds()
         """The time of the last heartbeat that was answered; before that, of the start."""
 
@@ -142,25 +158,31 @@ class ClusterNode(Service):
     def startService(self) -> None:
         """Join the cluster."""
         super().startService()
-        if self.share_path is not None:
-            self.limits.leases.rule = load_share(self.share_path)
-            _leave_earlier(self, self.share_path)
+        self.answered_at = self.reactor.seconds()
+        if self.share_path is not None and not self.may_serve_alone:
+            _use_last_share(self, self.share_path)
         self._listener.start()
         self.claims.run(bool).addErrback(_not_told)  # connects
         self._beat()
 
     async def close(self) -> None:
-        """Leave the cluster; called when no session is left, after `stopService`."""
+        """Leave the cluster; called when no session is left, after `stopService`.
+
+        A node that is handed over stays in it, long enough for the other program to go on.
+        """
         self.is_closing = True
         if self._due is not None:
             self._due.cancel()
             self._due = None
         if not self._problem:
             try:
-                for ending in self.before_leaving:
+                for ending in self.before_closing:
                     await ending()
-                await self.calls.run(leave, self.facts.run)
-                await self.tell(NODES)
+                if self.is_handed_over:
+                    seconds = max(self._seconds, HANDOVER_SECONDS)
+                    await self.calls.run(beat, self.facts, self.state(), seconds)
+                else:
+                    await _leave(self)
             except UNANSWERED as error:
                 log.warn("the node could not leave its cluster: {reason}", reason=str(error))
         closings = (self._listener.stop, self.feed_calls.close, self.claims.close, self.calls.close)
@@ -202,15 +224,14 @@ class ClusterNode(Service):
 
     def _beat(self) -> None:
         self._due = None
-        self._is_beating = True
         began = self.reactor.seconds()
-        beating = self.calls.run(beat, self.facts, self.state(), self._seconds)
+        state = None if self.joined.called else self.state_before
+        beating = self.calls.run(beat, self.facts, state or self.state(), self._seconds)
         beating.addCallbacks(self._alive, self.unanswered, callbackArgs=(began,))
         beating.addErrback(lambda failure: log.failure("the heartbeat failed", failure))
         beating.addBoth(self._beat_later)
 
     def _beat_later(self, _none: object) -> None:
-        self._is_beating = False
         if self.is_closing:
             return
         seconds = self._seconds / BEATS
@@ -224,20 +245,16 @@ class ClusterNode(Service):
         rule = ShareRule(len(runs), runs.index(self.facts.run))
         self.others = view.others
         had_problem, self._problem = self._problem, ""
-        before = self.limits.leases.rule
-        if self._is_first:
+        before, is_first = self.limits.leases.rule, not self.joined.called
+        self.may_serve_alone = True
+        if is_first:
             _log_joined(self, rule, view)
-        elif had_problem:
-            log.info("the cluster answers again: {nodes}; sessions are counted", nodes=_count(rule))
-        elif not view.was_alive:
-            log.warn("this node counted as gone in its cluster; its sessions are counted again")
-        elif before.nodes != rule.nodes:
-            log.info("the cluster has {nodes}", nodes=_count(rule))
+        else:
+            _log_change(view, rule, before, had_problem)
         if had_problem or before != rule:
             _save_share(self, rule)
         if had_problem:
             self.tell(NODES)
-        self._is_first = False
         self.answered_at = began
         until = began + self._seconds * TRUSTED_PART
         self.limits.leases.renewed(until, rule, view.was_alive)
@@ -246,6 +263,8 @@ class ClusterNode(Service):
         _call_all(self.when_beaten)
         self._beats += 1
         _sweep_sometimes(self, self._beats)
+        if is_first and not view.has_namesake:
+            self.joined.callback(None)
 
     def unanswered(self, failure: Failure) -> None:
         """Note that the database does not answer: this node goes on alone."""
@@ -253,20 +272,49 @@ class ClusterNode(Service):
         self._alone(str(failure.value))
 
     def _alone(self, reason: str) -> None:
-        was_connected, self._problem = not self._problem or self._is_first, reason
-        leases = self.limits.leases
+        is_first, before, self._problem = not self.joined.called, self._problem, reason
+        if not self.may_serve_alone:
+            _wait_to_join(self, reason, before)
+            return
+        was_connected, leases = not before or is_first, self.limits.leases
         leases.suspend()
         self._listener.lost()
         _call_all(self.when_alone)
         self._beat_within(min(RETRY_SECONDS, self._seconds / BEATS))
         if was_connected:
-            self._is_first = False
             log.error(
                 "the database of the cluster cannot be used: {reason}; until it can, this node "
                 "hands out its share of each limit: 1/{nodes}",
                 reason=reason,
                 nodes=leases.rule.nodes,
             )
+        if is_first:
+            self.joined.callback(None)
+
+
+def _wait_to_join(node: ClusterNode, reason: str, before: str) -> None:
+    """Wait for the database; a node that has never been in the cluster does not serve alone.
+
+    It does not know its share of a limit, and together such nodes would exceed it.
+    """
+    left = node.answered_at + node.wait_seconds - node.reactor.seconds()
+    if left <= 0 and not node.is_refused:
+        node.is_refused = True
+        node.refused(f"--cluster: {reason}; {NEVER_JOINED_TEXT}")
+    elif left > 0 and reason != before:
+        log.warn(
+            "the database of the cluster cannot be used: {reason}; the node waits for it, {left} s "
+            "more at most",
+            reason=reason,
+            left=round(left),
+        )
+
+
+async def _leave(node: ClusterNode) -> None:
+    for ending in node.before_leaving:
+        await ending()
+    await node.calls.run(leave, node.facts.run)
+    await node.tell(NODES)
 
 
 def _claim(node: ClusterNode, claims: Sequence[Claim]) -> Deferred[list[Grant]]:
@@ -302,8 +350,11 @@ def _count(rule: ShareRule) -> str:
     return count_text(rule.nodes, "node")
 
 
-def _leave_earlier(node: ClusterNode, path: Path) -> None:
-    """Remove the run of this node before its restart, which did not leave the cluster."""
+def _use_last_share(node: ClusterNode, path: Path) -> None:
+    """Use what was kept, and remove the run of before this start, which did not leave."""
+    kept = load_share(path)
+    if kept is not None:
+        node.limits.leases.rule, node.may_serve_alone = kept, True
     earlier = ended_run(path)
     if earlier is not None:
         node.calls.run(leave, earlier).addErrback(_not_told)
@@ -311,12 +362,22 @@ def _leave_earlier(node: ClusterNode, path: Path) -> None:
 
 def _log_joined(node: ClusterNode, rule: ShareRule, view: FleetView) -> None:
     name = node.facts.name
-    if view.has_namesake:
+    if view.has_namesake and not node.is_refused:
+        node.is_refused = True
         node.refused(
             f"--cluster-node: another node of the cluster is {name}, and alive; choose another "
             "name - a node that was killed counts as gone after cluster-timeout"
         )
     log.info("this node, {name}, is in a cluster of {nodes}", name=name, nodes=_count(rule))
+
+
+def _log_change(view: FleetView, rule: ShareRule, before: ShareRule, had_problem: object) -> None:
+    if had_problem:
+        log.info("the cluster answers again: {nodes}; sessions are counted", nodes=_count(rule))
+    elif not view.was_alive:
+        log.warn("this node counted as gone in its cluster; its sessions are counted again")
+    elif before.nodes != rule.nodes:
+        log.info("the cluster has {nodes}", nodes=_count(rule))
 
 
 def _not_saved(failure: Failure) -> None:

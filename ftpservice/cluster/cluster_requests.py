@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,8 @@ class ClusterRequests:
         self._actions = actions
         self._clock = clock
         self._open: dict[str, OpenRequest] = {}
+        self._begun: set[str] = set()
+        """The requests of other nodes that are carried out now."""
 
     async def ask(self, command: str, request: Mapping[str, Any], target: str) -> NodeAnswers:
         """Carry out a request on a node by its name, or on `ALL_NODES`; raises `BadRequest`."""
@@ -118,8 +120,25 @@ class ClusterRequests:
             return
         is_meant = message.get("target") in (ALL_NODES, self._node.facts.name)
         if kind == REQUEST and is_meant and sender != self._node.facts.run:
-            answering = Deferred.fromCoroutine(self._carry_out(message["request"]))
-            answering.addErrback(_not_answered)
+            self._begin(message["request"])
+
+    def catch_up(self) -> None:
+        """Carry out what was asked while this node could not hear it, before an upgrade as well."""
+        facts = self._node.facts
+        asking = self._node.calls.run(unanswered, facts.run, facts.name)
+        asking.addCallbacks(self._begin_all, _not_answered)
+
+    def _begin_all(self, numbers: Sequence[str]) -> None:
+        for number in numbers:
+            self._begin(number)
+
+    def _begin(self, number: str) -> None:
+        if number in self._begun or self._node.is_handed_over:
+            return
+        self._begun.add(number)
+        answering = Deferred.fromCoroutine(self._carry_out(number))
+        answering.addErrback(_not_answered)
+        answering.addCallback(lambda _none: self._begun.discard(number))
 
     async def _carry_out(self, number: str) -> None:
         body = await self._node.calls.run(request_body, number)
@@ -159,6 +178,18 @@ def post(connection: Any, number: str, run: str, target: str, body: str) -> list
         )
         notify(connection, {"kind": REQUEST, "from": run, "request": number, "target": target})
     return [(str(run), str(name)) for run, name in rows]
+
+
+def unanswered(connection: Any, run: str, name: str) -> list[str]:
+    """Return the requests to a node that it has not answered, and whose answers are waited for."""
+    rows = connection.execute(
+        "SELECT id FROM ftpservice_cluster_request asked WHERE sender <> %s"
+        " AND target IN (%s, %s) AND at > clock_timestamp() - make_interval(secs => %s)"
+        " AND NOT EXISTS (SELECT 1 FROM ftpservice_cluster_answer answer"
+        " WHERE answer.request = asked.id AND answer.run = %s)",
+        (run, name, ALL_NODES, ANSWER_SECONDS, run),
+    ).fetchall()
+    return [str(row[0]) for row in rows]
 
 
 def request_body(connection: Any, number: str) -> str | None:

@@ -35,7 +35,8 @@ WITH before AS (
         VALUES (%(run)s, %(name)s, %(version)s, coalesce(host(inet_client_addr()), ''),
             clock_timestamp() + make_interval(secs => %(seconds)s), %(sessions)s, %(health)s)
     ON CONFLICT (run) DO UPDATE
-        SET until = excluded.until, sessions = excluded.sessions, health = excluded.health
+        SET until = excluded.until, sessions = excluded.sessions, health = excluded.health,
+            version = excluded.version
 )
 SELECT coalesce((SELECT is_alive FROM before), false),
     array(SELECT run FROM ftpservice_cluster_node

@@ -10,21 +10,22 @@ from ftpservice.cluster.place_leases import ShareRule
 from ftpservice.linux import read_regular_file
 from ftpservice.state_files.file_replacement import replace_file
 
-__all__ = ["SHARE_FILE", "ended_run", "load_share", "save_share"]
+__all__ = ["NEVER_JOINED_TEXT", "SHARE_FILE", "ended_run", "load_share", "save_share"]
 
 SHARE_FILE = "cluster.json"
 """In the data directory."""
 MAX_FILE_BYTES = 4096
+NEVER_JOINED_TEXT = "a node that has never been in its cluster does not start without the database"
 
 
-def load_share(path: Path) -> ShareRule:
-    """Return what was kept; a file that cannot be used is as good as none: one node."""
+def load_share(path: Path) -> ShareRule | None:
+    """Return what was kept; None without a file that can be used: the node has not joined yet."""
     try:
         facts = json.loads(read_regular_file(path, MAX_FILE_BYTES))
         nodes, rank = int(facts["nodes"]), int(facts["rank"])
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
-        return ShareRule()
-    return ShareRule(nodes, rank) if 0 <= rank < nodes else ShareRule()
+        return None
+    return ShareRule(nodes, rank) if 0 <= rank < nodes else None
 
 
 def save_share(path: Path, rule: ShareRule, run: str = "") -> None:

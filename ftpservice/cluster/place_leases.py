@@ -32,7 +32,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.cluster.cluster_statements import Claim, Grant
 
-__all__ = ["Claims", "PlaceLeases", "ShareRule"]
+__all__ = ["Claims", "HeldPlaces", "PlaceLeases", "ShareRule"]
 
 MAX_CLAIMS = 500
 """Keys in one question to the database."""
@@ -101,7 +101,8 @@ class PlaceLeases:
         self._used = used
         self._ask = ask
         self._clock = clock
-        self._holdings: dict[Key, HeldPlaces] = {}
+        self.holdings: dict[Key, HeldPlaces] = {}
+        """What this node holds, or has asked for."""
         self._due: dict[Key, None] = {}
         """What the next claim is about, in order."""
         self._is_asking = False
@@ -128,9 +129,9 @@ class PlaceLeases:
         self._valid_until, self.rule, self._is_known = until, rule, True
         if is_new:
             self._terms += 1
-            for holding in self._holdings.values():
+            for holding in self.holdings.values():
                 holding.places = holding.spare = 0
-            self._due.update(dict.fromkeys(self._holdings))
+            self._due.update(dict.fromkeys(self.holdings))
         self._give_back_unused()
         self._flush_soon()
 
@@ -138,13 +139,13 @@ class PlaceLeases:
         """Note that the database does not answer: the shares of this node hold from now on."""
         self._valid_until, self._is_known = 0.0, True
         self._due.clear()
-        for holding in tuple(self._holdings.values()):
+        for holding in tuple(self.holdings.values()):
             holding.wake(len(holding.waiting), True)
 
     def in_use(self) -> dict[str, tuple[int, int]]:
         """Return, by kind, the places that this node holds, and how many of them are used."""
         found: dict[str, tuple[int, int]] = {}
-        for (kind, name), holding in self._holdings.items():
+        for (kind, name), holding in self.holdings.items():
             places, used = found.get(kind, (0, 0))
             found[kind] = places + holding.places, used + self._used((kind, name))
         return found
@@ -153,14 +154,14 @@ class PlaceLeases:
         """Return whether there is a place for one more session, without a question."""
         if limit <= 0:
             return True
-        holding, used = self._holdings.get(key), self._used(key)
+        holding, used = self.holdings.get(key), self._used(key)
         if not self._is_known:
             return False
         if not self.is_valid:
             if used >= self.rule.share(key, limit):
                 return False
             if holding is None:
-                self._holdings[key] = HeldPlaces(limit)
+                self.holdings[key] = HeldPlaces(limit)
             return True
         return holding is not None and used < min(holding.places, limit)
 
@@ -168,7 +169,7 @@ class PlaceLeases:
         """Ask for a place; return whether `may_take` is worth asking again, at once."""
         if self._is_known and not self.is_valid:
             return True
-        holding = self._holdings.setdefault(key, HeldPlaces(limit))
+        holding = self.holdings.setdefault(key, HeldPlaces(limit))
         holding.limit = limit
         place: Deferred[bool] = Deferred(holding.waiting.remove)
         holding.waiting.append(place)
@@ -177,7 +178,7 @@ class PlaceLeases:
 
     def released(self, key: Key) -> None:
         """Note that a session has ended, after it was counted."""
-        holding = self._holdings.get(key)
+        holding = self.holdings.get(key)
         if holding is None or not self.is_valid:
             return
         if holding.places - self._used(key) > 2 * holding.spare:
@@ -185,7 +186,7 @@ class PlaceLeases:
 
     def give_back(self, key: Key) -> None:
         """Give back what is not used of a key, which another node lacks."""
-        holding = self._holdings.get(key)
+        holding = self.holdings.get(key)
         if holding is not None and holding.places > self._used(key):
             holding.spare = 0
             self._claim_soon(key)
@@ -193,12 +194,12 @@ class PlaceLeases:
     def _give_back_unused(self) -> None:
         """Give back the places of keys without a session."""
         now = self._clock.seconds()
-        for key, holding in tuple(self._holdings.items()):
+        for key, holding in tuple(self.holdings.items()):
             if holding.waiting or self._used(key):
                 holding.unused_since = None
             elif not holding.places:
                 if not self._is_asking and key not in self._due:  # the database has none, either
-                    del self._holdings[key]
+                    del self.holdings[key]
             elif holding.unused_since is None:
                 holding.unused_since = now
             elif now - holding.unused_since >= UNUSED_SECONDS:
@@ -215,12 +216,12 @@ class PlaceLeases:
             return
         if self._is_asking:
             return
-        keys = [key for key in islice(self._due, MAX_CLAIMS) if key in self._holdings]
+        keys = [key for key in islice(self._due, MAX_CLAIMS) if key in self.holdings]
         for key in tuple(islice(self._due, MAX_CLAIMS)):
             del self._due[key]
         if not keys:
             return
-        claims = [self._holdings[key].claim(key, self._used(key)) for key in keys]
+        claims = [self.holdings[key].claim(key, self._used(key)) for key in keys]
         self._is_asking = True
         self._ask(claims).addBoth(self._answered, claims, self._terms)
 
@@ -236,7 +237,7 @@ class PlaceLeases:
             return
         for one, grant in zip(claims, answer, strict=True):
             key = (one.kind, one.name)
-            holding = self._holdings.get(key)
+            holding = self.holdings.get(key)
             if holding is not None:
                 holding.places = grant.places
                 holding.spare = max(0, grant.places - one.needed)
@@ -260,10 +261,10 @@ class PlaceLeases:
         holding.wake(served, True)
         holding.wake(count - served, False)
         if not holding.places and not holding.waiting and not self._used(key):
-            self._holdings.pop(key, None)
+            self.holdings.pop(key, None)
 
     def _claim_soon(self, key: Key) -> None:
         """Ask about a key with what else is under way now: much of it may be about one key."""
-        if key in self._holdings:
+        if key in self.holdings:
             self._due[key] = None
             self._flush_soon()

@@ -53,6 +53,7 @@ from ftpservice.service.sessions.listeners import (
     Listeners,
     inherited_listener,
     parse_listener,
+    refuse_passive_port,
     refuse_same_ports,
 )
 from ftpservice.service.sessions.session_assembly import (
@@ -290,6 +291,7 @@ def listeners_for(
     if handover is not None:
         handover.close_rest(socket_name(one.option, one.text) for one in found)
     refuse_same_ports(found)
+    refuse_passive_port(found, settings.passive_port)
     return found
 
 

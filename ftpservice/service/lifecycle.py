@@ -14,7 +14,7 @@ from twisted.application.service import MultiService
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from ftpservice.accounts.account_record import IStartable
@@ -32,6 +32,8 @@ from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings_reload import SettingsChange
 
 __all__ = ["FTPService", "ServiceParts"]
+
+log = Logger("ftpservice")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class FTPService(MultiService):
         """Returns what puts a part of a change into force; raises `ValueError` if nothing can."""
         self.reload_settings: Callable[[], Deferred[None]] | None = None
         """Reads the settings again; None without a TOML file."""
+        self.first_steps: list[Callable[[], Deferred[None]]] = []
+        """Called at the start; it goes on when what they return has fired."""
         self.begin_workers: Callable[[], Deferred[None]] | None = None
         """Starts the processes that serve the sessions; fires when they do. None: this one does."""
         self.workers_counted: Callable[[], Deferred[None]] | None = None
@@ -195,10 +199,18 @@ class FTPService(MultiService):
             await maybeDeferred(step)
 
     def _started(self) -> None:
-        if self.begin_workers is None:
+        async def begin() -> None:
+            for step in self.first_steps:
+                await step()
+            if not self.running:  # it was stopped meanwhile
+                return
+            if self.begin_workers is not None:
+                await self.begin_workers()
             self._announce()
-        else:
-            self.begin_workers().addCallback(lambda _none: self._announce())
+
+        Deferred.fromCoroutine(begin()).addErrback(
+            lambda failure: log.failure("the service could not begin to serve", failure)
+        )
 
     def _announce(self) -> None:
         self.is_serving = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ __all__ = [
     "MainFactory",
     "NodeFactory",
     "cluster_of",
+    "hand_over_workers",
     "hold_port",
     "session_factory_for",
 ]
@@ -164,6 +166,22 @@ class MainFactory(FTPFactory):
         await super().release_resources()
 
 
+def hand_over_workers(factory: MainFactory) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Answer the workers no more; return what adds to the facts of one of them what it holds.
+
+    That is its places for sessions, and what it has asked: the next program answers that.
+    """
+    factory.peers.hold()
+    held = {} if factory.places is None else factory.places.hand_over()
+
+    def complete(facts: Mapping[str, Any]) -> dict[str, Any]:
+        column = facts["column"]
+        asked = factory.peers.unanswered(column)
+        return {**facts, "places": held.get(column, []), "asked": asked}
+
+    return complete
+
+
 class NodeFactory(FTPFactory):
     """The sessions of a node, which counts them together with the others of its cluster."""
 
@@ -198,7 +216,7 @@ def session_factory_for(
 ) -> FTPFactory:
     """Return the factory of sessions: of this process alone, or of the main one of several."""
     settings = options.settings
-    cluster = cluster_for(settings, reactor)
+    cluster = cluster_for(settings, reactor, options.handover)
     if settings.workers > 1:
         return _main_factory(options, portal, sink, reactor, cluster)
     if cluster is None:
@@ -238,6 +256,8 @@ def _main_factory(
     if cluster is not None and rates is not None:
         columns = partial(_columns, factory)
         factory.places = LimitsOfWorkers(cluster.limits, shared.peers, columns)
+        for one in () if options.handover is None else options.handover.workers:
+            factory.places.take_over(one["column"], one.get("places", ()))
         cluster.displace_in_worker = factory.places.displace
         RatesOfWorkers(cluster, rates, shared.peers, columns)
     return factory

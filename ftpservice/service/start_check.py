@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -18,7 +19,8 @@ from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.accounts.external.store_string import secret_warnings
 from ftpservice.accounts.stores.store_checker import StoreChecker
-from ftpservice.backends.strings import directory_of
+from ftpservice.backends.strings import bucket_of, directory_of
+from ftpservice.cluster.last_share import NEVER_JOINED_TEXT, SHARE_FILE, load_share
 from ftpservice.concurrency.task import Task
 from ftpservice.net.tls.certificate_file import key_exposure_warning
 from ftpservice.service.acme_setup import check_acme_start
@@ -28,7 +30,7 @@ from ftpservice.service.activity.metrics_service import check_metrics_extra
 from ftpservice.service.activity.otel_setup import check_otel_extra
 from ftpservice.service.assembly import listeners_for
 from ftpservice.service.certificates.certificate_setup import acme_directory, check_certificates
-from ftpservice.service.cluster.cluster_setup import cluster_plan
+from ftpservice.service.cluster.cluster_setup import cluster_plan, cluster_problem
 from ftpservice.service.control_socket import check_socket_path
 from ftpservice.service.log.setup import check_log
 from ftpservice.service.log.transfer_log_file import check_transfer_log
@@ -41,6 +43,7 @@ from ftpservice.service.sessions.session_assembly import (
     storage_source_for,
 )
 from ftpservice.service.settings.directories import Owner, acting_as, check_directories
+from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.service.web_setup import check_factor_extras
@@ -55,7 +58,10 @@ def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     """Yield what is wrong but does not prevent the start; raises `CannotStart`."""
     Privileges(options, str).refuse_root()
     yield from settings_warnings(options, reactor)
-    yield from _cluster_problems(options.settings)
+    yield from _cluster_warnings(options.settings)
+    with acting_as(owner_for(options)):
+        lines = list(_bucket_warnings(options.settings))
+    yield from lines
 
 
 def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
@@ -83,6 +89,7 @@ def settings_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     if settings.offers_tls:
         keys = (key or chain for chain, key in settings.tls_files.certificates)
         yield from filter(None, map(key_exposure_warning, keys))
+    yield from _balancer_warnings(settings)
     for hook in settings.hook:
         yield from secret_warnings(hook.secret_file or None)
     with acting_as(owner):
@@ -111,20 +118,49 @@ def _check_files(settings: ServiceSettings, reactor: Any, owner: Owner) -> None:
     cluster_plan(settings)
 
 
-def _cluster_problems(settings: ServiceSettings) -> Iterator[str]:
-    """Connect to the database of the cluster, and yield why it cannot be used, if it cannot."""
-    url = cluster_plan(settings)
-    if url is None:
-        return
-    from ftpservice.cluster.cluster_connection import ClusterConnection
+def _cluster_warnings(settings: ServiceSettings) -> Iterator[str]:
+    """Connect to the database of the cluster; yield why it cannot be used, if it cannot.
 
-    connection = ClusterConnection(url)
+    Raises `CannotStart` if the node has never been in the cluster.
+    """
+    reason = cluster_problem(settings)
+    if reason is None:
+        return
+    path = None if settings.data_dir is None else Path(settings.data_dir, SHARE_FILE)
+    if path is None or load_share(path) is None:
+        raise CannotStart(f"--cluster: {reason}; {NEVER_JOINED_TEXT}")
+    yield f"--cluster: {reason}; the node would serve alone until the database can be used"
+
+
+def _balancer_warnings(settings: ServiceSettings) -> Iterator[str]:
+    """Yield the networks of load balancers that everybody is in."""
+    for network in settings.passive_proxied:
+        if network.prefixlen == 0:
+            yield (
+                f"--passive-proxied {network}: whoever connects to a passive port is trusted to "
+                "name the client; give the addresses of the load balancers"
+            )
+
+
+def _bucket_warnings(settings: ServiceSettings) -> Iterator[str]:
+    """Try the bucket of the files; yield why it cannot be used now, or what it does not keep.
+
+    The service would start without it, and refuse logins: for a reason that does not pass by
+    itself this raises `CannotStart`.
+    """
+    options = bucket_of(settings.root)
+    if options is None:
+        return
+    from ftpservice.backends.s3.bucket_check import BucketUnusable, check_bucket
+
+    place = f"--root: {options.shown}"
     try:
-        connection.call(bool)
-    except StoreUnavailable as error:
-        yield f"--cluster: {error}; the node would serve alone until the database can be used"
-    finally:
-        connection.close()
+        missing = check_bucket(options)
+    except BucketUnusable as error:
+        if not error.may_pass:
+            raise CannotStart(f"{place}: {error.line}") from None
+        missing = [f"{error.line}; logins would be refused until it can be used"]
+    yield from (f"{place}: {text}" for text in missing)
 
 
 def _created_directories(settings: ServiceSettings) -> list[str]:

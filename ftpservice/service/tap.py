@@ -13,6 +13,7 @@ from twisted.python import usage
 
 from ftpservice.concurrency.steady_clock import use_steady_clock
 from ftpservice.service.assembly import assemble
+from ftpservice.service.cluster.cluster_setup import refuse_unusable_database
 from ftpservice.service.log.setup import logs_for
 from ftpservice.service.operator_console import console_for
 from ftpservice.service.privileges import Privileges, owner_for
@@ -116,6 +117,7 @@ def _trial(options: options.ServiceOptions, reactor: Any) -> IService:
     assert handover is not None
     console = console_for(options.parent)
     service = assemble(options, reactor, console)
+    refuse_unusable_database(options.settings)
     if service.begin_workers is None:
         raise CannotStart("--workers 1: an upgrade needs 2 or more; restart the service instead")
     privileges = Privileges(options, bool)

@@ -9,6 +9,9 @@
    goes on, and no lock or file ever belongs to two.
 4. The new program starts its own workers. When they accept connections, the ones of before accept
    no more: they end sessions with 421 when these have no transfer, and then themselves.
+
+A node of a cluster stays the same node: the new program goes on with its run, its name and what is
+held for its sessions (`node_handover`).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -25,10 +28,12 @@ from twisted.internet.tcp import Port
 from twisted.logger import Logger
 
 from ftpservice import __version__
+from ftpservice.cluster.node_handover import hand_over_node, keep_state, node_identity
 from ftpservice.concurrency.task import Task
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.service.control_socket import BadRequest, ControlSocket
 from ftpservice.service.lifecycle import FTPService
+from ftpservice.service.main_factory import hand_over_workers
 from ftpservice.service.sessions.session_shutdown import STOPPING_TEXT
 from ftpservice.service.settings.errors import error_text
 from ftpservice.service.settings.options import ServiceOptions
@@ -44,10 +49,6 @@ log = Logger("ftpservice")
 
 ANSWER_SECONDS = 0.05
 """Time for the answer to a request to be sent, before the control socket ends."""
-CLUSTER_TEXT = (
-    "a node of a cluster is not upgraded while it runs: drain it and start it again, while other "
-    "nodes serve"
-)
 NEEDS_WORKERS_TEXT = (
     "an upgrade that cuts no transfer needs workers: a single process takes its sessions with it; "
     "restart the service, with workers = 2 for the upgrades after this one"
@@ -77,6 +78,7 @@ class Upgrade:
         self._control = -1
         self._refusal: str | None = None
         self._program_values: dict[str, Any] = {}
+        self._end_state: Callable[[], object] = bool
         self._is_cancelled = self._is_taking = False
         """Whether the process ends instead, and whether the workers have been left to the other."""
         service.last_steps.append(self._stop)
@@ -89,8 +91,6 @@ class Upgrade:
             raise BadRequest(EMBEDDED_TEXT)
         if self._workers is None:
             raise BadRequest(NEEDS_WORKERS_TEXT)
-        if self._options.settings.cluster is not None:
-            raise BadRequest(CLUSTER_TEXT)
         if self._trial is not None or not self._service.is_serving:
             raise BadRequest("the service starts or is upgraded already")
         self._trial = Trial(self._command, self._options.directory)
@@ -120,8 +120,10 @@ class Upgrade:
             is_trial=True,
             answer=writing,
             sockets=sockets,
+            table=workers.factory.table.descriptor,
             data_ports=workers.data_ports.listening(),
             free_columns=_free_columns(workers),
+            cluster=node_identity(workers.factory.cluster),
         )
         try:
             version = await self._pool.run(trial.run, handover, reading)
@@ -150,8 +152,8 @@ class Upgrade:
         self._refusal = workers.factory.session_refusal  # before the stop
         program["pidfile"] = ""  # twistd would remove the file
         workers.leave()
-        service.stop_parts = self._stop_parts
-        service.cancel_handover = self._cancel
+        self._end_state = keep_state(workers.factory.cluster)
+        service.stop_parts, service.cancel_handover = self._stop_parts, self._cancel
         service.is_handover_cancelled = self._ends_workers
         service.workers_counted = None
         service.last_steps.remove(workers.close)
@@ -162,6 +164,7 @@ class Upgrade:
             self._is_taking = True
             taking = WorkerHandover(workers.supervisor, self._reactor)
             workers.marked = taking.marked
+            complete = hand_over_workers(workers.factory)
             data_ports, handed = workers.data_ports.hand_over(await taking.begin())
             handover = Handover(
                 self._generation + 1,
@@ -172,7 +175,8 @@ class Upgrade:
                 refusal=self._refusal,
                 free_columns=_free_columns(workers),
                 data_ports=data_ports,
-                workers=handed,
+                workers=tuple(map(complete, handed)),
+                cluster=hand_over_node(workers.factory.cluster),
             )
             atexit.register(self._replace_program, handover)
 
@@ -215,6 +219,7 @@ class Upgrade:
         cast(dict[str, Any], self._options.parent).update(self._program_values)
         service.last_steps.append(workers.close)
         service.workers_counted = workers.supervisor.counted
+        self._end_state()
         if not service.is_stopping:
             service.stop_parts, workers.factory.leaves_workers = None, False
             return

@@ -334,7 +334,13 @@ def _readiness(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:
     def accepts() -> str | None:
         return None if factory.session_refusal is None else "no sessions are accepted"
 
-    return {"sessions": accepts}
+    cluster = cluster_of(factory)
+
+    def joined() -> str | None:
+        has_joined = cluster is None or cluster.joined.called
+        return None if has_joined else "the node waits for the database of its cluster"
+
+    return {"sessions": accepts, "cluster": joined}
 
 
 def _notes(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:

@@ -252,9 +252,13 @@ def _adopt_workers(setup: WorkerSetup, handover: Handover, reactor: Any) -> None
         except (OSError, KeyError, ValueError, TypeError):
             log.failure("a worker cannot be used any more; it ends alone")
             ports.worker_ended(handed["column"])
+            if setup.factory.places is not None:
+                setup.factory.places.ended(handed["column"])
         shares = ports.shares_of(handed["column"])
         if shares is not None:
             shares.tell_turns()
+        for message in handed.get("asked", ()):
+            setup.factory.pass_on(handed["column"], 0, message)
 
 
 def workers_for(

@@ -55,7 +55,10 @@ class Handover:
     free_columns: int = 0
     """How many processes have a place in them."""
     workers: tuple[Mapping[str, Any], ...] = ()
-    """The worker processes that go on (`WorkerHandover`), and their shares of the ports."""
+    """The worker processes that go on (`WorkerHandover`), their shares of the ports, their places
+    for sessions, and what they have asked and not been answered."""
+    cluster: Mapping[str, Any] = field(default_factory=dict)
+    """The node of a cluster that the processes are (`hand_over_node`)."""
 
     @property
     def descriptors(self) -> list[int]:

@@ -247,6 +247,7 @@ def test_a_running_service_can_change_most_settings() -> None:
         "log-file", "control-socket", "allow-networks", "deny-networks", "core-dumps", "log-format",
         "xferlog", "metrics", "otel-endpoint", "journal", "journal-keep", "journal-size",
         "journal-spool", "cluster", "cluster-node", "cluster-timeout",
+        "cluster-wait",
         "acme", "acme-agree-tos", "acme-email", "acme-directory", "acme-ca-file",
         "acme-eab-key-id", "acme-eab-key-file", "acme-challenge", "acme-http", "acme-tls",
     ]  # fmt: skip

@@ -11,6 +11,8 @@ from twisted.internet import reactor
 from twisted.internet.testing import MemoryReactorClock
 
 from ftpservice.accounts.checkers import SHIPPED_HASH
+from ftpservice.cluster.last_share import SHARE_FILE, save_share
+from ftpservice.cluster.place_leases import ShareRule
 from ftpservice.net.tls.self_signed import self_signed_certificate
 from ftpservice.service.assembly import assemble
 from ftpservice.service.log.setup import logs_for
@@ -114,6 +116,10 @@ def started(*words: str) -> str:
     [
         (("--listen=nonsense:1",), "--listen nonsense:1 is not an endpoint"),
         (("--listen=tcp:2121", "--implicit=tcp:2121"), "--implicit tcp:2121: --listen tcp:2121"),
+        (
+            ("--listen=tcp:2121", "--passive-port=2121"),
+            "--passive-port 2121: --listen tcp:2121 has the same port - choose another port",
+        ),
         (("--root=none",), "--root: storage 'local:"),
         (("--root=none", "--data-dir=var"), "none: no such directory"),
         (("--root=var/files", "--data-dir=var"), "var/files: no such directory"),
@@ -215,6 +221,15 @@ def test_a_key_that_everybody_can_read_is_warned_about(
     assert "every user of this machine can read the private key" in line
 
 
+def test_a_load_balancer_that_everybody_can_be_is_warned_about(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("--passive-proxied=0.0.0.0/0", "--passive-proxied=10.0.0.2")
+    assert checked(ALICE, *words) == 0
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("ftpservice: warning: --passive-proxied 0.0.0.0/0: whoever connects")
+
+
 def test_lines_that_close_an_account_only_are_warnings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -224,21 +239,31 @@ def test_lines_that_close_an_account_only_are_warnings(
     assert line.startswith(f"ftpservice: warning: {tmp_path}/passwd.db, line 2: ")
 
 
-def test_a_database_of_a_cluster_that_cannot_be_used_is_warned_about(
+def test_a_database_of_a_cluster_that_cannot_be_used_prevents_the_first_start(
     postgresql: PostgreSQL, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = tmp_path / "ftpservice.toml"
 
+    def checked_with(url: str) -> str | int | None:
+        settings.write_text(f'cluster = "{url}"\njournal = "off"\ndata-dir = "var"\n')
+        return checked(ALICE, f"--config={settings}")
+
     def warnings(url: str) -> list[str]:
-        settings.write_text(f'cluster = "{url}"\njournal = "off"\n')
-        assert checked(ALICE, f"--config={settings}") == 0
+        assert checked_with(url) == 0
         return capsys.readouterr().err.splitlines()
 
-    url = postgresql.url(postgresql.new_database())
-    [line] = warnings(url.replace(PASSWORD, "wrong"))
-    assert line.startswith("ftpservice: warning: --cluster: postgresql://")
-    assert "password authentication failed" in line
-    assert line.endswith("the node would serve alone until the database can be used")
-    [line] = warnings(url)
-    assert "ftpservice db upgrade" in line
+    empty = postgresql.url(postgresql.new_database())
+    wrong = empty.replace(PASSWORD, "wrong")
+    for url, reason in ((wrong, "password authentication failed"), (empty, "db upgrade")):
+        code = str(checked_with(url))
+        assert code.startswith("ftpservice: --cluster: postgresql://")
+        assert reason in code
+        assert code.endswith(
+            "; a node that has never been in its cluster does not start without the database"
+        )
     assert warnings(cluster_url(postgresql)) == []
+    (tmp_path / "var").mkdir()
+    save_share(tmp_path / "var" / SHARE_FILE, ShareRule(2, 0))
+    [line] = warnings(wrong)
+    assert line.startswith("ftpservice: warning: --cluster: postgresql://")
+    assert line.endswith("the node would serve alone until the database can be used")

@@ -25,7 +25,8 @@ def check_cluster(url: Any, name: str) -> Iterator[Finding]:
             nodes = [one for one in connection.call(known_nodes) if one["is_alive"]]
         except StoreUnavailable as caught:
             advice = (
-                "check the setting cluster; until it can be used, each node hands out its share"
+                "check the setting cluster; until it can be used, each node hands out its share, "
+                "and one that has never been in the cluster does not start"
             )
             yield error(SUBJECT, str(caught), advice)
             return

@@ -62,7 +62,7 @@ class S3Source:
         if pool is None:
             threads = IReactorFromThreads(reactor)
             self._served.sending = BlockingPool(threads, "s3 sending", threads=SENDING_THREADS)
-        self._is_tried = False
+        self._is_tried, self._told_reason = False, ""
         self._waiting: list[Deferred[None]] = []
         """Logins that wait until it is known what the server can do."""
         self._sweep_loop = LoopingCall(self._sweep_and_log)
@@ -134,7 +134,9 @@ class S3Source:
                 reason = error.detail or error.reason
             else:
                 reason = repr(error)
-            log.error("{storage}: {reason}", storage=self.describe(), reason=reason)
+            if reason != self._told_reason:  # each login that fails tells it, too
+                log.error("{storage}: {reason}", storage=self.describe(), reason=reason)
+                self._told_reason = reason
         else:
             self._is_tried = True
             self._served.traits = result

@@ -11,7 +11,7 @@ from ftpservice.backends.s3.tree.keys import HIDDEN_NAME
 from ftpservice.backends.s3.tree.object_entries import MTIME
 from ftpservice.backends.s3.tree.served_bucket import ServedBucket, ServerTraits
 
-__all__ = ["probe", "shortcomings"]
+__all__ = ["lost_updates", "probe", "shortcomings"]
 
 ODD_CHARACTERS = "\\"
 """Those that some server changes in names."""
@@ -38,6 +38,18 @@ def probe(served: ServedBucket) -> ServerTraits:
 
 def shortcomings(traits: ServerTraits) -> list[str]:
     """Return what the server cannot do, and what follows from that, to be told in the log."""
+    told = lost_updates(traits)
+    if not traits.dates_directories:
+        told.append("it keeps no times of directories, so they cannot be set")
+    if traits.refused:
+        told.append(
+            f"it does not keep {' '.join(sorted(traits.refused))} in names; they are refused"
+        )
+    return told
+
+
+def lost_updates(traits: ServerTraits) -> list[str]:
+    """Return which conditional writes the server does not keep, and what follows from that."""
     told = []
     if not traits.creates:
         told.append("it ignores If-None-Match, so uploads that may not replace files are refused")
@@ -48,12 +60,6 @@ def shortcomings(traits: ServerTraits) -> list[str]:
         )
     if not traits.replaces:
         told.append("it has no If-Match, so of two appends at the same moment one may be lost")
-    if not traits.dates_directories:
-        told.append("it keeps no times of directories, so they cannot be set")
-    if traits.refused:
-        told.append(
-            f"it does not keep {' '.join(sorted(traits.refused))} in names; they are refused"
-        )
     return told
 
 

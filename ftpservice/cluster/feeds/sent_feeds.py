@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -140,7 +139,9 @@ class SentFeed:
             texts.append(text)
         del self._waiting[: len(texts)]
         facts = self._node.facts
-        return RecordRow(facts.run, facts.name, next(self._feeds.numbers), f"[{','.join(texts)}]")
+        return RecordRow(
+            facts.run, facts.name, next(self._node.row_numbers), f"[{','.join(texts)}]"
+        )
 
     def _put(self, result: PutResult) -> float:
         if not result.is_open:
@@ -176,8 +177,6 @@ class SentFeeds:
         self.node = node
         self._feeds = feeds
         self._looked = looked
-        self.numbers = count(1)
-        """Those of the rows of this run."""
         self._doubt_until = 0.0
         self._sent: dict[str, SentFeed] = {}
         self._is_looking = self._looks_again = self._is_finished = False
@@ -188,7 +187,7 @@ class SentFeeds:
         node.when_counted_again.append(self._counted_again)
         node.when_alone.append(self._alone)
         node.when_beaten.append(self._beaten)
-        node.before_leaving.append(self.finish)
+        node.before_closing.append(self.finish)
 
     def received(self, message: Mapping[str, Any]) -> None:
         """Look at the feeds after another node has told of a change."""

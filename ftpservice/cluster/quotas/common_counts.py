@@ -206,10 +206,13 @@ class CommonCounts:
                 timer.cancel()
 
     def close(self) -> None:
-        """Let changes wait no more."""
-        for timer in self._excluding.values():
-            timer.cancel()
-        self._excluding.clear()
+        """Let changes wait no more, those of workers as well that another program goes on with."""
+        for number, timer in tuple(self._excluding.items()):
+            leased = self._rooms.numbered(number)
+            if leased is None:
+                timer.cancel()
+            else:
+                self._include(leased)
 
 
 def _not_answered(failure: Failure) -> None:

@@ -10,20 +10,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftpservice import __version__
+from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.activity.early_events import EarlyEvents
 from ftpservice.activity.event_log import EventLog
 from ftpservice.cluster.cluster_url import cluster_database_url
+from ftpservice.cluster.node_handover import IDENTITY, continue_node, node_identity
 from ftpservice.events import BanLifted, Banned, EventStream, LoggedIn, LoginFailed
 from ftpservice.service.cluster.node_actions import actions_over_nodes
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.session.shared.peer_requests import PeerRequests
+from ftpservice.workers.handover import Handover
 
 if TYPE_CHECKING:  # the extra cluster may be missing
     from ftpservice.accounts.sql.database_url import DatabaseURL
     from ftpservice.cluster.cluster_node import ClusterNode
 
-__all__ = ["cluster_for", "cluster_plan", "join_cluster"]
+__all__ = [
+    "cluster_for",
+    "cluster_plan",
+    "cluster_problem",
+    "join_cluster",
+    "refuse_unusable_database",
+]
+
+UPGRADE_TEXT = (
+    "--cluster, --cluster-node: an upgrade cannot change them; restart the service for that"
+)
 
 
 def cluster_plan(settings: ServiceSettings) -> DatabaseURL | None:
@@ -36,8 +49,50 @@ def cluster_plan(settings: ServiceSettings) -> DatabaseURL | None:
         raise CannotStart(f"--cluster: {error}") from None
 
 
-def cluster_for(settings: ServiceSettings, reactor: Any) -> ClusterNode | None:
-    """Return the node, which has not joined yet; None for no cluster. Raises `CannotStart`."""
+def refuse_unusable_database(settings: ServiceSettings) -> None:
+    """Raise `CannotStart` if the database of the cluster cannot be used, now (blocks)."""
+    reason = cluster_problem(settings)
+    if reason is not None:
+        raise CannotStart(f"--cluster: {reason}")
+
+
+def cluster_problem(settings: ServiceSettings) -> str | None:
+    """Connect to the database of the cluster (blocks); return why it cannot be used."""
+    url = cluster_plan(settings)
+    if url is None:
+        return None
+    from ftpservice.cluster.cluster_connection import ClusterConnection
+
+    connection = ClusterConnection(url)
+    try:
+        connection.call(bool)
+    except StoreUnavailable as error:
+        return str(error)
+    finally:
+        connection.close()
+    return None
+
+
+def cluster_for(
+    settings: ServiceSettings, reactor: Any, handover: Handover | None = None
+) -> ClusterNode | None:
+    """Return the node, which has not joined yet; None for no cluster. Raises `CannotStart`.
+
+    After a ``handover`` it is the node of the program before.
+    """
+    node = _new_node(settings, reactor, handover)
+    if handover is not None:
+        own, before = node_identity(node), handover.cluster
+        if own != {key: before[key] for key in IDENTITY if key in before}:
+            raise CannotStart(UPGRADE_TEXT)
+        if node is not None and not handover.is_trial:
+            continue_node(node, before)
+    return node
+
+
+def _new_node(
+    settings: ServiceSettings, reactor: Any, handover: Handover | None
+) -> ClusterNode | None:
     url = cluster_plan(settings)
     if url is None:
         return None
@@ -46,8 +101,12 @@ def cluster_for(settings: ServiceSettings, reactor: Any) -> ClusterNode | None:
     from ftpservice.cluster.cluster_statements import NodeFacts
     from ftpservice.cluster.last_share import SHARE_FILE
 
-    facts = NodeFacts(secrets.token_hex(8), settings.node_name, __version__)
+    run = secrets.token_hex(8)
+    if handover is not None:
+        run = handover.cluster.get("run", run)
+    facts = NodeFacts(run, settings.node_name, __version__)
     node = ClusterNode(ClusterDatabase(url, reactor), facts, settings.cluster_timeout)
+    node.wait_seconds = settings.cluster_wait
     if settings.data_dir is not None:
         node.share_path = Path(settings.data_dir, SHARE_FILE)
     return node
@@ -89,6 +148,7 @@ def join_cluster(
     if peers is not None:
         QuotasOfWorkers(quotas, book, peers)
     node.state = state
+    service.first_steps.append(lambda: node.joined)
     actions.over_nodes = partial(actions_over_nodes, node, clock=factory.reactor)
     _join_feeds(node, actions, events)
     service.last_steps += [failures.close, node.close, quotas.close]

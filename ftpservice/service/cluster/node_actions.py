@@ -49,6 +49,7 @@ def actions_over_nodes(node: ClusterNode, actions: Actions, clock: Any) -> dict[
 
     requests = ClusterRequests(node, {name: actions[name] for name in SPREAD_ACTIONS}, clock)
     node.receivers.append(requests.received)
+    node.when_connected.append(requests.catch_up)
 
     def spread(name: str) -> Action:
         def act(request: Mapping[str, Any]) -> Any:

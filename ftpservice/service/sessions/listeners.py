@@ -124,6 +124,17 @@ def refuse_same_ports(listeners: Iterable[Listener]) -> None:
         seen[place] = listener
 
 
+def refuse_passive_port(listeners: Iterable[Listener], port: int | None) -> None:
+    """Raise `CannotStart` for a listener at the one port of all passive data connections."""
+    for listener in listeners:
+        place = listener.tcp_place
+        if port is not None and place is not None and place[1] == port:
+            raise CannotStart(
+                f"--passive-port {port}: --{listener.option} {listener.text} has the same port - "
+                "choose another port"
+            )
+
+
 class Listeners(Service):
     """Binds all listeners or none.
 

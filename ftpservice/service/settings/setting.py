@@ -131,6 +131,9 @@ class Setting:
         try:
             converted = self.kind.convert(value)
         except ValueError:
+            if self.kind is TEXT and value == "":
+                text = f"it is empty, and not {self._expected()}; or leave it out"
+                raise ValueError(text) from None
             raise ValueError(f"{_toml(value)} is not {self._expected()}") from None
         if self.parse_value is None:
             return tuple(converted) if isinstance(converted, list) else converted

@@ -346,7 +346,6 @@ class ServiceSettings(
         self.check_web(self.offers_tls, self.data_dir)
         self.check_metrics(bool(self.http or self.https))
         self.check_journal(self.data_dir)
-        self.check_cluster()
         self.check_hooks()
         self.check_passive_port()
         if self.acme:

@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 MAX_FILE_BYTES = 1024 * 1024
+BACKSLASH_HINT = "; write a string with backslashes in single quotes: '...'"
 
 
 class BadConfiguration(ValueError):
@@ -57,7 +58,8 @@ def parse_toml(text: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadConfiguration(f"not TOML: {error_text(error)}") from None
+        hint = BACKSLASH_HINT if "\\" in str(error) else ""
+        raise BadConfiguration(f"not TOML: {error_text(error)}{hint}") from None
     return {key: _value(key, value, text) for key, value in table.items()}
 
 

@@ -114,6 +114,25 @@ class LimitsOfWorkers:
             for _ in range(count):
                 self._limits.release(kind, name)
 
+    def hand_over(self) -> dict[int, list[tuple[str, str, int]]]:
+        """Return by worker the places that another program has to know (`take_over`).
+
+        Places that are obtained after that are nobody's.
+        """
+        held, self._held = self._held, {}
+        return {
+            column: [(*key, count) for key, count in places.items()]
+            for column, places in held.items()
+        }
+
+    def take_over(self, column: int, places: Iterable[tuple[str, str, int]]) -> None:
+        """Count what a worker has got from the program before this one."""
+        held = self._held.setdefault(column, Counter())
+        for kind, name, count in places:
+            held[kind, name] += count
+            for _ in range(count):
+                self._limits.take(kind, name, 0)
+
     async def displace(self, besides: int = MAIN) -> bool:
         """Have a worker end a session without a login; return whether one did."""
         sessions = {one: self._held.get(one, Counter())["all", ""] for one in self._columns()}

@@ -43,6 +43,9 @@ class PeerRequests:
         self._numbers = count(secrets.randbits(48))  # no answer to an earlier process in a column
         self._asked: dict[int, tuple[int, Deferred[Any]]] = {}
         """The columns that were asked, and who waits for the answer."""
+        self._unanswered: dict[tuple[int, int], tuple[Any, ...]] = {}
+        """Questions of other processes, by their columns and numbers."""
+        self._is_held = False
         self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
 
     def answer(self, name: str, handler: Callable[..., Awaitable[Any]]) -> None:
@@ -72,9 +75,24 @@ class PeerRequests:
             if answer is not None:
                 answer.callback(values[0])
             return
-        answering = Deferred.fromCoroutine(self._answered(*values))
-        answering.addErrback(self._unexpected)
-        answering.addCallback(lambda result: self._send(column, (ANSWER, number, result)))
+        self._unanswered[column, number] = message
+        if not self._is_held:
+            answering = Deferred.fromCoroutine(self._answered(*values))
+            answering.addErrback(self._unexpected)
+            answering.addCallback(lambda result: self._answer(column, number, result))
+
+    def _answer(self, column: int, number: int, result: Any) -> None:
+        if not self._is_held:
+            self._unanswered.pop((column, number), None)
+            self._send(column, (ANSWER, number, result))
+
+    def hold(self) -> None:
+        """Answer no question any more: another program takes the place of this one."""
+        self._is_held = True
+
+    def unanswered(self, column: int) -> list[tuple[Any, ...]]:
+        """Return the questions of a process that the other program has to answer."""
+        return [message for (asker, _), message in self._unanswered.items() if asker == column]
 
     async def _answered(self, name: str, *values: Any) -> Any:
         return await self._handlers[name](*values)
@@ -87,6 +105,8 @@ class PeerRequests:
         for number, (asked, _answer) in tuple(self._asked.items()):
             if asked == column:
                 self._fail(number)
+        for key in [key for key in self._unanswered if key[0] == column]:
+            del self._unanswered[key]
 
     def close(self) -> None:
         """Note that no process can be asked any more."""

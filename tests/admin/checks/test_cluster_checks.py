@@ -36,7 +36,7 @@ def test_a_database_without_the_schema_is_an_error(postgresql: PostgreSQL) -> No
     url = cluster_database_url(postgresql.url(postgresql.new_database()))
     (finding,) = check_cluster(url, "a")
     assert finding.level is Level.ERROR
-    assert "ftpservice db upgrade --cluster sql:postgresql://" in finding.text
+    assert "ftpservice db upgrade --cluster postgresql://" in finding.text
     assert finding.text.endswith("(or --config FILE)")
 
 

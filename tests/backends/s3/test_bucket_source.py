@@ -20,6 +20,7 @@ from ftpservice.storage.errors import InvalidName, Unavailable
 from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.support.buckets import result
+from tests.support.open_resources import LoggedErrors
 from tests.support.s3_servers import SETTINGS
 
 
@@ -59,12 +60,15 @@ def test_each_login_tries_a_server_that_was_away():
         options = BucketOptions("files", endpoint=f"http://127.0.0.1:{port}")
         source = S3Source(options, Clock(), InlineRunner())
         source._served.requests.stop()  # nothing is repeated
-        for _ in range(2):
-            [failure] = login(source)
-            assert isinstance(failure, Failure)
-            assert "refused" in str(failure.value)
-            assert "check the option endpoint" in str(failure.value)
-            assert str(failure.value).count("the storage failed") == 1
+        with LoggedErrors() as errors:
+            for _ in range(2):
+                [failure] = login(source)
+                assert isinstance(failure, Failure)
+                assert "refused" in str(failure.value)
+                assert "check the option endpoint" in str(failure.value)
+                assert str(failure.value).count("the storage failed") == 1
+        [line] = errors.lines  # the event of a login that fails has the reason, too
+        assert line.startswith("s3:files: ConnectionRefusedError")
 
 
 def test_what_a_server_cannot_do_is_told():

@@ -184,3 +184,25 @@ async def test_uploads_to_one_name_on_two_nodes_leave_one_whole_file_and_the_rig
         assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == ["same"]
     finally:
         await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_ends_during_the_count_of_another_one_leaves_no_change_waiting(
+    url: str, tmp_path: Path, reactor
+) -> None:
+    """Its workers may go on with the same numbers, under another program."""
+    fleet = QuotaFleet(url, tmp_path, reactor, 2)
+    try:
+        await fleet.joined()
+        storages = [await node.storage(LIMITS) for node in fleet.nodes]
+        await upload(storages[0], "/one", 1000)
+        trees = [next(iter(node.book.trees.values())) for node in fleet.nodes]
+        for tree in trees:
+            await tree.count()
+        leased = fleet.nodes[1].quotas.rooms.of(trees[1])
+        assert await fleet.nodes[1].quotas.counts.begins(leased, is_exclusive=True) is not None
+        assert trees[0].counts.is_exclusive
+        fleet.nodes[0].quotas.counts.close()
+        assert not trees[0].counts.is_exclusive
+    finally:
+        await fleet.close()

@@ -11,7 +11,8 @@ import pytest
 
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.table_layout import RecordLayout
-from ftpservice.service.sessions.worker_memory import RECORDS, table_for
+from ftpservice.service.sessions.worker_memory import LEASED_RECORDS, RECORDS, table_for
+from ftpservice.service.settings.errors import CannotStart
 from ftpservice.workers.handover import Handover
 
 COLUMNS = 6
@@ -67,4 +68,16 @@ def test_a_trial_has_a_table_of_its_own(before: SharedTable) -> None:
     with closing(table_for(2, trial)) as table:
         assert table.descriptor != before.descriptor
         assert table.claim_column() == 1
-    os.close(trial.table)
+
+
+def test_a_node_of_a_cluster_goes_on_only_with_what_its_workers_count(before: SharedTable) -> None:
+    """Otherwise what old workers add would be charged to no quota."""
+    for is_trial in (True, False):
+        handover = replace(handed_over(before), is_trial=is_trial)
+        with pytest.raises(CannotStart, match="this version counts other things"):
+            table_for(2, handover, is_leased=True)
+    with (
+        closing(SharedTable.create(LEASED_RECORDS, COLUMNS)) as leased,
+        closing(table_for(2, handed_over(leased), is_leased=True)) as table,
+    ):
+        assert table.layout.records == LEASED_RECORDS

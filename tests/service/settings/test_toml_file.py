@@ -132,12 +132,22 @@ def test_a_key_in_quotes_that_hide_it_is_named_without_a_line() -> None:
         ("workers = 2.5", "2.5 is not a whole number"),
         ("workers = ''", "'' is not a whole number"),
         ("workers = 'many'", "'many' is not a whole number"),
+        ("cluster = ''", "it is empty, and not a string in quotes"),
+        ("cluster = 'mysql://db/x'", "a cluster needs PostgreSQL: postgresql://user@host/"),
+        ("cluster-timeout = 0.5", "at least 1 second"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_line_and_what_it_should_be(text: str, what: str) -> None:
     line = complaint("durable = true\n" + text)
     assert line.startswith(f"line 2, {text.partition(' ')[0]}: ")
     assert what in line
+
+
+def test_a_backslash_in_double_quotes_is_told_what_to_do() -> None:
+    line = complaint('root = "s3:files:endpoint=https\\://host"')
+    assert line.startswith("not TOML: Unescaped")
+    assert line.endswith("; write a string with backslashes in single quotes: '...'")
+    assert "quotes" not in complaint("root = ")
 
 
 def test_a_file_is_named_in_complaints(tmp_path: Path) -> None:

@@ -106,3 +106,38 @@ def test_without_a_main_process_no_place_is_had() -> None:
     processes.peers[1].close()
     assert not result(processes.workers[0].obtain("user", "ann", 3))
     assert not result(processes.workers[0].displace_elsewhere())
+
+
+def test_the_next_program_counts_the_places_of_the_workers_that_go_on() -> None:
+    processes = Processes()
+    one, two = processes.workers
+    for limits in (one, one, two):
+        assert result(limits.obtain("user", "ann", 3))
+    handed = processes.main.hand_over()
+    counted = SessionLimits()
+    following = LimitsOfWorkers(counted, processes.peers[0], lambda: (1, 2))
+    following.take_over(1, handed[1])
+    assert counted.taken("user", "ann") == 2
+    following.take_over(2, handed[2])
+    assert not result(one.obtain("user", "ann", 3))
+    one.release("user", "ann")
+    assert counted.taken("user", "ann") == 2
+    following.ended(1)
+    assert counted.taken("user", "ann") == 1
+
+
+def test_a_place_that_is_obtained_after_that_is_nobodys() -> None:
+    processes = Processes()
+    waiting: Deferred[bool] = Deferred()
+
+    async def obtain(kind: str, name: str, limit: int) -> bool:
+        await waiting
+        return processes.counted.take(kind, name, limit)
+
+    counted: Any = processes.counted
+    counted.obtain = obtain
+    asking = Deferred.fromCoroutine(processes.workers[0].obtain("user", "ann", 3))
+    assert processes.main.hand_over() == {1: []}
+    waiting.callback(True)
+    assert asking.result is False
+    assert processes.counted.taken("user", "ann") == 0

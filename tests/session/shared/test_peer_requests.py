@@ -124,3 +124,43 @@ def test_a_question_can_be_cancelled() -> None:
         outcome(asked)
     pair.deliver()
     assert pair.clock.getDelayedCalls() == []
+
+
+def test_questions_that_are_not_answered_any_more_are_for_the_next_program() -> None:
+    """Also those whose answer was being made; each is answered once."""
+    pair, slow = Pair(), Deferred[str]()
+
+    async def wait() -> str:
+        return await slow
+
+    pair.two.answer("wait", wait)
+    pair.two.answer("double", doubled)
+    answered = start(pair.one.ask(2, "double", 1))
+    pair.deliver()
+    early, late = start(pair.one.ask(2, "wait")), start(pair.one.ask(2, "double", 3))
+    early_message = pair.sent.pop(0)[1]
+    pair.two.received(1, early_message)
+    pair.two.hold()
+    slow.callback("too late")
+    pair.deliver()
+    assert (outcome(answered), is_pending(early), is_pending(late)) == (2, True, True)
+    handed = pair.two.unanswered(1)
+    assert handed[0] == early_message
+    assert [message[2] for message in handed] == ["wait", "double"]
+    following = PeerRequests(lambda _to, message: pair.one.received(2, message), pair.clock)
+    following.answer("double", doubled)
+    following.answer("wait", lambda: doubled(4))
+    for message in handed:
+        following.received(1, message)
+    assert (outcome(early), outcome(late)) == (8, 6)
+    assert following.unanswered(1) == []
+
+
+def test_what_a_process_has_asked_that_has_ended_is_for_nobody() -> None:
+    pair = Pair()
+    pair.two.hold()
+    start(pair.one.ask(2, "double", 1))
+    pair.deliver()
+    pair.two.gone(1)
+    assert pair.two.unanswered(1) == []
+    pair.one.close()
