@@ -112,7 +112,11 @@ class SimulatedDatabase:
         self.is_stopped = True
         if is_crash:
             self.model.crash()
-        self.listeners.clear()
+        closed, self.listeners = self.listeners, {}
+        for listener in closed.values():
+            seconds = self.trip()
+            if seconds is not None:
+                self.timeline.call_later(seconds, listener.closed)
 
     def start(self) -> None:
         """Answer again."""
@@ -201,6 +205,8 @@ class SimulatedCalls:
 class SimulatedListener:
     """Stands for `ClusterListener`."""
 
+    disconnected: Callable[[], object] = bool
+
     def __init__(
         self, of: NodeDatabase, received: Callable[[Any], object], connected: Callable[[], object]
     ) -> None:
@@ -218,6 +224,12 @@ class SimulatedListener:
         """Connect again."""
         self._of.database.listeners.pop(self._of.run, None)
         self._of.reactor.callLater(RETRY_SECONDS, self._connect)
+
+    def closed(self) -> None:
+        """Note that the server has closed the connection."""
+        if self._is_running and self._of.reactor.is_running and not self._of.is_cut_off:
+            self.disconnected()
+            self._of.reactor.callLater(RETRY_SECONDS, self._connect)
 
     async def stop(self) -> None:
         """Listen no more."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -36,6 +37,7 @@ from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.mounts.mount_table import MountTable, Opened
 from ftpservice.backends.mounts.mounted_storage import MountedStorage
 from ftpservice.backends.strings import directory_of
+from ftpservice.concurrency.lock_wait import LockWait, after_lock
 from ftpservice.concurrency.task import Task
 from ftpservice.events import LoginRefusal
 from ftpservice.storage.directory_rights import DirectoryRightsStorage, RightsTable
@@ -48,6 +50,7 @@ from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, Place
+from ftpservice.storage.quota.ledgers.tree_record import RecordLocked
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota_interfaces import ITreeUsage, QuotaState
 from ftpservice.storage.rights import PRESETS, Right
@@ -94,6 +97,23 @@ async def _pass_gates(gates: AccountGates | None) -> None:
             await gates.ask_login()
         except RefusedByGate as error:
             raise LoginRefused(LoginRefusal.GATE, error.detail) from None
+
+
+async def _found_record(realm: Realm, name: str, rights: frozenset[Right]) -> AccountRecord:
+    """Return the record of a name that a checker has accepted, or one with default rights."""
+    return await realm.record_of(name) or AccountRecord(name, "", rights=rights)
+
+
+async def _opened_late(
+    opens: Callable[[], Awaitable[IStorage]], quotas: QuotaBook | None, error: RecordLocked
+) -> IStorage:
+    """Return what ``opens`` returns, when no other process keeps the ledgers locked."""
+    assert quotas is not None
+    wait: LockWait | None = None
+    while True:
+        wait = await after_lock(quotas.clock, error, wait)
+        with suppress(RecordLocked):
+            return await opens()
 
 
 def _log_unopened(name: str, error: object) -> None:
@@ -193,12 +213,11 @@ class Realm:
         return IAccount, named, _no_logout
 
     async def _avatar(self, avatar_id: bytes | str, mind: object) -> Avatar:
-        if isinstance(avatar_id, RecordedName):
-            record = avatar_id.record
-        else:
-            name = name_text(avatar_id)
-            found = await self.record_of(name)
-            record = found or AccountRecord(name, "", rights=self._default_rights)
+        record = (
+            avatar_id.record
+            if isinstance(avatar_id, RecordedName)
+            else await _found_record(self, name_text(avatar_id), self._default_rights)
+        )
         if record.disabled:
             raise LoginRefused(LoginRefusal.DISABLED)
         if record.retention is not None:
@@ -209,7 +228,11 @@ class Realm:
             gates = self.gates.of(GatedAccount(record.name, record.groups, mind, named))
             await _pass_gates(gates)
         opened = self._mounted if record.mounts else self._plain
-        storage = await opened(record, gates is not None and gates.depend_on_paths)
+        by_path = gates is not None and gates.depend_on_paths
+        try:
+            storage = await opened(record, by_path)
+        except RecordLocked as error:
+            storage = await _opened_late(partial(opened, record, by_path), self.quotas, error)
         if self.watch is not None:
             storage = self.watch(storage, mind)
         if gates is not None and gates.guard_files:

@@ -33,6 +33,9 @@ def notify(connection: Any, message: dict[str, Any]) -> None:
 class ClusterListener:
     """Calls ``received`` with each message, and ``connected`` whenever some may have been lost."""
 
+    disconnected: Callable[[], object] = bool
+    """Called when the connection is lost, or cannot be made."""
+
     def __init__(
         self,
         connection: ClusterConnection,
@@ -98,6 +101,8 @@ class ClusterListener:
 
     def _unanswered(self, failure: Failure) -> float:
         failure.trap(*UNANSWERED)
+        if self._is_running:
+            self.disconnected()
         return RETRY_SECONDS
 
     def _wait_again(self, seconds: float | None) -> None:

@@ -84,6 +84,8 @@ class ClusterNode(Service):
     state: Callable[[], NodeState] = NodeState
     """Returns what the node says of itself."""
 
+    _is_due_again = False
+    """Whether the heartbeat under way is to be followed by another one at once."""
     refused: Callable[[str], object] = bool
     """Called with a text if this node cannot be one of the cluster; ends the process."""
     is_refused = False
@@ -125,7 +127,7 @@ class ClusterNode(Service):
         """The runs of the other nodes that were alive at the last answer."""
         self.receivers: list[Callable[[dict[str, Any]], object]] = []
         """Called with messages of nodes, also its own."""
-        self.when_connected: list[Callable[[], object]] = []
+        self.when_connected: list[Callable[[], object]] = [partial(self._messages, are_lost=False)]
         """Called when messages may have been lost."""
         self.when_counted_again: list[Callable[[], object]] = []
         """Called when the node is in the cluster, after it was alone or counted as gone."""
@@ -161,6 +163,7 @@ class ClusterNode(Service):
         self.answered_at = self.reactor.seconds()
         if self.share_path is not None and not self.may_serve_alone:
             _use_last_share(self, self.share_path)
+        self._listener.disconnected = partial(self._messages, are_lost=True)
         self._listener.start()
         self.claims.run(bool).addErrback(_not_told)  # connects
         self._beat()
@@ -217,6 +220,12 @@ class ClusterNode(Service):
         await deferLater(self.reactor, DISPLACE_SECONDS)
         return True
 
+    def _messages(self, are_lost: bool) -> None:
+        """Send a heartbeat if that may show another state: tables may be lost, or be back."""
+        if are_lost != bool(self._problem):  # not all nodes at once
+            self._is_due_again = are_lost and self._due is None
+            self._beat_within(random.uniform(0.0, NEWS_SECONDS * self.limits.leases.rule.nodes))
+
     def _beat_within(self, seconds: float) -> None:
         due = self._due
         if due is not None and due.getTime() > self.reactor.seconds() + seconds:
@@ -237,6 +246,8 @@ class ClusterNode(Service):
         seconds = self._seconds / BEATS
         if self._problem:
             seconds = min(RETRY_SECONDS, seconds)
+        if self._is_due_again:
+            seconds, self._is_due_again = 0.0, False
         self._due = self.reactor.callLater(seconds, self._beat)
 
     def _alive(self, view: FleetView, began: float) -> None:

@@ -36,8 +36,9 @@ __all__ = ["Claims", "HeldPlaces", "PlaceLeases", "ShareRule"]
 
 MAX_CLAIMS = 500
 """Keys in one question to the database."""
-RETRY_SECONDS = (0.05, 0.2)
-"""How long to wait for places that another node does not use, before each further claim."""
+RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0)
+"""How long to wait for places that another node does not use, before each further claim. It gives
+them back within milliseconds, unless it has no processor for a moment or is gone."""
 UNUSED_SECONDS = 5.0
 """How long places are kept for a key that has no session."""
 

@@ -163,7 +163,7 @@ def _begin_login(context: SessionContext, code: int, is_counted: bool = False) -
     assert account is not None
     limit = account.max_sessions or context.services.settings.max_sessions_per_user
     if not is_counted and not limits.take("user", account.name, limit):
-        return None if limits.is_leased else _refuse_session(context, limit)
+        return None if limits.may_obtain else _refuse_session(context, limit)
     limits.waiting.discard(context.peer.limit_key, context.peer.session)
     context.begin_login(account)
     context.events.publish(LoggedIn, context.tls_state.description)

@@ -19,7 +19,8 @@ Rules:
   its place in one bucket. A slot whose numbers are all 0 is free. In a bucket without a free slot
   an old key is forgotten if the section allows that; otherwise `TableFull` is raised, and nothing
   is changed.
-- It is used in one thread of a process.
+- It is used in one thread of a process, which has one key of a section locked at a time
+  (otherwise: `TableBusy`, at once).
 """
 
 from __future__ import annotations
@@ -92,10 +93,12 @@ class SharedTable:
     def close(self) -> None:
         """Unmap the memory; the column stays claimed."""
         for section in self._sections.values():
+            section.descriptor = -1  # a late call locks nothing in another file
             section.cells.release()
         self._cells.release()
         self._memory.close()
         os.close(self.descriptor)
+        self.descriptor = -1
 
     def section(self, name: str) -> TableSection:
         """Return a section; raises `KeyError`."""

@@ -20,10 +20,14 @@ def clear_column(section: TableSection, column: int) -> None:
         except TableBusy:  # nobody else writes in the column, so its numbers can go anyway
             _clear_bucket(section, bucket, column)
             continue
-        tags = first + buckets + bucket * BUCKET_SLOTS * 2
-        for slot, row in _clear_bucket(section, bucket, column).items():
-            section.free_if_blank(row, tags + slot)
-        unlock_byte(section.descriptor, first + bucket)
+        section.is_locked = True
+        try:
+            tags = first + buckets + bucket * BUCKET_SLOTS * 2
+            for slot, row in _clear_bucket(section, bucket, column).items():
+                section.free_if_blank(row, tags + slot)
+        finally:
+            section.is_locked = False
+            unlock_byte(section.descriptor, first + bucket)
 
 
 def _clear_bucket(section: TableSection, bucket: int, column: int) -> dict[int, int]:

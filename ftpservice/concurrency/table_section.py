@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from ftpservice.concurrency.table_layout import BUCKET_SLOTS, RecordLayout, TableLayout
-from ftpservice.concurrency.table_lock import TableFull, acquire
+from ftpservice.concurrency.table_lock import TableBusy, TableFull, acquire
 from ftpservice.linux import lock_byte, unlock_byte
 
 __all__ = ["LockedRecord", "TableSection"]
@@ -17,6 +17,7 @@ MAX_KNOWN_KEYS = 1024
 """Keys whose places are remembered by a process, half a KiB each with its digest."""
 WORD = 8
 TAGS = struct.Struct(f"{BUCKET_SLOTS}q")
+NESTED = "this process has another key locked"
 
 
 class _Place:
@@ -76,7 +77,8 @@ class TableSection:
     def lock(self, key: bytes) -> LockedRecord:
         """Return the numbers of a key, to be entered (``with``), which takes its lock.
 
-        That raises `TableBusy`. Only one key of a section can be locked at a time.
+        That raises `TableBusy`, at once if this process has another key of the section locked:
+        the garbage collector may end a forgotten coroutine, which gives something back, anywhere.
         """
         return LockedRecord(self, self._place(key))
 
@@ -134,9 +136,10 @@ class TableSection:
     def claim(self, key: bytes, field: int) -> bool:
         """Set a field to 1, unless a process has set it; raises `TableError`."""
         if self.is_locked:
-            raise RuntimeError("one key of a section can be locked at a time")
+            raise TableBusy(NESTED)
         place = self._place(key)
         acquire(self.descriptor, place.mark)
+        self.is_locked = True
         try:
             row = self.find(place)
             begin = row + field * self.columns
@@ -147,6 +150,7 @@ class TableSection:
             self.cells[begin + self.column] = 1
             return True
         finally:
+            self.is_locked = False
             unlock_byte(self.descriptor, place.mark)
 
     def give_back(self, key: bytes, field: int, amount: int = 1) -> None:
@@ -162,8 +166,12 @@ class TableSection:
         has_lock = not self.is_locked and lock_byte(self.descriptor, place.mark)
         self.cells[cell] -= amount
         if has_lock:
-            self.free_if_blank(row, place.tags + place.slot)
-            unlock_byte(self.descriptor, place.mark)
+            self.is_locked = True
+            try:
+                self.free_if_blank(row, place.tags + place.slot)
+            finally:
+                self.is_locked = False
+                unlock_byte(self.descriptor, place.mark)
 
     def _place(self, key: bytes) -> _Place:
         place = self._known.get(key)
@@ -249,19 +257,26 @@ class LockedRecord:
     def __enter__(self) -> LockedRecord:
         section, place = self._section, self._place
         if section.is_locked:
-            raise RuntimeError("one key of a section can be locked at a time")
+            raise TableBusy(NESTED)
         if not lock_byte(section.descriptor, place.mark):
             acquire(section.descriptor, place.mark)
         section.is_locked = True
-        self._row = section.find(place)
+        try:
+            self._row = section.find(place)
+        except BaseException:
+            section.is_locked = False
+            unlock_byte(section.descriptor, place.mark)
+            raise
         return self
 
     def __exit__(self, *_error: object) -> None:
         section, place = self._section, self._place
-        if self._row:
-            section.free_if_blank(self._row, place.tags + place.slot)
-        section.is_locked = False
-        unlock_byte(section.descriptor, place.mark)
+        try:
+            if self._row:
+                section.free_if_blank(self._row, place.tags + place.slot)
+        finally:
+            section.is_locked = False
+            unlock_byte(section.descriptor, place.mark)
 
     @property
     def exists(self) -> bool:

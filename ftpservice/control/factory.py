@@ -68,6 +68,10 @@ def _enter_leased(limits: SessionLimits, context: SessionContext) -> Deferred[st
             limits.waiting.add(address, context.peer.session)
             return None
         limits.release("address", address)
+    return _asked_places(limits, context)
+
+
+def _asked_places(limits: SessionLimits, context: SessionContext) -> Deferred[str | None]:
     return Deferred.fromCoroutine(_obtain_places(limits, context))
 
 
@@ -100,7 +104,7 @@ async def _enter_displacing(limits: SessionLimits, context: SessionContext) -> s
     for _ in range(MAX_DISPLACED):
         if not await limits.displace_elsewhere():
             break
-        if limits.take("all", "", most):
+        if await limits.obtain("all", "", most):
             limits.waiting.add(address, context.peer.session)
             return None
     limits.release("address", address)
@@ -264,14 +268,18 @@ class FTPFactory(ftp.FTPFactory):
         bans = self.bans
         if bans is not None and bans.has_entries and (why := bans.refusal(context.peer.label)):
             return why
-        if self._limits.is_leased:
-            return _enter_leased(self._limits, context)
-        if not self._limits.take("address", address, settings.max_sessions_per_address):
-            return ADDRESS_LIMIT_TEXT
-        while not self._limits.take("all", "", settings.max_sessions):
+        limits = self._limits
+        if limits.is_leased:
+            return _enter_leased(limits, context)
+        if not limits.take("address", address, settings.max_sessions_per_address):
+            return _asked_places(limits, context) if limits.was_locked else ADDRESS_LIMIT_TEXT
+        while not limits.take("all", "", settings.max_sessions):
+            if limits.was_locked:
+                limits.release("address", address)
+                return _asked_places(limits, context)
             if not self._displace():
-                return _refuse_or_ask(self._limits, context)
-        self._limits.waiting.add(address, context.peer.session)
+                return _refuse_or_ask(limits, context)
+        limits.waiting.add(address, context.peer.session)
         return None
 
     def address_refusal(self, host: str) -> str | None:

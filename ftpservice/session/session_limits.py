@@ -19,6 +19,14 @@ class SessionLimits:
     is_shared = False
     is_leased = False
     """Whether places may have to be asked for (`obtain`) before `take` finds one."""
+    was_locked = False
+    """Whether the last `take` found no place only because another process had a lock: `obtain`
+    waits for it."""
+
+    @property
+    def may_obtain(self) -> bool:
+        """Whether `obtain` may find a place that the last `take` has not found."""
+        return self.is_leased or self.was_locked
 
     def __init__(self) -> None:
         self._taken: Counter[tuple[str, str]] = Counter()

@@ -19,6 +19,7 @@ from ftpservice.accounts.account_record import (
 from ftpservice.accounts.quota_roots import with_shared_quotas
 from ftpservice.accounts.realm import Realm
 from ftpservice.backends.directory_check import CHECK_SECONDS, DirectoryCheck
+from ftpservice.backends.local.source import LocalSource
 from ftpservice.backends.mounts.account_mount import parse_mount
 from ftpservice.backends.mounts.mount_rules import MountRules
 from ftpservice.backends.strings import build_source
@@ -33,6 +34,7 @@ from ftpservice.storage.rights import PRESETS, DirectoryRights, Right
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.accounts.doubles import Source
 from tests.storage.test_permissions import run
+from tests.support.shared_books import SharedBooks
 
 READ = PRESETS["read"]
 
@@ -379,3 +381,22 @@ def test_rights_to_directories_are_enforced_by_the_storage():
     _interface, ann, _logout = avatar(realm, b"ann")
     assert IDirectoryRights.providedBy(ann.storage)
     assert ann.rights == PRESETS["full"]
+
+
+def test_a_login_waits_while_another_process_keeps_the_ledgers_locked(tmp_path):
+    books = SharedBooks(tmp_path, 3)
+    (tmp_path / "ann").mkdir()
+    _, own, other = books.books
+    realm = Realm(
+        LocalSource(str(tmp_path), books.clock, InlineRunner()),
+        [Records(AccountRecord("ann", "", "/ann", quota_bytes=10))],
+        open_source=lambda text: build_source(text, books.clock),
+    )
+    realm.quotas, found = own, []
+    with other.shared.log.locked():
+        realm.requestAvatar(b"ann", None, IAccount).addBoth(found.append)
+        books.clock.pump([0.1] * 5)
+        assert found == []
+    books.clock.pump([0.02] * 2)
+    assert is_metered(found[0][1])
+    books.close()

@@ -19,7 +19,7 @@ from tests.support.frozen_process import freeze
 from tests.support.table_processes import TableProcess
 
 PLACES = RecordLayout("places", fields=1, slots=1024)
-SUMS = RecordLayout("sums", fields=2, values=1, slots=256, settled=(1,))
+SUMS = RecordLayout("sums", fields=2, values=1, slots=1024, settled=(1,))
 
 
 @pytest.fixture

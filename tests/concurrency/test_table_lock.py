@@ -9,13 +9,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from ftpservice.concurrency import table_lock
 from ftpservice.concurrency.table_lock import LOCK_SECONDS, TableBusy, acquire
 from ftpservice.linux import lock_byte, unlock_byte
 
 
 @pytest.fixture
-def descriptors() -> Iterator[tuple[int, int]]:
+def descriptors(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     """Two open file descriptions of one file in memory."""
+    monkeypatch.setattr(table_lock, "_kept_until", {})
     one = os.memfd_create("lock")
     two = os.open(f"/proc/self/fd/{one}", os.O_RDWR)
     yield one, two
@@ -57,3 +59,24 @@ def test_a_lock_is_waited_for_a_bounded_time(descriptors: tuple[int, int]) -> No
     with pytest.raises(TableBusy):
         acquire(two, 7)
     assert time.monotonic() - began >= LOCK_SECONDS
+
+
+def test_a_lock_that_was_not_to_be_had_blocks_nobody_again_for_a_while(
+    descriptors: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many calls that try again would otherwise block their process most of the time."""
+    one, two = descriptors
+    acquire(one, 7)
+    slept: list[float] = []
+    monkeypatch.setattr(table_lock.time, "sleep", slept.append)
+    with pytest.raises(TableBusy):
+        acquire(two, 7)
+    assert slept
+    slept.clear()
+    for _ in range(3):
+        with pytest.raises(TableBusy):
+            acquire(two, 7)
+    assert slept == []
+    unlock_byte(one, 7)
+    acquire(two, 7)
+    assert not lock_byte(one, 7)

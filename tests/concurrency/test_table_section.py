@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -16,6 +17,7 @@ from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.table_layout import BUCKET_SLOTS, RecordLayout
 from ftpservice.concurrency.table_lock import TableBusy, TableFull
 from ftpservice.concurrency.table_section import TableSection
+from ftpservice.linux import is_byte_locked
 
 COLUMNS = 4
 SMALL = RecordLayout("small", fields=2, slots=BUCKET_SLOTS)
@@ -102,7 +104,7 @@ def test_a_key_is_claimed_by_one_process(tables: list[SharedTable]) -> None:
     assert two.claim(b"key", 1)
     assert two.columns_of(b"key", 1) == (0, 1, 0, 0)
     assert two.claim(b"key", 0)
-    with two.lock(b"other"), pytest.raises(RuntimeError, match="one key"):
+    with two.lock(b"other"), pytest.raises(TableBusy, match="another key"):
         two.claim(b"third", 0)
 
 
@@ -240,7 +242,7 @@ def test_a_lock_excludes_other_processes(tables: list[SharedTable]) -> None:
 def test_only_one_key_of_a_section_can_be_locked_at_a_time(tables: list[SharedTable]) -> None:
     section = tables[0].section("small")
     with section.lock(b"key"):
-        with pytest.raises(RuntimeError, match="one key of a section"), section.lock(b"other"):
+        with pytest.raises(TableBusy, match="another key"), section.lock(b"other"):
             pass
         with tables[0].section("settled").lock(b"key") as other:  # another section
             other.add(0, 1)
@@ -252,6 +254,85 @@ def test_an_error_releases_the_lock(tables: list[SharedTable]) -> None:
     with pytest.raises(KeyError), one.lock(b"key"):
         raise KeyError
     add(two, b"key")
+
+
+def test_an_error_while_a_key_is_looked_for_releases_the_lock(tables: list[SharedTable]) -> None:
+    one, two = (table.section("small") for table in tables[:2])
+    with (
+        patch.object(one, "find", side_effect=MemoryError),
+        pytest.raises(MemoryError),
+        one.lock(b"key"),
+    ):
+        pass
+    add(two, b"key")
+    add(one, b"key")
+
+
+def test_an_error_while_a_slot_is_freed_releases_the_lock(tables: list[SharedTable]) -> None:
+    one, two = (table.section("small") for table in tables[:2])
+    add(one, b"key")
+    with patch.object(one, "free_if_blank", side_effect=MemoryError):
+        with pytest.raises(MemoryError), one.lock(b"key"):
+            pass
+        with pytest.raises(MemoryError):
+            one.give_back(b"key", 0)
+    add(two, b"key")
+    add(one, b"key")
+
+
+def test_a_table_that_was_closed_locks_nothing_in_another_file() -> None:
+    """The number of its descriptor may be that of another file by now."""
+    table = SharedTable.create(RECORDS, COLUMNS)
+    section, number = table.section("small"), table.descriptor
+    add(section, b"key")
+    table.close()
+    made = os.memfd_create("another")
+    reused = os.dup2(made, number)
+    other = os.open(f"/proc/self/fd/{reused}", os.O_RDWR)
+    try:
+        for step in (section.lock(b"key").__enter__, partial(section.claim, b"key", 0)):
+            with pytest.raises(ValueError):
+                step()
+            assert not section.is_locked
+            assert not is_byte_locked(other, section._place(b"key").mark)
+    finally:
+        for descriptor in {made, other, reused}:
+            os.close(descriptor)
+
+
+@pytest.mark.parametrize("step", ["claim", "give back", "lock", "clear"])
+def test_what_is_given_back_within_any_step_leaves_the_lock_to_it(
+    tables: list[SharedTable], step: str
+) -> None:
+    """A finalizer may run in the middle of a step; all keys here have the same lock."""
+    one, two = (table.section("small") for table in tables[:2])
+    add(one, b"key")
+    add(one, b"held")
+    add(two, b"two")
+    seen: list[bool] = []
+    real = TableSection.find if step == "claim" else TableSection.free_if_blank
+
+    def finalizing(section: TableSection, *words: Any) -> Any:
+        if not seen:
+            seen.append(False)
+            one.give_back(b"held", 0)
+            with pytest.raises(TableBusy), two.lock(b"key"):
+                pass
+            seen.append(True)
+        return real(section, *words)
+
+    with patch.object(TableSection, real.__name__, finalizing):
+        if step == "claim":
+            one.claim(b"other", 1)
+        elif step == "give back":
+            one.give_back(b"key", 0)
+        elif step == "lock":
+            add(one, b"key")
+        else:
+            tables[0].clear_column(1)
+    assert seen == [False, True]
+    assert not one.is_locked
+    assert one.total(b"held", 0) == 0
 
 
 def test_what_was_held_is_given_back_while_another_process_has_the_lock(

@@ -84,3 +84,17 @@ def test_a_fleet_is_drained_node_by_node_and_no_transfer_is_interrupted() -> Non
     assert fleet.counts["transfers interrupted"] == fleet.counts["refused: all"] == 0
     assert fleet.book.most_over["all"] <= 0
     assert fleet.calm_down() == {}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_after_a_crash_of_the_database_nodes_count_anew_within_a_second(seed: int) -> None:
+    """Its tables are empty when it is back; a closed connection tells nodes before a heartbeat."""
+    fleet = SimulatedFleet(6, seed, Network(), Faults(drift=0.05), FEW_PLACES)
+    fleet.run(20)
+    fleet.database.stop(is_crash=True)
+    fleet.run(0.2)
+    fleet.database.start()
+    fleet.run(0.8)
+    assert all(node.cluster.is_connected for node in fleet.nodes)
+    assert len(fleet.database.model.nodes) == 6
+    assert fleet.calm_down() == {}

@@ -104,14 +104,17 @@ class PostgreSQL:
                 assert time.monotonic() < ends, "the server does not answer"
                 time.sleep(0.02)
 
-    def stop(self) -> None:
-        """Stop at once, without waiting for clients."""
+    def stop(self, is_clean: bool = False) -> None:
+        """Stop at once, without waiting for clients.
+
+        That counts as a crash, which empties unlogged tables, unless it ``is_clean``.
+        """
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(signal.SIGCONT)
-            process.send_signal(signal.SIGQUIT)
+            process.send_signal(signal.SIGINT if is_clean else signal.SIGQUIT)
             try:
-                process.wait(QUIT_SECONDS)
+                process.wait(START_SECONDS if is_clean else QUIT_SECONDS)
             except subprocess.TimeoutExpired:  # it waits five seconds for one that does not end
                 for pid in children(process.pid):
                     kill(pid)

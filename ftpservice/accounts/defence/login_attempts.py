@@ -253,8 +253,10 @@ class LoginAttempts:
     def count_elsewhere(self, address: str, failures: int, successes: int) -> None:
         """Count what other nodes have seen of an address."""
         attempts = self._attempts_of(address)
-        attempts.count_elsewhere(self._clock.seconds(), failures, successes)
-        self._forget_if_blank(attempts)
+        try:
+            attempts.count_elsewhere(self._clock.seconds(), failures, successes)
+        finally:
+            self._forget_if_blank(attempts)
 
     def _ended(self, address: str, is_right: bool | None) -> None:
         attempts = self._attempts_of(address)

@@ -10,7 +10,6 @@ lock, asks again every `POLL_SECONDS`.
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from functools import partial
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -128,8 +127,8 @@ class TableAttempts(AddressAttempts):
         return None if self.is_blank else self.surplus()
 
     def count_elsewhere(self, now: float, failures: int, successes: int) -> None:
-        """Count attempts that other nodes have admitted, and their outcomes."""
-        with suppress(TableError), self._section.lock(self._table_key) as record:
+        """Count attempts that other nodes have admitted, and outcomes; raises `TableError`."""
+        with self._section.lock(self._table_key) as record:
             self._load(record, now)
             super().count_elsewhere(now, failures, successes)
             self._store(record)
@@ -191,6 +190,16 @@ class TableLoginAttempts(LoginAttempts):
     def remembers(self, address: str) -> bool:
         """Return whether there is something to remember of an address, in any process."""
         return self._section.value(address_group(address).encode(), UPDATED) > 0
+
+    def count_elsewhere(self, address: str, failures: int, successes: int) -> None:
+        """Count what other nodes have seen of an address, now or soon."""
+        try:
+            super().count_elsewhere(address, failures, successes)
+        except TableBusy:
+            again = partial(self.count_elsewhere, address, failures, successes)
+            self._clock.callLater(POLL_SECONDS, again)
+        except TableError:
+            return  # there is no room for the address
 
     def _ended(self, address: str, is_right: bool | None) -> None:
         try:

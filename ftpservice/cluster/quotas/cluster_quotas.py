@@ -57,10 +57,11 @@ class ClusterQuotas:
         self._timer: IDelayedCall | None = None
         self.rooms = rooms = TreeRooms(partial(_take, node), clock)
         rooms.failed = node.unanswered
-        self._exchange = TreeExchange(node, book, rooms)
+        self._exchange = TreeExchange(node, book, rooms, clock)
         self.counts = CommonCounts(node, rooms, self._exchange.load, clock)
         node.receivers.append(self.counts.received)
         node.when_alone.append(rooms.alone)
+        node.when_connected.append(rooms.messages_lost)
         node.when_counted_again.append(self._connected)
         node.before_leaving.append(self._leave)
         assert book.shared is not None
@@ -169,6 +170,7 @@ class ClusterQuotas:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._exchange.close()
         self.counts.close()
 
 

@@ -117,7 +117,8 @@ class CommonCounts:
             files += answer.held_files - answer.files
         leased.is_counted_here = True
         try:
-            await self._node.claims.run(set_count, leased.number, size, files)
+            runs = (self._node.facts.run, *answers)
+            await self._node.claims.run(set_count, leased.number, size, files, runs)
         except UNANSWERED:
             return
         finally:

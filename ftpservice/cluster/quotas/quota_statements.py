@@ -22,9 +22,12 @@ ROOM = (
     "SELECT * FROM ftpservice_cluster_room(%s, %s, %s, %s, %s::bigint[], %s::bigint[],"
     " %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s, %s)"
 )
+LOCK_TREE = "SELECT 1 FROM ftpservice_cluster_quota WHERE id = %s FOR UPDATE"
 COUNTED = """
 UPDATE ftpservice_cluster_quota
-    SET size = %s, files = %s, counted = clock_timestamp(), is_in_doubt = false WHERE id = %s
+    SET size = %(size)s, files = %(files)s, counted = clock_timestamp(), is_in_doubt = false
+    WHERE id = %(tree)s AND %(runs)s::text[] <@ array(
+        SELECT share.run FROM ftpservice_cluster_share share WHERE share.tree = %(tree)s)
 """
 LEAVE = """
 WITH left_ones AS (
@@ -91,9 +94,16 @@ def take_rooms(
     return [found[index] for index in range(len(claims))]
 
 
-def set_count(connection: Any, tree: int, size: int, files: int) -> None:
-    """Record a count: the use without what the nodes have added since they began."""
-    connection.execute(COUNTED, (size, files, tree))
+def set_count(connection: Any, tree: int, size: int, files: int, runs: Sequence[str]) -> None:
+    """Record a count: the use without what the nodes, ``runs``, have added since they began.
+
+    Nothing is recorded if one of them has left meanwhile, or counted as gone: what it has added
+    counts already, so it would be missing then.
+    """
+    values = {"tree": tree, "size": size, "files": files, "runs": list(runs)}
+    with connection.transaction():
+        connection.execute(LOCK_TREE, (tree,))
+        connection.execute(COUNTED, values)
 
 
 def leave_trees(connection: Any, run: str, tree: int | None = None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -18,6 +19,7 @@ from ftpservice.storage.errors import Busy
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.counted_tree import ledger_text
 from ftpservice.storage.quota.ledgers.ledger import Place
+from ftpservice.storage.quota.ledgers.tree_record import POLL_SECONDS, RecordLocked
 
 __all__ = ["TreeExchange"]
 
@@ -32,10 +34,14 @@ MAX_TOLD = 500
 class TreeExchange:
     """Makes the trees of other nodes known to ``book``: changes here are charged to them."""
 
-    def __init__(self, node: ClusterNode, book: QuotaBook, rooms: TreeRooms) -> None:
+    def __init__(
+        self, node: ClusterNode, book: QuotaBook, rooms: TreeRooms, clock: IReactorTime
+    ) -> None:
         self._node = node
         self._book = book
         self._rooms = rooms
+        self._clock = clock
+        self._loading_again: IDelayedCall | None = None
         self._handlers: dict[str, Callable[[Mapping[str, Any]], object]] = {
             LACKS: self._lacked_elsewhere,
             CHANGED: self._changed_elsewhere,
@@ -49,6 +55,16 @@ class TreeExchange:
         """Have the other nodes give back what they do not use of a tree."""
         self._node.tell(LACKS, tree=number)
 
+    def _load_again(self) -> None:
+        self._loading_again = None
+        self.load_soon()
+
+    def close(self) -> None:
+        """Make nothing known any more."""
+        if self._loading_again is not None:
+            self._loading_again.cancel()
+            self._loading_again = None
+
     def load_soon(self) -> None:
         """Make the trees known that other nodes have."""
         Deferred.fromCoroutine(self.load()).addErrback(_unanswered)
@@ -60,6 +76,9 @@ class TreeExchange:
             try:
                 for root in map(tuple, json.loads(roots_text)):
                     self._add(place, root)
+            except RecordLocked:  # until then, changes here are not charged to it
+                if self._loading_again is None:
+                    self._loading_again = self._clock.callLater(POLL_SECONDS, self._load_again)
             except Busy as error:
                 log.error("quota of {name}: {error}", name=ledger_text(place), error=error)
             tree = self._book.trees.get(place)
@@ -91,8 +110,7 @@ class TreeExchange:
     def _changed_elsewhere(self, message: Mapping[str, Any]) -> None:
         changed = set(message["trees"])
         for leased in self._rooms.trees.values():
-            counts = leased.tree.counts
-            if leased.number in changed and (leased.tree.storages or counts.is_used_elsewhere):
+            if leased.number in changed:
                 leased.is_stale = True
 
 

@@ -23,6 +23,7 @@ from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers.leased_room import LeasedRoom, NodeUse
 from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, Place, QuotaLimits
 from ftpservice.storage.quota.ledgers.path_locks import is_shared
+from ftpservice.storage.quota.ledgers.tree_record import POLL_SECONDS, RecordLocked
 
 __all__ = ["LeasedTree", "TreeRooms", "room_of"]
 
@@ -62,7 +63,7 @@ class LeasedTree:
     """The own change that the database knows."""
     told_roots: int = 0
     is_stale: bool = False
-    """Whether other nodes have changed it."""
+    """Whether other nodes have changed it, or may have."""
     gives_up: bool = False
     """Whether what is reserved and not used goes back with the next question."""
     lacked_until: float = 0.0
@@ -77,7 +78,7 @@ class LeasedTree:
     def claim(self, wants: Iterable[Want]) -> RoomClaim:
         """Return a question; raises `Busy`."""
         room = room_of(self.tree)
-        use = room.give_up() if self.gives_up else room.use()
+        use = room.give_up() if self.gives_up else room.use()  # before anything else changes
         self.gives_up = self.is_stale = False
         size = files = 0
         most: list[QuotaLimits] = []
@@ -159,6 +160,10 @@ class TreeRooms:
             if self._flush_due is None and not self._is_asking:
                 self._flush_due = self._clock.callLater(0, self._flush)
 
+    def _ask_later(self, leased: LeasedTree) -> None:
+        """Ask again soon: a worker keeps the numbers locked, and who waits goes on waiting."""
+        self._clock.callLater(POLL_SECONDS, self.ask_soon, leased)
+
     def alone(self) -> None:
         """Add nothing beyond what is used: the database does not answer."""
         self.is_connected = False
@@ -174,6 +179,11 @@ class TreeRooms:
         for leased in self.trees.values():
             leased.is_joined = False
             self.ask_soon(leased)
+
+    def messages_lost(self) -> None:
+        """Ask about all trees with the next look: what has changed was not told."""
+        for leased in self.trees.values():
+            leased.is_stale = True
 
     def settle(self, trees: Mapping[Place, CountedTree]) -> None:
         """Tell the database what has changed, and give back what is not used.
@@ -197,7 +207,8 @@ class TreeRooms:
             is_unused = now - leased.room_since >= UNUSED_SECONDS and _has_room(use)
             leased.gives_up |= is_unused
             is_other = own != leased.told or len(tree.roots) != leased.told_roots
-            if leased.is_stale or is_unused or is_other or not leased.is_joined:
+            is_stale = leased.is_stale and bool(tree.storages or tree.counts.is_used_elsewhere)
+            if is_stale or is_unused or is_other or not leased.is_joined:
                 self.ask_soon(leased)
 
     def _flush(self) -> None:
@@ -207,12 +218,16 @@ class TreeRooms:
         asked: list[tuple[LeasedTree, RoomClaim, list[Want]]] = []
         for place in list(self._due)[:MAX_CLAIMS]:
             leased = self._due.pop(place)
-            wants, leased.waiting = _served_together(leased.waiting)
+            wants, others = _served_together(leased.waiting)
             try:
                 asked.append((leased, leased.claim(wants), wants))
+            except RecordLocked:
+                self._ask_later(leased)
+                continue
             except Busy:
                 _answer(wants, None)
-            if leased.waiting:
+            leased.waiting = others
+            if others:
                 self._due[place] = leased
         if asked:
             self._is_asking = True
@@ -235,14 +250,27 @@ class TreeRooms:
                 changed.append(grant.tree)
             leased.told, leased.number = (claim.size, claim.files), grant.tree
             leased.is_joined = True
-            _use(leased, claim, grant)
-            _answer(wants, grant)
+            self._use(leased, claim, wants, grant)
         if changed:
             self.changed(changed)
         if any(grant.is_new for grant in answer):
             self.is_new()
         if self._due and self._flush_due is None:
             self._flush_due = self._clock.callLater(0, self._flush)
+
+    def _use(
+        self, leased: LeasedTree, claim: RoomClaim, wants: list[Want], grant: RoomGrant
+    ) -> None:
+        """Use an answer; without a table for that, nothing is added."""
+        try:
+            _use(leased, claim, grant)
+        except RecordLocked:  # what was reserved is asked for once more
+            leased.waiting[:0] = wants
+            self._ask_later(leased)
+            return
+        except Busy:
+            leased.is_stale = True
+        _answer(wants, grant)
 
 
 def _served_together(waiting: list[Want]) -> tuple[list[Want], list[Want]]:
@@ -255,19 +283,16 @@ def _served_together(waiting: list[Want]) -> tuple[list[Want], list[Want]]:
 
 
 def _use(leased: LeasedTree, claim: RoomClaim, grant: RoomGrant) -> None:
-    """Use an answer; without a table for that, nothing is added."""
+    """Use an answer; raises `Busy`, and then nothing is added."""
     tree = leased.tree
-    try:
-        if grant.age is None:
-            _count_again(leased)
-        else:
-            room_of(tree).set(
-                (grant.use_size - claim.size, grant.use_files - claim.files),
-                (claim.size + grant.room_size, claim.files + grant.room_files),
-                (grant.others_size, grant.others_files),
-            )
-    except Busy:
-        leased.is_stale = True
+    if grant.age is None:
+        _count_again(leased)
+    else:
+        room_of(tree).set(
+            (grant.use_size - claim.size, grant.use_files - claim.files),
+            (claim.size + grant.room_size, claim.files + grant.room_files),
+            (grant.others_size, grant.others_files),
+        )
     if grant.is_in_doubt and not tree.counts.is_in_doubt:
         tree.doubt()
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ftpservice.concurrency.lock_wait import LockWait
 from ftpservice.concurrency.table_layout import RecordLayout
-from ftpservice.concurrency.table_lock import TableError
+from ftpservice.concurrency.table_lock import TableBusy, TableError
 from ftpservice.concurrency.table_section import TableSection
 from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.shared.peer_requests import PeerGone, PeerRequests
@@ -33,13 +35,14 @@ class TableSessionLimits(SessionLimits):
     """Counts sessions of all processes against limits.
 
     Where a key has no room in the table, a session with a limit is refused, and one without is
-    counted nowhere.
+    counted nowhere. Where another process keeps the lock of a key, `obtain` waits for it.
     """
 
     is_shared = True
 
-    def __init__(self, section: TableSection, peers: PeerRequests) -> None:
+    def __init__(self, section: TableSection, peers: PeerRequests, clock: IReactorTime) -> None:
         super().__init__()
+        self._clock = clock
         self._section = section
         self._peers = peers
         peers.answer(DISPLACE, self._displaced_for_peer)
@@ -49,6 +52,7 @@ class TableSessionLimits(SessionLimits):
     def take(self, kind: str, name: str, limit: int) -> bool:
         """Count a session under ``kind`` and ``name``; False if the limit is reached."""
         key = _key(kind, name)
+        self.was_locked = False
         if self._section.add_below(key, TAKEN, 1, limit):
             return True
         try:
@@ -57,10 +61,20 @@ class TableSessionLimits(SessionLimits):
                     return False
                 places.add(TAKEN, 1)
         except TableError as error:
-            log.warn("a session is not counted by {kind}: {error}", kind=kind, error=error)
+            self.was_locked = limit > 0 and isinstance(error, TableBusy)
+            if not self.was_locked:
+                log.warn("a session is not counted by {kind}: {error}", kind=kind, error=error)
             if limit > 0:
                 return False
             self._uncounted[key] += 1
+        return True
+
+    async def obtain(self, kind: str, name: str, limit: int) -> bool:
+        """Count a session as `take` does, after waiting for the lock of its key if necessary."""
+        wait = LockWait(self._clock)
+        while not self.take(kind, name, limit):
+            if not self.was_locked or not await wait.is_worth_another_try():
+                return False
         return True
 
     def release(self, kind: str, name: str) -> None:

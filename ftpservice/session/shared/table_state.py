@@ -34,7 +34,7 @@ class TableState(LocalState):
         super().__init__(clock)
         self.peers = peers = PeerRequests(send or self._no_answer, clock)
         self.login_attempts = TableLoginAttempts(table.section(LOGIN_ATTEMPTS.name), clock)
-        self.session_limits = TableSessionLimits(table.section(SESSION_PLACES.name), peers)
+        self.session_limits = TableSessionLimits(table.section(SESSION_PLACES.name), peers, clock)
         self.rate_limiters = TableRateLimiters(table.section(RATES.name), clock)
         self.uploads = TableUploads(table.section(ACTIVE_UPLOADS.name), peers, clock)
 

@@ -7,12 +7,14 @@ name asks the one with the mark, which alone can tell whether the upload is aliv
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from ftpservice.concurrency.lock_wait import LockWait
 from ftpservice.concurrency.table_layout import RecordLayout
-from ftpservice.concurrency.table_lock import TableError
+from ftpservice.concurrency.table_lock import TableBusy, TableError
 from ftpservice.concurrency.table_section import TableSection
 from ftpservice.session.active_uploads import ActiveUpload, ActiveUploads, UploadKey
 from ftpservice.session.shared.peer_requests import PeerGone, PeerRequests
@@ -58,7 +60,11 @@ class TableUploads(ActiveUploads):
                     return False
             if key in self.active:
                 await self.abort_dead_upload(key, upload.host, now)
-            if self._mark(upload):
+            try:
+                is_marked = self._mark(upload)
+            except TableBusy:
+                is_marked = await self._marked_late(upload)
+            if is_marked:
                 upload.began = now()
                 self.active[key] = upload
                 return True
@@ -66,10 +72,20 @@ class TableUploads(ActiveUploads):
                 break
         raise BeingUploaded(key[1])
 
+    async def _marked_late(self, upload: ActiveUpload) -> bool:
+        """Mark a name when no other process keeps its lock; raises `Busy`."""
+        wait = LockWait(self._clock)
+        while await wait.is_worth_another_try():
+            with suppress(TableBusy):
+                return self._mark(upload)
+        raise Busy(upload.key[1], "another process keeps the lock of its record")
+
     def _mark(self, upload: ActiveUpload) -> bool:
-        """Mark a name for this process, unless one has done so."""
+        """Mark a name for this process, unless one has done so; raises `TableBusy` and `Busy`."""
         try:
             return self._section.claim(upload.table_key, ACTIVE)
+        except TableBusy:
+            raise
         except TableError as error:
             raise Busy(upload.key[1], f"the upload cannot be recorded: {error}") from error
 

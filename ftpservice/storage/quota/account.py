@@ -118,7 +118,7 @@ class QuotaAccount:
             await self.tree.when_counted(path)
 
     async def find_room(self, path: VirtualPath, size: int = 0, files: int = 0) -> None:
-        """Wait for room that may be found; raises `QuotaExceeded` if there is none.
+        """Wait for room that may be found; raises `QuotaExceeded` if there is none, and `Busy`.
 
         A thread that writes for another upload may give back what it does not use, and other
         programs may have removed something. Then the oldest files of the trash go, as many as
@@ -136,7 +136,10 @@ class QuotaAccount:
         if not tree.is_recent:
             await tree.count()
             return
-        left, files_left = ledger.left(self.limits)
+        found = ledger.left_between_turns(self.limits)
+        if found is None:  # a turn has begun since the look above
+            return
+        left, files_left = found
         if (not size or left is None or left >= size) and (
             files_left is None or files_left >= files
         ):

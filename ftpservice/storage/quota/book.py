@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from ftpservice.storage.errors import Busy
 from ftpservice.storage.interfaces import IStorage
-from ftpservice.storage.quota.counted_tree import CountedTree, ledger_text
+from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers.ledger import Place, QuotaLimits
 from ftpservice.storage.quota.ledgers.path_locks import is_shared
 from ftpservice.storage.quota.recount_rounds import DEFAULT_RECOUNT_SECONDS, RecountRounds
@@ -150,11 +150,8 @@ class QuotaBook:
         self.shared.log.activity.clear(column)
         doubtful = []
         for key in filter(is_shared, self.trees):
-            try:
-                if self.shared.end_process(key, column):
-                    doubtful.append(key)
-            except Busy as error:
-                log.error("quota of {name}: {error}", name=ledger_text(key), error=error)
+            if self.shared.end_process(key, column):
+                doubtful.append(key)
         with suppress(Busy), self.directory.telling() as tell:
             for key in doubtful:
                 tell(("doubt", key))

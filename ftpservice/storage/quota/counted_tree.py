@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Protocol
 from weakref import WeakSet
 
@@ -10,12 +9,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ftpservice.concurrency.lock_wait import LockWait
 from ftpservice.concurrency.task import Task, drop_tracebacks
 from ftpservice.storage.errors import Busy, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.count import count_tree
 from ftpservice.storage.quota.ledgers.count_state import CountState, ICountState
 from ftpservice.storage.quota.ledgers.ledger import ILedger, Place, QuotaLedger, QuotaLimits
+from ftpservice.storage.quota.ledgers.tree_record import RecordLocked
 from ftpservice.storage.quota_interfaces import QuotaState
 from ftpservice.wire.paths import ROOT, VirtualPath
 
@@ -136,10 +137,18 @@ class CountedTree:
         if not counts.is_counted or counts.is_in_doubt:
             self.begin_count()
 
-    def begin_count(self) -> None:
-        """Count the tree, unless that is in progress or cannot be begun now."""
-        with suppress(Busy):
+    def begin_count(self) -> bool:
+        """Count the tree, unless that is in progress or cannot be begun now.
+
+        Return whether it can be begun in a moment: another process has the numbers locked.
+        """
+        try:
             self._begin_count()
+        except RecordLocked:
+            return True
+        except Busy:
+            return False
+        return False
 
     def _begin_count(self) -> None:
         if self._counting is None and self.counts.begin_count():
@@ -151,8 +160,14 @@ class CountedTree:
         """Count the tree from now on, and wait for that; raises `Busy` if it fails."""
         counts = self.counts
         wanted = counts.begun + 1
+        wait = LockWait(self._clock)
         while counts.ended < wanted:
-            self._begin_count()
+            try:
+                self._begin_count()
+            except RecordLocked:
+                if not await wait.is_worth_another_try():
+                    raise
+                continue
             if counts.ended < wanted:
                 await self.event()
         if not counts.is_counted:
@@ -166,12 +181,13 @@ class CountedTree:
         deadline = self._clock.seconds() + COUNT_TIMEOUT_SECONDS
         is_elsewhere = True
         while is_elsewhere and not counts.is_counted:  # a process that counts may end meanwhile
-            self.begin_count()
-            is_elsewhere = self._counting is None and counts.is_counting
-            while not counts.is_counted and counts.is_counting:
+            is_locked = self.begin_count()
+            is_elsewhere = is_locked or (self._counting is None and counts.is_counting)
+            while not counts.is_counted and (counts.is_counting or is_locked):
                 left = deadline - self._clock.seconds()
                 if left <= 0:
                     raise Busy(path, "what the account uses is being counted")
+                is_locked = False
                 await self.event(left)
         if not counts.is_counted:
             raise Busy(path, "what the account uses could not be counted")

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 
 from zope.interface import implementer
 
+from ftpservice.concurrency.lock_wait import LockWait, after_lock
 from ftpservice.storage.conditional_removal import IConditionalRemoval
 from ftpservice.storage.errors import PathNotFound, QuotaExceeded, StorageError
 from ftpservice.storage.interfaces import (
@@ -42,6 +43,7 @@ from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.count import count_tree, entry_usage, file_usage
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.tree_record import RecordLocked
 from ftpservice.storage.quota.ledgers.upload_charge import UploadCharge
 from ftpservice.storage.quota.metered_append import MeteredAppend
 from ftpservice.storage.quota.metered_trash import MeteredTrash
@@ -105,8 +107,14 @@ class MeteredStorage:
         """Create one directory, if there is room for another name."""
         account = self._account
         await account.when_counted(path)
-        while not await self._directory_made(path, mode):
-            await account.find_room(path, 0, 1)
+        wait: LockWait | None = None
+        while True:
+            try:
+                if await self._directory_made(path, mode):
+                    return
+                await account.find_room(path, 0, 1)
+            except RecordLocked as error:
+                wait = await after_lock(account.book.clock, error, wait)
 
     async def _directory_made(self, path: VirtualPath, mode: int) -> bool:
         """Create a directory; tell whether there was room for it."""
@@ -205,25 +213,36 @@ class MeteredStorage:
         account = self._account
         await account.when_counted(path)
         replaced: int | None = None
+        wait: LockWait | None = None
         while True:
-            async with account.change(path):
-                charge = account.charge(path)
-                charge.will_replace(replaced)
-                try:
-                    writing = await self._opened(path, request, charge)
-                except BaseException:
-                    kept = await account.idle_partial(path, charge) if charge.taken_over else 0
-                    account.settle(charge, kept, int(bool(kept)))
-                    raise
+            try:
+                writing = await self._begun(path, request, replaced)
                 if writing is not None:
                     return writing
-            # There is no room. An upload over a file needs the difference only.
-            if replaced is None and request.write_mode is WriteMode.REPLACE:
-                replaced = await account.file_size(path)
-                if replaced is not None:
+                # There is no room. An upload over a file needs the difference only.
+                is_credit_new = replaced is None and request.write_mode is WriteMode.REPLACE
+                replaced = await account.file_size(path) if is_credit_new else replaced
+                if is_credit_new and replaced is not None:
                     continue
-            expected = request.expected if request.announced is None else request.announced
-            await account.find_room(path, request.offset + (expected or 0), 1)
+                expected = request.expected if request.announced is None else request.announced
+                await account.find_room(path, request.offset + (expected or 0), 1)
+            except RecordLocked as error:
+                wait = await after_lock(account.book.clock, error, wait)
+
+    async def _begun(
+        self, path: VirtualPath, request: WriteRequest, replaced: int | None
+    ) -> IWriting | None:
+        """Begin an upload within a change of its name; None if there is no room."""
+        account = self._account
+        async with account.change(path):
+            charge = account.charge(path)
+            charge.will_replace(replaced)
+            try:
+                return await self._opened(path, request, charge)
+            except BaseException:
+                kept = await account.idle_partial(path, charge) if charge.taken_over else 0
+                account.settle(charge, kept, int(bool(kept)))
+                raise
 
     async def _opened(
         self, path: VirtualPath, request: WriteRequest, charge: UploadCharge
@@ -253,20 +272,21 @@ class MeteredStorage:
         writing = await self._inner.open_writing(path, request)
         charge.reserved = wanted
         if kept:
-            await self._drop_if_idle(path, writing)
+            await _drop_if_idle(self._inner, path, writing)
             account.add(path, 0, 0, -1)
             charge.shrink_to(wanted)
         room = UploadRoom(account, charge, path, mode)
         return MeteredAppend(writing, room) if in_place else MeteredUpload(writing, request, room)
 
-    async def _drop_if_idle(self, path: VirtualPath, writing: IWriting) -> None:
-        """Remove the partial upload of ``path``, unless ``writing`` has resumed it."""
-        try:
-            with suppress(StorageError):
-                await IPartials(self._inner).drop_partials(path)
-        except BaseException:
-            await writing.abandon()
-            raise
+
+async def _drop_if_idle(storage: IStorage, path: VirtualPath, writing: IWriting) -> None:
+    """Remove the partial upload of ``path``, unless ``writing`` has resumed it."""
+    try:
+        with suppress(StorageError):
+            await IPartials(storage).drop_partials(path)
+    except BaseException:
+        await writing.abandon()
+        raise
 
 
 @contextmanager

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ftpservice.concurrency.shared_table import SharedTable
-from ftpservice.concurrency.table_lock import TableError
-from ftpservice.storage.errors import Busy
+from ftpservice.concurrency.table_lock import TableBusy
 from ftpservice.storage.quota.counted_tree import CountedTree, TreeLeases
 from ftpservice.storage.quota.ledgers.ledger import Place
 from ftpservice.storage.quota.ledgers.path_locks import SharedNames
@@ -19,6 +18,7 @@ from ftpservice.storage.quota.ledgers.shared_counts import SharedCounts
 from ftpservice.storage.quota.ledgers.shared_ledger import SharedLedger
 from ftpservice.storage.quota.ledgers.tree_record import (
     QUOTA_RECORD,
+    RecordLocked,
     TreeRecord,
     end_process,
     forget_tree,
@@ -84,15 +84,15 @@ class SharedQuotas:
 
     @contextmanager
     def announcing(self) -> Iterator[Callable[..., None]]:
-        """Keep others from announcing; provides what appends an entry. Raises `Busy`.
+        """Keep others from announcing; provides what appends an entry. Raises `RecordLocked`.
 
         What is new has to be read before, within the lock.
         """
         try:
             with self.log.locked():
                 yield self.log.append
-        except TableError as error:
-            raise Busy(ROOT, str(error)) from error
+        except TableBusy as error:
+            raise RecordLocked(ROOT, str(error)) from error
 
     def begin(self) -> None:
         """Record that a change or an upload is in progress; what is new has to be read then."""

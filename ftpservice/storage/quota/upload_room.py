@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from ftpservice.concurrency.lock_wait import LockWait, after_lock
 from ftpservice.concurrency.task import Task
 from ftpservice.storage.errors import QuotaExceeded
 from ftpservice.storage.interfaces import WriteMode
 from ftpservice.storage.quota.account import QuotaAccount
+from ftpservice.storage.quota.ledgers.tree_record import RecordLocked
 from ftpservice.storage.quota.ledgers.upload_charge import UploadCharge
 from ftpservice.wire.paths import VirtualPath
 
@@ -48,26 +50,35 @@ class UploadRoom:
 
     async def hold(self, size: int) -> None:
         """Hold ``size`` bytes, or more; raises `QuotaExceeded`."""
-        while not self.charge.try_grow(size - self.charge.size):
-            if not await self._found_credit():
-                try:
+        wait: LockWait | None = None
+        while True:
+            try:
+                if self.charge.try_grow(size - self.charge.size):
+                    return
+                if not await self._found_credit():
                     await self.account.find_room(self.path, size - self.charge.size)
-                except QuotaExceeded:
-                    self.is_exceeded = True
-                    raise
+            except QuotaExceeded:
+                self.is_exceeded = True
+                raise
+            except RecordLocked as error:
+                wait = await after_lock(self.account.book.clock, error, wait)
 
     async def hold_for_turn(self) -> int:
         """Hold more, as much as there is room for and a turn can use; return it, 0 for nothing.
 
         The turn has begun in the ledgers, unless it is nothing.
         """
-        while not (size := self.charge.grow_up_to(BYTES_PER_TURN)):
-            if not await self._found_credit():
-                try:
+        wait: LockWait | None = None
+        while True:
+            try:
+                if size := self.charge.grow_up_to(BYTES_PER_TURN):
+                    return size
+                if not await self._found_credit():
                     await self.account.find_room(self.path, 1)
-                except QuotaExceeded:
-                    break
-        return size
+            except QuotaExceeded:
+                return 0
+            except RecordLocked as error:
+                wait = await after_lock(self.account.book.clock, error, wait)
 
     async def _found_credit(self) -> bool:
         """Look for the file that will be replaced; tell whether it was not known before."""

@@ -85,7 +85,7 @@ class AccountSession:
         limit = account.max_sessions or services.settings.max_sessions_per_user
         limits = services.session_limits
         is_counted = limits.take("user", account.name, limit)
-        if not is_counted and limits.is_leased:
+        if not is_counted and limits.may_obtain:
             is_counted = await limits.obtain("user", account.name, limit)
             if is_counted and self.is_over:
                 limits.release("user", account.name)

@@ -248,6 +248,15 @@ def test_a_failure_is_counted_though_another_process_has_the_lock(bench: Bench) 
     assert bench.first.section(LOGIN_ATTEMPTS.name).total(MALLORY.encode(), 0) <= 1
 
 
+def test_what_another_node_tells_is_counted_though_another_process_has_the_lock(
+    bench: Bench,
+) -> None:
+    with bench.tables[1].section(LOGIN_ATTEMPTS.name).lock(MALLORY.encode()):
+        bench.attempts[0].count_elsewhere(MALLORY, FAILURE_ALLOWANCE, 0)
+    bench.clock.advance(POLL_SECONDS)
+    assert bench.ask(0) == bench.ask(1) == []
+
+
 def test_any_order_of_attempts_gets_no_more_guesses_than_one_process(bench: Bench) -> None:
     """An attacker who spreads attempts over processes gains nothing."""
     choose, guesses = random.Random(11), 0

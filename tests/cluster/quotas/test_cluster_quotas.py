@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from ftpservice.cluster.quotas.quota_statements import set_count
+from ftpservice.cluster.quotas.tree_exchange import CHANGED
 from ftpservice.storage.errors import Busy, QuotaExceeded, QuotaUnknown
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.wire.paths import VirtualPath
@@ -204,5 +208,89 @@ async def test_a_node_that_ends_during_the_count_of_another_one_leaves_no_change
         assert trees[0].counts.is_exclusive
         fleet.nodes[0].quotas.counts.close()
         assert not trees[0].counts.is_exclusive
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_change_whose_message_was_lost_is_known_when_messages_arrive_again(
+    url: str, tmp_path: Path, reactor
+) -> None:
+    fleet = QuotaFleet(url, tmp_path, reactor, 2)
+    first, second = fleet.nodes
+    try:
+        await fleet.joined()
+        storages = [await node.storage(LIMITS) for node in fleet.nodes]
+        assert await stored(first, storages[0], "/one", 10_000) is None
+        tree = next(iter(second.book.trees.values()))
+        await until(lambda: tree.ledger.used()[0] == 10_000)
+        receivers = tuple(second.cluster.receivers)
+        second.cluster.receivers.clear()  # nothing arrives
+        await storages[0].remove_file(VirtualPath.parse("/one"))
+        await until(lambda: next(iter(first.quotas.rooms.trees.values())).told == (0, 0))
+        second.cluster.receivers += receivers
+        second.cluster._listener.lost()
+        await until(lambda: tree.ledger.used()[0] == 0)
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_session_sees_what_has_changed_while_its_node_had_none(
+    url: str, tmp_path: Path, reactor
+) -> None:
+    fleet = QuotaFleet(url, tmp_path, reactor, 2)
+    first, second = fleet.nodes
+    try:
+        await fleet.joined()
+        storages = [await node.storage(LIMITS) for node in fleet.nodes]
+        assert await stored(first, storages[0], "/one", 10_000) is None
+        tree = next(iter(second.book.trees.values()))
+        await until(lambda: tree.ledger.used()[0] == 10_000)
+        storages.pop()
+        gc.collect()
+        assert not tree.storages
+        messages: list[object] = []
+        second.cluster.receivers.append(messages.append)
+        await storages[0].remove_file(VirtualPath.parse("/one"))
+        await until(lambda: any(one["kind"] == CHANGED for one in messages))  # type: ignore[index]
+        storages.append(await second.storage(LIMITS))
+        await until(lambda: tree.ledger.used()[0] == 0)
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_count_is_not_recorded_when_a_node_has_left_that_it_was_made_with(
+    url: str, tmp_path: Path, reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What that node has added counts in the use by then, and would be missing."""
+    fleet = QuotaFleet(url, tmp_path, reactor, 2)
+    first, second = fleet.nodes
+    run = first.cluster.claims.run
+
+    async def left(work: Any, *words: Any) -> Any:
+        if second in fleet.nodes:
+            fleet.nodes.remove(second)
+            await second.stop()
+        return await run(work, *words)
+
+    try:
+        await fleet.joined()
+        storages = [await node.storage(LIMITS) for node in fleet.nodes]
+        assert await stored(second, storages[1], "/one", 10_000) is None
+        tree = next(iter(first.book.trees.values()))
+        await until(lambda: tree.ledger.used()[0] == 10_000)
+
+        def late(work: Any, *words: Any) -> Any:
+            is_count = work is set_count
+            return Deferred.fromCoroutine(left(work, *words)) if is_count else run(work, *words)
+
+        monkeypatch.setattr(first.cluster.claims, "run", late)
+        await tree.count()
+        await until(lambda: second not in fleet.nodes)
+        await until(lambda: first.cluster.status.nodes == 1)
+        await first.quotas.rooms.want(tree)
+        assert tree.ledger.used()[0] == used(tmp_path) == 10_000
     finally:
         await fleet.close()

@@ -14,7 +14,7 @@ from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.table_layout import RecordLayout
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
-from ftpservice.storage.quota.ledgers.tree_record import LEASED_QUOTA_RECORD
+from ftpservice.storage.quota.ledgers.tree_record import LEASED_QUOTA_RECORD, POLL_SECONDS
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
 
 RECORD = RecordLayout("quotas", LEASED_QUOTA_RECORD.fields, LEASED_QUOTA_RECORD.values, 128)
@@ -25,7 +25,10 @@ class Rooms:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self._quotas = SharedQuotas.create(SharedTable.create([RECORD], 1), self.clock)
+        table = SharedTable.create([RECORD], 2)
+        self._quotas = SharedQuotas.create(table, self.clock)
+        self.other = SharedTable.attach(table.descriptor, 1).section(RECORD.name)
+        """The numbers as a worker has them."""
         self.asked: list[RoomClaim] = []
         self.answers: list[Deferred[list[RoomGrant]]] = []
         self.rooms = TreeRooms(self._ask, self.clock)
@@ -98,3 +101,23 @@ def test_of_very_many_trees_all_are_looked_at_in_turn() -> None:
     rooms.settle(trees)
     assert set(looked) == set(range(count))
     assert len(looked) == 2 * MAX_LOOKS
+
+
+def test_who_waits_for_room_goes_on_waiting_while_a_worker_keeps_the_lock() -> None:
+    made, limits, found = Rooms(), QuotaLimits(1000), list[object]()
+    tree = made.tree("ann")
+    key = json.dumps(tree.place).encode()
+    Deferred.fromCoroutine(made.rooms.want(tree, limits, 10, 1)).addCallback(found.append)
+    with made.other.lock(key):
+        made.clock.pump([0, POLL_SECONDS, 0])
+        assert (made.asked, found) == ([], [])
+    made.clock.pump([POLL_SECONDS, 0])
+    assert (len(made.asked), made.asked[0].needed_size) == (1, 10)
+    grant = RoomGrant(7, 100, 3, 30, 2, 0, 0, 1.0, False, True)
+    with made.other.lock(key):
+        made.answers[0].callback([grant])
+        assert found == [], "the answer could not be used"
+    made.clock.pump([POLL_SECONDS, 0])
+    made.answers[1].callback([grant])
+    assert found == [grant]
+    assert tree.ledger.left(limits) == (30, None)

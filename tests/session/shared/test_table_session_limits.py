@@ -39,8 +39,9 @@ def attached(table: SharedTable) -> SharedTable:
 
 
 def limits_of(table: SharedTable) -> TableSessionLimits:
-    peers = PeerRequests(lambda _column, _message: None, Clock())
-    return TableSessionLimits(table.section(SESSION_PLACES.name), peers)
+    clock = Clock()
+    peers = PeerRequests(lambda _column, _message: None, clock)
+    return TableSessionLimits(table.section(SESSION_PLACES.name), peers, clock)
 
 
 def test_the_sessions_of_all_processes_count(limits: list[TableSessionLimits]) -> None:
@@ -108,7 +109,7 @@ from twisted.internet.task import Clock
 from ftpservice.session.shared.peer_requests import PeerRequests
 from ftpservice.session.shared.table_session_limits import TableSessionLimits
 peers = PeerRequests(lambda column, message: None, Clock())
-limits = TableSessionLimits(table.section("session places"), peers)
+limits = TableSessionLimits(table.section("session places"), peers, Clock())
 for line in sys.stdin:
     tries, limit = map(int, line.split())
     say(sum(limits.take("user", "ann", limit) for _ in range(tries)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
+from ftpservice.concurrency.lock_wait import LOCKED_SECONDS
 from ftpservice.session.active_uploads import ActiveUpload
 from ftpservice.session.settings import SessionSettings
 from ftpservice.session.shared.shared_state import ISharedState
-from ftpservice.session.shared.table_session_limits import DISPLACE_SECONDS
+from ftpservice.session.shared.table_session_limits import DISPLACE_SECONDS, SESSION_PLACES
 from ftpservice.session.shared.table_state import TableState
 from ftpservice.storage.errors import BeingUploaded
 from ftpservice.wire.paths import VirtualPath
@@ -146,3 +148,59 @@ def test_without_messages_no_process_is_asked(processes: PeerProcesses) -> None:
     processes.clock.pump([0.05] * 110)
     with pytest.raises(BeingUploaded):
         outcome(claiming)
+
+
+@contextmanager
+def locked(processes: PeerProcesses, section: str, key: bytes) -> Iterator[None]:
+    """Keep the lock of a key in the second process, as one without a processor does."""
+    with processes.tables[1].section(section).lock(key):
+        yield
+
+
+@pytest.mark.parametrize("kind", ["all", "address"])
+def test_a_session_waits_for_a_process_that_keeps_the_lock(
+    processes: PeerProcesses, kind: str
+) -> None:
+    key = {"all": b"all\0", "address": b"address\x00127.0.0.1"}[kind]
+    limits = processes.states[0].session_limits
+    with locked(processes, SESSION_PLACES.name, key):
+        one = TableDialogue(processes, 0, max_sessions=2, max_sessions_per_address=2)
+        processes.clock.pump([0.1] * 5)
+        assert one.codes() == []
+    processes.clock.pump([0.02] * 2)
+    assert one.codes() == [220]
+    assert [limits.taken(*one) for one in (("all", ""), ("address", "127.0.0.1"))] == [1, 1]
+    one.lose(Failure(ConnectionLost()))
+    assert [limits.taken(*one) for one in (("all", ""), ("address", "127.0.0.1"))] == [0, 0]
+
+
+def test_a_session_that_ends_while_it_waits_for_a_lock_holds_nothing(
+    processes: PeerProcesses,
+) -> None:
+    with locked(processes, SESSION_PLACES.name, b"all\0"):
+        one = TableDialogue(processes, 0, max_sessions=2, max_sessions_per_address=2)
+        one.lose(Failure(ConnectionLost()))
+    processes.clock.pump([0.02] * 2)
+    limits = processes.states[0].session_limits
+    assert [limits.taken(*one) for one in (("all", ""), ("address", "127.0.0.1"))] == [0, 0]
+
+
+def test_a_login_waits_for_a_process_that_keeps_the_lock(processes: PeerProcesses) -> None:
+    one = TableDialogue(processes, 0, max_sessions_per_user=1)
+    one.replies()
+    with locked(processes, SESSION_PLACES.name, b"user\0ann"):
+        assert one.codes("USER ann", "PASS secret") == [331]
+        processes.clock.pump([0.1] * 5)
+        assert one.codes() == []
+    processes.clock.pump([0.02] * 2)
+    assert one.codes() == [230]
+    assert log_in(TableDialogue(processes, 1, max_sessions_per_user=1)) == "421"
+
+
+def test_a_session_is_refused_when_a_process_was_stopped_with_the_lock(
+    processes: PeerProcesses,
+) -> None:
+    with locked(processes, SESSION_PLACES.name, b"all\0"):
+        one = TableDialogue(processes, 0, max_sessions=2)
+        processes.clock.pump([0.1] * int(10 * LOCKED_SECONDS + 2))
+        assert one.codes() == [421]

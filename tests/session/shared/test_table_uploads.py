@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
+from ftpservice.concurrency.lock_wait import LOCKED_SECONDS
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.concurrency.table_layout import BUCKET_SLOTS, RecordLayout
 from ftpservice.session.active_uploads import (
@@ -23,6 +24,7 @@ from ftpservice.session.shared.table_uploads import (
     MAX_RETRIES,
     RETRY_SECONDS,
     TableUploads,
+    upload_key_bytes,
 )
 from ftpservice.storage.errors import BeingUploaded, Busy
 from ftpservice.wire.paths import VirtualPath
@@ -120,6 +122,26 @@ def test_nobody_waits_for_an_upload_whose_session_lives(stage: Stage) -> None:
     settling = start(stage.states[0].uploads.wait_for_end(KEY))
     stage.settle()
     assert outcome(settling) is None
+
+
+def test_an_upload_waits_for_a_process_that_keeps_the_lock(stage: Stage) -> None:
+    first, second = stage.upload(), stage.upload()
+    with stage.tables[2].section(ACTIVE_UPLOADS.name).lock(upload_key_bytes(KEY)):
+        claims = [stage.claim(0, first), stage.claim(0, second)]
+        stage.clock.pump([0.1] * 5)
+        assert all(map(is_pending, claims))
+    stage.clock.pump([0.05] * 3)
+    assert outcome(claims[0]) is True
+    with pytest.raises(BeingUploaded):
+        outcome(claims[1])
+
+
+def test_an_upload_is_refused_when_a_process_was_stopped_with_the_lock(stage: Stage) -> None:
+    with stage.tables[2].section(ACTIVE_UPLOADS.name).lock(upload_key_bytes(KEY)):
+        claim = stage.claim(0, stage.upload())
+        stage.clock.pump([0.1] * int(10 * LOCKED_SECONDS + 2))
+        with pytest.raises(Busy):
+            outcome(claim)
 
 
 def test_the_names_of_a_killed_process_are_free_at_once(stage: Stage) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
+
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
-from ftpservice.storage.errors import QuotaExceeded
-from ftpservice.storage.interfaces import WriteRequest
+from ftpservice.concurrency.lock_wait import LOCKED_SECONDS
+from ftpservice.concurrency.task import Task
+from ftpservice.storage.errors import Busy, QuotaExceeded
+from ftpservice.storage.interfaces import ISpliceTarget, WriteRequest
+from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers import quota_log
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
+from ftpservice.storage.quota.ledgers.tree_record import POLL_SECONDS
 from ftpservice.storage.quota.recount_rounds import RELEASE_SECONDS
 from ftpservice.storage.quota_interfaces import IQuota
 from ftpservice.testing.contract.case import begin_upload, create_file, path_at, read_file
@@ -147,6 +156,28 @@ def test_a_name_is_changed_by_one_process_at_a_time(books):
     change.leave()
     books.clock.advance(0.02)
     assert run(read_file(second, "/a")) == b"other"
+
+
+def test_a_forgotten_change_that_is_collected_within_a_lock_ends(books):
+    """The garbage collector may end a coroutine wherever memory is allocated."""
+    main, one, two = books.books
+    first, second = books.storage(one, limits=LIMITS), books.storage(two, limits=LIMITS)
+
+    async def forgotten():
+        async with first._account.change(path_at("/a")):
+            await Deferred()
+
+    gc.collect()
+    Task(forgotten())
+    counts = first._account.tree.counts
+    assert counts.changes == 1
+    section = one.shared._section
+    with section.lock(b"another tree"):
+        gc.collect()
+    books.clock.advance(POLL_SECONDS)
+    assert counts.changes == 0
+    run(create_file(second, "/a", bytes(7)))
+    assert sums(main) == {books.root.name: (7, 1)}
 
 
 def test_two_processes_that_write_to_one_name_leave_right_sums(books):
@@ -294,3 +325,87 @@ def test_a_long_log_is_shortened_and_a_process_that_was_away_knows_all(tmp_path,
     assert sums(late) == sums(one)
     assert len([tree for tree in late.counted() if tree.limits]) == 99
     books.close()
+
+
+def test_nothing_is_refused_because_a_turn_of_another_process_begins_just_now(books, monkeypatch):
+    """A turn holds all that is left, and gives back what it does not use; others begin at once."""
+    _, one, two = books.books
+    first, second = books.storage(one, limits=LIMITS), books.storage(two, limits=LIMITS)
+    charge = run(begin_upload(first, "/a", b"x")).room.charge
+
+    def end_turn():
+        charge.shrink_to(1)
+        charge.ledgers[0].end_turn()
+
+    find_room, is_recent = QuotaAccount.find_room, CountedTree.is_recent.fget
+
+    async def found(account, path, size=0, files=0):
+        end_turn()
+        await find_room(account, path, size, files)
+        end_turn()
+
+    monkeypatch.setattr(QuotaAccount, "find_room", found)
+    monkeypatch.setattr(
+        CountedTree, "is_recent", property(lambda tree: charge.grow_up_to(99) and is_recent(tree))
+    )
+    assert charge.grow_up_to(99) == 99
+    writing = run(begin_upload(second, "/b", request=WriteRequest(announced=99)))
+    run(writing.write(bytes(99)))
+    run(writing.commit())
+    assert sums(one) == {books.root.name: (100, 2)}
+
+
+@contextmanager
+def locked(books, book):
+    """Keep the numbers of the only tree, as a process without a processor does."""
+    book.directory.sync()
+    [tree] = book.trees.values()
+    record = tree.counts.record
+    with record._section.lock(record._key):
+        yield tree
+
+
+def test_whoever_needs_room_waits_for_a_process_that_keeps_the_lock(books):
+    _, one, two = books.books
+    first, second = books.storage(one, limits=LIMITS), books.storage(two, limits=LIMITS)
+    writing = run(begin_upload(first, "/a", b"x"))
+    target = ISpliceTarget(run(begin_upload(first, "/s", b"x")))
+    with locked(books, two):
+        waiting = [
+            started(writing.write(bytes(9))),
+            started(begin_upload(first, "/b")),
+            started(first.make_directory(path_at("/d"))),
+            started(target.with_descriptor(lambda _descriptor, most: (0, most))),
+            started(IQuota(first).quota_state()),
+            started(one.trees[next(iter(one.trees))].count()),
+        ]
+        books.clock.pump([0.1] * 20)
+        assert [*waiting[:4], waiting[5]] == 5 * [[]]
+    books.clock.pump([0.02] * 20)
+    assert [len(one) for one in waiting] == 6 * [1]
+    assert [one for [one] in waiting if isinstance(one, Failure)] == []
+    assert second is not None
+
+
+def test_nobody_waits_for_ever_for_a_process_that_was_stopped_with_a_lock(books):
+    _, one, two = books.books
+    first = books.storage(one, limits=LIMITS)
+    writing = run(begin_upload(first, "/a", b"x"))
+    with locked(books, two):
+        waiting = started(writing.write(b"y"))
+        books.clock.pump([0.1] * int(10 * LOCKED_SECONDS + 2))
+        assert waiting[0].check(Busy)
+    run(writing.write(b"z"))
+
+
+def test_what_a_killed_process_held_is_settled_though_another_one_keeps_the_lock(books):
+    main, one, two = books.books
+    first, second = books.storage(one, limits=LIMITS), books.storage(two, limits=LIMITS)
+    run(begin_upload(first, "/a", bytes(90)))
+    del first
+    with locked(books, two) as tree:
+        books.end(one)
+    books.clock.advance(POLL_SECONDS)
+    assert tree.counts.is_in_doubt
+    assert sums(main) == sums(two) == {books.root.name: (90, 1)}
+    assert second is not None

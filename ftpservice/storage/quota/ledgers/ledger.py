@@ -95,6 +95,12 @@ class ILedger(Interface):
     def left(limits: QuotaLimits) -> tuple[int | None, int | None]:
         """Return what may still be held, negative if limits are exceeded; None for no limit."""
 
+    def left_between_turns(limits: QuotaLimits) -> tuple[int | None, int | None] | None:
+        """Return what `left` does, None during a turn; both as of one moment. Raises `Busy`.
+
+        What is too little during a turn may be enough right after it.
+        """
+
     def begin_turn() -> None:
         """Record that a thread may use less than its upload holds."""
 
@@ -170,6 +176,10 @@ class QuotaLedger:
     def left(self, limits: QuotaLimits) -> tuple[int | None, int | None]:
         """Return what may still be held, negative if limits are exceeded; None for no limit."""
         return limits.left(*self.used())
+
+    def left_between_turns(self, limits: QuotaLimits) -> tuple[int | None, int | None] | None:
+        """Return what may still be held; None during a turn."""
+        return None if self._turns > 0 else self.left(limits)
 
     def begin_turn(self) -> None:
         """Record that a thread may use less than its upload holds."""

@@ -100,6 +100,18 @@ class SharedLedger:
             return self.record.run(lambda record: room_left(record, limits))
         return limits.left(*self.used())
 
+    def left_between_turns(self, limits: QuotaLimits) -> tuple[int | None, int | None] | None:
+        """Return what may still be held, None during a turn of any process; raises `Busy`."""
+
+        def step(record: LockedRecord) -> tuple[int | None, int | None] | None:
+            if record.total(TURNS):
+                return None
+            return (
+                room_left(record, limits) if self.record.is_leased else limits.left(*used(record))
+            )
+
+        return self.record.run(step)
+
     def begin_turn(self) -> None:
         """Record that a thread may use less than its upload holds."""
         self.record.write(lambda record: record.add(TURNS, 1))

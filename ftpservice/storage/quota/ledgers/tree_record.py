@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from twisted.internet.interfaces import IReactorTime
 
 from ftpservice.concurrency.table_layout import RecordLayout
-from ftpservice.concurrency.table_lock import TableError
+from ftpservice.concurrency.table_lock import TableBusy, TableError
 from ftpservice.concurrency.table_section import LockedRecord, TableSection
 from ftpservice.storage.errors import Busy
 from ftpservice.wire.paths import ROOT
@@ -23,6 +23,7 @@ __all__ = [
     "LEASED_QUOTA_RECORD",
     "POLL_SECONDS",
     "QUOTA_RECORD",
+    "RecordLocked",
     "TreeRecord",
     "UnlockedReading",
     "add_settled",
@@ -51,6 +52,10 @@ Step = Callable[[LockedRecord], T]
 """What is done with the numbers while nobody else changes them; raises nothing of its own."""
 
 
+class RecordLocked(Busy):
+    """Another process keeps the numbers locked: the same call may succeed in a moment."""
+
+
 class TreeRecord:
     """The numbers of one tree. What cannot be written at once is written in order, soon."""
 
@@ -70,14 +75,24 @@ class TreeRecord:
         """Return a value; it may have changed since."""
         return self._section.value(self._key, index)
 
+    def of_process(self, field: int, column: int) -> int:
+        """Return a field of one process; it may have changed since."""
+        columns = self._section.columns_of(self._key, field)
+        return columns[column] if columns else 0
+
     def run(self, step: Step[T]) -> T:
-        """Do a step; raises `Busy` if the numbers cannot be had, and then nothing was done."""
+        """Do a step; raises `Busy` if the numbers cannot be had, and then nothing was done.
+
+        It is a `RecordLocked` if another process has them.
+        """
         try:
             with self._section.lock(self._key) as record:
                 while self._late:
                     self._late[0](record)
                     del self._late[0]
                 return step(record)
+        except TableBusy as error:
+            raise RecordLocked(ROOT, str(error)) from error
         except TableError as error:
             raise Busy(ROOT, str(error)) from error
 
@@ -141,20 +156,21 @@ def forget_tree(record: TreeRecord) -> bool:
 def end_process(record: TreeRecord, column: int) -> bool:
     """Settle what a process held that has ended, before its column is cleared.
 
-    Returns whether the sums are in doubt now.
+    Returns whether the sums are in doubt. Nobody writes in the column any more, so it is read
+    without the lock; what was held is settled soon if another process has that.
     """
+    held = [record.of_process(field, column) for field in HOLDING[:2]]
+    was_counting = record.of_process(COUNTING, column) > 0
+    is_doubtful = any(record.of_process(field, column) for field in (*HOLDING, CHANGES))
 
-    def step(numbers: LockedRecord) -> bool:
-        if not numbers.exists:
-            return False
-        held_size, held_files = (numbers.columns(field)[column] for field in HOLDING[:2])
-        if numbers.columns(COUNTING)[column]:
+    def step(numbers: LockedRecord) -> None:
+        if was_counting:
             increase(numbers, ENDED)
-        if not any(numbers.columns(field)[column] for field in (*HOLDING, CHANGES)):
-            return False
-        for index in (IS_IN_DOUBT, GENERATION, PARTIALS):
-            increase(numbers, index)
-        add_settled(numbers, held_size, held_files, held_files)
-        return True
+        if is_doubtful:
+            for index in (IS_IN_DOUBT, GENERATION, PARTIALS):
+                increase(numbers, index)
+            add_settled(numbers, held[0], held[1], held[1])
 
-    return record.run(step)
+    if was_counting or is_doubtful:
+        record.write(step)
+    return is_doubtful
