@@ -7,6 +7,7 @@ the database, and are transactions that run one after the other.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class ClusterModel:
     nodes: dict[str, NodeRow] = field(default_factory=dict)
     places: dict[Key, dict[str, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
     """By key and run: places, and those in use."""
+    crashed_at: float = -math.inf
+    """When the tables were emptied, the last time."""
 
     def is_alive(self, run: str, now: float) -> bool:
         """Return whether the places of a node count."""
@@ -100,7 +103,8 @@ class ClusterModel:
         for run in [run for run, row in self.nodes.items() if row.until < now - GONE_SECONDS]:
             self.leave(run)
 
-    def crash(self) -> None:
+    def crash(self, now: float) -> None:
         """Lose what is in unlogged tables."""
+        self.crashed_at = now
         self.nodes.clear()
         self.places.clear()

@@ -111,7 +111,7 @@ class SimulatedDatabase:
         """End all connections and refuse others."""
         self.is_stopped = True
         if is_crash:
-            self.model.crash()
+            self.model.crash(self.timeline.now)
         closed, self.listeners = self.listeners, {}
         for listener in closed.values():
             seconds = self.trip()

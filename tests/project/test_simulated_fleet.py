@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.scale.session_book import UNCOUNTED_SECONDS, LimitExceeded
 from benchmarks.scale.simulated_database import Network
 from benchmarks.scale.simulated_fleet import ALL, TIMEOUT_SECONDS, Faults, Load, SimulatedFleet
 
@@ -29,6 +30,17 @@ def test_no_lease_is_used_that_the_database_does_not_know(seed: int) -> None:
     fleet.run(40)
     assert fleet.book.begun["alone"] and fleet.book.begun["by lease"]
     assert fleet.calm_down() == {}
+
+
+def test_a_lease_may_be_trusted_for_a_second_after_a_crash_and_no_longer() -> None:
+    fleet = SimulatedFleet(1, 1, Network(), Faults(), Load(logins=0, users=1, most_of_user=3))
+    fleet.run(5)
+    [node] = fleet.nodes
+    fleet.database.model.crash(fleet.timeline.now)
+    key = ("user", "user0")
+    fleet.book.take(fleet.timeline.now + UNCOUNTED_SECONDS * 0.9, node.cluster, key, 3)
+    with pytest.raises(LimitExceeded, match="is not alive"):
+        fleet.book.take(fleet.timeline.now + UNCOUNTED_SECONDS, node.cluster, key, 3)
 
 
 @pytest.mark.parametrize("kind", ["stopped", "frozen", "crashed"])

@@ -199,9 +199,11 @@ def test_another_password_and_other_accounts_leave_a_session_alone(service):
             pass
         with service.simple() as simple:
             simple.sendall(b"USER ann\nPASS other\n")
-            service.command("lock", "ann")
-            simple.settimeout(10.0)
+            simple.settimeout(PATIENCE)
             received = b""
+            while b"OK logged in" not in received:
+                received += simple.recv(4096) or pytest.fail(f"ended after {received!r}")
+            service.command("lock", "ann")
             while data := simple.recv(4096):
                 received += data
             assert b"The account is no longer in force." in received
