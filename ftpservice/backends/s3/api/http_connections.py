@@ -10,6 +10,7 @@ import select
 import ssl
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import NamedTuple, Protocol
@@ -82,13 +83,14 @@ class HTTPConnections:
         try:
             connection.sock.settimeout(answer_seconds)
             self._send(connection, request)
-            response = HTTPResponse(connection.sock, method=request.method)
-            response.begin()
-            file = request.into if response.status == PARTIAL_CONTENT else None
-            is_in_file = file is not None and response.length == file.size
-            if file is not None and is_in_file:
-                receive_body(response, connection.sock, file)
-            body = b"" if is_in_file else response.read()
+            # Closed in any case: what it reads from keeps the socket open.
+            with closing(HTTPResponse(connection.sock, method=request.method)) as response:
+                response.begin()
+                file = request.into if response.status == PARTIAL_CONTENT else None
+                is_in_file = file is not None and response.length == file.size
+                if file is not None and is_in_file:
+                    receive_body(response, connection.sock, file)
+                body = b"" if is_in_file else response.read()
         except HTTPException as error:
             connection.close()
             raise ConnectionError(f"{type(error).__name__}: {error}") from None

@@ -3,6 +3,7 @@
 import os
 import socket
 from dataclasses import replace
+from http.client import HTTPConnection
 from unittest import mock
 
 import pytest
@@ -68,9 +69,7 @@ def test_a_header_with_a_line_break_is_not_sent(server: ScriptedServer):
 
 def test_an_answer_that_is_cut_off_is_an_error():
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        connections = HTTPConnections(f"http://127.0.0.1:{listening.getsockname()[1]}")
-        made = connections._connected()
-        peer, _address = listening.accept()
+        connections, made, peer = connected(listening)
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         peer.shutdown(socket.SHUT_WR)
         with (
@@ -79,3 +78,23 @@ def test_an_answer_that_is_cut_off_is_an_error():
         ):
             connections.request(HTTPRequest("GET", "/a", {}, EMPTY), 5)
         peer.close()
+
+
+def test_the_socket_is_closed_when_no_answer_comes():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        connections, made, peer = connected(listening)
+        own = made.sock
+        with mock.patch.object(connections, "_connected", return_value=made):
+            with pytest.raises(TimeoutError) as caught:
+                connections.request(HTTPRequest("GET", "/a", {}, EMPTY), 0.05)
+            assert caught.value.__traceback__ is not None  # as long as it is known
+            assert own.fileno() == -1
+        peer.close()
+
+
+def connected(listening: socket.socket) -> tuple[HTTPConnections, HTTPConnection, socket.socket]:
+    """Return connections, one that was made, and its other end."""
+    connections = HTTPConnections(f"http://127.0.0.1:{listening.getsockname()[1]}")
+    made = connections._connected()
+    peer, _address = listening.accept()
+    return connections, made, peer
