@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, ensureDeferred
 
@@ -22,16 +21,10 @@ from ftpservice.cluster.node_handover import (
     keep_state,
     node_identity,
 )
-from tests.support.cluster import cluster_url, until
-from tests.support.postgresql import PostgreSQL
+from tests.support.cluster import until
 
 SECONDS = 1.0
 LIMIT = 3
-
-
-@pytest.fixture
-def url(postgresql: PostgreSQL) -> str:
-    return cluster_url(postgresql)
 
 
 class Programs:

@@ -205,7 +205,7 @@ class S3Piece:
         """Return the descriptor."""
         return self._file.descriptor
 
-    def is_cached(self, offset: int, size: int) -> bool:  # noqa: ARG002
+    def is_cached(self, offset: int, size: int) -> bool:  # noqa: ARG002 - the interface has them
         """Return True: it is in memory."""
         return True
 

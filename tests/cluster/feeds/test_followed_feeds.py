@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -95,18 +95,6 @@ class Nodes:
 
     async def close(self) -> None:
         await gatherResults([Deferred.fromCoroutine(one.stop()) for one in self.all])
-
-
-@pytest.fixture
-def url(postgresql: PostgreSQL) -> str:
-    return cluster_url(postgresql)
-
-
-@pytest.fixture(scope="module")
-def restartable() -> Iterator[PostgreSQL]:
-    """A server that a test may stop."""
-    with PostgreSQL() as server:
-        yield server
 
 
 def stored(url: str, table: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,18 +21,6 @@ from tests.support.cluster_books import QuotaFleet, QuotaNode, upload, wait
 from tests.support.postgresql import PostgreSQL
 
 LIMITS = QuotaLimits(100_000, 1000)
-
-
-@pytest.fixture
-def url(postgresql: PostgreSQL) -> str:
-    return cluster_url(postgresql)
-
-
-@pytest.fixture(scope="module")
-def restartable() -> Iterator[PostgreSQL]:
-    """A server that a test may stop."""
-    with PostgreSQL() as server:
-        yield server
 
 
 async def stored(node: QuotaNode, storage: Any, name: str, size: int) -> Exception | None:
