@@ -34,10 +34,11 @@ from argon2 import PasswordHasher
 
 from benchmarks.jobs import Profile
 from benchmarks.load_client import Loader
+from benchmarks.ports import free_port
 from benchmarks.programs import LOAD, compiled
 from benchmarks.servers.in_python import ours_over
 from benchmarks.servers.recipe import PASSWORD, USER, Peer, Place, Start
-from benchmarks.servers.running import Running, free_port
+from benchmarks.servers.running import Running
 from ftpservice.backends.s3.api.bucket import Bucket
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
 from ftpservice.backends.s3.api.multiparts import Multiparts

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.servers.running import free_port
+from benchmarks.ports import free_port
 
 __all__ = ["CLIENTS", "JOBS", "FileServer", "Job", "main"]
 

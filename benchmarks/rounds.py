@@ -9,9 +9,10 @@ from argon2 import PasswordHasher
 from benchmarks.certificate import make_certificate
 from benchmarks.jobs import Job, Profile
 from benchmarks.measuring import Measuring
+from benchmarks.ports import free_port
 from benchmarks.results import Outcome, Sample
 from benchmarks.servers.recipe import PASSWORD, Peer, Place
-from benchmarks.servers.running import Running, Unusable, free_port
+from benchmarks.servers.running import Running, Unusable
 from benchmarks.workspace import Workspace
 
 __all__ = ["Rounds"]

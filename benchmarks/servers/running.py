@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -15,26 +14,15 @@ from benchmarks.processes import cpu_of, cpu_seconds, family, memory
 from benchmarks.programs import KEEPER
 from benchmarks.servers.recipe import Place, Start
 
-__all__ = ["Running", "Unusable", "free_port"]
+__all__ = ["Running", "Unusable"]
 
 TIMEOUT_SECONDS = 20.0
 POLL_SECONDS = 0.02
 SETTLE_SECONDS = 2.0
-PORTS = range(20_000, 30_000)
-"""Below the ephemeral ports of the system."""
 
 
 class Unusable(Exception):
     """The server failed; the text gives the reason."""
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as end, contextlib.suppress(OSError):
-            end.bind(("127.0.0.1", port))
-            return port
 
 
 class Running:

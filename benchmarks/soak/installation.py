@@ -12,8 +12,8 @@ from pathlib import Path
 from argon2 import PasswordHasher
 
 from benchmarks.certificate import make_certificate
+from benchmarks.ports import PORTS, free_port
 from benchmarks.programs import compile_fast_clock
-from benchmarks.servers.running import PORTS, free_port
 from benchmarks.soak.fast_clock import FastClock
 from benchmarks.soak.options import Choice
 from benchmarks.soak.settings import (

@@ -6,9 +6,10 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.servers.running import free_port
+from benchmarks.ports import reserved_port
 from tests.support.service_process import PATIENCE
 
 __all__ = ["EICAR", "Clamd"]
@@ -27,7 +28,8 @@ class Clamd:
         database.mkdir(parents=True)
         signature = EICAR.hex()
         (database / "test.ndb").write_text(f"Eicar-Test:0:*:{signature}\n")
-        self.port = free_port()
+        self._reserved = ExitStack()
+        self.port = self._reserved.enter_context(reserved_port())
         configuration = directory / "clamd.conf"
         configuration.write_text(
             f"DatabaseDirectory {database}\nTCPSocket {self.port}\nTCPAddr 127.0.0.1\n"
@@ -61,3 +63,4 @@ class Clamd:
         self._process.terminate()
         self._process.wait(PATIENCE)
         self._log.close()
+        self._reserved.close()

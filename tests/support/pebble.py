@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.servers.running import free_port
+from benchmarks.ports import free_port
 from tests.support.certificates import Authority
 from tests.support.service_process import PATIENCE
 

@@ -21,13 +21,13 @@ from argon2 import PasswordHasher
 
 from benchmarks.certificate import make_certificate
 from benchmarks.jobs import Profile
+from benchmarks.ports import reserved_port
 from benchmarks.processes import family
 from benchmarks.servers.lineup import KINDS
 from benchmarks.servers.recipe import PASSWORD, Peer, Place
-from benchmarks.servers.running import free_port
 from ftpservice_client import Settings, Trust
 
-__all__ = ["NAMES", "Server", "reserved_port", "serving"]
+__all__ = ["NAMES", "Server", "serving"]
 
 NAMES = ("ours", "vsftpd", "proftpd", "pure-ftpd", "pyftpdlib")
 PATIENCE = 30.0
@@ -64,21 +64,6 @@ def serving(name: str, secured: bool) -> Iterator[Server]:
         pytest.skip(f"{name} is not installed: run benchmarks/install-peers; it needs root")
     with tempfile.TemporaryDirectory(prefix=f"{name}-") as directory, reserved_port() as port:
         yield from _running(peer, _place(Path(directory), port, secured))
-
-
-@contextlib.contextmanager
-def reserved_port() -> Iterator[int]:
-    """Reserve a port for a server that sets ``SO_REUSEADDR``.
-
-    A port that is merely free may be taken by a server of another test process.
-    """
-    with socket.socket() as end:
-        while True:
-            with contextlib.suppress(OSError):
-                end.bind(("127.0.0.1", free_port()))
-                break
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        yield int(end.getsockname()[1])
 
 
 def _running(peer: Peer, place: Place) -> Iterator[Server]:

@@ -6,17 +6,17 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
 import psycopg
 
+from benchmarks.ports import reserved_port
 from tests.support.frozen_process import freeze
 
 __all__ = ["PASSWORD", "USER", "PostgreSQL", "postgresql_directory"]
@@ -48,9 +48,8 @@ class PostgreSQL:
             nobody = pwd.getpwnam("nobody")
             self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": ()}
             os.chown(self.directory, nobody.pw_uid, nobody.pw_gid)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self._reserved = ExitStack()
+        self.port = self._reserved.enter_context(reserved_port())
 
     def __enter__(self) -> PostgreSQL:
         password = self.directory / "password"
@@ -75,6 +74,7 @@ class PostgreSQL:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+        self._reserved.close()
         shutil.rmtree(self.directory)
 
     @property
@@ -86,21 +86,23 @@ class PostgreSQL:
         """Start, and wait until it answers."""
         settings = ["fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories="]
         options = [word for one in settings for word in ("-c", one)]
-        self._process = subprocess.Popen(
-            [self._binaries / "postgres", "-D", self.data, "-p", str(self.port), *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-            **self._user,  # type: ignore[call-overload]
-        )
+        log = self.directory / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [self._binaries / "postgres", "-D", self.data, "-p", str(self.port), *options],
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd="/",
+                **self._user,  # type: ignore[call-overload]
+            )
         ends = time.monotonic() + START_SECONDS
         while True:
             try:
                 self.connect().close()
                 return
             except psycopg.OperationalError:
-                assert self._process.poll() is None, "the server has ended"
+                assert self._process.poll() is None, f"the server has ended: {log.read_text()}"
                 assert time.monotonic() < ends, "the server does not answer"
                 time.sleep(0.02)
 

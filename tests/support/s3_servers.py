@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import urllib3
 
+from benchmarks.ports import reserved_port
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
 from ftpservice.backends.s3.api.failures import S3Failure
 from ftpservice.backends.s3.api.signed_requests import S3Call, SignedRequests
@@ -63,15 +63,16 @@ def moto_server(certificate: Path | None = None) -> Iterator[str]:
 def seaweed_server(place: str | None = None) -> Iterator[str]:
     """Run SeaweedFS, with its data in ``place``; yields the URL of its S3 server."""
     weed = Path(sys.executable).with_name("weed")
-    with tempfile.TemporaryDirectory(prefix="ftpservice-weed-", dir=place) as folder:
+    directory = tempfile.TemporaryDirectory(prefix="ftpservice-weed-", dir=place)
+    with ExitStack() as stack, directory as folder:
         rights = [{"accessKey": KEY, "secretKey": SECRET}]
         identity = {"name": "t", "credentials": rights, "actions": ["Admin", "Read", "Write"]}
         Path(folder, "s3.json").write_text(json.dumps({"identities": [identity]}))
         names = ("master", "volume", "filer", "s3")
-        ports = dict(zip(names, free_ports(4), strict=True))
-        inner_ports = zip(names, free_ports(4, besides=ports.values()), strict=True)
+        ports = {name: stack.enter_context(reserved_port()) for name in names}
         options = [f"-{name}.port={port}" for name, port in ports.items()]
-        options += [f"-{name}.port.grpc={port}" for name, port in inner_ports]
+        for name in names:
+            options.append(f"-{name}.port.grpc={stack.enter_context(reserved_port())}")
         options += f"-dir={folder} -ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3".split()
         options += f"-volume.max=300 -s3.config={folder}/s3.json {QUIET}".split()
         with open(f"{folder}/log", "wb") as log:
@@ -115,16 +116,3 @@ def make_bucket(url: str, bucket: str) -> None:
         else:
             requests.stop()
             return
-
-
-def free_ports(count: int, besides: Iterable[int] = ()) -> list[int]:
-    """Return ports that nobody listens on at the moment."""
-    opened: list[socket.socket] = []
-    while len(opened) < count:
-        one = socket.create_server(("127.0.0.1", 0))
-        if one.getsockname()[1] not in besides:
-            opened.append(one)
-    ports = [one.getsockname()[1] for one in opened]
-    for one in opened:
-        one.close()
-    return ports

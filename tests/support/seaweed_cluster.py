@@ -11,15 +11,14 @@ from pathlib import Path
 
 import urllib3
 
-from tests.support.s3_servers import KEY, SECRET, free_ports, make_bucket, wait_for
+from benchmarks.ports import reserved_port
+from tests.support.s3_servers import KEY, SECRET, make_bucket, wait_for
 
 __all__ = ["SeaweedCluster"]
 
 VOLUME_SERVERS = 3
 REPLICATION = "001"
 """One copy on another server of the same rack."""
-PORTS_EACH = 2
-"""One for HTTP and one for gRPC."""
 
 
 class SeaweedCluster:
@@ -28,14 +27,13 @@ class SeaweedCluster:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        count = PORTS_EACH * (VOLUME_SERVERS + 3)
-        ports = iter(free_ports(count))
-        names = ["master", "filer", "s3", *map("volume{}".format, range(VOLUME_SERVERS))]
-        self._ports = {name: (next(ports), next(ports)) for name in names}
-        self.url = f"http://127.0.0.1:{self._ports['s3'][0]}"
+        self._ports: dict[str, tuple[int, int]] = {}  # by names, for HTTP and for gRPC
 
     def __enter__(self) -> SeaweedCluster:
         with ExitStack() as stack:
+            for name in ("master", "filer", "s3", *map("volume{}".format, range(VOLUME_SERVERS))):
+                http, grpc = (stack.enter_context(reserved_port()) for _ in range(2))
+                self._ports[name] = http, grpc
             folder = tempfile.TemporaryDirectory(prefix="ftpservice-weeds-")
             self._folder = Path(stack.enter_context(folder))
             stack.callback(self._end)
@@ -45,6 +43,11 @@ class SeaweedCluster:
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
+
+    @property
+    def url(self) -> str:
+        """The URL of its S3 server."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def port(self) -> int:

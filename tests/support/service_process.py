@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import select
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["BUSY_SECONDS", "CHECKOUT", "PATIENCE", "Program", "checkout_environment", "free_port"]
+__all__ = ["BUSY_SECONDS", "CHECKOUT", "PATIENCE", "Program", "checkout_environment"]
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE = 30.0
 """Timeout in seconds."""
-CHOSEN_PORTS = range(23_000, 32_000)
 BUSY_SECONDS = 3.0
 """What a busy machine may add to a time that is asserted."""
 URL = re.compile(r"ftp://\S+?:(\d+)/")
@@ -29,21 +25,6 @@ def checkout_environment() -> dict[str, str]:
     """Return an environment in which Python imports this checkout and its plugin."""
     paths = [str(CHECKOUT), str(CHECKOUT / "client")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-
-
-def free_port() -> int:
-    """Return a port that was free at all addresses a moment ago.
-
-    The system chooses none of these by itself, so no connection of another test takes it.
-    """
-    while True:
-        port = random.choice(CHOSEN_PORTS)
-        with socket.socket() as own, suppress(OSError):
-            own.bind(("0.0.0.0", port))
-            with socket.socket(socket.AF_INET6) as other:
-                other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                other.bind(("::", port))
-            return port
 
 
 class Program:

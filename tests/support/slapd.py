@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.servers.running import free_port
+from benchmarks.ports import reserved_port
 from tests.support.certificates import Authority
 from tests.support.frozen_process import freeze
 from tests.support.service_process import PATIENCE
@@ -122,7 +123,8 @@ class Slapd:
         database.mkdir(parents=True)
         self.authority = Authority(self.directory, "directory-authority")
         self.ca = self.authority.path
-        self.port, self.tls_port = free_port(), free_port()
+        self._reserved = ExitStack()
+        self.port, self.tls_port = (self._reserved.enter_context(reserved_port()) for _ in range(2))
         self._configuration = self.directory / "slapd.conf"
         self._configuration.write_text(
             CONFIGURATION.format(
@@ -154,6 +156,7 @@ class Slapd:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+        self._reserved.close()
 
     @property
     def url(self) -> str:

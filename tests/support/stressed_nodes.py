@@ -15,10 +15,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.ports import free_port
 from tests.support.cluster import cluster_url
 from tests.support.frozen_process import freeze
 from tests.support.postgresql import PASSWORD, PostgreSQL
-from tests.support.service_process import PATIENCE, checkout_environment, free_port
+from tests.support.service_process import PATIENCE, checkout_environment
 from tests.support.worker_service import FAST_HASH, children
 
 __all__ = ["ACCOUNTS", "Account", "Fault", "StressedNodes"]

@@ -22,7 +22,7 @@ from twisted.internet.threads import deferToThread
 from twisted.web.pages import notFound
 from twisted.web.server import Site
 
-from benchmarks.servers.running import free_port
+from benchmarks.ports import free_port
 from ftpservice.admin.checks import acme_checks
 from ftpservice.admin.checks.acme_checks import (
     challenge_finding,

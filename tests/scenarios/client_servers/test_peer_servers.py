@@ -8,9 +8,10 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError
 
+from benchmarks.ports import reserved_port
 from ftpservice.wire.entry import Kind
 from ftpservice_client import NotFound, ServerRefused, connect
-from tests.support.peer_servers import NAMES, reserved_port, serving
+from tests.support.peer_servers import NAMES, serving
 
 MIB = 2**20
 BIG = os.urandom(MIB) * 5 + b"and a bit"

@@ -12,6 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
+from benchmarks.ports import free_port
 from ftpservice.data.channel import CannotOpenDataConnection
 from ftpservice.data.connector import (
     FIRST_DELAY_SECONDS,
@@ -28,7 +29,6 @@ from ftpservice.wire.addresses import HostPort
 from tests.support.loopback import plain_socket, until
 from tests.support.memory_transport import is_pending, outcome, start
 from tests.support.open_resources import nothing_left
-from tests.support.service_process import free_port
 
 LOCAL = ControlAddresses("127.0.0.1", "127.0.0.1")
 LOCAL6 = ControlAddresses("::1", "::1")

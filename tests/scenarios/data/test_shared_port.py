@@ -13,6 +13,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError
 from twisted.internet.threads import deferToThread
 
+from benchmarks.ports import free_port
 from ftpservice.data import (
     shared_port_sockets,
     tls_candidates,
@@ -30,7 +31,6 @@ from tests.scenarios.data.test_tls_data_connections import Session, ended, versi
 from tests.support.loopback import plain_socket, send_rst, until
 from tests.support.memory_transport import is_pending, start
 from tests.support.open_resources import nothing_left
-from tests.support.service_process import free_port
 from tests.support.tls_endpoints import server_tls
 
 STRANGER = "127.0.0.2"

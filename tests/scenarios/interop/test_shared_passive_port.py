@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ports import free_port
 from tests.support.client_programs import program, run
 from tests.support.lftp import SETTINGS
 from tests.support.raw_client import (
@@ -21,7 +22,6 @@ from tests.support.raw_client import (
     reset,
     starting,
 )
-from tests.support.service_process import free_port
 from tests.support.tls_client import BOTH, TLSWire, client_context, implicit
 
 FIXTURES = (starting,)

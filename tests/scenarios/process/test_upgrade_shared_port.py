@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ports import free_port
 from tests.scenarios.process.test_upgrade import assert_upgraded
 from tests.support.client_programs import program, run
-from tests.support.service_process import Program, free_port
+from tests.support.service_process import Program
 from tests.support.worker_service import (
     ACCOUNTS,
     CONTENT,

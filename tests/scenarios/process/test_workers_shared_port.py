@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ports import free_port
 from tests.support.client_programs import program, run
-from tests.support.service_process import Program, free_port
+from tests.support.service_process import Program
 from tests.support.worker_service import (
     kill_worker,
     login,

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ports import free_port
 from ftpservice.cluster.last_share import SHARE_FILE, save_share
 from ftpservice.cluster.place_leases import ShareRule
 from tests.support.cluster import cluster_url
 from tests.support.postgresql import PASSWORD, PostgreSQL
-from tests.support.service_process import Program, free_port
+from tests.support.service_process import Program
 from tests.support.worker_service import login, measured_environment, wait_for, write_accounts
 
 SERVE = (

@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from benchmarks.servers.running import free_port
+from benchmarks.ports import free_port
 from tests.support.command_service import CommandService
 from tests.support.service_process import PATIENCE
 

@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from josepy.b64 import b64decode, b64encode
 
-from benchmarks.servers.running import free_port
+from benchmarks.ports import free_port
 from ftpservice.service.acme.acme_files import parse_certificate
 from ftpservice.service.acme.authority import (
     MAX_ANSWER_BYTES,
