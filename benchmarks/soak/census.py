@@ -30,8 +30,8 @@ class ProcessCensus:
     role: str
     """service or worker."""
     resident: int
-    proportional: int
-    """Bytes; shared pages count by their share."""
+    anonymous: int
+    """Bytes, those of the heap; the resident ones have shared pages and files too."""
     threads: int
     descriptors: dict[str, int]
     """By what they refer to."""
@@ -68,7 +68,7 @@ def _process(pid: int, role: str, sockets: dict[str, tuple[str, int]]) -> Proces
         pid=pid,
         role=role,
         resident=memory.get("Rss", 0),
-        proportional=memory.get("Pss", 0),
+        anonymous=memory.get("Anonymous", 0),
         threads=len(os.listdir(PROC / str(pid) / "task")),
         descriptors=dict(Counter(map(_kind, targets))),
         ports=tuple(sorted(port for state, port in owned if state == LISTENING)),

@@ -27,12 +27,10 @@ def second_half(censuses: Censuses) -> dict[int, list[ProcessCensus]]:
 
 
 def memory_growth(censuses: Censuses) -> dict[str, float]:
-    """Return by how much memory grew over the last half, as a share, by process and kind."""
+    """Return by how much memory grew over the last half, as a share, by process."""
     found = {}
     for pid, series in second_half(censuses).items():
-        role = series[0].role
-        found[f"{role} {pid} RSS"] = _growth([one.resident for one in series])
-        found[f"{role} {pid} PSS"] = _growth([one.proportional for one in series])
+        found[f"{series[0].role} {pid} RSS"] = _growth([one.resident for one in series])
     return found
 
 

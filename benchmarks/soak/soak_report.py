@@ -109,7 +109,7 @@ def _is_honest(name: str) -> bool:
 
 def _process_text(process: ProcessCensus) -> str:
     return (
-        f"{process.role} {process.pid}: RSS {process.resident / MIB:.1f} MiB, PSS "
-        f"{process.proportional / MIB:.1f} MiB, {sum(process.descriptors.values())} descriptors, "
-        f"{process.threads} threads"
+        f"{process.role} {process.pid}: RSS {process.resident / MIB:.1f} MiB, of it "
+        f"{process.anonymous / MIB:.1f} MiB anonymous, "
+        f"{sum(process.descriptors.values())} descriptors, {process.threads} threads"
     )
