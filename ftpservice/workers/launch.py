@@ -20,6 +20,7 @@ from ftpservice.concurrency.thread_pool import BlockingRunner
 __all__ = ["Launch", "LaunchedProcess", "launch_worker", "watch_child"]
 
 MODULE = "ftpservice.workers.process"
+UNKNOWN_STATUS = 0
 
 
 class LaunchedProcess(Protocol):
@@ -83,13 +84,31 @@ class _WatchedProcess:
                 signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
 
+class _EndedProcess:
+    """A child that had ended, and was reaped, before it could be watched."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def kill(self) -> None:
+        """Do nothing: another process may have its number now."""
+
+
 def watch_child(reactor: Any, pid: int, ended: Callable[[int], object]) -> LaunchedProcess:
-    """Return a child that the program of this process before this one has started."""
+    """Return a child that the program of this process before this one has started.
+
+    That program may have reaped it at its own end; its status is not known then.
+    """
 
     def poll() -> int | None:
         found, status = os.waitpid(pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if found else None
 
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        reactor.callLater(0, ended, UNKNOWN_STATUS)
+        return _EndedProcess(pid)
     return _WatchedProcess(pid, poll, reactor, ended)
 
 

@@ -91,14 +91,18 @@ def adopt_worker(
 ) -> list[Event]:
     """Go on with a worker of the program before this one; returns the events of its sessions.
 
-    ``watch`` tells when a process ends.
+    ``watch`` tells when a process ends. Without a worker that can be used, none is left behind.
     """
     worker = supervisor.new_worker(handed["column"])
     worker.is_ready = worker.is_retired = True
-    process = watch(handed["process"], worker.process_ended)
-    events = list(worker.events.restore(handed["sessions"], handed["count"]))
-    own = socket.socket(fileno=handed["channel"])
-    channel = worker.adopt(process, own, supervisor.handlers(worker))
+    try:
+        process = watch(handed["process"], worker.process_ended)
+        events = list(worker.events.restore(handed["sessions"], handed["count"]))
+        own = socket.socket(fileno=handed["channel"])
+        channel = worker.adopt(process, own, supervisor.handlers(worker))
+    except BaseException:
+        supervisor.workers.remove(worker)  # a stop would wait for its end
+        raise
     if handed["unread"]:
         channel.dataReceived(handed["unread"])
     return events

@@ -13,7 +13,7 @@ from pytest_twisted import async_yield_fixture, ensureDeferred
 
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.workers import launch
-from ftpservice.workers.launch import launch_worker
+from ftpservice.workers.launch import launch_worker, watch_child
 from tests.support.loopback import until
 
 
@@ -73,3 +73,29 @@ async def test_a_program_that_is_missing_is_an_error(
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(FileNotFoundError):
         await launch_worker(pool, reactor)((), print)
+
+
+@ensureDeferred
+async def test_a_child_of_the_program_before_is_watched(reactor) -> None:
+    statuses: list[int] = []
+    child = watch_child(reactor, sleeping(), statuses.append)
+    child.kill()
+    await until(reactor, lambda: statuses)
+    assert statuses == [-signal.SIGKILL]
+
+
+@ensureDeferred
+async def test_a_child_that_the_program_before_has_reaped_counts_as_ended(reactor) -> None:
+    pid = sleeping()
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    statuses: list[int] = []
+    child = watch_child(reactor, pid, statuses.append)
+    assert statuses == []  # it is known first
+    child.kill()
+    await until(reactor, lambda: statuses)
+    assert child.pid == pid
+
+
+def sleeping() -> int:
+    return os.posix_spawn("/bin/sleep", ["sleep", "60"], {})

@@ -117,3 +117,16 @@ def test_the_next_program_goes_on_with_a_worker_and_does_not_replace_it(
     assert len(setting.children) == 2
     assert retired_workers(setting.supervisor) == []
     assert setting.sessions == {}
+
+
+def test_a_worker_that_cannot_be_used_is_not_waited_for_at_a_stop(setting: Setting) -> None:
+    def watch(_pid: int, _ended: Callable[[int], object]) -> Child:
+        raise OSError("no descriptor is left")
+
+    handed = {"process": 50, "column": 3, "channel": 9, "count": 0, "unread": b"", "sessions": []}
+    with pytest.raises(OSError):
+        adopt_worker(setting.supervisor, handed, watch)
+    assert setting.supervisor.workers == []
+    stopped: list[Any] = []
+    setting.supervisor.stop().addCallback(stopped.append)
+    assert stopped == [None]
