@@ -47,8 +47,13 @@ class AskedSessionLimits(SessionLimits):
         """Count a session, after asking for a place."""
         if limit <= 0:
             return self.take(kind, name, limit)
+
+        def give_back(got: Any) -> None:
+            if got:
+                self._tell(RELEASE, kind, name)
+
         asking = Deferred.fromCoroutine(
-            self._peers.ask(MAIN, OBTAIN, self._column, kind, name, limit)
+            self._peers.ask(MAIN, OBTAIN, self._column, kind, name, limit, late=give_back)
         )
         answered: Deferred[Any] = Deferred()
 
@@ -60,7 +65,7 @@ class AskedSessionLimits(SessionLimits):
         try:
             has_place = await answered
         except CancelledError:  # the session has ended meanwhile
-            asking.addCallback(lambda got: self._tell(RELEASE, kind, name) if got else None)
+            asking.addCallback(give_back)
             raise
         except PeerGone:
             has_place = False

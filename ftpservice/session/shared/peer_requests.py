@@ -24,6 +24,7 @@ ANSWER_SECONDS = 30.0
 """The longest time to wait for an answer."""
 ASK, ANSWER = "ask", "answer"
 Send = Callable[[int, tuple[Any, ...]], object]
+Late = Callable[[Any], object]
 
 
 class PeerGone(Exception):
@@ -43,6 +44,8 @@ class PeerRequests:
         self._numbers = count(secrets.randbits(48))  # no answer to an earlier process in a column
         self._asked: dict[int, tuple[int, Deferred[Any]]] = {}
         """The columns that were asked, and who waits for the answer."""
+        self._late: dict[int, tuple[int, Late]] = {}
+        """The columns whose answers did not come in time, and who takes these afterwards."""
         self._unanswered: dict[tuple[int, int], tuple[Any, ...]] = {}
         """Questions of other processes, by their columns and numbers."""
         self._is_held = False
@@ -53,12 +56,20 @@ class PeerRequests:
         self._handlers[name] = handler
 
     async def ask(
-        self, column: int, name: str, *values: Any, seconds: float = ANSWER_SECONDS
+        self,
+        column: int,
+        name: str,
+        *values: Any,
+        seconds: float = ANSWER_SECONDS,
+        late: Late | None = None,
     ) -> Any:
-        """Return what the process of a column answers; raises `PeerGone`."""
+        """Return what the process of a column answers; raises `PeerGone`.
+
+        ``late`` is called with an answer that comes after that, from the same process.
+        """
         number, answer = next(self._numbers), Deferred[Any]()
         self._asked[number] = column, answer
-        limit = self._clock.callLater(seconds, self._fail, number)
+        limit = self._clock.callLater(seconds, self._overdue, number, late)
         try:
             self._send(column, (ASK, number, name, *values))
             return await answer
@@ -72,8 +83,11 @@ class PeerRequests:
         kind, number, *values = message
         if kind == ANSWER:
             _column, answer = self._asked.pop(number, (0, None))
+            _column, late = self._late.pop(number, (0, None))
             if answer is not None:
                 answer.callback(values[0])
+            elif late is not None:
+                late(values[0])
             return
         self._unanswered[column, number] = message
         if not self._is_held:
@@ -105,14 +119,22 @@ class PeerRequests:
         for number, (asked, _answer) in tuple(self._asked.items()):
             if asked == column:
                 self._fail(number)
+        for number in [number for number, (asked, _) in self._late.items() if asked == column]:
+            del self._late[number]
         for key in [key for key in self._unanswered if key[0] == column]:
             del self._unanswered[key]
 
     def close(self) -> None:
         """Note that no process can be asked any more."""
         self._send = lambda column, _message: self.gone(column)
+        self._late.clear()
         for number in tuple(self._asked):
             self._fail(number)
+
+    def _overdue(self, number: int, late: Late | None) -> None:
+        if late is not None:
+            self._late[number] = self._asked[number][0], late
+        self._fail(number)
 
     def _fail(self, number: int) -> None:
         _column, answer = self._asked.pop(number, (0, None))

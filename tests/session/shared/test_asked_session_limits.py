@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 
 from ftpservice.session.session_limits import SessionLimits
 from ftpservice.session.shared.asked_session_limits import AskedSessionLimits, LimitsOfWorkers
-from ftpservice.session.shared.peer_requests import PeerRequests
+from ftpservice.session.shared.peer_requests import ANSWER_SECONDS, PeerRequests
 
 
 class Processes:
@@ -141,3 +141,17 @@ def test_a_place_that_is_obtained_after_that_is_nobodys() -> None:
     waiting.callback(True)
     assert asking.result is False
     assert processes.counted.taken("user", "ann") == 0
+
+
+def test_a_place_that_the_main_process_gives_after_a_long_pause_is_given_back() -> None:
+    """It was stopped for longer than a worker waits; the session was refused meanwhile."""
+    processes = Processes()
+    processes.held_back = []
+    found: list[bool] = []
+    worker = processes.workers[0]
+    Deferred.fromCoroutine(worker.obtain("user", "ann", 1)).addCallback(found.append)
+    processes.clock.advance(ANSWER_SECONDS)
+    assert found == [False]
+    processes.release_messages()
+    assert processes.counted.taken("user", "ann") == 0
+    assert result(worker.obtain("user", "ann", 1))

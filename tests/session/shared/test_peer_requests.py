@@ -164,3 +164,19 @@ def test_what_a_process_has_asked_that_has_ended_is_for_nobody() -> None:
     pair.two.gone(1)
     assert pair.two.unanswered(1) == []
     pair.one.close()
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_late_answer_is_for_whom_takes_late_ones(has_ended: bool) -> None:
+    """Not one to an earlier process in the same column."""
+    pair, late = Pair(), list[int]()
+    pair.two.answer("double", doubled)
+    asked = start(pair.one.ask(2, "double", 3, late=late.append))
+    pair.clock.advance(ANSWER_SECONDS)
+    with pytest.raises(PeerGone):
+        outcome(asked)
+    if has_ended:
+        pair.one.gone(2)
+    pair.deliver()
+    assert late == ([] if has_ended else [6])
+    assert pair.one._late == {}
