@@ -39,34 +39,39 @@ class ClusterCalls:
     def run(self, work: Callable[..., T], *words: Any) -> Deferred[T]:
         """Return what ``work(connection, *words)`` returns; fails with one of `UNANSWERED`.
 
-        A call without an answer in time fails then, whatever its thread still waits for.
+        A call without an answer in time fails then, whatever its thread still waits for; one that
+        has not begun by then is not carried out.
         """
         answer: Deferred[T] = Deferred()
         seconds = self._seconds if self._has_answered else max(self._seconds, FIRST_SECONDS)
-        limit = self._reactor.callLater(seconds, self._late, answer, seconds)
+
+        def late() -> None:
+            self._has_answered = True
+            self._connection.interrupt()
+            place = self._connection.place
+            answer.errback(StoreUnavailable(f"{place}: no answer within {seconds:g} s"))
+            calling.cancel()
+
+        limit = self._reactor.callLater(seconds, late)
 
         def answered(result: T | Failure) -> None:
-            if answer.called:
+            if limit.active():
+                limit.cancel()
+            if answer.called:  # late, or its caller does not wait any more
                 return
-            limit.cancel()
             self._has_answered = True
             if isinstance(result, Failure):
                 answer.errback(result)
             else:
                 answer.callback(result)
 
-        self._pool.run(partial(self._connection.call, work, *words)).addBoth(answered)
+        calling = self._pool.run(partial(self._connection.call, work, *words))
+        calling.addBoth(answered)
         return answer
 
     def run_file_call(self, function: Callable[..., T], *words: Any) -> Deferred[T]:
         """Call a function that needs a file and no database, in the thread."""
         return self._pool.run(function, *words)
-
-    def _late(self, answer: Deferred[Any], seconds: float) -> None:
-        place = self._connection.place
-        self._has_answered = True
-        self._connection.interrupt()
-        answer.errback(StoreUnavailable(f"{place}: no answer within {seconds:g} s"))
 
     async def close(self) -> None:
         """Close the connection, and end the thread."""
