@@ -56,7 +56,8 @@ class EventFeed:
     def start(self, send: Callable[[dict[str, Any]], object]) -> None:
         """Call ``send`` with each event: ``at``, ``level``, ``line`` and the ``fields``."""
         self._send = send
-        for event in self.earlier:
+        earlier, self.earlier = self.earlier, ()  # once, also if the feed begins again
+        for event in earlier:
             self._log(event)
         self._unsubscribe = self._events.subscribe(self._log, *EventLog.kinds)
 

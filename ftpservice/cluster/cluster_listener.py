@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,7 +16,7 @@ from ftpservice.cluster.cluster_connection import ClusterConnection
 from ftpservice.cluster.cluster_schema import CHANNEL
 from ftpservice.concurrency.thread_pool import BlockingPool
 
-__all__ = ["ClusterListener", "notify"]
+__all__ = ["ClusterListener", "call_each", "notify"]
 
 log = Logger("ftpservice.cluster")
 
@@ -28,6 +28,15 @@ RETRY_SECONDS = 0.5
 def notify(connection: Any, message: dict[str, Any]) -> None:
     """Send a message of less than 8,000 bytes to all nodes, this one too (blocks)."""
     connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, json.dumps(message)))
+
+
+def call_each(functions: Iterable[Callable[..., object]], *words: Any) -> None:
+    """Call functions; an error of one is logged, and the others are called."""
+    for function in functions:
+        try:
+            function(*words)
+        except Exception:  # noqa: BLE001 - what the others do does not depend on it
+            log.failure("a part of the node failed")
 
 
 class ClusterListener:
@@ -95,8 +104,8 @@ class ClusterListener:
             return 0.0
         if is_new:
             self._connected()
-        for payload in payloads:
-            self._received(json.loads(payload))
+        for payload in payloads:  # one of another version may lack what this one reads
+            call_each([lambda text: self._received(json.loads(text))], payload)
         return 0.0
 
     def _unanswered(self, failure: Failure) -> float:

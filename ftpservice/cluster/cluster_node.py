@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from ftpservice.cluster.cluster_calls import UNANSWERED
 from ftpservice.cluster.cluster_database import ClusterDatabase
-from ftpservice.cluster.cluster_listener import notify
+from ftpservice.cluster.cluster_listener import call_each, notify
 from ftpservice.cluster.cluster_statements import (
     Claim,
     FleetView,
@@ -115,7 +115,7 @@ class ClusterNode(Service):
         self.claims = database.calls("cluster places", answer_seconds)
         """The calls that clients wait for."""
         self.feed_calls = database.calls("cluster feeds", answer_seconds)
-        self._listener = database.listener(self._message, lambda: _call_all(self.when_connected))
+        self._listener = database.listener(self._message, lambda: call_each(self.when_connected))
         self.claim_numbers, self.row_numbers = itertools.count(1), itertools.count(1)
         """A claim that is carried out after one with a higher number fails; a row of a feed with a
         number that is not higher is one that was sent before."""
@@ -209,8 +209,7 @@ class ClusterNode(Service):
             nodes = max(FEW_NODES, self.limits.leases.rule.nodes)
             self._beat_within(NEWS_SECONDS * nodes * random.uniform(0.5, 1.0))
         else:
-            for receive in self.receivers:
-                receive(message)
+            call_each(self.receivers, message)
 
     async def _displace_at_another(self) -> bool:
         """Have one of the other nodes end a session without a login, if it has one."""
@@ -270,8 +269,8 @@ class ClusterNode(Service):
         until = began + self._seconds * TRUSTED_PART
         self.limits.leases.renewed(until, rule, view.was_alive)
         if had_problem or not view.was_alive:
-            _call_all(self.when_counted_again)
-        _call_all(self.when_beaten)
+            call_each(self.when_counted_again)
+        call_each(self.when_beaten)
         self._beats += 1
         _sweep_sometimes(self, self._beats)
         if is_first and not view.has_namesake:
@@ -290,7 +289,7 @@ class ClusterNode(Service):
         was_connected, leases = not before or is_first, self.limits.leases
         leases.suspend()
         self._listener.lost()
-        _call_all(self.when_alone)
+        call_each(self.when_alone)
         self._beat_within(min(RETRY_SECONDS, self._seconds / BEATS))
         if was_connected:
             log.error(
@@ -350,11 +349,6 @@ def _save_share(node: ClusterNode, rule: ShareRule) -> None:
     if node.share_path is not None:
         saving = node.calls.run_file_call(save_share, node.share_path, rule, node.facts.run)
         saving.addErrback(_not_saved)
-
-
-def _call_all(functions: list[Callable[[], object]]) -> None:
-    for function in functions:
-        function()
 
 
 def _count(rule: ShareRule) -> str:

@@ -68,6 +68,10 @@ def test_earlier_events_come_first_and_what_waits_can_be_sent_at_once():
     feed.flush()
     assert [one["at"] for one in got] == [5.0, 7.0]
     feed.stop()
+    feed.start(got.append)  # what was sent is not sent again
+    feed.flush()
+    feed.stop()
+    assert len(got) == 2
 
 
 def test_after_the_end_nothing_comes_and_nothing_is_left():

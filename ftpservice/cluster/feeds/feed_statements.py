@@ -48,7 +48,8 @@ WITH feed AS (
         SELECT id, %(run)s, %(number)s, %(node)s, %(body)s FROM feed, unread WHERE has_room
         ON CONFLICT DO NOTHING
 )
-SELECT EXISTS (SELECT FROM feed), has_room FROM unread
+SELECT EXISTS (SELECT FROM feed), has_room,
+    EXISTS (SELECT FROM ftpservice_cluster_node WHERE run = %(run)s) FROM unread
 """
 
 
@@ -77,6 +78,8 @@ class PutResult(NamedTuple):
 
     is_open: bool
     is_stored: bool
+    is_certain: bool
+    """Whether the database knows the node; otherwise a crash has emptied its tables."""
 
 
 def keep_feeds(connection: Any, run: str, feeds: Sequence[OpenFeed]) -> dict[str, str]:
@@ -118,11 +121,11 @@ def open_feeds(connection: Any, run: str, name: str) -> list[OpenFeed]:
 def put_records(connection: Any, feed: OpenFeed, row: RecordRow) -> PutResult:
     """Store records of a node, and tell the owner of the feed."""
     values = {**row._asdict(), "feed": feed.id, "seconds": OWNER_SECONDS, "most": MAX_UNREAD_ROWS}
-    is_open, has_room = connection.execute(PUT, values).fetchone()
+    is_open, has_room, is_certain = connection.execute(PUT, values).fetchone()
     if is_open:
         message = {"kind": RECORDS, "from": row.run, "to": feed.owner, "feed": feed.id}
         notify(connection, message)
-    return PutResult(bool(is_open), bool(has_room))
+    return PutResult(bool(is_open), bool(has_room), bool(is_certain))
 
 
 def take_records(

@@ -39,7 +39,8 @@ SEND_SECONDS = 0.2
 """How long records wait for others, with which they are sent."""
 RETRY_SECONDS = 1.0
 DOUBT_SECONDS = 15.0
-"""After the database was away: how long feeds are kept that it does not have."""
+"""After the database was away, or did not know this node: how long feeds are kept that it does not
+have."""
 MAX_WAITING = 5000
 """Records that wait for the database."""
 MAX_RECORDS, MAX_CHARS = 500, 1 << 20
@@ -145,7 +146,7 @@ class SentFeed:
 
     def _put(self, result: PutResult) -> float:
         if not result.is_open:
-            if not self._feeds.is_in_doubt:
+            if result.is_certain and not self._feeds.is_in_doubt:
                 self._row = None
                 self._feeds.end(self._facts.id)
         elif result.is_stored:
@@ -203,7 +204,7 @@ class SentFeeds:
         self._doubt_until = math.inf
 
     def _counted_again(self) -> None:
-        if self._doubt_until == math.inf:
+        if self.node.joined.called:
             self._doubt_until = self.node.reactor.seconds() + DOUBT_SECONDS
         self.look()
 

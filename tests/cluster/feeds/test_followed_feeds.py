@@ -13,12 +13,14 @@ from twisted.internet.threads import deferToThread
 from ftpservice.activity.admin_actions import BadRequest
 from ftpservice.cluster.cluster_database import ClusterDatabase
 from ftpservice.cluster.cluster_node import ClusterNode
+from ftpservice.cluster.cluster_schema import CHANNEL
 from ftpservice.cluster.cluster_statements import NodeFacts
 from ftpservice.cluster.cluster_url import cluster_database_url
 from ftpservice.cluster.feeds import feed_statements, sent_feeds
 from ftpservice.cluster.feeds.followed_feeds import FollowedFeed, FollowedFeeds
 from ftpservice.cluster.feeds.sent_feeds import SentFeeds
 from tests.support.cluster import cluster_connection, cluster_url, until
+from tests.support.open_resources import LoggedErrors
 from tests.support.postgresql import PostgreSQL
 
 Record = dict[str, Any]
@@ -104,6 +106,10 @@ def stored(url: str, table: str) -> int:
         return int(connection.call(lambda driver: driver.execute(statement).fetchone()[0]))
     finally:
         connection.close()
+
+
+def notify_wrongly(connection: Any) -> None:
+    connection.execute(f"NOTIFY {CHANNEL}, 'this is no JSON'")
 
 
 @pytest_twisted.ensureDeferred
@@ -194,6 +200,51 @@ async def test_nothing_is_lost_or_comes_twice_while_the_database_is_away(
         current.tick(5)
         await until(lambda: nodes.numbers("b")[-1:] == [5])
         assert nodes.numbers("b") == [0, 1, 2, 3, 4, 5]
+    finally:
+        await nodes.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_lost_when_a_crash_of_the_database_is_over_before_it_is_noticed(
+    url, reactor
+) -> None:
+    """Its tables are empty then, and no call has failed."""
+    nodes = Nodes(url, reactor, "a", "b")
+    try:
+        await nodes.joined()
+        nodes.follow()
+        sender = await nodes.all[1].sending()
+        sender.tick(0)
+        await until(lambda: nodes.numbers("b") == [0])
+        emptied = cluster_connection(url)
+        emptied.call(lambda driver: driver.execute("TRUNCATE ftpservice_cluster_node CASCADE"))
+        emptied.close()
+        sender.tick(1)
+        await until(lambda: nodes.numbers("b") == [0, 1])
+        sender.tick(2)
+        await until(lambda: nodes.numbers("b") == [0, 1, 2])
+        assert (sender.starts, len(nodes.all[1].made)) == (1, 1)
+    finally:
+        await nodes.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_read_keeps_no_other_part_from_a_message(url, reactor) -> None:
+    nodes = Nodes(url, reactor, "a", "b")
+    try:
+        await nodes.joined()
+        one = nodes.all[1].node
+        heard: list[Any] = []
+        one.receivers.insert(0, lambda message: message["lacking"])
+        one.receivers.append(lambda message: heard.append(message.get("number")))
+        with LoggedErrors() as logged:
+            for number in range(3):
+                nodes.all[0].node.tell("of another version", number=number)
+            await nodes.all[0].node.calls.run(notify_wrongly)
+            nodes.all[0].node.tell("of another version", number=3)
+            await until(lambda: heard[-1:] == [3])
+        assert [number for number in heard if number is not None] == [0, 1, 2, 3]
+        assert len(logged.lines) >= 5
     finally:
         await nodes.close()
 
