@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.types.string import StrDumperUnknown
 
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.sql.database import Database
@@ -22,6 +23,15 @@ __all__ = ["ClusterConnection"]
 STATEMENT_SECONDS = 5.0
 
 T = TypeVar("T")
+
+
+class _TextDumper(StrDumperUnknown):
+    """Texts as PostgreSQL takes them: bytes of names that are not UTF-8 become escapes."""
+
+    def dump(self, obj: str) -> Any:
+        """Return what is sent."""
+        text = obj.replace("\0", "\\x00").encode("utf-8", "backslashreplace")
+        return super().dump(text.decode())
 
 
 class ClusterConnection:
@@ -62,6 +72,7 @@ class ClusterConnection:
         database.calls.use(connection)
         connection.rollback()
         connection.autocommit = True
+        connection.adapters.register_dumper(str, _TextDumper)
         return connection
 
     def interrupt(self) -> None:

@@ -69,6 +69,6 @@ def continue_node(node: ClusterNode, values: Mapping[str, Any]) -> None:
     leases = node.limits.leases
     leases.rule = ShareRule(values["nodes"], values["rank"])
     for kind, name, limit in values["limits"]:  # the first heartbeat has them claimed
-        leases.holdings[kind, name] = HeldPlaces(limit)
+        leases.holdings[kind, name] = HeldPlaces(limit, was_claimed=True)
     node.state_before = NodeState(*values["state"])
     node.may_serve_alone = True

@@ -78,10 +78,12 @@ class HeldPlaces:
     tries: int = 0
     """Claims so far that lacked places which other nodes do not use."""
     unused_since: float | None = None
+    was_claimed: bool = False
+    """Whether the database may have places of the key for this node."""
 
     def claim(self, key: Key, used: int) -> Claim:
         """Return a claim; no more than is used is taken until it is answered."""
-        self.places = min(self.places, used)
+        self.places, self.was_claimed = min(self.places, used), True
         return Claim(*key, used, used + len(self.waiting), self.limit)
 
     def wake(self, count: int, is_served: bool) -> None:
@@ -180,7 +182,11 @@ class PlaceLeases:
     def released(self, key: Key) -> None:
         """Note that a session has ended, after it was counted."""
         holding = self.holdings.get(key)
-        if holding is None or not self.is_valid:
+        if holding is None:
+            return
+        if not self.is_valid:
+            if not (holding.was_claimed or holding.waiting or self._used(key)):
+                del self.holdings[key]
             return
         if holding.places - self._used(key) > 2 * holding.spare:
             self._claim_soon(key)

@@ -59,6 +59,14 @@ def test_a_limit_holds_over_all_nodes(connection: ClusterConnection) -> None:
     assert claims(connection, "b", Claim("user", "ann", 1, 2, 3)) == [(2, False)]
 
 
+@pytest.mark.parametrize("name", ["j\udcfcrgen", "a\0b", "jürgen\\x"])
+def test_any_name_can_be_counted(connection: ClusterConnection, name: str) -> None:
+    """One of bytes that are not UTF-8, as in a password file, is none for PostgreSQL."""
+    join(connection, "a"), join(connection, "b")
+    assert claims(connection, "a", Claim("user", name, 0, 2, 3)) == [(2, False)]
+    assert claims(connection, "b", Claim("user", name, 0, 2, 3)) == [(1, False)]
+
+
 def test_claims_are_answered_in_their_order(connection: ClusterConnection) -> None:
     join(connection, "a")
     asked = [

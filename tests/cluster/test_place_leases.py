@@ -249,3 +249,16 @@ def test_no_limit_needs_no_place() -> None:
     node = Node(known=False)
     assert all(node.limits.take("user", "ann", 0) for _ in range(5))
     assert node.asked == []
+
+
+def test_nothing_is_left_of_clients_that_have_come_and_gone_while_the_database_is_away() -> None:
+    node = Node()
+    found = node.obtain("ben")
+    node.leases.suspend()  # the database may have carried out the claim
+    assert found == [True]
+    for number in range(100):
+        address = f"192.0.2.{number}"
+        assert node.limits.take("address", address, 3)
+        node.limits.release("address", address)
+    node.limits.release("user", "ben")
+    assert list(node.leases.holdings) == [("user", "ben")]
