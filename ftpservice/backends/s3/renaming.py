@@ -126,25 +126,36 @@ def _require_free(view: BucketView, target: VirtualPath) -> None:
 
 
 def _move_objects(view: BucketView, source: str, target: str) -> int:
+    """Move all objects of a directory, page by page; return how many there were.
+
+    The markers of a page come first, each after that of the directory above it. SeaweedFS makes the
+    directory of an object that is stored if it finds none, and so replaces, without an error, a
+    marker that is stored at the same moment.
+    """
     moved = 0
 
-    def move(one: ListedObject) -> str:
-        if one.key.endswith("/"):  # a marker; not every server copies them
-            marker = view.bucket.head(one.key)
-            metadata = marker.metadata if marker is not None else None
-            view.bucket.write(target + one.key[len(source) :], BytesBody(b""), metadata)
-            return one.key
+    def copy(one: ListedObject) -> None:
         facts = ObjectFacts(one.size, one.etag, one.modified, {})
         if one.size > MAX_COPY_SIZE:
             facts = view.bucket.head(one.key) or facts
         copy_object(view.served, (one.key, facts), target + one.key[len(source) :])
-        return one.key
 
     with ThreadPoolExecutor(COPY_THREADS, "s3 rename") as threads:
         while objects := view.bucket.page(source, delimiter="").objects:
-            view.bucket.delete_many(list(threads.map(move, objects))[::-1])
+            keys = [one.key for one in objects]
+            for key in sorted(key for key in keys if key.endswith("/")):
+                _copy_marker(view, key, target + key[len(source) :])
+            for _ in threads.map(copy, (one for one in objects if not one.key.endswith("/"))):
+                pass
+            view.bucket.delete_many(keys[::-1])
             moved += len(objects)
     return moved
+
+
+def _copy_marker(view: BucketView, source: str, target: str) -> None:
+    """Make a marker with the metadata of another one; not every server copies them."""
+    marker = view.bucket.head(source)
+    view.bucket.write(target, BytesBody(b""), marker.metadata if marker is not None else None)
 
 
 def _move_records(view: BucketView, source: VirtualPath, target: VirtualPath) -> None:

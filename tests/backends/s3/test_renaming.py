@@ -84,3 +84,34 @@ def test_a_tree_is_counted_by_its_keys(bucket):
     usage = result(ITreeUsage(bucket.storage()).tree_usage(path_at("/")))
     assert tuple(usage) == (8, 8, 0)
     assert tuple(result(ITreeUsage(bucket.storage()).tree_usage(path_at("/b")))) == (4, 3, 0)
+
+
+def test_the_marker_of_a_directory_is_there_before_what_is_in_it(bucket):
+    """SeaweedFS loses one that is stored at the same moment as the first object in it."""
+    for name in ("old/", "old/a", "old/sub/", "old/sub/b", "old/sub/deep/", "old/z"):
+        bucket.write(name)
+    copy, write = renaming.copy_object, bucket.served.bucket.write
+    begun: list[tuple[str, list[str]]] = []
+    """Names that were copied, each with those that there were before."""
+
+    def note(key):
+        begun.append((key.removeprefix(bucket.options.prefix), bucket.names()))
+
+    def copying(served, source, target):
+        note(target)
+        return copy(served, source, target)
+
+    def writing(key, body, metadata=None):
+        note(key)
+        return write(key, body, metadata)
+
+    with (
+        mock.patch.object(renaming, "copy_object", copying),
+        mock.patch.object(bucket.served.bucket, "write", writing),
+    ):
+        rename(bucket.storage(), "/old", "/new")
+    copied = [(name, before) for name, before in begun if name.startswith("new/")]
+    assert len(copied) == 6
+    for name, before in copied:
+        above = {f"{name[:at]}/" for at, letter in enumerate(name[:-1]) if letter == "/"}
+        assert above <= set(before), name
