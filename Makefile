@@ -22,13 +22,14 @@ PACKAGED := setup.cfg $(CONSTRAINTS) pyproject.toml $(wildcard README.md) \
 	$(shell find ftpservice client twisted -name '*.py' -o -name py.typed -o -path '*/assets/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check cluster clients lint types docs bench soak clean
+.PHONY: help serve test check cluster coverage clients lint types docs bench soak clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make serve    serve var/files to the accounts in passwd.db on 127.0.0.1:$(PORT) (PORT=...)'
 	@echo 'make test     run the tests (TESTS=tests/wire: some of them)'
 	@echo 'make cluster  run the tests with several nodes and other services; takes minutes'
+	@echo 'make coverage run the tests and list the lines that none of them runs; takes twice as long'
 	@echo 'make lint     check style and formatting'
 	@echo 'make types    check types'
 	@echo 'make bench    compare the speed with other servers (BENCH_ARGS=--quick)'
@@ -52,6 +53,10 @@ check: $(VENV)/.testing
 cluster: clients $(VENV)/.clustering
 	FTPSERVICE_CLUSTER=whole $(BIN)/python -m pytest tests/scenarios/cluster \
 		tests/scenarios/storage/test_s3_contract.py $(PYTEST_ARGS)
+
+# Processes that tests start are not measured, but for services with workers (tests/support/measured).
+coverage: override PYTEST_ARGS += --cov=ftpservice --cov-report=term-missing:skip-covered --cov-fail-under=94
+coverage: test
 
 clients:
 	@if [ -x tests/scenarios/install-clients ]; then tests/scenarios/install-clients; fi
