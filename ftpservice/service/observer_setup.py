@@ -57,6 +57,7 @@ def join_observers(
             factory.supervisor if isinstance(factory, MainFactory) else None,
             cluster_of(factory),
             reactor.seconds,
+            settings.metrics_from,
         )
         metrics = MetricsService(web.site, factory, sources, reactor)
         metrics.setServiceParent(service)

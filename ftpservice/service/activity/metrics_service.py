@@ -44,7 +44,7 @@ class MetricsService(Service):
         self._factory, self._sources = factory, sources
         self._space = StorageSpace(sources.directories, reactor)
         self._page: MetricsPage = MetricsPage(factory.event_sink.events, self._state, reactor)
-        site.mount("/metrics", MetricsResource(self._page.text))
+        site.mount("/metrics", MetricsResource(self._page.text, sources.readers))
 
     def startService(self) -> None:
         """Begin to count."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any
 
+from ftpservice.accounts.defence.networks import Network
 from ftpservice.activity.hooks.hook_service import HookService
 from ftpservice.activity.journal.journal_service import JournalService
 from ftpservice.activity.metrics.metric_reading import Reading
@@ -48,6 +49,8 @@ class MetricSources:
     """The node of a cluster that the service is."""
     seconds: Callable[[], float] = time.monotonic
     """The time of the reactor."""
+    readers: Sequence[Network] = ()
+    """Other machines that may read the metrics."""
     most_lost: int = 0
     """Lost events of the journal so far; a counter must not fall."""
 

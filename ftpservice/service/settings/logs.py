@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
 
+from ftpservice.accounts.defence.networks import Network, parse_network
 from ftpservice.service.settings.errors import SettingsConflict
 from ftpservice.service.settings.parsers import enum_parser
-from ftpservice.service.settings.setting import SWITCH, TEXT, setting
+from ftpservice.service.settings.setting import SWITCH, TEXT, TEXTS, setting
 
 __all__ = ["LogFormat", "LogSettings"]
 
@@ -61,7 +62,14 @@ class LogSettings:
         SWITCH,
         "off",
         "Whether the HTTP server has metrics for Prometheus (/metrics), for programs of this "
-        "machine. Needs http or https.",
+        "machine and of metrics-from. Needs http or https.",
+    )
+    metrics_from: tuple[Network, ...] = setting(
+        TEXTS,
+        (),
+        "Address or network of other machines that may read the metrics.",
+        parse_network,
+        example='["10.0.0.9"]',
     )
 
     otel_endpoint: str | None = setting(
@@ -74,9 +82,11 @@ class LogSettings:
     )
 
     def check_metrics(self, has_http: bool) -> None:
-        """Raise `SettingsConflict` if nothing would serve the metrics."""
+        """Raise `SettingsConflict` if metrics are asked for that nothing would serve."""
         if self.metrics and not has_http:
             raise SettingsConflict("--metrics on needs --http or --https")
+        if self.metrics_from and not self.metrics:
+            raise SettingsConflict("--metrics-from needs --metrics on")
 
     @property
     def is_json_log(self) -> bool:

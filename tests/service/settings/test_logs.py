@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
+from ftpservice.service.settings.errors import SettingsConflict
 from ftpservice.service.settings.logs import parse_collector_url
+from ftpservice.service.settings.settings import settings_from
+
+
+def test_metrics_for_other_machines_need_metrics() -> None:
+    allowed = (ip_network("10.0.0.9"),)
+    asked = {"http": ["tcp:8021"], "metrics": True, "metrics-from": allowed}
+    assert settings_from(asked).metrics_from == allowed
+    with pytest.raises(SettingsConflict, match="metrics-from needs"):
+        settings_from({**asked, "metrics": False})
 
 
 @pytest.mark.parametrize(
