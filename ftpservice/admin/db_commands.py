@@ -85,12 +85,13 @@ def upgrade_database(databases: Sequence[Database], *, as_json: bool) -> None:
 
     for database in databases:
         before, now = upgrade(database)
+        part = database.schema.part
         if as_json:
-            click.echo(json.dumps({"before": before, "version": now}))
+            click.echo(json.dumps({"part": part, "before": before, "version": now}))
         elif before == now:
-            click.echo(f"{database.place}: version {now} already")
+            click.echo(f"{database.place}, {part}: version {now} already")
         else:
-            click.echo(f"{database.place}: version {now}, before {before or 'none'}")
+            click.echo(f"{database.place}, {part}: version {now}, before {before or 'none'}")
 
 
 @db.command("show", short_help="Show the version of the schema.")
@@ -100,10 +101,11 @@ def show_database(databases: Sequence[Database], *, as_json: bool) -> None:
     fits = True
     for database in databases:
         version, needed = database.version(), database.schema.version
+        part = database.schema.part
         if as_json:
-            click.echo(json.dumps({"version": version, "needed": needed}))
+            click.echo(json.dumps({"part": part, "version": version, "needed": needed}))
         else:
-            click.echo(f"{database.place}: version {version or 'none'}, needed {needed}")
+            click.echo(f"{database.place}, {part}: version {version or 'none'}, needed {needed}")
         fits = fits and version == needed
     if not fits:
         raise SystemExit(FAILED_STATUS)

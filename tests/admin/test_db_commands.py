@@ -25,20 +25,27 @@ def store(request, tmp_path, monkeypatch):
 
 def test_a_schema_is_created_once_and_shown(store):
     done = run("upgrade", "--store", store)
-    assert (done.exit_code, done.stdout) == (0, f"{store}: version 0002, before none\n")
+    assert (done.exit_code, done.stdout) == (0, f"{store}, accounts: version 0002, before none\n")
     done = run("upgrade", "--store", store)
-    assert (done.exit_code, done.stdout) == (0, f"{store}: version 0002 already\n")
+    assert (done.exit_code, done.stdout) == (0, f"{store}, accounts: version 0002 already\n")
     done = run("show", "--store", store)
-    assert (done.exit_code, done.stdout) == (0, f"{store}: version 0002, needed 0002\n")
+    assert (done.exit_code, done.stdout) == (0, f"{store}, accounts: version 0002, needed 0002\n")
     done = run("upgrade", "--store", store, "--json")
-    assert json.loads(done.stdout) == {"before": "0002", "version": "0002"}
+    assert json.loads(done.stdout) == {
+        "part": "accounts",
+        "before": "0002",
+        "version": "0002",
+    }
 
 
 def test_a_database_without_a_schema_has_status_1(postgresql, monkeypatch):
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     store = f"sql:{postgresql.url(postgresql.new_database(), None)}"
     done = run("show", "--store", store, "--json")
-    assert (done.exit_code, json.loads(done.stdout)) == (1, {"version": None, "needed": "0002"})
+    assert (done.exit_code, json.loads(done.stdout)) == (
+        1,
+        {"part": "accounts", "version": None, "needed": "0002"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,11 +73,11 @@ def journal(request, tmp_path, monkeypatch):
 
 def test_the_schema_of_a_journal_is_created_once_and_shown(journal):
     place = journal if "://" in journal else f"sqlite:///{journal}"
-    for what in ("before none", "version 0002 already"):
+    for what in ("before none", "journal: version 0002 already"):
         done = run("upgrade", "--journal", journal)
         assert (done.exit_code, what in done.stdout, place in done.stdout) == (0, True, True)
     done = run("show", "--journal", f"sql:{place}", "--json")
-    assert json.loads(done.stdout) == {"version": "0002", "needed": "0002"}
+    assert json.loads(done.stdout) == {"part": "journal", "version": "0002", "needed": "0002"}
 
 
 def test_the_settings_name_the_databases(tmp_path):
@@ -80,12 +87,12 @@ def test_the_settings_name_the_databases(tmp_path):
     done = run("upgrade", "--config", str(config))
     assert done.exit_code == 0, done.output
     assert [line.rpartition("/")[2] for line in done.stdout.splitlines()] == [
-        f"a.db: version {ACCOUNTS_SCHEMA.version}, before none",
-        "j.db: version 0002, before none",
+        f"a.db, accounts: version {ACCOUNTS_SCHEMA.version}, before none",
+        "j.db, journal: version 0002, before none",
     ]
     config.write_text(f'journal = "{url}"\ndata-dir = "{tmp_path}"\n')
     done = run("upgrade", "--config", str(config))  # both in one database
-    assert done.stdout == f"sql:{url}: version 0002, before none\n"
+    assert done.stdout == f"sql:{url}, journal: version 0002, before none\n"
 
 
 @pytest.mark.parametrize(

@@ -19,3 +19,9 @@ class Schema:
     """The directory in which ``versions`` has the scripts (Alembic)."""
     upgrade_option: str
     """The option of ``ftpservice db upgrade`` that the place of the database completes."""
+
+    @property
+    def part(self) -> str:
+        """What it is of: ``accounts``, ``journal`` or ``cluster``."""
+        name = self.upgrade_option.strip(" -")
+        return "accounts" if name == "store" else name

@@ -61,11 +61,17 @@ def test_the_schema_is_created_by_a_command(
     database = postgresql.new_database()
     url, runner = postgresql.url(database, None), CliRunner()
     found = runner.invoke(ftpservice, ["db", "upgrade", "--cluster", url])
-    assert (found.output, found.exit_code) == (f"sql:{url}: version 0003, before none\n", 0)
+    assert (found.output, found.exit_code) == (
+        f"sql:{url}, cluster: version 0003, before none\n",
+        0,
+    )
     settings = tmp_path / "ftpservice.toml"
     settings.write_text(f'cluster = "{postgresql.url(database)}"\njournal = "off"\n')
     shown = runner.invoke(ftpservice, ["db", "show", "--config", str(settings)])
-    assert (shown.output, shown.exit_code) == (f"sql:{url}: version 0003, needed 0003\n", 0)
+    assert (shown.output, shown.exit_code) == (
+        f"sql:{url}, cluster: version 0003, needed 0003\n",
+        0,
+    )
     refused = runner.invoke(ftpservice, ["db", "show", "--cluster", postgresql.url(database)])
     assert refused.exit_code == 2
     assert PASSWORD not in refused.output
