@@ -23,12 +23,15 @@ from ftpservice.admin.checks.machine_checks import (
     check_clock,
     check_descriptors,
     check_directory,
+    check_file_system,
+    check_home,
     check_passive_ports,
     check_processes,
 )
 from ftpservice.admin.checks.network_checks import (
     CertificateCheck,
     RemoteLogin,
+    ServicePort,
     check_service,
     expiry_finding,
     own_address,
@@ -36,10 +39,12 @@ from ftpservice.admin.checks.network_checks import (
 from ftpservice.admin.command_output import FAILED_STATUS
 from ftpservice.admin.config_commands import SERVE_OPTIONS, parsed_options
 from ftpservice.admin.password_input import read_password
+from ftpservice.backends.strings import directory_of
 
 __all__ = ["doctor"]
 
 DEFAULT_PORT = 21
+FTP_LISTENERS = ("listen", "implicit")
 ANY_HOST = ("", "0.0.0.0", "::")
 MARKS = {Level.GOOD: "ok     ", Level.WARNING: "warning", Level.ERROR: "ERROR  "}
 
@@ -70,9 +75,9 @@ def doctor(
     use --from-outside. The exit status is 1 if there is an error.
     """
     if from_outside is not None:
-        host, port = _address(from_outside)
+        where = ServicePort(*_address(from_outside))
         login = RemoteLogin(name, read_password(password_stdin, twice=False)) if name else None
-        found = check_service(host, port, login)
+        found = check_service(where, login)
     elif name is not None:
         raise click.UsageError("--user needs --from-outside")
     else:
@@ -103,8 +108,7 @@ def check_here(options: Any) -> Iterator[Finding]:
     yield from _check_start(options)
     yield from check_accounts(options.checkers)
     yield from check_account_data(settings.data_dir, options.checkers)
-    for path in settings.own_directories:
-        yield from check_directory("directory", path)
+    yield from _check_directories(settings)
     yield from check_descriptors(settings.max_sessions)
     yield from check_processes()
     yield from check_clock()
@@ -112,18 +116,25 @@ def check_here(options: Any) -> Iterator[Finding]:
     yield from check_passive_ports(*passive)
     yield from _check_cluster(settings)
     yield from _check_bucket(settings)
-    addresses = list(_tcp_addresses(settings))
-    if any(host in ANY_HOST for _, host, _ in addresses):
-        yield from _check_masquerade(settings)
+    yield from _check_masquerade(settings)
     if settings.offers_tls:
         for chain, _key in settings.tls_files.certificates:
             yield from _check_chain(chain)
     if settings.acme:
         yield from check_acme(settings)
-    for option, host, port in addresses:
-        if option == "listen" and port:
-            here = "127.0.0.1" if host in ANY_HOST else host
-            yield from check_service(here, port, None, _certificate_check(settings))
+    for option, where in _tcp_addresses(settings):
+        if option == "listen" and where.port:
+            here = where._replace(host="127.0.0.1") if where.host in ANY_HOST else where
+            yield from check_service(here, None, _certificate_check(settings))
+
+
+def _check_directories(settings: Any) -> Iterator[Finding]:
+    root = directory_of(settings.root)
+    for path in dict.fromkeys((*settings.own_directories, *([root] if root else []))):
+        yield from check_directory("directory", path)
+    if root:
+        yield from check_file_system("root", root)
+        yield from check_home(root)
 
 
 def _check_cluster(settings: Any) -> Iterator[Finding]:
@@ -175,9 +186,14 @@ def _check_start(options: Any) -> Iterator[Finding]:
 
 
 def _check_masquerade(settings: Any) -> Iterator[Finding]:
+    listeners = [where for option, where in _tcp_addresses(settings) if option in FTP_LISTENERS]
+    if not any(where.host in ANY_HOST for where in listeners):
+        return
     address = own_address()
     if settings.passive_address:
         yield good("NAT", "passive-address is set")
+    elif all(where.is_proxied for where in listeners):
+        yield good("NAT", "PASV announces the address of the balancer that a client connects to")
     elif address and ip_address(address).is_private:
         text = f"this machine's address {address} is private, and PASV announces it"
         yield warning("NAT", text, "for clients beyond a router set passive-address")
@@ -206,15 +222,16 @@ def _check_chain(path: Any) -> Iterator[Finding]:
         yield good("certificate", f"{path}: the chain is complete")
 
 
-def _tcp_addresses(settings: Any) -> Iterator[tuple[str, str, int]]:
-    """Yield option, host and port of every TCP listener."""
+def _tcp_addresses(settings: Any) -> Iterator[tuple[str, ServicePort]]:
+    """Yield the option of every TCP listener, and where it listens."""
     from ftpservice.service.assembly import listeners_for
     from ftpservice.service.tap import installed_reactor
 
     for listener in listeners_for(settings, installed_reactor()):
         port = getattr(listener.endpoint, "_port", None)
         if isinstance(port, int):
-            yield listener.option, getattr(listener.endpoint, "_interface", ""), port
+            host = getattr(listener.endpoint, "_interface", "")
+            yield listener.option, ServicePort(host, port, listener.proxied)
 
 
 def _print(finding: Finding) -> None:

@@ -1,5 +1,6 @@
 """``ftpservice doctor``: what it finds of a machine, and of a real service as clients see it."""
 
+import errno
 import json
 import os
 import resource
@@ -7,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -16,12 +17,18 @@ from click.testing import CliRunner
 from cryptography import x509
 
 from benchmarks.certificate import make_certificate
+from benchmarks.ports import reserved_port
 from ftpservice.accounts.second_factors.factor_file import FACTOR_FILE, FactorFile
 from ftpservice.accounts.second_factors.factor_records import SecondFactors
 from ftpservice.admin.checks import machine_checks, network_checks
 from ftpservice.admin.checks.account_checks import check_account_data
 from ftpservice.admin.checks.finding import Level
-from ftpservice.admin.checks.network_checks import RemoteLogin, check_service, expiry_finding
+from ftpservice.admin.checks.network_checks import (
+    RemoteLogin,
+    ServicePort,
+    check_service,
+    expiry_finding,
+)
 from ftpservice.admin.cli import ftpservice
 from ftpservice.admin.doctor_command import _check_chain
 from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile
@@ -77,6 +84,21 @@ def test_a_running_service_as_its_clients_see_it(bench, tls):
         assert "530" in done.stdout
 
 
+def test_a_node_behind_a_balancer(bench):
+    """Its port wants a PROXY header, and PASV announces the address in it."""
+    with ExitStack() as stack:
+        port = stack.enter_context(reserved_port())
+        given = (f"--listen=haproxy:tcp:{port}", ACCOUNT, "--root=local:files", "--data-dir=var")
+        running = stack.enter_context(Program([*SERVE, *given], bench))
+        running.line(f":{port}")
+        done = run("--allow-root", *given)
+    assert done.exit_code == 0, done.output
+    assert f"ok       127.0.0.1 port {port}: answers: '220 ftpservice ready'" in done.stdout
+    assert f"ok       127.0.0.1 port {port}: TLS sessions are reused" in done.stdout
+    assert "ok       NAT: PASV announces the address of the balancer" in done.stdout
+    assert "ok       root: files: locks (flock) work" in done.stdout
+
+
 def test_a_machine_where_the_service_does_not_run(bench):
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -127,7 +149,7 @@ def answering(text):
 @pytest.mark.parametrize("text", [b"", b"SSH-2.0-x\r\n", b"421 too many\r\n", b"220 hello\r\n"])
 def test_what_is_no_ftp_service_is_an_error(text):
     with answering(text) as port:
-        found = list(check_service("127.0.0.1", port, RemoteLogin("ann", "secret")))
+        found = list(check_service(ServicePort("127.0.0.1", port), RemoteLogin("ann", "secret")))
     assert found[-1].level is Level.ERROR
 
 
@@ -168,6 +190,33 @@ def test_a_directory_that_cannot_be_used(tmp_path):
         ("x", Level.WARNING)
     ]
     assert levels(machine_checks.check_directory("x", "/proc")) != [("x", Level.GOOD)]
+
+
+def test_what_interrupted_uploads_need_of_a_file_system(tmp_path, monkeypatch):
+    found = list(machine_checks.check_file_system("root", str(tmp_path)))
+    assert levels(found) == [("root", Level.GOOD)] * 2
+    assert list(tmp_path.iterdir()) == []
+
+    def unsupported(*_words):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(machine_checks.os, "setxattr", unsupported)
+    monkeypatch.setattr(machine_checks.fcntl, "flock", unsupported)
+    attributes, locks = machine_checks.check_file_system("root", str(tmp_path))
+    assert (attributes.level, locks.level) == (Level.WARNING, Level.WARNING)
+    assert "--enable-xattr" in attributes.advice
+    assert list(machine_checks.check_file_system("root", str(tmp_path / "none"))) == []
+    (found,) = machine_checks.check_file_system("root", "/proc")
+    assert found.level is Level.WARNING
+
+
+def test_a_home_that_clients_may_write_to_is_found(tmp_path, monkeypatch):
+    (tmp_path / "files" / "home").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "files")
+    for home, count in ((tmp_path, 0), (tmp_path / "files", 1), (tmp_path / "link" / "home", 1)):
+        monkeypatch.setenv("HOME", str(home))
+        found = list(machine_checks.check_home(str(tmp_path / "files")))
+        assert levels(found) == [("home", Level.WARNING)] * count
 
 
 @pytest.mark.parametrize(

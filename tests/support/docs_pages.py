@@ -44,7 +44,7 @@ PAGES = [
 OTHER_PAGES = {"performance.md", "shell.md", "client.md", "client-api.md", "renames.md"}
 """Pages about the client, the benchmarks and former names."""
 SERVICE_PAGES = [
-    page for page in PAGES if page.name not in OTHER_PAGES and page.parent.name != "deploy"
+    page for page in PAGES if page.name not in OTHER_PAGES and page.parent != DOCS / "deploy"
 ]
 """Pages whose options, settings and verbs are those of the service."""
 

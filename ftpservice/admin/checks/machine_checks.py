@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import os
+import pwd
 import resource
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +21,8 @@ __all__ = [
     "check_clock",
     "check_descriptors",
     "check_directory",
+    "check_file_system",
+    "check_home",
     "check_passive_ports",
     "check_processes",
     "reserved_ports",
@@ -35,6 +41,9 @@ TIMEX_BYTES = 256
 """More than ``struct timex`` has; a zeroed one asks and changes nothing."""
 PROC_NET = Path("/proc/sys/net/ipv4")
 MAX_TRIED_PORTS = 1000
+PROBE_PREFIX = ".ftpservice.probe-"
+"""Hidden from clients, where a file cannot be made without a name."""
+PROBE_ATTRIBUTE = "user.ftpservice.probe"
 
 
 def check_descriptors(max_sessions: int) -> Iterator[Finding]:
@@ -110,6 +119,61 @@ def check_directory(subject: str, path: str) -> Iterator[Finding]:
         yield warning(subject, text, "remove files, or use a file system with more inodes")
     else:
         yield good(subject, shown)
+
+
+def check_file_system(subject: str, path: str) -> Iterator[Finding]:
+    """Try what interrupted uploads need, with a file that is removed: attributes and locks."""
+    if not os.path.isdir(path):
+        return
+    try:
+        with tempfile.TemporaryFile(dir=path, prefix=PROBE_PREFIX) as probe:
+            yield _attributes_finding(subject, path, probe.fileno())
+            yield _locks_finding(subject, path, probe.fileno())
+    except OSError as caught:
+        advice = "without the right to create files there, uploads fail"
+        yield warning(subject, f"{path}: no file can be created: {caught.strerror}", advice)
+
+
+def check_home(root: str) -> Iterator[Finding]:
+    """Check that clients cannot write settings of libraries, such as ``.aws``, into a home."""
+    served = os.path.realpath(root)
+    for home in dict.fromkeys(map(os.path.realpath, _homes())):
+        if os.path.commonpath((served, home)) == served:
+            yield warning(
+                "home",
+                f"{home}, the home directory of this user, is below {served}: clients may put "
+                "files there that libraries read, such as .aws/config and .pgpass",
+                "give the user another one (usermod --home), and the unit Environment=HOME=",
+            )
+
+
+def _homes() -> Iterator[str]:
+    if home := os.environ.get("HOME"):
+        yield home
+    with contextlib.suppress(KeyError):  # a number without a name
+        yield pwd.getpwuid(os.geteuid()).pw_dir
+
+
+def _attributes_finding(subject: str, path: str, opened: int) -> Finding:
+    try:
+        os.setxattr(opened, PROBE_ATTRIBUTE, b"1")
+    except OSError as caught:
+        return warning(
+            subject,
+            f"{path}: no extended attributes ({caught.strerror}); after a kill, and at other nodes "
+            "and workers, an interrupted upload over an existing file cannot be resumed",
+            "mount it with them (JuiceFS: --enable-xattr)",
+        )
+    return good(subject, f"{path}: extended attributes work")
+
+
+def _locks_finding(subject: str, path: str, opened: int) -> Finding:
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as caught:
+        text = f"{path}: no locks ({caught.strerror}); several nodes or workers may write one file"
+        return warning(subject, text, "mount it with flock, or use one process for each account")
+    return good(subject, f"{path}: locks (flock) work")
 
 
 def reserved_ports() -> set[int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from cryptography import x509
 
@@ -20,6 +21,7 @@ from ftpservice.wire.units import count_text
 __all__ = [
     "CertificateCheck",
     "RemoteLogin",
+    "ServicePort",
     "check_service",
     "expiry_finding",
     "own_address",
@@ -27,8 +29,24 @@ __all__ = [
 ]
 
 CONNECT_SECONDS = 10.0
+PROXY_HEADER = b"PROXY TCP4 127.0.0.1 127.0.0.1 50000 %d\r\n"
 RESUMPTIONS = 24
 """How often a TLS session is offered: of several workers, the one that has made it resumes it."""
+
+
+class ServicePort(NamedTuple):
+    """Where a service listens; a port behind a balancer wants a PROXY header first."""
+
+    host: str
+    port: int
+    is_proxied: bool = False
+
+    def connection(self) -> socket.socket:
+        """Connect, as a client of this machine would; raises `OSError`."""
+        connected = socket.create_connection((self.host, self.port), CONNECT_SECONDS)
+        if self.is_proxied:
+            connected.sendall(PROXY_HEADER % self.port)
+        return connected
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,14 @@ class ProbeClient(ftplib.FTP_TLS):
 
     trust_server_pasv_ipv4_address = True
 
+    def open(self, where: ServicePort) -> None:
+        """Connect and read the greeting, as `connect` does."""
+        self.host, self.port = where.host, where.port
+        self.sock = where.connection()
+        self.af = self.sock.family
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+
     def ntransfercmd(
         self, cmd: str, rest: int | str | None = None
     ) -> tuple[socket.socket, int | None]:
@@ -74,16 +100,15 @@ def own_address() -> str:
 
 
 def check_service(
-    host: str,
-    port: int,
+    where: ServicePort,
     login: RemoteLogin | None = None,
     certificate: CertificateCheck | None = None,
 ) -> Iterator[Finding]:
     """Connect as a client: greeting, TLS and, with an account, data connections."""
-    subject = f"{host} port {port}"
+    subject = f"{where.host} port {where.port}"
     try:
         with ProbeClient(timeout=CONNECT_SECONDS, context=unverified_context()) as client:
-            client.connect(host, port)
+            client.open(where)
             yield good(subject, f"answers: {client.getwelcome()[:60]!r}")
             offers_tls = "AUTH TLS" in client.sendcmd("FEAT").upper()
             if not offers_tls:
@@ -91,13 +116,13 @@ def check_service(
             else:
                 client.auth()
             if login is not None:
-                yield from _check_data(subject, client, login, host, offers_tls)
+                yield from _check_data(subject, client, login, where.host, offers_tls)
     except (OSError, EOFError, ftplib.Error) as caught:
         advice = "is the service running, and do firewall and router let the port through?"
         yield error(subject, f"cannot be used: {caught or type(caught).__name__}", advice)
         return
     if offers_tls:
-        yield from _check_tls(subject, host, port, certificate or CertificateCheck(expiry_finding))
+        yield from _check_tls(subject, where, certificate or CertificateCheck(expiry_finding))
 
 
 def unverified_context() -> ssl.SSLContext:
@@ -108,15 +133,15 @@ def unverified_context() -> ssl.SSLContext:
     return context
 
 
-def _check_tls(subject: str, host: str, port: int, check: CertificateCheck) -> Iterator[Finding]:
+def _check_tls(subject: str, where: ServicePort, check: CertificateCheck) -> Iterator[Finding]:
     """Check certificate, trust and session reuse by connections of their own."""
     context = unverified_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # its session is there after the handshake
     try:
-        with _tls(host, port, context) as first:
+        with _tls(where, context) as first:
             certificate = x509.load_der_x509_certificate(first.getpeercert(True) or b"")
             session = first.session
-        reused = any(_resumes(host, port, context, session) for _ in range(RESUMPTIONS))
+        reused = any(_resumes(where, context, session) for _ in range(RESUMPTIONS))
     except (OSError, ValueError) as caught:
         advice = "run 'ftpservice config check', and read the log of the service"
         yield error(subject, f"TLS fails: {caught}", advice)
@@ -126,9 +151,9 @@ def _check_tls(subject: str, host: str, port: int, check: CertificateCheck) -> I
         yield good(subject, "TLS sessions are reused")
     else:
         yield warning(subject, "TLS sessions are not reused", "is there a proxy in between?")
-    name = check.name or host
+    name = check.name or where.host
     try:
-        with _tls(host, port, ssl.create_default_context(), name=name):
+        with _tls(where, ssl.create_default_context(), name=name):
             yield good(subject, f"clients of this machine trust the certificate for {name}")
     except ssl.SSLCertVerificationError as caught:
         yield warning(
@@ -140,25 +165,26 @@ def _check_tls(subject: str, host: str, port: int, check: CertificateCheck) -> I
         yield error(subject, f"TLS fails: {caught}", "read the log of the service")
 
 
-def _resumes(host: str, port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) -> bool:
+def _resumes(where: ServicePort, context: ssl.SSLContext, session: ssl.SSLSession | None) -> bool:
     """Return whether a connection of its own resumes a TLS session."""
-    with _tls(host, port, context, session) as connection:
+    with _tls(where, context, session) as connection:
         return bool(connection.session_reused)
 
 
 @contextlib.contextmanager
 def _tls(
-    host: str,
-    port: int,
+    where: ServicePort,
     context: ssl.SSLContext,
     session: ssl.SSLSession | None = None,
     name: str | None = None,
 ) -> Iterator[ssl.SSLSocket]:
-    with socket.create_connection((host, port), CONNECT_SECONDS) as plain:
+    with where.connection() as plain:
         for command in (b"", b"AUTH TLS\r\n"):
             plain.sendall(command)
             _read_reply(plain)
-        with context.wrap_socket(plain, server_hostname=name or host, session=session) as secured:
+        with context.wrap_socket(
+            plain, server_hostname=name or where.host, session=session
+        ) as secured:
             yield secured
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ftpservice.admin.checks.network_checks import check_service
+from ftpservice.admin.checks.network_checks import ServicePort, check_service
 from tests.support.certificates import Authority
 from tests.support.service_process import PATIENCE, Program
 from tests.support.worker_service import (
@@ -293,7 +293,7 @@ def test_an_account_that_is_locked_loses_its_sessions_in_all_workers(served: Pro
 
 
 def test_the_doctor_sees_that_a_worker_resumes_its_tls_sessions(served: Program) -> None:
-    texts = [found.text for found in check_service("127.0.0.1", served.port())]
+    texts = [found.text for found in check_service(ServicePort("127.0.0.1", served.port()))]
     assert "TLS sessions are reused" in texts
 
 

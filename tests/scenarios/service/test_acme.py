@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ftpservice.admin.checks.acme_checks import renewed_expiry_finding
 from ftpservice.admin.checks.finding import Level
-from ftpservice.admin.checks.network_checks import CertificateCheck, check_service
+from ftpservice.admin.checks.network_checks import CertificateCheck, ServicePort, check_service
 from ftpservice.admin.cli import ftpservice
 from tests.support.pebble import BLOCKED_NAME, Pebble, pebble_is_missing
 from tests.support.restartable_service import wait_until
@@ -115,7 +115,7 @@ def test_a_certificate_is_issued_used_and_kept(
         (tmp_path / "root.pem").write_text(pebble.root())
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "root.pem"))
         check = CertificateCheck(renewed_expiry_finding, NAMES[0])
-        found = list(check_service("127.0.0.1", port, None, check))
+        found = list(check_service(ServicePort("127.0.0.1", port), None, check))
         assert [one for one in found if one.level is not Level.GOOD] == []
         status, shown = command(tmp_path, "show")
         assert status == 0
