@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +64,19 @@ defaults
   timeout client 1h
   timeout server 1h
 """
+QUICKLY = (
+    ("inter 2s", "inter 100ms"),
+    ("srvtcpka-idle 10s", "srvtcpka-idle 1s"),
+    ("srvtcpka-intvl 5s", "srvtcpka-intvl 1s"),
+    ("tcp-ut 30s", "tcp-ut 4s"),
+)
+"""Times of haproxy's file, and those of a test."""
+CUT = """
+table ip off {{
+  chain in {{ type filter hook input priority 0; tcp dport {{ {0} }} drop; }}
+  chain out {{ type filter hook output priority 0; tcp sport {{ {0} }} drop; }}
+}}
+"""
 CONFIGURATION = CHECKOUT / "docs" / "deploy" / "haproxy.cfg"
 COMMAND = (sys.executable, "-c", "from ftpservice.admin.cli import main; main()")
 
@@ -117,7 +131,10 @@ class NodeFleet:
             self._begin(one)
         for one in self._names:
             self._wait_for_node(one)
-        text = CONFIGURATION.read_text().replace("inter 2s", "inter 100ms")
+        text = CONFIGURATION.read_text()
+        for old, new in QUICKLY:
+            assert old in text
+            text = text.replace(old, new)
         for number in range(len(NAMES)):
             text = text.replace(f"10.0.0.{number + 5}:2125", f"{SERVER}:{2125 + number}")
             text = text.replace(f"10.0.0.{number + 5}:", f"{SERVER}:")
@@ -170,6 +187,18 @@ class NodeFleet:
         """Kill a node as a loss of power would."""
         self.nodes[name].process.kill()
         self.nodes[name].__exit__()
+
+    def cut_off(self, name: str) -> None:
+        """Let nothing reach a node any more, nor leave it, as if its machine had no power."""
+        number = NAMES.index(name)
+        rules = CUT.format(f"{2125 + number}, {50001 + number}, {8021 + number}")
+        words = self.network.words("s", program("nft"), rules)
+        subprocess.run(words, check=True, capture_output=True, timeout=PATIENCE)
+
+    def join_again(self) -> None:
+        """Undo `cut_off`."""
+        words = self.network.words("s", program("nft"), "delete table ip off")
+        subprocess.run(words, check=True, capture_output=True, timeout=PATIENCE)
 
     def ask(self, name: str, *words: str) -> str:
         """Run a command of ``ftpservice`` for a node; return what it prints."""

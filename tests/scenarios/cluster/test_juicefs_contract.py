@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
 from tests.support.juicefs import juicefs_format, juicefs_mount, juicefs_program
 from tests.support.postgresql import PASSWORD, USER, PostgreSQL, postgresql_directory
+from tests.support.service_process import CHECKOUT
 
 numbers = itertools.count()
 pytestmark = [
@@ -28,13 +30,20 @@ pytestmark = [
 ]
 
 
+def documented_options() -> list[str]:
+    """Return the options of the unit in ``docs/deploy``, as ``juicefs mount`` takes them."""
+    unit = (CHECKOUT / "docs" / "deploy" / "srv-ftp.mount").read_text()
+    (given,) = re.findall(r"^Options=(.*)$", unit, re.MULTILINE)
+    return [f"--{one}" for one in given.split(",") if one != "_netdev"]
+
+
 @contextlib.contextmanager
 def mounted(folder: Path) -> Iterator[Path]:
     with PostgreSQL() as server:
         place = f"{USER}:{PASSWORD}@127.0.0.1:{server.port}/{server.new_database()}"
         metadata = f"postgres://{place}?sslmode=disable"
         juicefs_format(metadata, "file", "--bucket", f"{folder}/blocks/")
-        with juicefs_mount(metadata, folder / "mounted"):
+        with juicefs_mount(metadata, folder / "mounted", *documented_options()):
             yield folder / "mounted"
 
 
@@ -63,6 +72,10 @@ class OnJuiceFS(StorageContract):
 
     def other_owner_storage(self):
         return self.source.storage("two", ROOT)
+
+    def test_extended_attributes_are_there(self):
+        os.setxattr(self.top, "user.ftpservice.test", b"1")
+        assert os.getxattr(self.top, "user.ftpservice.test") == b"1"
 
     def check_all_closed(self):
         assert len(os.listdir("/proc/self/fd")) <= self.before + 1

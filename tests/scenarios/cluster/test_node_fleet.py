@@ -28,6 +28,27 @@ put sent -o file
 """
 
 
+ENDLESS = f"""
+import ftplib, time
+client = ftplib.FTP()
+client.connect("{ROUTER}", {CONTROL})
+client.login{LOGIN}
+data = client.transfercmd("STOR endless")
+try:
+    while True:
+        data.sendall(bytes(20_000))
+        time.sleep(0.01)
+except OSError:
+    print("data ended", flush=True)
+try:
+    while client.sock.recv(1000):
+        pass
+except OSError:
+    pass
+print("control ended", flush=True)
+"""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def possible() -> None:
     """Skip where there can be no network namespaces."""
@@ -114,3 +135,21 @@ def test_a_node_is_drained_without_an_interrupted_transfer(fleet: NodeFleet, fil
 def test_an_account_has_its_sessions_once_over_all_nodes(fleet: NodeFleet) -> None:
     for _ in range(10 if IS_WHOLE else 1):
         fleet.check_sessions_at_once()
+
+
+def test_the_connections_of_a_machine_that_is_off_end(fleet: NodeFleet, files: Path) -> None:
+    """It sends nothing, so only haproxy can tell clients, which then go on at another node."""
+    with fleet.client([sys.executable, "-c", ENDLESS]) as client:
+        wait_for(lambda: fleet.holder(files, SIZE // 4), "the upload")
+        node = fleet.holder(files, SIZE // 4)
+        assert node is not None
+        fleet.cut_off(node)
+        try:
+            client.line("data ended")
+            client.line("control ended")
+            with fleet.client([sys.executable, "-c", UPLOADS, "0", "5"]) as others:
+                assert others.ended() == 0, others.output
+        finally:
+            fleet.join_again()
+            fleet.kill(node)
+    fleet.start(node)
