@@ -20,6 +20,12 @@ from tests.support.seccomp_unit import allowed
 from tests.support.service_process import CHECKOUT, PATIENCE, Program
 
 UNIT = CHECKOUT / "docs" / "examples" / "ftpservice.service"
+PLACES_OF_USERS = [
+    CHECKOUT / "README.md",
+    CHECKOUT / "docs" / "administrators.md",
+    CHECKOUT / "docs" / "deploy" / "README.md",
+    CHECKOUT / "docs" / "deploy" / "Dockerfile",
+]
 FTPSERVICE = str(Path(sys.executable).parent / "ftpservice")
 MOST_EXPOSED = 2.0
 
@@ -44,6 +50,16 @@ def test_it_tells_how_to_reload_and_waits_longer_than_grace() -> None:
     assert "\nType=notify\n" in text
     assert "\nExecReload=/bin/kill -HUP $MAINPID\n" in text
     assert "\nTimeoutStopSec=60\n" in text
+
+
+def test_the_home_of_the_user_is_not_served() -> None:
+    """Libraries take files there for settings of the administrator."""
+    homes = [
+        *re.findall(r"^Environment=HOME=(.*)$", UNIT.read_text(), re.MULTILINE),
+        *re.findall(r"--home(?:-dir)? (\S+)", "".join(map(Path.read_text, PLACES_OF_USERS))),
+    ]
+    assert len(homes) == 5
+    assert set(homes) == {"/var/lib/ftpservice"}
 
 
 def test_the_filter_is_no_empty_one() -> None:
