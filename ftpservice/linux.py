@@ -35,6 +35,7 @@ __all__ = [
     "lock_byte",
     "memory_file",
     "open_beneath",
+    "process_started_at",
     "punch_hole",
     "read_regular_file",
     "set_dumpable",
@@ -128,6 +129,15 @@ def is_cached(descriptor: int, offset: int, size: int) -> bool:
         return False
     pages = (offset + size + PAGE_SIZE - 1) // PAGE_SIZE - offset // PAGE_SIZE
     return int.from_bytes(counts.raw[:8], sys.byteorder) >= pages
+
+
+def process_started_at(process: int) -> int | None:
+    """Return when a process began, in ticks since the machine did; None if that is not known."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as file:
+            return int(file.read().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, LookupError):
+        return None
 
 
 @contextmanager

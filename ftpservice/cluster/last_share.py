@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ftpservice.cluster.place_leases import ShareRule
-from ftpservice.linux import read_regular_file
+from ftpservice.linux import process_started_at, read_regular_file
 from ftpservice.state_files.file_replacement import replace_file
 
 __all__ = ["NEVER_JOINED_TEXT", "SHARE_FILE", "ended_run", "load_share", "save_share"]
@@ -31,7 +31,7 @@ def load_share(path: Path) -> ShareRule | None:
 def save_share(path: Path, rule: ShareRule, run: str = "") -> None:
     """Replace the file; raises `OSError`. ``run`` is that of this process in the cluster."""
     process = os.getpid()
-    facts = {"run": run, "process": process, "started": started_at(process)}
+    facts = {"run": run, "process": process, "started": process_started_at(process)}
     content = json.dumps({"nodes": rule.nodes, "rank": rule.rank} | facts).encode()
     replace_file(path, content, is_durable=False)
 
@@ -43,13 +43,4 @@ def ended_run(path: Path) -> str | None:
         run, process, started = str(facts["run"]), int(facts["process"]), facts["started"]
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None
-    return run if run and started_at(process) != started else None
-
-
-def started_at(process: int) -> int | None:
-    """Return the time at which a process has begun, in ticks of the machine; None without one."""
-    try:
-        words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        return int(words[19])
-    except (OSError, ValueError, LookupError):
-        return None
+    return run if run and process_started_at(process) != started else None

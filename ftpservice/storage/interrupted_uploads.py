@@ -37,7 +37,7 @@ class IInterruptedUploads(Interface):
     The note of an upload over a file (`WriteRequest.note`) is kept from ``open_writing`` on until
     the file is replaced or removed, or the partial upload is dropped or expires. Of an upload of
     which nothing arrived, only this interface shows that. A storage in which that would cost too
-    much keeps what `annotate` says after the interruption; then a kill leaves no note.
+    much may begin with it when the upload has taken some seconds: a kill before that leaves none.
     """
 
     def interrupted(path: VirtualPath) -> Awaitable[InterruptedUpload | None]:

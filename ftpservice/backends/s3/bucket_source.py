@@ -36,6 +36,8 @@ SENDING_THREADS = 8
 LOGIN_SECONDS = 10.0
 """How long a login waits for the server."""
 SWEEP_SECONDS = 3600.0
+RECORD_SECONDS = 1.0
+"""How often uploads under way may write their records."""
 
 log = Logger("ftpservice")
 
@@ -66,7 +68,9 @@ class S3Source:
         self._waiting: list[Deferred[None]] = []
         """Logins that wait until it is known what the server can do."""
         self._sweep_loop = LoopingCall(self._sweep_and_log)
-        self._sweep_loop.clock = reactor
+        self._record_loop = LoopingCall(self._record_uploads)
+        for loop in self._loops:
+            loop.clock = reactor
 
     async def storage(self, owner: str, top: VirtualPath) -> IStorage:
         """Return ``owner``'s storage with its root at ``top``, which is created if missing.
@@ -102,11 +106,20 @@ class S3Source:
 
     async def stop(self) -> None:
         """End the sweeps, the threads and the connections."""
-        if self._sweep_loop.running:
-            self._sweep_loop.stop()
+        for loop in self._loops:
+            if loop.running:
+                loop.stop()
         self._served.requests.stop()
         for pool in filter(None, (self._own_pool, self._served.sending)):
             await pool.stop()
+
+    @property
+    def _loops(self) -> tuple[LoopingCall, LoopingCall]:
+        return self._sweep_loop, self._record_loop
+
+    def _record_uploads(self) -> None:
+        for upload in tuple(self._served.running.uploads):
+            upload.record_progress()
 
     async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
         waiting = unless_abandoned(Deferred.fromCoroutine(work))
@@ -142,6 +155,7 @@ class S3Source:
             self._served.traits = result
             self._tell()
             self._sweep_loop.start(SWEEP_SECONDS)
+            self._record_loop.start(RECORD_SECONDS, now=False)
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             if self._is_tried:

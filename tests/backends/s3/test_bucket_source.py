@@ -17,7 +17,8 @@ from ftpservice.backends.s3.tree.served_bucket import ServerTraits
 from ftpservice.backends.strings import BadStorageString, build_source, check_storage_string
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage.errors import InvalidName, Unavailable
-from ftpservice.storage.interfaces import IStorage, IStorageSource
+from ftpservice.storage.interfaces import IStorage, IStorageSource, WriteRequest
+from ftpservice.testing.contract.case import begin_upload
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.support.buckets import result
 from tests.support.open_resources import LoggedErrors
@@ -40,6 +41,22 @@ def test_the_root_of_an_account_is_made(bucket):
     with pytest.raises(InvalidName):
         result(source.storage("ann", VirtualPath((".ftpservice", "partials"))))
     result(source.stop())
+
+
+def test_uploads_over_files_keep_their_notes_after_a_moment(bucket):
+    clock = Clock()
+    source = S3Source(bucket.options, clock, InlineRunner())
+    storage = result(source.storage("ann", ROOT))
+    bucket.write("file", b"old")
+    writing = result(begin_upload(storage, "/file", b"new", WriteRequest(note="me")))
+    clock.advance(1)
+    assert bucket.hidden() == []
+    clock.advance(1)
+    assert len(bucket.hidden()) == 1
+    result(writing.commit())
+    assert bucket.hidden() == []
+    result(source.stop())
+    assert clock.getDelayedCalls() == []
 
 
 def test_a_login_does_not_wait_for_a_server_that_hangs():

@@ -12,7 +12,7 @@ from tests.support.buckets import InlineBucket, result
 
 @pytest.mark.usefixtures("moto")
 class InlineTests(StorageContract, SynchronousTestCase):
-    keeps_notes = False  # only from the interruption on
+    keeps_notes = False  # only when an upload has taken some seconds
     url = ""
 
     def storage(self):

@@ -41,7 +41,7 @@ def source(request: pytest.FixtureRequest, weed: str) -> Iterator[None]:
 
 
 class SeaweedContract:
-    keeps_notes = False  # only from the interruption on
+    keeps_notes = False  # only when an upload has taken some seconds
     """How to get a storage."""
 
     def finish(self, test):

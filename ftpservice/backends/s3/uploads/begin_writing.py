@@ -16,7 +16,7 @@ from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.backends.s3.uploads.object_append import S3Append
 from ftpservice.backends.s3.uploads.parted_object import PartedObject, random_name
 from ftpservice.backends.s3.uploads.parted_upload import S3Upload
-from ftpservice.backends.s3.uploads.partial_records import PartialRecords, kept_parts
+from ftpservice.backends.s3.uploads.partial_records import PartialRecords, is_void, kept_parts
 from ftpservice.storage.errors import BadOffset, BeingUploaded, Exists, IsDirectory, NotSupported
 from ftpservice.storage.interfaces import IWriting, WriteMode, WriteRequest
 from ftpservice.wire.paths import VirtualPath
@@ -54,7 +54,7 @@ async def begin_writing(view: BucketView, path: VirtualPath, request: WriteReque
     if not request.offset and mode is not WriteMode.APPEND:
         if mode is WriteMode.CREATE:
             _require_idle(view, path)
-        return _upload(view, request, _from_nothing(view, path))
+        return _upload(view, request, _from_nothing(view, path, request.note))
     _require_idle(view, path)
     reserved = _upload(view, request, _from_nothing(view, path))  # nobody else may resume it now
     try:
@@ -68,8 +68,8 @@ def _upload(view: BucketView, request: WriteRequest, beginning: Beginning) -> S3
     return S3Upload(view, request, *beginning)
 
 
-def _from_nothing(view: BucketView, path: VirtualPath) -> Beginning:
-    return Beginning(PartedObject(view, path), view.served.new_buffer())
+def _from_nothing(view: BucketView, path: VirtualPath, note: str = "") -> Beginning:
+    return Beginning(PartedObject(view, path, note), view.served.new_buffer())
 
 
 def _require_idle(view: BucketView, path: VirtualPath) -> None:
@@ -127,9 +127,7 @@ def _resume(
     records = PartialRecords(view)
     record = records.load(path)
     there = facts or view.bucket.head(view.keys.key(path))
-    if record is not None and (there.etag if there is not None else "") != record.base_etag:
-        record = None  # a complete upload, or somebody else, has replaced the file since
-    if record is None:
+    if record is None or is_void(record, there):
         return _resume_file(view, path, request, there)
     parts, has_tail = kept_parts(view.served, record)
     size = sum(one.size for one in parts)
@@ -140,7 +138,7 @@ def _resume(
         raise BadOffset(path, f"{size} to {end} bytes are kept")
     if request.held and parts:
         raise NotSupported(path, "parts of the upload are on the server")
-    parted = PartedObject(view, path, record, parts)
+    parted = PartedObject(view, path, request.note, record, parts)
     buffer = view.served.new_buffer()
     for piece in records.read_tail(path, record, max(0, offset - size)):
         _fill(buffer, piece)
@@ -154,7 +152,7 @@ def _resume_file(
     offset = request.offset
     if offset and (request.partial_only or facts is None or offset > facts.size):
         raise BadOffset(path)
-    beginning = _from_nothing(view, path)
+    beginning = _from_nothing(view, path, request.note)
     if offset >= MIN_PART_SIZE and not request.held:
         beginning.parted.copy_beginning(offset)
     else:

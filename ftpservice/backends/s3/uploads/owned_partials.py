@@ -7,7 +7,12 @@ from collections.abc import Iterator, Sequence
 from zope.interface import implementer
 
 from ftpservice.backends.s3.tree.served_bucket import BucketView
-from ftpservice.backends.s3.uploads.partial_records import FoundRecord, PartialRecords, kept_parts
+from ftpservice.backends.s3.uploads.partial_records import (
+    FoundRecord,
+    PartialRecords,
+    is_void,
+    kept_parts,
+)
 from ftpservice.storage.errors import BeingUploaded, PathNotFound
 from ftpservice.storage.interfaces import IPartials, PartialUpload
 from ftpservice.storage.interrupted_uploads import IInterruptedUploads, InterruptedUpload
@@ -77,11 +82,8 @@ class S3Partials:
     def _interrupted(self, path: VirtualPath) -> InterruptedUpload | None:
         view = self._view
         found = self._records.read(view.keys.record(view.owner, path))
-        if found is None:
+        if found is None or is_void(found.record, view.bucket.head(view.keys.key(path))):
             return None
-        there = view.bucket.head(view.keys.key(path))
-        if (there.etag if there is not None else "") != found.record.base_etag:
-            return None  # the file has been replaced since
         age = max(0.0, view.served.seconds() - found.modified)
         is_active = self._records.may_be_running(found)
         return InterruptedUpload(self._size(found), age, found.record.note, is_active)
@@ -89,9 +91,12 @@ class S3Partials:
     def _partial(self, path: VirtualPath) -> Entry:
         if not self._can_have(path):
             raise PathNotFound(path)
-        found = self._records.read(self._view.keys.record(self._view.owner, path))
-        size = 0 if found is None else self._size(found)
-        if found is None or not size:
+        view = self._view
+        found = self._records.read(view.keys.record(view.owner, path))
+        if found is None or is_void(found.record, view.bucket.head(view.keys.key(path))):
+            raise PathNotFound(path)
+        size = self._size(found)
+        if not size:
             raise PathNotFound(path)
         return Entry(path.name, Kind.FILE, size, found.modified, owner=self._view.owner)
 

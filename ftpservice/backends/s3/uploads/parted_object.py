@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from threading import Lock
 from time import monotonic, time
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from ftpservice.backends.s3.uploads.partial_records import (
     PartialRecords,
     without_gap,
 )
+from ftpservice.backends.s3.uploads.upload_process import process_mark
 from ftpservice.storage.errors import Busy, Exists
 from ftpservice.storage.interfaces import WriteMode
 from ftpservice.wire.entry import Entry
@@ -44,13 +46,15 @@ CHECKED_SECONDS = 5.0
 class PartedObject:
     """The object at ``path`` before it is there.
 
-    ``record`` and ``parts`` are those of an upload that is resumed.
+    ``note`` is that of its request; ``record`` and ``parts`` are those of an upload that is
+    resumed.
     """
 
     def __init__(
         self,
         view: BucketView,
         path: VirtualPath,
+        note: str = "",
         record: PartialRecord | None = None,
         parts: Sequence[UploadPart] = (),
     ) -> None:
@@ -61,7 +65,14 @@ class PartedObject:
         self.is_lost = False
         """Whether others have removed the parts."""
         self._view = view
+        self._note = note or None
         self._records = PartialRecords(view)
+        self._recording = Lock()
+        """Held while the record of an upload under way is written."""
+        self._has_record = self.is_resumed
+        """Whether there may be a record, to be removed at the end."""
+        self._is_kept_in_record = self.is_resumed
+        """Whether the record has bytes that are not in a part yet."""
         self._parts = {one.number: one for one in parts}
         self._base_etag = record.base_etag if record is not None else ""
         self._checked = monotonic(), view.served.directories.changes
@@ -82,12 +93,43 @@ class PartedObject:
 
     def begin(self) -> None:
         """Begin a multipart upload that is found again if this process is killed."""
-        now = self._view.bucket.head(self.key)
-        self._base_etag = now.etag if now is not None else ""
-        self.upload_id = self._view.served.multiparts.create(self.key)
-        self._upload_ids.add(self.upload_id)
+        with self._recording:
+            now = self._view.bucket.head(self.key)
+            self._base_etag = now.etag if now is not None else ""
+            self.upload_id = self._view.served.multiparts.create(self.key)
+            self._upload_ids.add(self.upload_id)
+            self._save_running()
+
+    def _save_running(self) -> None:
+        self._has_record = True
         self._records.save(self.path, self._record(is_running=True), NOTHING)
         self._saved_at = monotonic()
+
+    def note_begin(self) -> None:
+        """Keep the note of an upload over a file before anything of it is stored.
+
+        Else nothing would tell a client that comes back after a kill that the file is not its own.
+        """
+        with self._recording:
+            if self._has_record or self._note is None:
+                return
+            there = self._view.bucket.head(self.key)
+            if there is not None:
+                self._base_etag = there.etag
+                self._save_running()
+
+    @property
+    def is_record_old(self) -> bool:
+        """Whether other processes may soon think that the upload has ended; for any thread."""
+        is_old = monotonic() - self._saved_at > REFRESH_SECONDS
+        return is_old and self._has_record and not self._is_kept_in_record
+
+    def refresh(self) -> None:
+        """Tell other processes, from time to time, that the upload is under way."""
+        with self._recording:
+            if self.is_record_old:
+                self._saved_at = monotonic()
+                self._records.refresh(self.path, self._record(is_running=True))
 
     def copy_beginning(self, size: int) -> None:
         """Begin with the first ``size`` bytes, at least a part, of the file that is there."""
@@ -106,9 +148,8 @@ class PartedObject:
         except S3Failure as failure:
             raise self._explained(failure) from None
         self._parts[number] = part
-        if monotonic() - self._saved_at > REFRESH_SECONDS:
-            self._saved_at = monotonic()
-            self._records.refresh(self.path, self._record(is_running=True))
+        self._is_kept_in_record = False
+        self.refresh()
 
     def _explained(self, failure: S3Failure) -> Exception:
         """Return the failure of a call for parts; it is `Busy` if others have removed them."""
@@ -123,7 +164,6 @@ class PartedObject:
         A small one with a unique name gets another name if its own was taken meanwhile.
         """
         self._require_no_directory()
-        has_record = bool(self.upload_id) or self.is_resumed
         if self.upload_id and (rest.size or not self._parts):
             self._rest_number = self.next_number
             self.write_part(self._rest_number, rest)
@@ -131,7 +171,7 @@ class PartedObject:
             size, etag = self._replace(rest)
         else:
             size, etag = self._create(rest, mode)
-        if has_record:
+        if self._has_record:
             self._records.forget(self.path, self._upload_ids)
         elif mode is not WriteMode.UNIQUE:
             self._records.discard_known(self.path)
@@ -185,7 +225,8 @@ class PartedObject:
         if rest.size < MIN_PART_SIZE:  # as a part it could have none after it (`kept_parts`)
             self._parts.pop(self._rest_number, None)
         is_stored = self._rest_number in self._parts
-        if not is_stored and not self.size + rest.size:
+        is_empty = not is_stored and not self.size + rest.size
+        if is_empty and (self.upload_id or not self._has_record):
             self.discard()
             return
         has_gap = len(without_gap(sorted(self._parts.values()))) < len(self._parts)
@@ -209,7 +250,7 @@ class PartedObject:
         """Keep nothing."""
         if self.upload_id:
             self._view.served.multiparts.abort(self.key, self.upload_id)
-        if self.upload_id or self.is_resumed:
+        if self._has_record:
             self._records.forget(self.path, self._upload_ids)
 
     def _record(self, is_running: bool = False) -> PartialRecord:
@@ -220,6 +261,8 @@ class PartedObject:
             self.size,
             self._base_etag,
             is_running=is_running,
+            note=self._note,
+            process=process_mark() if is_running else "",
         )
 
 

@@ -7,6 +7,7 @@ a thread goes on if the transfer is aborted, and is waited for before the transa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,8 @@ __all__ = ["S3Upload"]
 MAX_STORING = 2
 """Parts of an upload that are being stored while another one arrives."""
 HELD_READ_SIZE = 1 << 20
+NOTED_SECONDS = 2
+"""An upload over a file that takes longer has a record, even if nothing of it is stored."""
 MAX_KEPT_HELD = 4 << 30
 """What is held back for gates is kept in one object, which has five GiB at most."""
 
@@ -68,6 +71,9 @@ class S3Upload:
         self._calls = UploadCalls(view, parted.path)
         self._storing: list[Deferred[Any]] = []
         self._failure: StorageError | None = None
+        self._seconds = 0
+        """How often `record_progress` was called."""
+        self._recording: Deferred[Any] | None = None
         self._ending: Deferred[Any] | None = None
         view.served.running.uploads.add(self)
 
@@ -110,6 +116,31 @@ class S3Upload:
     def keep_nothing(self) -> None:
         """Make `abandon` keep nothing."""
         self._is_lost = True
+
+    def record_progress(self) -> None:
+        """Keep the note of an upload over a file that takes long, and tell that it is under way.
+
+        The source calls this every second.
+        """
+        if self._ended or self._recording is not None:
+            return
+        self._seconds += 1
+        request = self._request
+        if self._seconds == NOTED_SECONDS:
+            if request.note and request.write_mode is WriteMode.REPLACE:
+                self._record(self.parted.note_begin)
+        elif self.parted.is_record_old:
+            self._record(self.parted.refresh)
+
+    def _record(self, write: Callable[[], None]) -> None:
+        def ended(outcome: object) -> None:
+            self._recording = None
+            if isinstance(outcome, Failure):
+                error = outcome.value
+                log.warn("{path}: its record is not written: {error}", path=self.path, error=error)
+
+        self._recording = self._calls.begin(write)
+        self._recording.addBoth(ended)
 
     async def _add(self, data: bytes) -> None:
         position = 0

@@ -8,7 +8,9 @@ A record is ``.ftpservice/partials/PATH.OWNER`` below the prefix: a line of JSON
 There is one record for a name and an owner. While an upload in parts is under way, its record says
 so, and is written again every minute. Such an upload is not discarded by another one to the same
 name, in whatever process: both are published when they are complete, the later one over the other.
-Only the later one can be resumed. Everything here blocks, but for the index.
+Only the later one can be resumed. An upload over a file that takes longer than a moment has a
+record even before its first part, for the note that clients resume by (`IInterruptedUploads`).
+Everything here blocks, but for the index.
 """
 
 from __future__ import annotations
@@ -25,15 +27,23 @@ from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
 from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.api.xml_documents import UploadPart
 from ftpservice.backends.s3.tree.served_bucket import BucketView, ServedBucket
+from ftpservice.backends.s3.uploads.upload_process import has_ended
 from ftpservice.storage.errors import Busy
 from ftpservice.wire.paths import VirtualPath
 
-__all__ = ["REFRESH_SECONDS", "FoundRecord", "PartialRecord", "PartialRecords", "kept_parts"]
+__all__ = [
+    "REFRESH_SECONDS",
+    "FoundRecord",
+    "PartialRecord",
+    "PartialRecords",
+    "is_void",
+    "kept_parts",
+]
 
 REFRESH_SECONDS = 60.0
 """How often the record of an upload under way is written again."""
 UNDER_WAY_SECONDS = 3 * REFRESH_SECONDS
-"""How long after that an upload may be under way, in a process that may have been killed."""
+"""How long after that an upload may be under way, in a process of which that is not known."""
 HEADER_BYTES = 16 << 10
 """The line of JSON is shorter: a key and the name of an account."""
 
@@ -59,7 +69,9 @@ class PartialRecord:
     is_running: bool = False
     """Whether the upload was under way when this was written."""
     note: str | None = None
-    """`WriteRequest.note` of an interrupted upload; None if it is not known."""
+    """`WriteRequest.note`, or what was put in its place; None if it is not known."""
+    process: str = ""
+    """The `process_mark` of an upload under way."""
 
     @property
     def line(self) -> bytes:
@@ -74,6 +86,8 @@ class PartialRecord:
         }
         if self.note is not None:
             line["note"] = self.note
+        if self.is_running:
+            line["process"] = self.process
         return json.dumps(line).encode() + b"\n"
 
 
@@ -165,7 +179,7 @@ class PartialRecords:
             return True
         if found is not None and found.record.tail_size > len(found.record.tail):
             return True
-        record = None if found is None else replace(found.record, note=note)
+        record = None if found is None else replace(found.record, note=note, is_running=False)
         if record is None:
             there = self._served.bucket.head(key) if note else None
             if there is None:
@@ -186,8 +200,8 @@ class PartialRecords:
         """Return whether an upload may be under way, here or in another process."""
         if found.record.upload_id in self._served.running.upload_ids():
             return True
-        age = self._served.seconds() - found.modified
-        return found.record.is_running and age < UNDER_WAY_SECONDS
+        record, age = found.record, self._served.seconds() - found.modified
+        return record.is_running and age < UNDER_WAY_SECONDS and not has_ended(record.process)
 
     def forget(self, path: VirtualPath, upload_ids: Collection[str]) -> None:
         """Remove the record of an upload that is complete, or that leaves nothing.
@@ -248,6 +262,14 @@ class PartialRecords:
         self.discard(found)
 
 
+def is_void(record: PartialRecord, there: ObjectFacts | None) -> bool:
+    """Return whether the file is another one since, or was removed: ``there`` is what has the key.
+
+    Of other processes' records, the process that did that may not have known (`RecordIndex`).
+    """
+    return (there.etag if there is not None else "") != record.base_etag
+
+
 def kept_parts(served: ServedBucket, record: PartialRecord) -> tuple[list[UploadPart], bool]:
     """Return the parts that are there without a gap, and whether the tail follows them."""
     if not record.upload_id:
@@ -280,6 +302,7 @@ def _parsed(facts: ObjectFacts, data: bytes) -> PartialRecord | None:
             len(line) + len(newline),
             bool(said.get("is_running")),
             None if said.get("note") is None else str(said["note"]),
+            str(said.get("process", "")),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -1,5 +1,7 @@
 """Two processes of one bucket that upload to the same name: each file is that of one, whole."""
 
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,12 +11,20 @@ from ftpservice.backends.s3.tree import part_buffer
 from ftpservice.backends.s3.tree.served_bucket import ServerTraits
 from ftpservice.backends.s3.uploads import parted_object, partial_records
 from ftpservice.backends.s3.uploads.creation_lock import creation_lock
-from ftpservice.storage.errors import Busy, Exists, HasUploads, Unavailable
+from ftpservice.storage.errors import BadOffset, Busy, Exists, HasUploads, Unavailable
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
-from ftpservice.testing.contract.case import begin_upload, create_file, path_at, read_file
+from ftpservice.storage.interrupted_uploads import IInterruptedUploads
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    partial_size,
+    path_at,
+    read_file,
+)
 from tests.backends.s3.uploads.test_parted_upload import read_file as read_large
+from tests.backends.s3.uploads.test_upload_process import PRINT as PRINT_MARK
 from tests.support.buckets import result
-from tests.support.restartable_service import noise
+from tests.support.restartable_service import noise, wait_until
 
 PART = 5 << 20
 ONE, TWO = noise(PART + 1000, 1), noise(PART + 2000, 2)
@@ -156,3 +166,92 @@ def test_a_reader_gets_one_version_or_an_error(bucket, both):
     with pytest.raises(Unavailable, match="replaced"):
         result(large.read(PART, 1000))
     assert result(read_file(both[0], "/small")) == TWO[:2000]
+
+
+NOTED = WriteRequest(note="me")
+
+
+def seen(storage):
+    """Return what another process finds of an upload to ``/file``."""
+    found = result(IInterruptedUploads(storage).interrupted(path_at("/file")))
+    return None if found is None else (found.size, found.note, found.is_active)
+
+
+def begun_long_ago(storage, data, request=NOTED):
+    writing = result(begin_upload(storage, "/file", data, request))
+    for _ in range(2):
+        writing.record_progress()
+    return writing
+
+
+def test_an_upload_over_a_file_keeps_its_note_before_anything_is_stored(bucket, both):
+    bucket.write("file", b"old")
+    short = result(begin_upload(both[0], "/file", b"new", NOTED))
+    short.record_progress()
+    assert bucket.hidden() == []
+    short.record_progress()
+    assert seen(both[1]) == (0, "me", True)
+    result(short.commit())
+    assert (seen(both[1]), bucket.hidden()) == (None, [])
+    for kept in (b"", b"half"):
+        result(begun_long_ago(both[0], kept).abandon())
+        assert seen(both[1]) == (len(kept), "me", False)
+    result(create_file(both[0], "/file", b"new"))
+    assert bucket.hidden() == []
+
+
+@pytest.mark.parametrize("request_", [WriteRequest(), CREATE, NOTED], ids=["none", "create", "new"])
+def test_without_a_note_or_a_file_there_is_no_record(bucket, both, request_):
+    if not request_.note and request_ is not CREATE:
+        bucket.write("file", b"old")
+    writing = begun_long_ago(both[0], b"new", request_)
+    assert bucket.hidden() == []
+    result(writing.commit())
+
+
+@pytest.mark.parametrize("size", [1000, PART + 1000])
+def test_the_upload_of_a_killed_process_is_known_to_have_ended(bucket, both, monkeypatch, size):
+    killed = subprocess.check_output([sys.executable, "-c", PRINT_MARK], text=True).strip()
+    monkeypatch.setattr(parted_object, "process_mark", lambda: killed)
+    bucket.write("file", b"old")
+    begun_long_ago(both[0], ONE[:size])
+    assert seen(both[1]) == (PART if size > PART else 0, "me", False)
+    result(create_file(both[1], "/file", b"new"))
+    assert bucket.open_uploads() == bucket.hidden() == []
+
+
+def test_a_slow_upload_tells_others_that_it_is_under_way(bucket, both, monkeypatch):
+    large = result(begin_upload(both[0], "/file", ONE, NOTED))
+    records = partial_records.PartialRecords(both[1]._view)
+    written = records.read(large.record_key).modified
+    for _ in range(3):
+        large.record_progress()
+    monkeypatch.setattr(parted_object, "REFRESH_SECONDS", 0.0)
+    wait_until(lambda: time.time() > written + 1)  # times of objects are whole seconds
+    large.record_progress()
+    assert records.read(large.record_key).modified > written
+    result(large.commit())
+    assert result(read_large(both[0], "/file")) == ONE
+
+
+def test_what_is_kept_in_a_record_stays_there_until_it_is_in_a_part(bucket, both, monkeypatch):
+    monkeypatch.setattr(parted_object, "REFRESH_SECONDS", 0.0)
+    result(result(begin_upload(both[0], "/file", ONE, NOTED)).abandon())
+    again = result(begin_upload(both[0], "/file", b"", WriteRequest(offset=len(ONE), note="me")))
+    for _ in range(3):
+        again.record_progress()
+    assert seen(both[1])[:2] == (len(ONE), "me")
+
+
+@pytest.mark.parametrize("then", [b"theirs", None], ids=["replaced", "removed"])
+def test_what_cannot_be_resumed_any_more_has_no_size(bucket, both, then):
+    bucket.write("file", b"old")
+    result(result(begin_upload(both[0], "/file", b"half", NOTED)).abandon())
+    assert result(partial_size(both[1], "/file")) == 4
+    if then is None:
+        bucket.served.bucket.delete(f"{bucket.options.prefix}file")
+    else:
+        bucket.write("file", then)
+    assert (result(partial_size(both[1], "/file")), seen(both[1])) == (None, None)
+    with pytest.raises(BadOffset):
+        result(begin_upload(both[1], "/file", b"", WriteRequest(offset=4, partial_only=True)))
