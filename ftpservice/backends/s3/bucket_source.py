@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
+from ftpservice.backends.s3.api.prompt_requests import PromptRequests
 from ftpservice.backends.s3.api.signed_requests import BytesBody, SignedRequests
 from ftpservice.backends.s3.bucket_trash import remove_expired
 from ftpservice.backends.s3.server_traits import probe, shortcomings
@@ -36,8 +37,6 @@ SENDING_THREADS = 8
 LOGIN_SECONDS = 10.0
 """How long a login waits for the server."""
 SWEEP_SECONDS = 3600.0
-RECORD_SECONDS = 1.0
-"""How often uploads under way may write their records."""
 
 log = Logger("ftpservice")
 
@@ -64,11 +63,12 @@ class S3Source:
         if pool is None:
             threads = IReactorFromThreads(reactor)
             self._served.sending = BlockingPool(threads, "s3 sending", threads=SENDING_THREADS)
+            self._served.prompt = PromptRequests(self._served.requests, reactor)
         self._is_tried, self._told_reason = False, ""
         self._waiting: list[Deferred[None]] = []
         """Logins that wait until it is known what the server can do."""
         self._sweep_loop = LoopingCall(self._sweep_and_log)
-        self._record_loop = LoopingCall(self._record_uploads)
+        self._second_loop = LoopingCall(self._each_second)
         for loop in self._loops:
             loop.clock = reactor
 
@@ -109,15 +109,19 @@ class S3Source:
         for loop in self._loops:
             if loop.running:
                 loop.stop()
+        if self._served.prompt is not None:
+            self._served.prompt.stop()
         self._served.requests.stop()
         for pool in filter(None, (self._own_pool, self._served.sending)):
             await pool.stop()
 
     @property
     def _loops(self) -> tuple[LoopingCall, LoopingCall]:
-        return self._sweep_loop, self._record_loop
+        return self._sweep_loop, self._second_loop
 
-    def _record_uploads(self) -> None:
+    def _each_second(self) -> None:
+        if self._served.prompt is not None:
+            self._served.prompt.tick()
         for upload in tuple(self._served.running.uploads):
             upload.record_progress()
 
@@ -155,7 +159,7 @@ class S3Source:
             self._served.traits = result
             self._tell()
             self._sweep_loop.start(SWEEP_SECONDS)
-            self._record_loop.start(RECORD_SECONDS, now=False)
+            self._second_loop.start(1.0, now=False)
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             if self._is_tried:

@@ -97,10 +97,10 @@ class HTTPConnections:
         except BaseException:
             connection.close()
             raise
-        if response.will_close or self._closes or len(self._idle) >= MAX_IDLE:
+        if response.will_close:
             connection.close()
         else:
-            self._idle.append(connection)
+            self.keep(connection)
         headers = {name.lower(): value for name, value in response.getheaders()}
         return HTTPAnswer(response.status, response.reason, headers, body, is_in_file)
 
@@ -109,8 +109,8 @@ class HTTPConnections:
         self._closes = True
         _close_all(self._idle)
 
-    def _connected(self) -> HTTPConnection:
-        """Return a connection that the server has not closed, as far as known."""
+    def idle(self) -> HTTPConnection | None:
+        """Return a connection that is kept, which the server has not closed, as far as known."""
         while self._idle:
             try:
                 kept = self._idle.pop()
@@ -119,6 +119,29 @@ class HTTPConnections:
             if not _has_input(kept):
                 return kept
             kept.close()
+        return None
+
+    def keep(self, connection: HTTPConnection) -> None:
+        """Keep a connection for further requests, unless there are enough."""
+        if self._closes or len(self._idle) >= MAX_IDLE:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def head(self, request: HTTPRequest) -> bytes:
+        """Return what is sent before the body; raises `ConnectionError`."""
+        lines = [f"{request.method} {request.target} HTTP/1.1", f"Host: {self.host}"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        head = "\r\n".join(lines)
+        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+            raise ConnectionError("a line break in a header")
+        return head.encode("latin-1", "replace") + b"\r\n\r\n"
+
+    def _connected(self) -> HTTPConnection:
+        """Return a connection that the server has not closed, as far as known."""
+        kept = self.idle()
+        if kept is not None:
+            return kept
         if self._tls is None:
             made = HTTPConnection(self._name, self._port, timeout=CONNECT_SECONDS)
         else:
@@ -129,12 +152,7 @@ class HTTPConnections:
         return made
 
     def _send(self, connection: HTTPConnection, request: HTTPRequest) -> None:
-        lines = [f"{request.method} {request.target} HTTP/1.1", f"Host: {self.host}"]
-        lines += [f"{name}: {value}" for name, value in request.headers.items()]
-        head = "\r\n".join(lines)
-        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-            raise ConnectionError("a line break in a header")
-        data = head.encode("latin-1", "replace") + b"\r\n\r\n"
+        data = self.head(request)
         if request.body.size <= SMALL_BODY:
             connection.sock.sendall(data + b"".join(request.body.pieces()))
             return

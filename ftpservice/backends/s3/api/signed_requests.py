@@ -13,12 +13,14 @@ import os
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from threading import Event, Lock
 from time import monotonic
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from botocore.exceptions import BotoCoreError
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
@@ -143,7 +145,7 @@ class SignedRequests:
                 region = self.region or session.get_config_variable("region") or ""
                 bundle = self._options.ca_file or session.get_config_variable("ca_bundle")
                 endpoint = self._options.endpoint or _configured_endpoint(session)
-            except BotoCoreError as error:
+            except (BotoCoreError, ClientError) as error:
                 raise S3Failure(0, type(error).__name__, str(error)) from None
             self.region = region or "us-east-1"
             base = self._base_of(endpoint)
@@ -164,14 +166,42 @@ class SignedRequests:
             return f"https://{domain}/{bucket}"
         return f"https://{bucket}.{domain}"
 
-    def _attempt(self, call: S3Call, is_repeated: bool) -> S3Answer:
+    def signed_bytes(self, call: S3Call) -> bytes | None:
+        """Return a request as it is sent; None if that has to wait for credentials. Never blocks.
+
+        The body is in memory.
+        """
+        known = self._credentials
+        if not self._base or known is None or self._connections is None:
+            return None
+        if isinstance(known, RefreshableCredentials) and known.refresh_needed():
+            return None
+        try:
+            head = self._connections.head(self._request(call))
+        except (ConnectionError, S3Failure):
+            return None
+        return head + b"".join(call.body.pieces())
+
+    def idle_connection(self) -> HTTPConnection | None:
+        """Return a connection that is kept; None without one."""
+        return None if self._connections is None else self._connections.idle()
+
+    def keep_connection(self, connection: HTTPConnection) -> None:
+        """Keep a connection for further requests."""
+        assert self._connections is not None
+        self._connections.keep(connection)
+
+    def _request(self, call: S3Call) -> HTTPRequest:
         target = f"{self._path}/{quote(call.key, safe='-._~/')}"
         if call.query:
             pairs = sorted(call.query.items())
             target += "?" + "&".join(f"{name}={quote(value, safe='-._~')}" for name, value in pairs)
-        assert self._connections is not None
         headers = self._signed(call, target)
-        request = HTTPRequest(call.method, target, headers, call.body, call.into)
+        return HTTPRequest(call.method, target, headers, call.body, call.into)
+
+    def _attempt(self, call: S3Call, is_repeated: bool) -> S3Answer:
+        request = self._request(call)
+        assert self._connections is not None
         try:
             answer = self._connections.request(
                 request, LONG_ANSWER_SECONDS if call.is_long else ANSWER_SECONDS
@@ -196,7 +226,7 @@ class SignedRequests:
             )
         try:
             known = self._credentials.get_frozen_credentials()
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:
             raise S3Failure(0, type(error).__name__, str(error)) from None
         keys = Credentials(known.access_key, known.secret_key, known.token)
         return signed_headers(

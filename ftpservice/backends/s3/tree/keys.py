@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ftpservice.storage.errors import InvalidName
 from ftpservice.wire.paths import VirtualPath
@@ -117,6 +118,7 @@ def is_too_long(key: str) -> bool:
     return len(key.encode()) > MAX_KEY_BYTES
 
 
+@lru_cache(maxsize=1024)
 def owner_mark(owner: str) -> str:
     """Return what stands for an account in the keys of its records."""
     name = owner.encode("utf-8", "surrogateescape")

@@ -58,6 +58,11 @@ class PartBuffer:
         self._file: IO[bytes] | None = None
         self.size = 0
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether nothing is in a file."""
+        return self._file is None
+
     def add(self, data: bytes) -> bool:
         """Add bytes in memory; False, and nothing is added, if they have to go to the file."""
         if self._file is not None or self._in_memory + len(data) > MAX_MEMORY_PART:

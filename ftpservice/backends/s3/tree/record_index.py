@@ -23,6 +23,13 @@ class RecordIndex:
         self._known: set[str] = set()
         self._read_at: float | None = None
 
+    def has_none(self, record_key: str) -> bool:
+        """Return whether it is known, without a look, that there is no record."""
+        with self._lock:
+            read_at = self._read_at
+            is_fresh = read_at is not None and self._seconds() - read_at <= INDEX_SECONDS
+            return is_fresh and record_key not in self._known
+
     def add(self, record_key: str) -> None:
         """Note a record."""
         with self._lock:

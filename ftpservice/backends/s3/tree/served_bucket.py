@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import time
 from typing import Any, TypeVar, TypeVarTuple
 
 from ftpservice.backends.s3.api.bucket import Bucket
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
 from ftpservice.backends.s3.api.multiparts import Multiparts
+from ftpservice.backends.s3.api.prompt_requests import PromptRequests
 from ftpservice.backends.s3.api.signed_requests import SignedRequests
 from ftpservice.backends.s3.tree.bucket_calls import in_bucket
 from ftpservice.backends.s3.tree.keys import KeySpace
@@ -90,6 +92,8 @@ class ServedBucket:
     changed in the reactor thread only."""
     sending: BlockingRunner | None = None
     """For what is sent under TLS; None for the runner of the calls."""
+    prompt: PromptRequests | None = None
+    """For small requests without a thread; None if all have one."""
 
     def __post_init__(self) -> None:
         self.bucket = Bucket(self.requests)
@@ -123,9 +127,9 @@ class BucketView:
         """The objects."""
         return self.served.bucket
 
-    @property
+    @cached_property
     def keys(self) -> KeySpace:
-        """The keys of paths."""
+        """The keys of paths, by what is known of the server at the first use."""
         served = self.served
         keeps = self.rule is not None
         return KeySpace(served.options.prefix, self.top, served.traits.refused, keeps)

@@ -15,7 +15,8 @@ from ftpservice.backends.s3.api.bucket import ANYTHING, Condition
 from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
 from ftpservice.backends.s3.api.http_connections import PartBody
 from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
-from ftpservice.backends.s3.api.signed_requests import BytesBody
+from ftpservice.backends.s3.api.prompt_requests import MAX_PROMPT_BYTES
+from ftpservice.backends.s3.api.signed_requests import BytesBody, S3Call
 from ftpservice.backends.s3.api.xml_documents import UploadPart
 from ftpservice.backends.s3.trash.trash_bin import S3TrashBin
 from ftpservice.backends.s3.tree.object_copy import copy_spans
@@ -163,7 +164,8 @@ class PartedObject:
 
         A small one with a unique name gets another name if its own was taken meanwhile.
         """
-        self._require_no_directory()
+        if self._must_check:
+            require_no_directory(self._view, self.path)
         if self.upload_id and (rest.size or not self._parts):
             self._rest_number = self.next_number
             self.write_part(self._rest_number, rest)
@@ -175,14 +177,32 @@ class PartedObject:
             self._records.forget(self.path, self._upload_ids)
         elif mode is not WriteMode.UNIQUE:
             self._records.discard_known(self.path)
+        return self.entry(size, etag)
+
+    def prompt_call(self, rest: PartBuffer, record_key: str) -> S3Call | None:
+        """Return the only call that it takes to replace the file; None if it may take more.
+
+        ``record_key``: that of the record of this name and owner. Never blocks.
+        """
+        view = self._view
+        if view.rule is not None or self._has_record or self._must_check:
+            return None
+        if rest.size > MAX_PROMPT_BYTES or not rest.is_in_memory:
+            return None
+        if not view.served.record_index.has_none(record_key):
+            return None
+        return S3Call("PUT", self.key, body=rest)
+
+    def entry(self, size: int, etag: str) -> Entry:
+        """Return the entry of the object, which was published now."""
         return file_entry(self.key, size, etag, float(int(time())))
 
-    def _require_no_directory(self) -> None:
-        """Look again whether a directory has the name, if that was long ago, or one was made."""
+    @property
+    def _must_check(self) -> bool:
+        """Whether a directory may have got the name since there was none."""
         checked_at, changes = self._checked
         is_old = monotonic() - checked_at > CHECKED_SECONDS
-        if is_old or changes != self._view.served.directories.changes:
-            require_no_directory(self._view, self.path)
+        return is_old or changes != self._view.served.directories.changes
 
     def _replace(self, rest: PartBuffer) -> tuple[int, str]:
         if self._view.rule is None:

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ftpservice.backends.s3.api.bucket import etag_of
 from ftpservice.backends.s3.tree.bucket_calls import unless_abandoned
 from ftpservice.backends.s3.tree.part_buffer import PartBuffer, part_size
 from ftpservice.backends.s3.tree.served_bucket import BucketView
@@ -191,9 +192,7 @@ class S3Upload:
             await self._calls.wait()
             if self._failure is not None:
                 raise self._failure
-            entry = await self._calls.make(
-                self.parted.publish, self._buffer, self._request.write_mode
-            )
+            entry = await self._publish()
         except BaseException as error:
             self._is_lost = self._is_lost or isinstance(error, NoSpace)
             await self._keep()
@@ -201,6 +200,17 @@ class S3Upload:
         self.path, self.key = self.parted.path, self.parted.key
         self.release()
         return entry
+
+    async def _publish(self) -> Entry:
+        """Publish: what takes one small call without a thread."""
+        mode, prompt = self._request.write_mode, self._view.served.prompt
+        if prompt is not None and mode is WriteMode.REPLACE:
+            call = self.parted.prompt_call(self._buffer, self.record_key)
+            sent = None if call is None else prompt.send(call)
+            answer = None if sent is None else await sent
+            if answer is not None:
+                return self.parted.entry(self._buffer.size, etag_of(answer))
+        return await self._calls.make(self.parted.publish, self._buffer, mode)
 
     async def _release_held(self) -> None:
         """Store what was held back for gates."""
