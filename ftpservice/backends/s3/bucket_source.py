@@ -123,7 +123,7 @@ class S3Source:
         if self._served.prompt is not None:
             self._served.prompt.tick()
         for upload in tuple(self._served.running.uploads):
-            upload.record_progress()
+            upload.progress.tick()
 
     async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
         waiting = unless_abandoned(Deferred.fromCoroutine(work))

@@ -49,8 +49,7 @@ def remove_directory(view: BucketView, path: VirtualPath, has_uploads: bool) -> 
     view.served.directories.forget(key)
     require_directory(view, path)
     view.served.directories.forget(key)
-    found = view.bucket.page(key, delimiter="", most=2).objects
-    if any(one.key != key for one in found):
+    if view.bucket.has_more(key):
         raise NotEmpty(path)
     if has_uploads:
         raise HasUploads(path, "an upload is under way")

@@ -8,11 +8,12 @@ service tells that the rename has begun: repeating it goes on where it failed.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from twisted.logger import Logger
 
-from ftpservice.backends.s3.api.bucket import Condition, ObjectFacts
+from ftpservice.backends.s3.api.bucket import ANYTHING, Condition, ObjectFacts
 from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
 from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.api.xml_documents import ListedObject
@@ -72,22 +73,40 @@ def _rename_file(
         raise IsDirectory(target)
     if keys[0] == keys[1]:
         return keys
-    if view.rule is None:
-        copy_object(view.served, (keys[0], facts), keys[1])
-        view.bucket.delete(keys[0])
-        return keys
 
     def copy(condition: Condition) -> str:
         return copy_object(view.served, (keys[0], facts), keys[1], None, condition)
 
-    S3TrashBin(view).replace(target, copy)
+    if not replace:
+        _create(view, target, copy)
+    elif view.rule is None:
+        copy(ANYTHING)
+    else:
+        S3TrashBin(view).replace(target, copy)
+    _delete_copied(view, keys[0], facts)
+    return keys
+
+
+def _delete_copied(view: BucketView, key: str, facts: ObjectFacts) -> None:
+    """Delete a file that was copied; what was stored there meanwhile stays."""
     is_conditional = view.served.traits.deletes_conditionally
     try:
-        view.bucket.delete(keys[0], facts.etag if is_conditional else "")
+        view.bucket.delete(key, facts.etag if is_conditional else "")
     except S3Failure as failure:
         if failure.status not in (CHANGED, MISSING):
-            raise  # what was stored there meanwhile stays
-    return keys
+            raise
+
+
+def _create(view: BucketView, target: VirtualPath, copy: Callable[[Condition], str]) -> None:
+    """Make a copy where there is no file, as far as the server can promise that."""
+    traits = view.served.traits
+    is_conditional = traits.creates and traits.completes_conditionally
+    try:
+        copy(Condition(if_absent=True) if is_conditional else ANYTHING)
+    except S3Failure as failure:
+        if failure.status == CHANGED and view.bucket.head(view.keys.key(target)) is not None:
+            raise Exists(target, "created meanwhile") from None
+        raise
 
 
 def _rename_directory(
@@ -118,10 +137,9 @@ def _rename_directory(
 def _require_free(view: BucketView, target: VirtualPath) -> None:
     """Raise `NotEmpty` or `Exists` if there is a directory at ``target``."""
     key = view.keys.directory(target)
-    found = view.bucket.page(key, delimiter="", most=2).objects
-    if any(one.key != key for one in found):
+    if view.bucket.has_more(key):
         raise NotEmpty(target)
-    if found:
+    if view.bucket.has_any(key):
         raise Exists(target)
 
 

@@ -66,8 +66,6 @@ class S3Removal:
         self._view.served.directories.forget(key)
         require_directory(self._view, path)
         self._view.served.directories.forget(key)
-        found = self._view.bucket.page(key, delimiter="", most=2).objects
-        is_empty = all(one.key == key for one in found)
-        if not is_empty or any(PartialRecords(self._view).below(path)):
+        if self._view.bucket.has_more(key) or any(PartialRecords(self._view).below(path)):
             raise NotEmpty(path)
         self._view.bucket.delete(key)

@@ -7,9 +7,10 @@ import pytest
 from ftpservice.backends.s3 import renaming
 from ftpservice.backends.s3.api.failures import S3Failure
 from ftpservice.backends.s3.tree import object_copy
-from ftpservice.storage.errors import InvalidName, NotEmpty, PathNotFound, Unavailable
+from ftpservice.storage.errors import Exists, InvalidName, NotEmpty, PathNotFound, Unavailable
 from ftpservice.storage.interfaces import IHashes, ISetTimes
 from ftpservice.storage.quota_interfaces import ITreeUsage
+from ftpservice.storage.trash import TrashRule
 from ftpservice.testing.contract.case import create_file, list_directory, path_at, read_file
 from ftpservice.wire.entry import Kind
 from tests.support.buckets import result
@@ -115,3 +116,49 @@ def test_the_marker_of_a_directory_is_there_before_what_is_in_it(bucket):
     for name, before in copied:
         above = {f"{name[:at]}/" for at, letter in enumerate(name[:-1]) if letter == "/"}
         assert above <= set(before), name
+
+
+def storing(bucket, name):
+    """Return a copy during which another program stores a file."""
+    copy = renaming.copy_object
+
+    def stored(served, source, target, *more):
+        done = copy(served, source, target, *more)
+        bucket.write(name, b"theirs")
+        return done
+
+    def stored_before(served, source, target, *more):
+        bucket.write(name, b"theirs")
+        return copy(served, source, target, *more)
+
+    return mock.patch.object(renaming, "copy_object", stored if name == "old" else stored_before)
+
+
+def test_what_others_store_at_the_old_name_meanwhile_stays(bucket):
+    bucket.write("old", b"ours")
+    with storing(bucket, "old"):
+        rename(bucket.storage(), "/old", "/new")
+    contents = {name: result(read_file(bucket.storage(), f"/{name}")) for name in ("old", "new")}
+    assert contents == {"old": b"theirs", "new": b"ours"}
+
+
+@pytest.mark.parametrize("keeps_trash", [False, True])
+def test_a_rename_that_may_not_replace_leaves_what_others_create_meanwhile(bucket, keeps_trash):
+    bucket.write("old", b"ours")
+    storage = bucket.storage()
+    if keeps_trash:
+        storage = storage.with_trash(TrashRule(3600))
+    with storing(bucket, "new"), pytest.raises(Exists, match="created meanwhile"):
+        result(storage.rename(path_at("/old"), path_at("/new"), replace=False))
+    assert result(read_file(storage, "/new")) == b"theirs"
+    assert (bucket.names(), bucket.hidden(), bucket.open_uploads()) == (["new", "old"], [], [])
+    result(storage.rename(path_at("/old"), path_at("/free"), replace=False))
+    assert sorted(bucket.names()) == ["free", "new"]
+
+
+def test_a_directory_with_names_that_xml_cannot_hold_is_renamed(bucket):
+    names = ("a\x01b", "tab\tname", "line\rbreak", "\ufffe")
+    for name in names:
+        bucket.write(f"old/{name}", b"x")
+    rename(bucket.storage(), "/old", "/new")
+    assert sorted(bucket.names()) == sorted(f"new/{name}" for name in names)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import md5
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
@@ -24,6 +25,7 @@ from ftpservice.backends.s3.api.xml_documents import (
     ListingPage,
     deletion_document,
     failed_deletions,
+    is_xml_text,
     listing_page,
     text_in,
 )
@@ -43,6 +45,15 @@ __all__ = [
 TOKEN = "ftpservice-upload"
 """Metadata that tells whether a conditional call, repeated, had been carried out before."""
 PAGE_KEYS = 1000
+CONTENT_HEADERS = (
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+)
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class ObjectFacts(NamedTuple):
@@ -53,7 +64,8 @@ class ObjectFacts(NamedTuple):
     modified: float
     """When it was stored, in whole seconds."""
     metadata: Mapping[str, str]
-    content_type: str = ""
+    content_headers: Mapping[str, str] = NO_HEADERS
+    """Those that tell programs how to use the content; they belong to the object."""
     version: str = ""
     """Of a bucket that keeps versions; else empty."""
 
@@ -159,9 +171,13 @@ class Bucket:
 
     def delete_many(self, keys: Sequence[str]) -> None:
         """Delete up to a thousand objects."""
-        if not keys:
+        named = [key for key in keys if is_xml_text(key)]
+        for key in keys:
+            if not is_xml_text(key):
+                self.delete(key)
+        if not named:
             return
-        body = deletion_document(keys)
+        body = deletion_document(named)
         digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
         call = S3Call("POST", "", {"delete": ""}, {"Content-MD5": digest}, BytesBody(body))
         for key, code in failed_deletions(self._requests.send(call).body):
@@ -182,8 +198,7 @@ class Bucket:
         if metadata is not None:
             headers |= metadata_headers(metadata)
             headers["x-amz-metadata-directive"] = "REPLACE"
-            if facts.content_type:
-                headers["Content-Type"] = facts.content_type
+            headers |= facts.content_headers
         answer = self._requests.send(S3Call("PUT", target, {}, headers, is_long=True))
         return etag_of(answer)
 
@@ -215,8 +230,25 @@ class Bucket:
 
     def has_any(self, prefix: str) -> bool:
         """Return whether any key begins with ``prefix``."""
-        page = self.page(prefix, delimiter="", most=1)
-        return bool(page.objects or page.prefixes)
+        return self._has_other(prefix, "")
+
+    def has_more(self, prefix: str) -> bool:
+        """Return whether any key begins with ``prefix`` and is longer."""
+        return self._has_other(prefix, prefix)
+
+    def _has_other(self, prefix: str, known: str) -> bool:
+        """Return whether any key but ``known`` begins with ``prefix``.
+
+        A page may be empty and not the last one, where a server counts what it does not show.
+        """
+        token, most = "", 2 if known else 1
+        while True:
+            page = self.page(prefix, token, delimiter="", most=most)
+            if any(one.key != known for one in page.objects):
+                return True
+            if page.next_token in ("", token):
+                return False
+            token = page.next_token
 
 
 def _range_call(
@@ -258,7 +290,7 @@ def facts_of(answer: S3Answer) -> ObjectFacts:
         headers.get("etag", "").strip('"'),
         _http_seconds(headers.get("last-modified", "")),
         metadata,
-        headers.get("content-type", ""),
+        {name: headers[name] for name in CONTENT_HEADERS if headers.get(name)},
         "" if version == "null" else version,
     )
 

@@ -82,7 +82,7 @@ class HTTPConnections:
         connection = self._connected()
         try:
             connection.sock.settimeout(answer_seconds)
-            self._send(connection, request)
+            is_sent = self._send(connection, request)
             # Closed in any case: what it reads from keeps the socket open.
             with closing(HTTPResponse(connection.sock, method=request.method)) as response:
                 response.begin()
@@ -97,7 +97,7 @@ class HTTPConnections:
         except BaseException:
             connection.close()
             raise
-        if response.will_close:
+        if response.will_close or not is_sent:
             connection.close()
         else:
             self.keep(connection)
@@ -151,14 +151,19 @@ class HTTPConnections:
         made.connect()
         return made
 
-    def _send(self, connection: HTTPConnection, request: HTTPRequest) -> None:
+    def _send(self, connection: HTTPConnection, request: HTTPRequest) -> bool:
+        """Send a request; False if the server takes no more: its answer may tell why."""
         data = self.head(request)
         if request.body.size <= SMALL_BODY:
             connection.sock.sendall(data + b"".join(request.body.pieces()))
-            return
+            return True
         connection.sock.sendall(data)
-        for piece in request.body.pieces():
-            connection.sock.sendall(piece)
+        try:
+            for piece in request.body.pieces():
+                connection.sock.sendall(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
 
 
 def _close_all(idle: deque[HTTPConnection]) -> None:

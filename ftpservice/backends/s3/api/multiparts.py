@@ -47,12 +47,13 @@ class Multiparts:
         self._bucket = bucket
 
     def create(
-        self, key: str, metadata: Mapping[str, str] | None = None, content_type: str = ""
+        self,
+        key: str,
+        metadata: Mapping[str, str] | None = None,
+        content_headers: Mapping[str, str] | None = None,
     ) -> str:
         """Begin an upload; return its id."""
-        headers = metadata_headers(metadata or {})
-        if content_type:
-            headers["Content-Type"] = content_type
+        headers = {**metadata_headers(metadata or {}), **(content_headers or {})}
         answer = self._requests.send(S3Call("POST", key, {"uploads": ""}, headers))
         return text_in(answer.body, "UploadId")
 

@@ -33,7 +33,8 @@ def signed_headers(
     """Return the headers with those of the signature.
 
     ``request``: the method, the host, and the target, whose query is sorted; both are quoted. The
-    headers have the digest of the body, ``X-Amz-Content-SHA256``.
+    headers have the digest of the body, ``X-Amz-Content-SHA256``, and are signed as the bytes that
+    are sent (`HTTPConnections.head`).
     """
     method, host, target = request
     path, _, query = target.partition("?")
@@ -49,7 +50,7 @@ def signed_headers(
     listed = ";".join(names)
     canonical = f"{method}\n{path}\n{query}\n{lines}\n{listed}\n{digest}"
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
-    hashed = sha256(canonical.encode()).hexdigest()
+    hashed = sha256(canonical.encode("latin-1", "replace")).hexdigest()
     key = _signing_key(credentials.secret_key, stamp[:8], region)
     signature = _mac(key, f"{ALGORITHM}\n{stamp}\n{scope}\n{hashed}").hex()
     signed["Authorization"] = (

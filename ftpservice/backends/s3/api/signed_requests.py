@@ -13,9 +13,10 @@ import os
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection
 from threading import Event, Lock
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -42,7 +43,19 @@ MAX_ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.1
 PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 FINAL_CODES = frozenset({"NoCredentials", "SSLCertVerificationError"})
-PASSING_CODES = frozenset({"RequestTimeout", "InternalError", "SlowDown", "OperationAborted"})
+PASSING_CODES = frozenset(
+    {
+        "ConditionalRequestConflict",
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "SlowDown",
+    }
+)
+CLOCK_SECONDS = 60.0
+"""How often the clock of the server is compared with that of this machine."""
+CLOCK_TOLERANCE_SECONDS = 3.0
+"""A smaller difference may be that of whole seconds, and of the way of the answer."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,9 @@ class SignedRequests:
         self._credentials: Any = None
         self._connections: HTTPConnections | None = None
         self._path = ""
+        self._compared_at = float("-inf")
+        self.server_ahead = 0.0
+        """Seconds by which the clock of the server is ahead of that of this machine, or behind."""
         self.region = options.region
         self._base = ""
         self.bucket = options.bucket
@@ -208,10 +224,22 @@ class SignedRequests:
             )
         except OSError as error:
             raise S3Failure(0, type(error).__name__, str(error)) from None
+        self._compare_clocks(answer.headers.get("date", ""))
         code, text = error_in(answer.status, answer.body)
         if answer.status >= 300 or code:
             raise S3Failure(answer.status, code, text or answer.reason)
         return S3Answer(answer.status, answer.headers, answer.body, is_repeated, answer.is_in_file)
+
+    def _compare_clocks(self, date: str) -> None:
+        now = self._seconds()
+        if now - self._compared_at < CLOCK_SECONDS:
+            return
+        try:
+            ahead = parsedate_to_datetime(date).timestamp() - time()
+        except (TypeError, ValueError):
+            return
+        self._compared_at = now
+        self.server_ahead = ahead if abs(ahead) > CLOCK_TOLERANCE_SECONDS else 0.0
 
     def _signed(self, call: S3Call, target: str) -> dict[str, str]:
         """Return the headers with a signature (Signature Version 4)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -20,6 +21,7 @@ __all__ = [
     "deletion_document",
     "error_in",
     "failed_deletions",
+    "is_xml_text",
     "listing_page",
     "parts_page",
     "text_in",
@@ -27,6 +29,8 @@ __all__ = [
 ]
 
 MAX_ERROR_BYTES = 1 << 16
+NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 has not; parsers turn a carriage return into a line break."""
 
 
 class ListedObject(NamedTuple):
@@ -148,8 +152,13 @@ def complete_document(parts: Iterable[UploadPart]) -> bytes:
     return f"<CompleteMultipartUpload>{rows}</CompleteMultipartUpload>".encode()
 
 
+def is_xml_text(text: str) -> bool:
+    """Return whether a document can hold a text."""
+    return NOT_XML.search(text) is None
+
+
 def deletion_document(keys: Iterable[str]) -> bytes:
-    """Return the body of DeleteObjects; only failures are answered."""
+    """Return the body of DeleteObjects, for keys that XML can hold; only failures are answered."""
     rows = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
     return f"<Delete><Quiet>true</Quiet>{rows}</Delete>".encode()
 

@@ -43,7 +43,7 @@ def copy_object(
     kept = facts.metadata if metadata is None else metadata
     if not facts.size:
         return served.bucket.write(target, BytesBody(b""), kept, condition)
-    upload_id = served.multiparts.create(target, kept, facts.content_type)
+    upload_id = served.multiparts.create(target, kept, facts.content_headers)
 
     def copy_part(numbered: tuple[int, tuple[int, int]]) -> UploadPart:
         number, span = numbered

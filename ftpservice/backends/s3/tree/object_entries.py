@@ -9,11 +9,12 @@ from __future__ import annotations
 from binascii import crc32
 from collections.abc import Mapping
 from math import isfinite
+from time import time
 
 from ftpservice.backends.s3.api.bucket import ObjectFacts
 from ftpservice.wire.entry import Entry, Kind
 
-__all__ = ["MTIME", "directory_entry", "entry_of_facts", "file_entry"]
+__all__ = ["MTIME", "directory_entry", "entry_of_facts", "file_entry", "stored_entry"]
 
 MTIME = "mtime"
 """Metadata with the time of modification that a client has set, in seconds, as rclone writes it."""
@@ -25,6 +26,11 @@ def file_entry(key: str, size: int, etag: str, modified: float) -> Entry:
     name = key.rpartition("/")[2]
     unique = f"{etag}-{crc32(key.encode()):x}"
     return Entry(name, Kind.FILE, size, modified, FILE_MODE, unique=unique)
+
+
+def stored_entry(key: str, size: int, etag: str) -> Entry:
+    """Return the entry of an object that was stored now."""
+    return file_entry(key, size, etag, float(int(time())))
 
 
 def directory_entry(name: str, metadata: Mapping[str, str] | None = None) -> Entry:

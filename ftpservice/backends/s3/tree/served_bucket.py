@@ -67,7 +67,8 @@ class RunningUploads:
 
     def upload_ids(self) -> set[str]:
         """Return the ids of their multipart uploads; for any thread."""
-        return {one.parted.upload_id for one in tuple(self.uploads)} - {""}
+        uploads = {one.parted.upload_id for one in tuple(self.uploads)}
+        return (uploads | {one.upload_id for one in tuple(self.appends)}) - {""}
 
     def taken_keys(self) -> set[str]:
         """Return the keys that uploads will be published as."""
@@ -99,6 +100,10 @@ class ServedBucket:
         self.bucket = Bucket(self.requests)
         self.multiparts = Multiparts(self.requests, self.bucket)
         self.memory = MemoryAllowance(self.options.memory)
+
+    def server_seconds(self) -> float:
+        """Return the time of the server, by which objects are dated."""
+        return self.seconds() + self.requests.server_ahead
 
     @property
     def sending_runner(self) -> BlockingRunner:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 from twisted.logger import Logger
 
 from ftpservice.backends.s3.api.bucket import Condition
-from ftpservice.backends.s3.api.failures import CHANGED, S3Failure
+from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
 from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.tree.keys import HIDDEN_NAME
 from ftpservice.backends.s3.tree.served_bucket import ServedBucket
@@ -33,7 +34,10 @@ def creation_lock(served: ServedBucket, path: VirtualPath, key: str) -> Iterator
     """Hold the lock of ``key``; raises `Exists` if another process has it, or there is a file."""
     name = hashlib.sha256(key.encode()).hexdigest()[:32]
     lock_key = f"{served.options.prefix}{HIDDEN_NAME}/creations/{name}"
-    if not (_take(served, lock_key) or (_is_old(served, lock_key) and _take(served, lock_key))):
+    etag = _take(served, lock_key)
+    if not etag and _is_old(served, lock_key):
+        etag = _take(served, lock_key)
+    if not etag:
         raise Exists(path, "being created by another session")
     try:
         if served.bucket.head(key) is not None:
@@ -41,27 +45,39 @@ def creation_lock(served: ServedBucket, path: VirtualPath, key: str) -> Iterator
         yield
     finally:
         try:
-            served.bucket.delete(lock_key)
+            _remove(served, lock_key, etag)
         except S3Failure as failure:
             log.warn("{path}: its lock stays for minutes: {error}", path=path, error=failure)
 
 
-def _take(served: ServedBucket, lock_key: str) -> bool:
+def _take(served: ServedBucket, lock_key: str) -> str:
+    """Take a lock, and return its ETag, which no other one has; empty if it is taken."""
+    body = BytesBody(uuid4().hex.encode())
     try:
-        served.bucket.write(lock_key, BytesBody(b""), None, Condition(if_absent=True))
+        return served.bucket.write(lock_key, body, None, Condition(if_absent=True))
     except S3Failure as failure:
         if failure.status == CHANGED:
-            return False
+            return ""
         raise
-    return True
+
+
+def _remove(served: ServedBucket, lock_key: str, etag: str) -> None:
+    """Remove a lock, as far as the server can do that not that of another process."""
+    try:
+        served.bucket.delete(lock_key, etag if served.traits.deletes_conditionally else "")
+    except S3Failure as failure:
+        if failure.status not in (CHANGED, MISSING):
+            raise
 
 
 def _is_old(served: ServedBucket, lock_key: str) -> bool:
     """Return whether a lock is too old; that is removed."""
     facts = served.bucket.head(lock_key)
-    if facts is not None and served.seconds() - facts.modified < LOCK_SECONDS:
+    if facts is None:
+        return True
+    if served.server_seconds() - facts.modified < LOCK_SECONDS:
         return False
-    served.bucket.delete(lock_key, facts.etag if facts is not None else "")
+    _remove(served, lock_key, facts.etag)
     return True
 
 

@@ -21,7 +21,7 @@ from ftpservice.backends.s3.api.signed_requests import BytesBody, PartBody
 from ftpservice.backends.s3.api.xml_documents import UploadPart
 from ftpservice.backends.s3.tree.bucket_calls import unless_abandoned
 from ftpservice.backends.s3.tree.object_copy import MAX_COPY_PARTS, copy_spans
-from ftpservice.backends.s3.tree.object_entries import file_entry
+from ftpservice.backends.s3.tree.object_entries import MTIME, file_entry
 from ftpservice.backends.s3.tree.part_buffer import PartBuffer, part_size
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.concurrency.task import wait_out
@@ -52,10 +52,11 @@ class S3Append:
         self.offset = facts.size
         self._view = view
         self._request = request
+        self._facts = facts
         self._first = view.served.new_buffer()
         self._next: PartBuffer | None = None
         self._parts: list[UploadPart] = []
-        self._upload_id = ""
+        self.upload_id = ""
         self._written = 0
         self._ended = False
         self._working: Deferred[Any] | None = None
@@ -100,11 +101,11 @@ class S3Append:
     def _store_next(self) -> None:
         """Store the part after the first one, or the one after those stored."""
         multiparts = self._view.served.multiparts
-        if not self._upload_id:
-            self._upload_id = multiparts.create(self._first_key)
+        if not self.upload_id:
+            self.upload_id = self._create(self._first_key, self._facts)
         assert self._next is not None
         number = MAX_COPY_PARTS + 2 + len(self._parts)
-        part = multiparts.write(self._first_key, self._upload_id, number, self._next)
+        part = multiparts.write(self._first_key, self.upload_id, number, self._next)
         self._parts.append(part)
         self._next.close()
 
@@ -142,15 +143,15 @@ class S3Append:
         is_small = facts.size < MIN_PART_SIZE
         head = self._view.bucket.read(key, 0, facts.size, facts).data if is_small else b""
         first = BytesBody(head + self._first.all_bytes())
-        if not self._upload_id and is_small:
-            return size, self._view.bucket.write(key, first, facts.metadata, condition)
-        if key != self._first_key and self._upload_id:
+        if not self.upload_id and is_small:
+            return size, self._view.bucket.write(key, first, _kept_metadata(facts), condition)
+        if key != self._first_key and self.upload_id:
             raise Busy(self.path, "renamed while much was appended to it")
         return size, self._complete(key, facts, first, condition)
 
     def _complete(self, key: str, facts: ObjectFacts, first: PartBody, condition: Condition) -> str:
         multiparts = self._view.served.multiparts
-        upload_id = self._upload_id or multiparts.create(key, facts.metadata, facts.content_type)
+        upload_id = self.upload_id or self._create(key, facts)
         try:
             spans = copy_spans(facts.size) if facts.size >= MIN_PART_SIZE else []
             copied = [
@@ -161,17 +162,21 @@ class S3Append:
                 copied.append(multiparts.write(key, upload_id, MAX_COPY_PARTS + 1, first))
             return multiparts.complete(key, upload_id, [*copied, *self._parts], condition)
         except Exception:
-            if not self._upload_id:
+            if not self.upload_id:
                 multiparts.abort(key, upload_id)
             raise
 
+    def _create(self, key: str, facts: ObjectFacts) -> str:
+        kept = _kept_metadata(facts)
+        return self._view.served.multiparts.create(key, kept, facts.content_headers)
+
     async def _discard(self) -> None:
         self._close()
-        if not self._upload_id:
+        if not self.upload_id:
             return
         abort = self._view.served.multiparts.abort
         try:
-            await self._view.in_thread(self.path, abort, self._first_key, self._upload_id)
+            await self._view.in_thread(self.path, abort, self._first_key, self.upload_id)
         except StorageError as error:
             log.warn(
                 "{path}: parts of an append stay for the sweep: {error}",
@@ -192,6 +197,11 @@ class S3Append:
     def _require_open(self) -> None:
         if self._ended:
             raise Unavailable(self.path, "the transaction is over")
+
+
+def _kept_metadata(facts: ObjectFacts) -> dict[str, str]:
+    """Return the metadata of the longer file: all but the time that a client has set."""
+    return {name: value for name, value in facts.metadata.items() if name != MTIME}
 
 
 log = Logger()

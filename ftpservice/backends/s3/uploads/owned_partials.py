@@ -84,19 +84,16 @@ class S3Partials:
         found = self._records.read(view.keys.record(view.owner, path))
         if found is None or is_void(found.record, view.bucket.head(view.keys.key(path))):
             return None
-        age = max(0.0, view.served.seconds() - found.modified)
+        age = max(0.0, view.served.server_seconds() - found.modified)
         is_active = self._records.may_be_running(found)
         return InterruptedUpload(self._size(found), age, found.record.note, is_active)
 
     def _partial(self, path: VirtualPath) -> Entry:
         if not self._can_have(path):
             raise PathNotFound(path)
-        view = self._view
-        found = self._records.read(view.keys.record(view.owner, path))
-        if found is None or is_void(found.record, view.bucket.head(view.keys.key(path))):
-            raise PathNotFound(path)
-        size = self._size(found)
-        if not size:
+        found = self._records.read(self._view.keys.record(self._view.owner, path))
+        size = 0 if found is None else self._size(found)
+        if found is None or not size:
             raise PathNotFound(path)
         return Entry(path.name, Kind.FILE, size, found.modified, owner=self._view.owner)
 

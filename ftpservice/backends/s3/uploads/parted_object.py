@@ -7,31 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from threading import Lock
-from time import monotonic, time
+from time import monotonic
 from uuid import uuid4
 
 from ftpservice.backends.s3.api.bucket import ANYTHING, Condition
 from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
 from ftpservice.backends.s3.api.http_connections import PartBody
 from ftpservice.backends.s3.api.multiparts import MIN_PART_SIZE
-from ftpservice.backends.s3.api.prompt_requests import MAX_PROMPT_BYTES
-from ftpservice.backends.s3.api.signed_requests import BytesBody, S3Call
+from ftpservice.backends.s3.api.signed_requests import BytesBody
 from ftpservice.backends.s3.api.xml_documents import UploadPart
 from ftpservice.backends.s3.trash.trash_bin import S3TrashBin
 from ftpservice.backends.s3.tree.object_copy import copy_spans
-from ftpservice.backends.s3.tree.object_entries import file_entry
+from ftpservice.backends.s3.tree.object_entries import stored_entry
 from ftpservice.backends.s3.tree.object_lookup import require_no_directory
 from ftpservice.backends.s3.tree.part_buffer import PartBuffer
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.backends.s3.uploads.creation_lock import creation_lock
 from ftpservice.backends.s3.uploads.partial_records import (
-    REFRESH_SECONDS,
     PartialRecord,
     PartialRecords,
     without_gap,
 )
-from ftpservice.backends.s3.uploads.upload_process import process_mark
+from ftpservice.backends.s3.uploads.upload_record import S3UploadRecord
 from ftpservice.storage.errors import Busy, Exists
 from ftpservice.storage.interfaces import WriteMode
 from ftpservice.wire.entry import Entry
@@ -66,18 +63,11 @@ class PartedObject:
         self.is_lost = False
         """Whether others have removed the parts."""
         self._view = view
-        self._note = note or None
         self._records = PartialRecords(view)
-        self._recording = Lock()
-        """Held while the record of an upload under way is written."""
-        self._has_record = self.is_resumed
-        """Whether there may be a record, to be removed at the end."""
-        self._is_kept_in_record = self.is_resumed
-        """Whether the record has bytes that are not in a part yet."""
+        self.record = S3UploadRecord(view, path, note, record)
+        self.record.upload_id = self.upload_id
         self._parts = {one.number: one for one in parts}
-        self._base_etag = record.base_etag if record is not None else ""
         self._checked = monotonic(), view.served.directories.changes
-        self._saved_at = monotonic() if record is None else float("-inf")
         self._upload_ids = {"", "" if record is None else record.upload_id}
         self._rest_number = 0
         """The number of the last part; 0 as long as it is not stored."""
@@ -94,43 +84,12 @@ class PartedObject:
 
     def begin(self) -> None:
         """Begin a multipart upload that is found again if this process is killed."""
-        with self._recording:
-            now = self._view.bucket.head(self.key)
-            self._base_etag = now.etag if now is not None else ""
-            self.upload_id = self._view.served.multiparts.create(self.key)
-            self._upload_ids.add(self.upload_id)
-            self._save_running()
+        self.record.begin_parts(self._create_upload)
 
-    def _save_running(self) -> None:
-        self._has_record = True
-        self._records.save(self.path, self._record(is_running=True), NOTHING)
-        self._saved_at = monotonic()
-
-    def note_begin(self) -> None:
-        """Keep the note of an upload over a file before anything of it is stored.
-
-        Else nothing would tell a client that comes back after a kill that the file is not its own.
-        """
-        with self._recording:
-            if self._has_record or self._note is None:
-                return
-            there = self._view.bucket.head(self.key)
-            if there is not None:
-                self._base_etag = there.etag
-                self._save_running()
-
-    @property
-    def is_record_old(self) -> bool:
-        """Whether other processes may soon think that the upload has ended; for any thread."""
-        is_old = monotonic() - self._saved_at > REFRESH_SECONDS
-        return is_old and self._has_record and not self._is_kept_in_record
-
-    def refresh(self) -> None:
-        """Tell other processes, from time to time, that the upload is under way."""
-        with self._recording:
-            if self.is_record_old:
-                self._saved_at = monotonic()
-                self._records.refresh(self.path, self._record(is_running=True))
+    def _create_upload(self) -> str:
+        self.upload_id = self._view.served.multiparts.create(self.key)
+        self._upload_ids.add(self.upload_id)
+        return self.upload_id
 
     def copy_beginning(self, size: int) -> None:
         """Begin with the first ``size`` bytes, at least a part, of the file that is there."""
@@ -149,8 +108,8 @@ class PartedObject:
         except S3Failure as failure:
             raise self._explained(failure) from None
         self._parts[number] = part
-        self._is_kept_in_record = False
-        self.refresh()
+        self.record.has_bytes = False
+        self.record.refresh(self.size)
 
     def _explained(self, failure: S3Failure) -> Exception:
         """Return the failure of a call for parts; it is `Busy` if others have removed them."""
@@ -164,7 +123,7 @@ class PartedObject:
 
         A small one with a unique name gets another name if its own was taken meanwhile.
         """
-        if self._must_check:
+        if self.must_check_directories:
             require_no_directory(self._view, self.path)
         if self.upload_id and (rest.size or not self._parts):
             self._rest_number = self.next_number
@@ -173,32 +132,14 @@ class PartedObject:
             size, etag = self._replace(rest)
         else:
             size, etag = self._create(rest, mode)
-        if self._has_record:
+        if self.record.exists:
             self._records.forget(self.path, self._upload_ids)
         elif mode is not WriteMode.UNIQUE:
             self._records.discard_known(self.path)
-        return self.entry(size, etag)
-
-    def prompt_call(self, rest: PartBuffer, record_key: str) -> S3Call | None:
-        """Return the only call that it takes to replace the file; None if it may take more.
-
-        ``record_key``: that of the record of this name and owner. Never blocks.
-        """
-        view = self._view
-        if view.rule is not None or self._has_record or self._must_check:
-            return None
-        if rest.size > MAX_PROMPT_BYTES or not rest.is_in_memory:
-            return None
-        if not view.served.record_index.has_none(record_key):
-            return None
-        return S3Call("PUT", self.key, body=rest)
-
-    def entry(self, size: int, etag: str) -> Entry:
-        """Return the entry of the object, which was published now."""
-        return file_entry(self.key, size, etag, float(int(time())))
+        return stored_entry(self.key, size, etag)
 
     @property
-    def _must_check(self) -> bool:
+    def must_check_directories(self) -> bool:
         """Whether a directory may have got the name since there was none."""
         checked_at, changes = self._checked
         is_old = monotonic() - checked_at > CHECKED_SECONDS
@@ -246,7 +187,7 @@ class PartedObject:
             self._parts.pop(self._rest_number, None)
         is_stored = self._rest_number in self._parts
         is_empty = not is_stored and not self.size + rest.size
-        if is_empty and (self.upload_id or not self._has_record):
+        if is_empty and (self.upload_id or not self.record.exists):
             self.discard()
             return
         has_gap = len(without_gap(sorted(self._parts.values()))) < len(self._parts)
@@ -259,9 +200,9 @@ class PartedObject:
             tail = rest
         if not self.upload_id:
             now = self._view.bucket.head(self.key)
-            self._base_etag = now.etag if now is not None else ""
+            self.record.base_etag = now.etag if now is not None else ""
         try:
-            self._records.save(self.path, self._record(), tail)
+            self._records.save(self.path, self.record.now(self.size), tail)
         except Busy:
             self.discard()
             raise
@@ -270,20 +211,8 @@ class PartedObject:
         """Keep nothing."""
         if self.upload_id:
             self._view.served.multiparts.abort(self.key, self.upload_id)
-        if self._has_record:
+        if self.record.exists:
             self._records.forget(self.path, self._upload_ids)
-
-    def _record(self, is_running: bool = False) -> PartialRecord:
-        return PartialRecord(
-            self._view.owner,
-            self.key,
-            self.upload_id,
-            self.size,
-            self._base_etag,
-            is_running=is_running,
-            note=self._note,
-            process=process_mark() if is_running else "",
-        )
 
 
 def random_name(path: VirtualPath) -> VirtualPath:

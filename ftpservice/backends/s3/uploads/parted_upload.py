@@ -7,7 +7,6 @@ a thread goes on if the transfer is aborted, and is waited for before the transa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +15,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ftpservice.backends.s3.api.bucket import etag_of
 from ftpservice.backends.s3.tree.bucket_calls import unless_abandoned
 from ftpservice.backends.s3.tree.part_buffer import PartBuffer, part_size
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.backends.s3.uploads.held_bytes import HeldBytes
 from ftpservice.backends.s3.uploads.parted_object import PartedObject
+from ftpservice.backends.s3.uploads.prompt_publication import publish_promptly
 from ftpservice.backends.s3.uploads.upload_calls import UploadCalls, end_of
+from ftpservice.backends.s3.uploads.upload_record import ProgressRecording
 from ftpservice.concurrency.task import wait_out
 from ftpservice.storage.errors import BadOffset, NoSpace, NotSupported, StorageError, Unavailable
 from ftpservice.storage.gates import IHeldUpload
@@ -34,8 +34,6 @@ __all__ = ["S3Upload"]
 MAX_STORING = 2
 """Parts of an upload that are being stored while another one arrives."""
 HELD_READ_SIZE = 1 << 20
-NOTED_SECONDS = 2
-"""An upload over a file that takes longer has a record, even if nothing of it is stored."""
 MAX_KEPT_HELD = 4 << 30
 """What is held back for gates is kept in one object, which has five GiB at most."""
 
@@ -70,11 +68,10 @@ class S3Upload:
         self._written = 0
         self._ended = self._is_abandoned = self._is_lost = False
         self._calls = UploadCalls(view, parted.path)
+        is_noted = bool(request.note) and request.write_mode is WriteMode.REPLACE
+        self.progress = ProgressRecording(parted.record, self._calls, lambda: parted.size, is_noted)
         self._storing: list[Deferred[Any]] = []
         self._failure: StorageError | None = None
-        self._seconds = 0
-        """How often `record_progress` was called."""
-        self._recording: Deferred[Any] | None = None
         self._ending: Deferred[Any] | None = None
         view.served.running.uploads.add(self)
 
@@ -94,7 +91,7 @@ class S3Upload:
     async def commit(self) -> Entry:
         """Publish the file; goes on if it is cancelled."""
         self._require_open()
-        self._ended = True
+        self._ended = self.progress.is_over = True
         committing = Deferred.fromCoroutine(self._commit())
         self._ending = committing
         return await unless_abandoned(committing)
@@ -102,7 +99,7 @@ class S3Upload:
     async def abandon(self) -> None:
         """Keep what arrived, so that the owner can resume it, unless the name was a unique one."""
         if not self._ended:
-            self._ended = self._is_abandoned = True
+            self._ended = self._is_abandoned = self.progress.is_over = True
             self._ending = Deferred.fromCoroutine(self._keep())
         if self._ending is not None and not self._ending.called:
             await wait_out(end_of(self._ending))
@@ -117,31 +114,6 @@ class S3Upload:
     def keep_nothing(self) -> None:
         """Make `abandon` keep nothing."""
         self._is_lost = True
-
-    def record_progress(self) -> None:
-        """Keep the note of an upload over a file that takes long, and tell that it is under way.
-
-        The source calls this every second.
-        """
-        if self._ended or self._recording is not None:
-            return
-        self._seconds += 1
-        request = self._request
-        if self._seconds == NOTED_SECONDS:
-            if request.note and request.write_mode is WriteMode.REPLACE:
-                self._record(self.parted.note_begin)
-        elif self.parted.is_record_old:
-            self._record(self.parted.refresh)
-
-    def _record(self, write: Callable[[], None]) -> None:
-        def ended(outcome: object) -> None:
-            self._recording = None
-            if isinstance(outcome, Failure):
-                error = outcome.value
-                log.warn("{path}: its record is not written: {error}", path=self.path, error=error)
-
-        self._recording = self._calls.begin(write)
-        self._recording.addBoth(ended)
 
     async def _add(self, data: bytes) -> None:
         position = 0
@@ -192,7 +164,10 @@ class S3Upload:
             await self._calls.wait()
             if self._failure is not None:
                 raise self._failure
-            entry = await self._publish()
+            mode = self._request.write_mode
+            entry = await publish_promptly(self._view, self.parted, self._buffer, mode)
+            if entry is None:
+                entry = await self._calls.make(self.parted.publish, self._buffer, mode)
         except BaseException as error:
             self._is_lost = self._is_lost or isinstance(error, NoSpace)
             await self._keep()
@@ -200,17 +175,6 @@ class S3Upload:
         self.path, self.key = self.parted.path, self.parted.key
         self.release()
         return entry
-
-    async def _publish(self) -> Entry:
-        """Publish: what takes one small call without a thread."""
-        mode, prompt = self._request.write_mode, self._view.served.prompt
-        if prompt is not None and mode is WriteMode.REPLACE:
-            call = self.parted.prompt_call(self._buffer, self.record_key)
-            sent = None if call is None else prompt.send(call)
-            answer = None if sent is None else await sent
-            if answer is not None:
-                return self.parted.entry(self._buffer.size, etag_of(answer))
-        return await self._calls.make(self.parted.publish, self._buffer, mode)
 
     async def _release_held(self) -> None:
         """Store what was held back for gates."""
@@ -242,7 +206,7 @@ class S3Upload:
 
     def release(self) -> None:
         """Give the name up, and the memory."""
-        self._ended = True
+        self._ended = self.progress.is_over = True
         self._view.served.running.uploads.discard(self)
         self._buffer.close()
 

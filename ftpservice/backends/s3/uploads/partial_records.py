@@ -200,7 +200,7 @@ class PartialRecords:
         """Return whether an upload may be under way, here or in another process."""
         if found.record.upload_id in self._served.running.upload_ids():
             return True
-        record, age = found.record, self._served.seconds() - found.modified
+        record, age = found.record, self._served.server_seconds() - found.modified
         return record.is_running and age < UNDER_WAY_SECONDS and not has_ended(record.process)
 
     def forget(self, path: VirtualPath, upload_ids: Collection[str]) -> None:

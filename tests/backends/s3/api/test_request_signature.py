@@ -6,6 +6,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from ftpservice.backends.s3.api.request_signature import Credentials, signed_headers
+from ftpservice.backends.s3.api.signed_requests import BytesBody
+from ftpservice.storage.interfaces import ISetTimes
+from ftpservice.testing.contract.case import path_at
+from tests.support.buckets import result
 
 HOST = "s3.example.org:8333"
 
@@ -37,3 +41,13 @@ def test_a_request_is_signed_as_botocore_does(method, target, more, token):
 def _dated(request, date):
     request.headers["X-Amz-Date"] = date
     return request
+
+
+def test_metadata_that_other_programs_have_stored_in_utf8_is_kept(bucket):
+    """As headers have it: bytes."""
+    name = "é".encode().decode("latin-1")
+    key = f"{bucket.options.prefix}file"
+    bucket.served.bucket.write(key, BytesBody(b"content"), {"name": name})
+    result(ISetTimes(bucket.storage()).set_times(path_at("/file"), modified=1234.0))
+    facts = bucket.served.bucket.head(key)
+    assert (facts.metadata["name"], facts.metadata["mtime"]) == (name, "1234.000000")

@@ -1,12 +1,16 @@
 """Requests: what is repeated, what is not, and how failures are told."""
 
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest import mock
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ftpservice.backends.s3.api import signed_requests
 from ftpservice.backends.s3.api.bucket import Bucket, Condition
@@ -103,6 +107,69 @@ def test_a_refusal_is_not_repeated(server, requests):
         requests.send(S3Call("GET", "key"))
 
 
+def test_a_conflict_of_conditional_writes_is_repeated(server, requests):
+    server.answers = [(409, failure_xml("ConditionalRequestConflict"), {}), (200, b"", {})]
+    requests.send(S3Call("PUT", "key", {}, {"If-None-Match": "*"}))
+
+
+def test_a_refusal_before_the_body_is_sent_is_told(requests):
+    """The server closes the connection while it is written to."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        refused = threading.Thread(target=refuse, args=(listening,))
+        refused.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        made = SignedRequests(BucketOptions("files", endpoint=url))
+        with pytest.raises(S3Failure, match="403 AccessDenied because"):
+            made.send(S3Call("PUT", "key", body=BytesBody(bytes(32 << 20))))
+        refused.join()
+        made.stop()
+
+
+def refuse(listening: socket.socket) -> None:
+    """Answer a request when its head has come."""
+    peer, _address = listening.accept()
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += peer.recv(1000)
+    text = failure_xml("AccessDenied")
+    peer.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+    peer.close()
+
+
+def test_the_clock_of_the_server_is_compared_with_that_of_the_machine(server, requests):
+    for seconds in (0, 600, -600):
+        date = formatdate(time.time() + seconds, usegmt=True)
+        server.answers = [(200, b"", {"Date": date})]
+        requests._compared_at = float("-inf")
+        requests.send(S3Call("GET", "key"))
+        assert requests.server_ahead == pytest.approx(seconds, abs=signed_requests.ANSWER_SECONDS)
+
+
+def test_a_page_without_keys_may_not_be_the_last_one(server, requests):
+    empty = (
+        b"<R><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></R>"
+    )
+    last = b"<R><Contents><Key>a/b</Key></Contents></R>"
+    for answers, found in (([empty, last], True), ([empty, empty], False), ([b"<R></R>"], False)):
+        server.answers = [(200, one, {}) for one in answers]
+        assert Bucket(requests).has_any("a/") is found
+        assert not server.answers
+    server.answers = [(200, b"<R><Contents><Key>a/</Key></Contents></R>", {})]
+    assert not Bucket(requests).has_more("a/")
+
+
+def test_credentials_that_cannot_be_renewed_are_told(server, requests):
+    assert requests.place == f"{server.url}/files"
+    failure = ClientError({"Error": {"Code": "ExpiredToken"}}, "AssumeRole")
+    refused = mock.Mock(**{"get_frozen_credentials.side_effect": failure})
+    with (
+        mock.patch.object(requests, "_credentials", refused),
+        pytest.raises(S3Failure, match="ExpiredToken"),
+    ):
+        requests.send(S3Call("GET", "key"))
+    assert not server.seen
+
+
 def test_an_error_after_the_status_is_an_error(server, requests):
     server.answers = [(200, failure_xml("AccessDenied"), {})]
     with pytest.raises(S3Failure, match="AccessDenied"):
@@ -161,6 +228,9 @@ def test_failures_are_storage_errors(failure, kind):
         ("NoSuchBucket", "create the bucket"),
         ("SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"),
         ("gaierror", "option endpoint"),
+        ("ExpiredToken", "AWS_SESSION_TOKEN"),
+        ("RequestTimeTooSkewed", "set the clock"),
+        ("PermanentRedirect", "option region"),
         ("SSLError", "ca-file"),
     ],
 )

@@ -1,15 +1,19 @@
 """Uploads in parts: what another process finds after a kill, and what a graceful cut keeps."""
 
+import time
+
 import pytest
 
 from ftpservice.backends.s3.api.failures import S3Failure
-from ftpservice.backends.s3.tree import part_buffer
+from ftpservice.backends.s3.api.signed_requests import BytesBody, S3Call
+from ftpservice.backends.s3.tree import object_copy, part_buffer
+from ftpservice.backends.s3.tree.object_entries import MTIME
 from ftpservice.backends.s3.tree.part_buffer import MemoryAllowance
 from ftpservice.backends.s3.tree.served_bucket import BucketView, ServerTraits
 from ftpservice.backends.s3.uploads.abandoned_uploads import remove_abandoned
 from ftpservice.storage.errors import BadOffset, NotSupported, StorageError
 from ftpservice.storage.gates import IHeldUpload
-from ftpservice.storage.interfaces import IPartials, WriteMode, WriteRequest
+from ftpservice.storage.interfaces import IPartials, ISetTimes, WriteMode, WriteRequest
 from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.testing.contract.case import begin_upload, create_file, partial_size, path_at
 from ftpservice.wire.paths import ROOT
@@ -219,7 +223,8 @@ def test_old_partial_uploads_and_parts_of_killed_appends_are_swept(bucket):
     storage = bucket.storage()
     result(create_file(storage, "/file", b"old"))
     result(result(begin_upload(storage, "/half", WHOLE[: PART + 7])).abandon())
-    result(begin_upload(storage, "/file", WHOLE, WriteRequest(WriteMode.APPEND)))  # killed
+    other = bucket.again().storage()
+    result(begin_upload(other, "/file", WHOLE, WriteRequest(WriteMode.APPEND)))  # killed
     result(begin_upload(storage, "/running", WHOLE))
     busy = {one.record_key for one in bucket.served.running.uploads}
     view = BucketView(bucket.served, "", ROOT)
@@ -254,3 +259,41 @@ def test_no_note_is_kept_without_a_file_or_with_an_empty_note(bucket):
     assert result(uploads.annotate(path, ""))
     assert result(uploads.interrupted(path)) is None
     assert bucket.hidden() == []
+
+
+def test_the_sweep_leaves_what_is_under_way_and_removes_what_killed_processes_have_left(bucket):
+    storage, view = bucket.storage(), BucketView(bucket.served, "", ROOT)
+    result(create_file(storage, "/file", b"old"))
+    append = result(begin_upload(storage, "/file", WHOLE, WriteRequest(WriteMode.APPEND)))
+    both = [result(begin_upload(storage, "/large", WHOLE)) for _ in range(2)]
+    for name in ("probe/x/object", "creations/y", "renames/z"):
+        bucket.write(f".ftpservice/{name}")
+    assert remove_abandoned(view, set()) == 0
+    assert len(bucket.hidden()) == 4
+    bucket.served.seconds = lambda: time.time() + 8 * 86_400
+    assert remove_abandoned(view, {one.record_key for one in both}) == 0
+    assert [key.rpartition("/")[2].split(".")[0] for key in bucket.hidden()] == ["large"]
+    for one in (append, *both):
+        result(one.commit())
+    assert result(read_file(storage, "/file")) == b"old" + WHOLE
+
+
+@pytest.mark.parametrize("old", [3, PART + 1])
+@pytest.mark.parametrize("new", [3, 2 * PART + 5])
+def test_an_append_keeps_metadata_but_for_the_time_that_a_client_has_set(bucket, old, new):
+    storage, key = bucket.storage(), f"{bucket.options.prefix}file"
+    bucket.served.bucket.write(key, BytesBody(WHOLE[:old]), {"owner": "ann", MTIME: "1234.5"})
+    result(create_file(storage, "/file", WHOLE[:new], WriteRequest(WriteMode.APPEND)))
+    assert bucket.served.bucket.head(key).metadata.get("owner") == "ann"
+    assert result(storage.stat(path_at("/file"))).modified > 1e9
+
+
+@pytest.mark.parametrize("size", [3, 2 * PART + 100])
+def test_a_time_that_is_set_leaves_what_tells_programs_how_to_use_a_file(bucket, monkeypatch, size):
+    monkeypatch.setattr(object_copy, "MAX_COPY_SIZE", PART + 100)
+    key = f"{bucket.options.prefix}file"
+    told = {"content-type": "text/css", "content-encoding": "gzip", "cache-control": "no-cache"}
+    bucket.requests.send(S3Call("PUT", key, {}, told, BytesBody(WHOLE[:size])))
+    result(ISetTimes(bucket.storage()).set_times(path_at("/file"), modified=1234.0))
+    facts = bucket.served.bucket.head(key)
+    assert (facts.content_headers, facts.metadata) == (told, {MTIME: "1234.000000"})

@@ -4,12 +4,13 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 
 from ftpservice.backends.s3.tree import part_buffer
 from ftpservice.backends.s3.tree.served_bucket import ServerTraits
-from ftpservice.backends.s3.uploads import parted_object, partial_records
+from ftpservice.backends.s3.uploads import partial_records, upload_record
 from ftpservice.backends.s3.uploads.creation_lock import creation_lock
 from ftpservice.storage.errors import BadOffset, Busy, Exists, HasUploads, Unavailable
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
@@ -17,7 +18,6 @@ from ftpservice.storage.interrupted_uploads import IInterruptedUploads
 from ftpservice.testing.contract.case import (
     begin_upload,
     create_file,
-    partial_size,
     path_at,
     read_file,
 )
@@ -81,6 +81,40 @@ def test_the_lock_of_a_killed_process_is_taken_over(bucket, both):
     assert result(read_large(both[0], "/file")) == ONE
 
 
+def test_of_two_that_take_over_a_lock_one_gets_it(bucket, both):
+    other = both[1]._view.served
+    killed = creation_lock(bucket.served, path_at("/file"), "key")
+    killed.__enter__()
+    for served in (bucket.served, other):
+        served.seconds = lambda: time.time() + 600
+    first, delete = creation_lock(bucket.served, path_at("/file"), "key"), other.bucket.delete
+
+    def delete_late(key, etag):
+        first.__enter__()
+        delete(key, etag)
+
+    with (
+        mock.patch.object(other.bucket, "delete", delete_late),
+        pytest.raises(Exists, match="being created by another session"),
+        creation_lock(other, path_at("/file"), "key"),
+    ):
+        pass
+    assert len(bucket.hidden()) == 1
+    first.__exit__(None, None, None)
+    assert bucket.hidden() == []
+
+
+def test_the_age_of_a_record_is_that_of_the_clock_of_the_server(bucket, both):
+    large = result(begin_upload(both[0], "/file", ONE))
+    records = partial_records.PartialRecords(both[1]._view)
+    found = records.read(large.record_key)
+    served = both[1]._view.served
+    for seconds, ahead, is_running in ((600, 0, False), (600, -600, True), (0, 600, False)):
+        served.seconds = lambda seconds=seconds: time.time() + seconds
+        served.requests.server_ahead = ahead
+        assert records.may_be_running(found) is is_running
+
+
 def test_both_uploads_in_parts_are_complete_and_the_later_end_counts(bucket, both):
     """Whether they are in one process or in two, and however each of them ends."""
     for other in (both[1], both[0]):
@@ -127,7 +161,7 @@ def test_an_upload_whose_parts_another_process_has_removed_fails_and_can_be_repe
 
 
 def test_a_long_upload_tells_others_that_it_is_under_way(bucket, both, monkeypatch):
-    monkeypatch.setattr(parted_object, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(upload_record, "REFRESH_SECONDS", 0.0)
     large = result(begin_upload(both[0], "/file", ONE))
     key = large.record_key
     records = partial_records.PartialRecords(both[1]._view)
@@ -180,16 +214,16 @@ def seen(storage):
 def begun_long_ago(storage, data, request=NOTED):
     writing = result(begin_upload(storage, "/file", data, request))
     for _ in range(2):
-        writing.record_progress()
+        writing.progress.tick()
     return writing
 
 
 def test_an_upload_over_a_file_keeps_its_note_before_anything_is_stored(bucket, both):
     bucket.write("file", b"old")
     short = result(begin_upload(both[0], "/file", b"new", NOTED))
-    short.record_progress()
+    short.progress.tick()
     assert bucket.hidden() == []
-    short.record_progress()
+    short.progress.tick()
     assert seen(both[1]) == (0, "me", True)
     result(short.commit())
     assert (seen(both[1]), bucket.hidden()) == (None, [])
@@ -212,7 +246,7 @@ def test_without_a_note_or_a_file_there_is_no_record(bucket, both, request_):
 @pytest.mark.parametrize("size", [1000, PART + 1000])
 def test_the_upload_of_a_killed_process_is_known_to_have_ended(bucket, both, monkeypatch, size):
     killed = subprocess.check_output([sys.executable, "-c", PRINT_MARK], text=True).strip()
-    monkeypatch.setattr(parted_object, "process_mark", lambda: killed)
+    monkeypatch.setattr(upload_record, "process_mark", lambda: killed)
     bucket.write("file", b"old")
     begun_long_ago(both[0], ONE[:size])
     assert seen(both[1]) == (PART if size > PART else 0, "me", False)
@@ -225,33 +259,33 @@ def test_a_slow_upload_tells_others_that_it_is_under_way(bucket, both, monkeypat
     records = partial_records.PartialRecords(both[1]._view)
     written = records.read(large.record_key).modified
     for _ in range(3):
-        large.record_progress()
-    monkeypatch.setattr(parted_object, "REFRESH_SECONDS", 0.0)
+        large.progress.tick()
+    monkeypatch.setattr(upload_record, "REFRESH_SECONDS", 0.0)
     wait_until(lambda: time.time() > written + 1)  # times of objects are whole seconds
-    large.record_progress()
+    large.progress.tick()
     assert records.read(large.record_key).modified > written
     result(large.commit())
     assert result(read_large(both[0], "/file")) == ONE
 
 
 def test_what_is_kept_in_a_record_stays_there_until_it_is_in_a_part(bucket, both, monkeypatch):
-    monkeypatch.setattr(parted_object, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(upload_record, "REFRESH_SECONDS", 0.0)
     result(result(begin_upload(both[0], "/file", ONE, NOTED)).abandon())
     again = result(begin_upload(both[0], "/file", b"", WriteRequest(offset=len(ONE), note="me")))
     for _ in range(3):
-        again.record_progress()
+        again.progress.tick()
     assert seen(both[1])[:2] == (len(ONE), "me")
 
 
 @pytest.mark.parametrize("then", [b"theirs", None], ids=["replaced", "removed"])
-def test_what_cannot_be_resumed_any_more_has_no_size(bucket, both, then):
+def test_what_cannot_be_resumed_any_more_is_not_offered(bucket, both, then):
     bucket.write("file", b"old")
     result(result(begin_upload(both[0], "/file", b"half", NOTED)).abandon())
-    assert result(partial_size(both[1], "/file")) == 4
+    assert seen(both[1]) == (4, "me", False)
     if then is None:
         bucket.served.bucket.delete(f"{bucket.options.prefix}file")
     else:
         bucket.write("file", then)
-    assert (result(partial_size(both[1], "/file")), seen(both[1])) == (None, None)
+    assert seen(both[1]) is None
     with pytest.raises(BadOffset):
         result(begin_upload(both[1], "/file", b"", WriteRequest(offset=4, partial_only=True)))
