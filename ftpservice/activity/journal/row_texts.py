@@ -110,6 +110,8 @@ class RowTexts:
                 or session.peer != event.peer
             ):
                 session = self._noted(event)
+            if kind is SessionClosed:
+                del self._sessions[event.session]
             if session.id and 0 <= event.when < MAX_TIME:
                 text = frequent(event, session)
                 if text is not None:

@@ -1,6 +1,8 @@
 """A row is the same whether it is put together or encoded, and a record has all of its rows."""
 
+import gc
 import json
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -119,7 +121,21 @@ def test_each_event_has_the_session_that_it_tells():
         assert (row["session"], original_text(row["account"])) == (info.id, user)
 
 
-def test_sessions_that_have_ended_are_forgotten(monkeypatch):
+def test_a_session_that_has_ended_is_forgotten():
+    """What its events refer to is its file system, with open directories."""
+    maker = RowTexts("run")
+    for text in ("plain", HOSTILE):  # of the second, each row is encoded
+        info = info_of(text)
+        folder = weakref.ref(info.storage_name)
+        maker.text_of(SessionOpened(1.0, 7, "192.0.2.1", "", "", info=info))
+        maker.text_of(transfer(2.0, info=info))
+        maker.text_of(SessionClosed(3.0, 7, "192.0.2.1", "", info=info))
+        del info
+        gc.collect()
+        assert folder() is None
+
+
+def test_the_number_of_sessions_is_limited(monkeypatch):
     monkeypatch.setattr(row_texts, "MAX_SESSIONS", 3)
     maker = RowTexts("run")
     for number in range(20):
