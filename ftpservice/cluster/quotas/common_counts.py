@@ -23,6 +23,7 @@ from ftpservice.cluster.quotas.quota_statements import alive_runs, set_count
 from ftpservice.cluster.quotas.tree_rooms import LeasedTree, TreeRooms, room_of
 from ftpservice.storage.errors import Busy
 from ftpservice.storage.quota.counted_tree import COUNT_TIMEOUT_SECONDS
+from ftpservice.storage.quota.ledgers.ledger import Place
 
 __all__ = ["CommonCounts"]
 
@@ -41,6 +42,10 @@ class NodeAnswer(NamedTuple):
     files: int
     held_size: int
     held_files: int
+
+
+Answers = Mapping[str, NodeAnswer]
+NO_COUNT: tuple[int, Answers] = (0, {})
 
 
 @dataclass
@@ -70,10 +75,11 @@ class CommonCounts:
         self._load = load
         self._clock = clock
         self._open: dict[tuple[int, bool], OpenQuestion] = {}
-        self._begun: dict[int, dict[str, NodeAnswer]] = {}
-        self._ended: dict[int, dict[str, NodeAnswer]] = {}
-        self._excluding: dict[int, IDelayedCall] = {}
-        """The trees whose changes wait for a count of another node."""
+        self._begun: dict[Place, tuple[int, Answers]] = {}
+        """The last count of each tree; a node counts a tree once at a time."""
+        self._ended: dict[Place, tuple[int, Answers]] = {}
+        self._excluding: dict[Place, dict[int, IDelayedCall]] = {}
+        """By tree, the counts of other nodes that its changes wait for, and until when."""
 
     async def begins(self, leased: LeasedTree, is_exclusive: bool) -> int | None:
         """Tell the other nodes; returns the number of the count, None if one changes something."""
@@ -89,18 +95,18 @@ class CommonCounts:
             if is_exclusive:
                 self._tell(leased.number, number, is_end=True, is_exclusive=True)
             return None
-        self._begun[number] = answers
+        self._begun[leased.tree.place] = number, answers
         return number
 
     async def ends(self, leased: LeasedTree, number: int) -> bool:
         """Tell the other nodes; returns whether none of them has changed something."""
-        begun = self._begun.pop(number, None)
-        if begun is None:
-            return number == 0
+        begun_number, begun = self._begun.pop(leased.tree.place, NO_COUNT)
+        if begun_number != number or not number:
+            return not number
         answers = await self._asked(leased.number, number, is_end=True, is_exclusive=True)
         if answers is None or answers.keys() != begun.keys():
             return False
-        self._ended[number] = answers
+        self._ended[leased.tree.place] = number, answers
         return all(
             (answer.generation, answer.changes) == (begun[run].generation, 0)
             for run, answer in answers.items()
@@ -108,8 +114,8 @@ class CommonCounts:
 
     async def counted(self, leased: LeasedTree, number: int, shift: tuple[int, int]) -> None:
         """Tell the database what was counted."""
-        answers = self._ended.pop(number, None)
-        if answers is None:
+        ended_number, answers = self._ended.pop(leased.tree.place, NO_COUNT)
+        if ended_number != number or not number:
             return
         size, files = shift
         for answer in answers.values():
@@ -178,42 +184,46 @@ class CommonCounts:
         if not is_end:
             await tree.when_announced()
             if message["is_exclusive"]:
-                await self._excluded(leased)
+                await self._excluded(leased, message["number"])
         if not leased.is_joined:
             await self._rooms.want(tree)
         use = room_of(tree).use()
         if is_end:
-            self._include(leased)
+            self._include(leased, message["number"])
         values = (use.generation, use.changes, use.size, use.files, use.held_size, use.held_files)
         to, count = message["from"], message["number"]
         await self._node.tell(COUNTED, to=to, number=count, is_end=is_end, values=values)
 
-    async def _excluded(self, leased: LeasedTree) -> None:
-        """Have changes of a tree wait, and wait for those in progress."""
+    async def _excluded(self, leased: LeasedTree, count: int) -> None:
+        """Have changes of a tree wait for a count, and wait for those in progress."""
         counts = leased.tree.counts
-        if leased.number not in self._excluding:
-            counts.exclude()
-            self._excluding[leased.number] = self._clock.callLater(
-                COUNT_TIMEOUT_SECONDS, self._include, leased
-            )
-        while counts.changes and leased.number in self._excluding:
+        counts.exclude()
+        waiting = self._excluding.setdefault(leased.tree.place, {})
+        waiting[count] = self._clock.callLater(COUNT_TIMEOUT_SECONDS, self._include, leased, count)
+        while counts.changes and count in waiting:
             await leased.tree.event()
 
-    def _include(self, leased: LeasedTree) -> None:
-        timer = self._excluding.pop(leased.number, None)
-        if timer is not None:
+    def _include(self, leased: LeasedTree, count: int) -> None:
+        """Let changes wait no more for a count, but for others of the same tree."""
+        waiting = self._excluding.get(leased.tree.place, {})
+        timer = waiting.pop(count, None)
+        if timer is None:
+            return
+        if timer.active():
+            timer.cancel()
+        if not waiting:
+            del self._excluding[leased.tree.place]
             room_of(leased.tree).include()
-            if timer.active():
-                timer.cancel()
 
     def close(self) -> None:
         """Let changes wait no more, those of workers as well that another program goes on with."""
-        for number, timer in tuple(self._excluding.items()):
-            leased = self._rooms.numbered(number)
-            if leased is None:
-                timer.cancel()
-            else:
-                self._include(leased)
+        for place, waiting in tuple(self._excluding.items()):
+            leased = self._rooms.trees.get(place)
+            for count, timer in tuple(waiting.items()):
+                if leased is None:
+                    timer.cancel()
+                else:
+                    self._include(leased, count)
 
 
 def _not_answered(failure: Failure) -> None:

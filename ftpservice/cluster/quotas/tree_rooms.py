@@ -240,9 +240,11 @@ class TreeRooms:
     ) -> None:
         self._is_asking = False
         if isinstance(answer, Failure):
-            self.failed(answer)
-            for _leased, _claim, wants in asked:
-                _answer(wants, None)
+            try:
+                self.failed(answer)
+            finally:
+                for _leased, _claim, wants in asked:
+                    _answer(wants, None)
             return
         changed = []
         for (leased, claim, wants), grant in zip(asked, answer, strict=True):

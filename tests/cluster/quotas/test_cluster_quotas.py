@@ -193,8 +193,37 @@ async def test_a_node_that_ends_during_the_count_of_another_one_leaves_no_change
         leased = fleet.nodes[1].quotas.rooms.of(trees[1])
         assert await fleet.nodes[1].quotas.counts.begins(leased, is_exclusive=True) is not None
         assert trees[0].counts.is_exclusive
+        fleet.nodes[0].quotas.rooms.of(trees[0]).number += 1000  # as after a crash of the database
         fleet.nodes[0].quotas.counts.close()
         assert not trees[0].counts.is_exclusive
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_end_of_a_count_lets_changes_wait_for_that_of_another_node(
+    url: str, tmp_path: Path, reactor
+) -> None:
+    fleet = QuotaFleet(url, tmp_path, reactor, 3)
+    try:
+        await fleet.joined()
+        storages = [await node.storage(LIMITS) for node in fleet.nodes]
+        await upload(storages[0], "/one", 1000)
+        trees = [next(iter(node.book.trees.values())) for node in fleet.nodes]
+        for tree in trees:
+            await tree.count()
+        counts = [
+            (node.quotas.counts, node.quotas.rooms.of(tree))
+            for node, tree in zip(fleet.nodes[1:], trees[1:], strict=True)
+        ]
+        begun = [await one.begins(leased, is_exclusive=True) for one, leased in counts]
+        for (one, leased), number in zip(counts, begun, strict=True):
+            assert number is not None
+            assert trees[0].counts.is_exclusive
+            assert await one.ends(leased, number)
+        assert not trees[0].counts.is_exclusive
+        for one, _leased in counts:  # neither was recorded
+            assert len(one._ended) == 1
     finally:
         await fleet.close()
 

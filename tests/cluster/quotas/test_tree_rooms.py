@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from ftpservice.cluster.quotas.quota_statements import RoomClaim, RoomGrant
 from ftpservice.cluster.quotas.tree_rooms import MAX_LOOKS, TreeRooms
@@ -121,3 +122,14 @@ def test_who_waits_for_room_goes_on_waiting_while_a_worker_keeps_the_lock() -> N
     made.answers[1].callback([grant])
     assert found == [grant]
     assert tree.ledger.left(limits) == (30, None)
+
+
+def test_who_waits_for_room_is_answered_whatever_the_failure_of_a_question_leads_to() -> None:
+    made = Rooms()
+    found: list[RoomGrant | None] = []
+    Deferred.fromCoroutine(made.rooms.want(made.tree("ann"))).addCallback(found.append)
+    made.clock.advance(0)
+    made.rooms.failed = Failure.raiseException
+    made.answers[0].addErrback(lambda failure: failure.trap(ValueError))
+    made.answers[0].errback(Failure(ValueError("no text of the database")))
+    assert found == [None]
