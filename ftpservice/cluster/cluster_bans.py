@@ -85,8 +85,11 @@ class ClusterBans:
         self._lifted: dict[str, float] = {}
         """The bans that were lifted here, and when, as far as the database does not know it."""
         self._is_asking = self._is_asked = False
+        self._has_failed = False
+        """Whether to exchange them again after the next heartbeat."""
         node.receivers.append(self.received)
         node.when_connected.append(self.exchange)
+        node.when_beaten.append(self._beaten)
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
@@ -98,6 +101,10 @@ class ClusterBans:
     def received(self, message: Mapping[str, Any]) -> None:
         """Look what another node has changed."""
         if message["kind"] == BANS and message["from"] != self._node.facts.run:
+            self.exchange()
+
+    def _beaten(self) -> None:
+        if self._has_failed:
             self.exchange()
 
     def exchange(self) -> None:
@@ -112,8 +119,9 @@ class ClusterBans:
         unknown = unknown[:MAX_WRITTEN]
         rows = [_row(ban, now) for ban in unknown]
         rows += [BanRow(network, "", now - at, 0.0, 0) for network, at in lifted.items()]
+        rows.sort(key=lambda row: row.network)  # all nodes lock them in the same order
         asking = self._node.calls.run(exchange_bans, run, rows, self._seconds)
-        asking.addCallbacks(self._exchanged, _unanswered, callbackArgs=(unknown, lifted))
+        asking.addCallbacks(self._exchanged, self._unanswered, callbackArgs=(unknown, lifted))
         asking.addErrback(lambda failure: log.failure("the bans of the cluster failed", failure))
         asking.addBoth(self._again)
 
@@ -127,8 +135,15 @@ class ClusterBans:
         known = self._known
         return [ban for ban in self._bans.known_bans() if known.get(str(ban.network)) != ban.since]
 
+    def _unanswered(self, failure: Failure) -> None:
+        failure.trap(*UNANSWERED)
+        if self._node.is_connected and not self._has_failed:
+            log.error("the bans of the cluster: {reason}", reason=failure.getErrorMessage())
+        self._has_failed = True
+
     def _exchanged(self, bans: list[Ban], written: list[Ban], lifted: Mapping[str, float]) -> None:
         """Use the bans of the database, and what has changed here since it was asked."""
+        self._has_failed = False
         for network, at in lifted.items():
             if self._lifted.get(network) == at:
                 del self._lifted[network]
@@ -149,7 +164,3 @@ def _row(ban: Ban, now: float) -> BanRow:
 def _ban(row: BanRow, now: float) -> Ban:
     until = math.inf if row.left is None else now + row.left
     return Ban(ip_network(row.network), row.reason, now - row.age, until, row.times)
-
-
-def _unanswered(failure: Failure) -> None:
-    failure.trap(*UNANSWERED)

@@ -134,12 +134,13 @@ def leave(connection: Any, run: str) -> None:
 
 
 def forget_gone(connection: Any) -> None:
-    """Remove the nodes that have been gone for long."""
-    connection.execute(
-        "DELETE FROM ftpservice_cluster_node WHERE until < clock_timestamp() -"
-        " make_interval(secs => %s)",
-        (GONE_SECONDS,),
-    )
+    """Remove the nodes that have been gone for long, and requests that nobody has taken back."""
+    for table, column in (("node", "until"), ("request", "at")):
+        connection.execute(
+            f"DELETE FROM ftpservice_cluster_{table}"
+            f" WHERE {column} < clock_timestamp() - make_interval(secs => %s)",
+            (GONE_SECONDS,),
+        )
 
 
 def known_nodes(connection: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from ipaddress import ip_network
 
 import pytest_twisted
@@ -10,7 +11,7 @@ from ftpservice.accounts.defence.bans import BanList, BanRules
 from ftpservice.cluster.cluster_bans import ClusterBans
 from ftpservice.events import BanLifted, Banned, EventStream
 from ftpservice.session.settings import SessionSettings
-from tests.support.cluster import Fleet, PeerNode, cluster_url, until
+from tests.support.cluster import Fleet, PeerNode, cluster_connection, cluster_url, until
 from tests.support.postgresql import PostgreSQL
 
 NOW = 1_700_000_000.0
@@ -76,3 +77,24 @@ async def test_what_changed_while_the_database_was_away_is_told_then(reactor) ->
             await until(lambda: second.has("203.0.113.7") and not first.has("198.51.100.9"))
         finally:
             await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_exchange_that_has_failed_is_repeated_while_the_database_answers(
+    postgresql: PostgreSQL, reactor
+) -> None:
+    url = cluster_url(postgresql)
+    fleet = Fleet(url, reactor, SessionSettings(), 2)
+    try:
+        await fleet.joined()
+        first, second = Bans(fleet.nodes[0], 0.0), Bans(fleet.nodes[1], 0.0)
+        with closing(cluster_connection(url)) as connection:
+            rename = "ALTER TABLE ftpservice_cluster_ban RENAME TO another"
+            connection.call(lambda driver: driver.execute(rename))
+            first.bans.ban(ADDRESS)
+            await until(lambda: first.shared._has_failed)
+            back = "ALTER TABLE another RENAME TO ftpservice_cluster_ban"
+            connection.call(lambda driver: driver.execute(back))
+        await until(lambda: second.has("203.0.113.7"))
+    finally:
+        await fleet.close()

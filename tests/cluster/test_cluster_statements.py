@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from ftpservice.cluster.cluster_statements import (
     NodeState,
     beat,
     claim,
+    forget_gone,
     known_nodes,
     leave,
 )
@@ -178,3 +180,17 @@ def test_nodes_that_race_never_exceed_a_limit_together(
     for thread in threads:
         thread.join()
     assert most == 3
+
+
+def test_requests_of_nodes_that_were_killed_are_not_kept(connection: ClusterConnection) -> None:
+    def left(driver: Any) -> list[Any]:
+        for id, hours in (("old", 2), ("new", 0)):
+            driver.execute(
+                "INSERT INTO ftpservice_cluster_request (id, sender, target, body, at) VALUES"
+                " (%s, 'gone', 'all', '{}', clock_timestamp() - make_interval(hours => %s))",
+                (id, hours),
+            )
+        forget_gone(driver)
+        return list(driver.execute("SELECT id FROM ftpservice_cluster_request").fetchall())
+
+    assert connection.call(left) == [("new",)]
