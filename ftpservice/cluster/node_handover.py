@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ftpservice.cluster.cluster_statements import NodeState
@@ -57,18 +58,24 @@ def hand_over_node(node: ClusterNode | None) -> dict[str, Any]:
         "rows": next(node.row_numbers) + LATE_CALLS,
         "nodes": leases.rule.nodes,
         "rank": leases.rule.rank,
-        "state": tuple(vars(node.state()).values()),
+        "state": dict(vars(node.state())),
         "limits": [(*key, holding.limit) for key, holding in leases.holdings.items()],
     }
 
 
 def continue_node(node: ClusterNode, values: Mapping[str, Any]) -> None:
-    """Go on as the node of the program before this one; called before its start."""
+    """Go on as the node of the program before this one; called before its start.
+
+    That may be of another version, so what it says of itself goes by names: what is not known here
+    is left out, and what it does not say has its default.
+    """
     node.claim_numbers = itertools.count(values["claims"])
     node.row_numbers = itertools.count(values.get("rows", 1))
     leases = node.limits.leases
     leases.rule = ShareRule(values["nodes"], values["rank"])
-    for kind, name, limit in values["limits"]:  # the first heartbeat has them claimed
+    for kind, name, limit, *_ in values["limits"]:  # the first heartbeat has them claimed
         leases.holdings[kind, name] = HeldPlaces(limit, was_claimed=True)
-    node.state_before = NodeState(*values["state"])
+    known = {one.name for one in fields(NodeState)}
+    said = {name: value for name, value in values["state"].items() if name in known}
+    node.state_before = NodeState(**said)
     node.may_serve_alone = True

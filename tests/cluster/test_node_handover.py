@@ -174,6 +174,20 @@ async def test_what_a_node_says_stays_the_same_until_its_sessions_are_known_agai
         await programs.close()
 
 
+@pytest_twisted.ensureDeferred
+async def test_another_version_may_say_more_or_less_of_a_node(reactor) -> None:
+    programs = Programs("postgresql://127.0.0.1:1/none", reactor)
+    try:
+        before = hand_over_node(programs.node("r1", "one"))
+        before["state"] = {"load": 0.5, "health": "draining"}
+        before["limits"] = [("user", "ann", LIMIT, "more")]
+        second = programs.node("r1", "one", before | {"more": 1})
+        assert second.state_before == NodeState(health="draining")
+        assert second.limits.leases.holdings["user", "ann"].limit == LIMIT
+    finally:
+        await programs.close()
+
+
 def test_without_a_cluster_nothing_is_handed_over() -> None:
     keep_state(None)()
     assert hand_over_node(None) == node_identity(None) == {}
