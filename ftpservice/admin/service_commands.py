@@ -14,7 +14,12 @@ from typing import Any
 import click
 
 from ftpservice.activity.text_table import table_lines
-from ftpservice.admin.activity.node_answers import RequestRefused, ask_nodes, node_sessions
+from ftpservice.admin.activity.node_answers import (
+    RequestRefused,
+    ask_nodes,
+    node_sessions,
+    session_of_node,
+)
 from ftpservice.admin.activity.session_table import session_lines
 from ftpservice.admin.command_output import (
     FAILED_STATUS,
@@ -152,7 +157,7 @@ def who(send: Callable[..., Any], *, node: str | None, watches: bool, as_json: b
 
 
 @click.command("kick", short_help="End sessions with 421.")
-@click.argument("session", type=int, required=False)
+@click.argument("session", required=False, callback=session_of_node)
 @click.option("--user", metavar="NAME", help="End all sessions of an account.")
 @click.option("--from", "network", metavar="NETWORK", help="End all sessions from a network.")
 @NODE_OPTION
@@ -160,17 +165,21 @@ def who(send: Callable[..., Any], *, node: str | None, watches: bool, as_json: b
 def kick(
     send: Callable[..., Any],
     *,
-    session: int | None,
+    session: tuple[str | None, int] | None,
     node: str | None,
     as_json: bool,
     **others: str | None,
 ) -> None:
-    """End a session with 421, by its number in 'who'; its transfer is aborted.
+    """End a session with 421, as 'who' names it; its transfer is aborted.
 
-    In a cluster a number is that of a session of this node, or of --node; --user and --from apply
-    to all nodes.
+    In a cluster that is the name of its node and a number, such as ftp2:17; a number alone is one
+    of this node, or of --node. --user and --from apply to all nodes.
     """
-    given = {"session": session, **others}
+    own_node, number = session or (None, None)
+    if own_node is not None and node not in (None, own_node):
+        raise click.UsageError(f"session {own_node}:{number} is not one of {node}")
+    node = own_node or node
+    given = {"session": number, **others}
     chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if len(chosen) != 1:
         raise click.UsageError("give a session, --user or --from")

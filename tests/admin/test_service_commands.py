@@ -173,6 +173,9 @@ def test_sessions_are_listed_and_kicked(service):
     assert service.json("kick", "1") == {"ended": [1]}
     assert first.line().startswith("421 An administrator has ended the session")
     assert service.run("kick", "99")[0] == 1
+    assert "this service is in no cluster" in service.run("kick", "ftp2:2")[1]
+    assert service.run("kick", "ftp2:2", "--node", "ftp1")[0] == 2
+    assert service.run("kick", "ftp2:ann")[0] == 2
     assert service.json("kick", "--from", "203.0.113.0/24") == {"ended": [2]}
     assert second.line().startswith("421")
     third = service.client()

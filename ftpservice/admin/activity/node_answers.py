@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-__all__ = ["RequestRefused", "ask_nodes", "node_sessions"]
+__all__ = ["RequestRefused", "ask_nodes", "node_sessions", "session_of_node"]
+
+SESSION = re.compile(r"(?:(?P<node>[^:]+):)?(?P<number>[0-9]{1,15})")
+
+
+def session_of_node(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> tuple[str | None, int] | None:
+    """Return the node and the number of a session as `who` names it: ``ftp2:17``.
+
+    Without a node it is one of the node that is asked; None for no session.
+    """
+    if text is None:
+        return None
+    found = SESSION.fullmatch(text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no session such as 17 or ftp2:17")
+    return found["node"], int(found["number"])
 
 
 class RequestRefused(Exception):

@@ -90,6 +90,10 @@ def test_commands_reach_all_nodes(nodes: Nodes) -> None:
         shown = json.loads(nodes.run("n3", "who", "--json"))
         assert [(one["node"], one["user"]) for one in shown] == [("n3", "demo"), ("n4", "other")]
         assert "demo" not in nodes.run("n3", "who", "--node", "n4")
+        with closing(login(ports[1])) as named:
+            assert nodes.run("n3", "kick", "n4:2") == "ended: session 2 (n4)\n"
+            with pytest.raises(EOFError):
+                closed_with(named)
         assert nodes.run("n3", "kick", "--user", "other") == "ended: session 1 (n4)\n"
         with pytest.raises(EOFError):
             closed_with(other)
