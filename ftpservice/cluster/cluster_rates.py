@@ -3,15 +3,17 @@
 Each node with transfers of a user has an even part of the rate; of a node with several processes,
 each process has. A node tells the others by NOTIFY which limits its transfers use, at once for the
 first transfer and then once a second; one that has told nothing for three seconds uses a limit no
-more. Until a message has arrived, which takes some milliseconds, the parts can be more than the
+more; before another program takes the place of its main process, it has the others wait longer.
+Until a message has arrived, which takes some milliseconds, the parts can be more than the
 rate together. While the database is away, the part is the rate divided by the nodes that were alive
 last.
 """
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -21,14 +23,14 @@ from ftpservice.stream.rate_limit import RateLimiter, SharedRateLimiters
 if TYPE_CHECKING:  # the extra cluster may be missing
     from ftpservice.cluster.cluster_node import ClusterNode
 
-__all__ = ["RATES", "ClusterRateLimiters", "NodeRateLink"]
+__all__ = ["RATES", "ClusterRateLimiters", "NodeRateLink", "in_messages"]
 
 RATES = "rates"
 TELL_SECONDS = 1.0
 FRESH_SECONDS = 3.0
 """How long what a node has told is true."""
-KEYS_PER_MESSAGE = 50
-"""A message of NOTIFY has less than 8,000 bytes."""
+KEYS_PER_MESSAGE, MAX_KEYS_LENGTH = 50, 7500
+"""A message of NOTIFY has less than 8,000 bytes; a letter beyond ASCII takes six of them."""
 MAX_KEY_LENGTH = 130
 """A longer name counts on each node for itself."""
 MAX_HEARD = 20_000
@@ -53,6 +55,9 @@ class RateLink(Protocol):
     def nodes(self) -> int:
         """The number of nodes."""
 
+    def heard_until(self, now: float) -> float:
+        """Return until when others could be heard, at most ``now``."""
+
     def tell_rates(self, keys: Sequence[Any]) -> None:
         """Tell which limits are in use."""
 
@@ -75,6 +80,10 @@ class NodeRateLink:
     def nodes(self) -> int:
         """The nodes that were alive at the last answer."""
         return self._node.status.nodes
+
+    def heard_until(self, now: float) -> float:
+        """Return ``now``: without the database another rule holds."""
+        return now
 
     def tell_rates(self, keys: Sequence[Any]) -> None:
         """Tell which limits are in use."""
@@ -110,7 +119,7 @@ class ClusterRateLimiters(SharedRateLimiters):
             del self._full[cast(Key, key)]
 
     def _part(self, key: Key) -> float:
-        link, now = self._link, self._clock.seconds()
+        link, now = self._link, self._link.heard_until(self._clock.seconds())
         heard = self._heard.get(key, {})
         fresh = [sender for sender, told in heard.items() if now - told < FRESH_SECONDS]
         others = len(fresh)
@@ -124,10 +133,10 @@ class ClusterRateLimiters(SharedRateLimiters):
         sender = message["from"]
         if message["kind"] != RATES or sender == self._link.run:
             return
-        now = self._clock.seconds()
+        told = self._clock.seconds() + float(message.get("seconds", 0.0))
         for name, is_upload in message["keys"]:
             key = (str(name), bool(is_upload))
-            self._heard.setdefault(key, {})[sender] = now
+            self._heard.setdefault(key, {})[sender] = told
             self._heard.move_to_end(key)
             self._adjust(key)
         while len(self._heard) > MAX_HEARD:
@@ -155,18 +164,43 @@ class ClusterRateLimiters(SharedRateLimiters):
             and len(key[0].encode("utf-8", "surrogateescape")) <= MAX_KEY_LENGTH
         ]
         if self._link.is_connected or self._link.tells_alone:
-            for begin in range(0, len(keys), KEYS_PER_MESSAGE):
-                self._link.tell_rates(keys[begin : begin + KEYS_PER_MESSAGE])
+            for part in in_messages(keys):
+                self._link.tell_rates(part)
         self._forget_old()
         for key in self._full:
             self._adjust(key)
         if self._full:
             self._tell_within(TELL_SECONDS)
 
-    def _forget_old(self) -> None:
+    def in_use_by(self, start: str) -> dict[str, list[Key]]:
+        """Return what others use by the name under which they tell it, which has this beginning."""
+        found: dict[str, list[Key]] = {}
         old = self._clock.seconds() - FRESH_SECONDS
+        for key, heard in self._heard.items():
+            for sender, told in heard.items():
+                if told > old and sender.startswith(start):
+                    found.setdefault(sender, []).append(key)
+        return found
+
+    def _forget_old(self) -> None:
+        old = self._link.heard_until(self._clock.seconds()) - FRESH_SECONDS
         while self._heard:
             key, heard = next(iter(self._heard.items()))
             if max(heard.values()) > old:
                 return
             del self._heard[key]
+
+
+def in_messages(keys: Sequence[Key]) -> Iterator[list[Key]]:
+    """Yield the keys in parts that fit into a message of NOTIFY."""
+    part: list[Key] = []
+    size = 0
+    for key in keys:
+        length = len(json.dumps(key))
+        if part and (len(part) == KEYS_PER_MESSAGE or size + length > MAX_KEYS_LENGTH):
+            yield part
+            part, size = [], 0
+        part.append(key)
+        size += length + 2
+    if part:
+        yield part

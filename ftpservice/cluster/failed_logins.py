@@ -64,7 +64,9 @@ class FailedLoginExchange:
 
     def _tell(self) -> None:
         """Tell the first addresses, and the others later."""
-        self._due = None
+        due, self._due = self._due, None
+        if due is not None and due.active():
+            due.cancel()
         if not self._node.is_connected:
             self._untold.clear()
             return
@@ -84,7 +86,9 @@ class FailedLoginExchange:
                 self._bans.add_points(address, float(points))
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Tell the last ones; called before the node leaves, or another program goes on."""
+        while self._untold:
+            self._tell()
         if self._due is not None:
             self._due.cancel()
             self._due = None

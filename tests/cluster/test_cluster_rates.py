@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -106,6 +107,28 @@ def test_many_limits_are_told_in_several_messages() -> None:
     first.rates.join(("x" * 200, False), 1000)
     clock.advance(0)
     assert [len(one["keys"]) for one in first.sent] == [KEYS_PER_MESSAGE, 1]
+
+
+def test_long_names_beyond_ascii_fit_into_the_messages() -> None:
+    clock, (first, _second) = nodes(2)
+    names = [f"{number:02}{'ж' * 60}" for number in range(KEYS_PER_MESSAGE)]
+    for name in names:
+        first.rates.join((name, False), 1000)
+    clock.advance(0)
+    assert [name for one in first.sent for name, _ in one["keys"]] == names
+    assert max(len(json.dumps(one)) for one in first.sent) < 8000
+
+
+def test_what_is_told_for_longer_counts_until_it_is_told_again() -> None:
+    clock, (first, second) = nodes(2)
+    limiter = first.rates.join(ANN, 9000)
+    transfer(limiter)
+    second.tell("rates", keys=[ANN], seconds=30.0)
+    clock.pump([0.5] * 40)
+    assert limiter.rate == 4500
+    second.tell("rates", keys=[ANN])
+    clock.pump([0.5] * 10)
+    assert limiter.rate == 9000
 
 
 def test_nothing_runs_when_no_limit_is_in_use() -> None:

@@ -130,3 +130,13 @@ def test_nothing_is_told_while_the_database_is_away() -> None:
     first.fail()
     first.logins.close()
     assert clock.getDelayedCalls() == []
+
+
+def test_the_last_failures_are_told_before_a_node_leaves() -> None:
+    clock, first, second = two()
+    for number in range(ADDRESSES_PER_MESSAGE + 1):
+        first.fail(f"203.0.113.{number + 1}")
+    first.logins.close()
+    assert second.attempts.remembers("203.0.113.1")
+    assert second.attempts.remembers(f"203.0.113.{ADDRESSES_PER_MESSAGE + 1}")
+    assert clock.getDelayedCalls() == []

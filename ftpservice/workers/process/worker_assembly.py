@@ -272,7 +272,7 @@ def _count_in_cluster(
 ) -> None:
     """Have the main process count what all nodes of a cluster count together."""
     peers, column = state.peers, plan["board"][2]
-    link = RateLinkOfWorker(plan["cluster"], column, peers)
+    link = RateLinkOfWorker(plan["cluster"], column, peers, reactor)
     state.session_limits = AskedSessionLimits(column, peers)
     state.rate_limiters = rates = ClusterRateLimiters(link, reactor)
     link.hear(rates.received)
