@@ -115,7 +115,7 @@ def check_here(options: Any) -> Iterator[Finding]:
     passive = settings.passive_ports, settings.max_sessions, settings.passive_port
     yield from check_passive_ports(*passive)
     yield from _check_cluster(settings)
-    yield from _check_bucket(settings)
+    yield from _check_buckets(options)
     yield from _check_masquerade(settings)
     if settings.offers_tls:
         for chain, _key in settings.tls_files.certificates:
@@ -145,17 +145,20 @@ def _check_cluster(settings: Any) -> Iterator[Finding]:
         yield from check_cluster(url, settings.node_name)
 
 
-def _check_bucket(settings: Any) -> Iterator[Finding]:
+def _check_buckets(options: Any) -> Iterator[Finding]:
+    from ftpservice.accounts.account_buckets import MAX_BUCKETS, account_buckets
     from ftpservice.backends.strings import bucket_of
 
     if find_spec("botocore") is None:  # the extra s3
         return
     try:
-        options = bucket_of(settings.root)
+        root = bucket_of(options.settings.root)
     except ValueError:  # which the settings are told to have
-        return
-    if options is not None:
-        yield from check_bucket_of("root", options)
+        root = None
+    if root is not None:
+        yield from check_bucket_of("root", root)
+    for place, bucket in account_buckets(options.checkers)[:MAX_BUCKETS]:
+        yield from check_bucket_of(place, bucket)
 
 
 def _certificate_check(settings: Any) -> CertificateCheck:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 
+from ftpservice.accounts.account_buckets import MAX_BUCKETS, account_buckets
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.accounts.external.store_string import secret_warnings
@@ -61,6 +63,7 @@ def start_warnings(options: ServiceOptions, reactor: Any) -> Iterator[str]:
     yield from _cluster_warnings(options.settings)
     with acting_as(owner_for(options)):
         lines = list(_bucket_warnings(options.settings))
+        lines += _account_bucket_warnings(options.checkers)
     yield from lines
 
 
@@ -161,6 +164,24 @@ def _bucket_warnings(settings: ServiceSettings) -> Iterator[str]:
             raise CannotStart(f"{place}: {error.line}") from None
         missing = [f"{error.line}; logins would be refused until it can be used"]
     yield from (f"{place}: {text}" for text in missing)
+
+
+def _account_bucket_warnings(checkers: Iterable[object]) -> Iterator[str]:
+    """Try the buckets of roots and mounts of accounts; yield what `_bucket_warnings` does."""
+    buckets = account_buckets(checkers)
+    if not buckets:
+        return
+    if find_spec("botocore") is None:
+        yield f"{buckets[0][0]}: a bucket needs botocore: pip install 'ftpservice[s3]'"
+        return
+    from ftpservice.backends.s3.bucket_check import BucketUnusable, check_bucket
+
+    for owners, options in buckets[:MAX_BUCKETS]:
+        try:
+            missing = check_bucket(options)
+        except BucketUnusable as error:
+            missing = [f"{error.line}; until it can be used, its files cannot be had"]
+        yield from (f"{owners}: {options.shown}: {text}" for text in missing)
 
 
 def _created_directories(settings: ServiceSettings) -> list[str]:

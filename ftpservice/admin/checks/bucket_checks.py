@@ -1,4 +1,4 @@
-"""Checks of the bucket that the files of the service are in."""
+"""Checks of the buckets that the files of the service are in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SUBJECT = "bucket"
 ADVICE = "see docs/s3.md"
 
 
-def check_bucket_of(setting: str, options: Any) -> Iterator[Finding]:
-    """Try the bucket that a setting names; it may take some seconds."""
+def check_bucket_of(owner: str, options: Any) -> Iterator[Finding]:
+    """Try the bucket of ``owner``, a setting or accounts; it may take some seconds."""
     from ftpservice.backends.s3.bucket_check import BucketUnusable, check_bucket
 
-    place = f"{setting}: {options.shown}"
+    place = f"{owner}: {options.shown}"
     try:
         missing = check_bucket(options)
     except BucketUnusable as caught:

@@ -10,13 +10,17 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner
 
+from ftpservice.accounts.account_record import AccountRecord
+from ftpservice.accounts.passwd_line import format_line
 from ftpservice.admin.checks.bucket_checks import check_bucket_of
 from ftpservice.admin.checks.finding import Level
 from ftpservice.admin.cli import ftpservice
+from ftpservice.backends.mounts.account_mount import AccountMount
 from ftpservice.backends.s3 import bucket_check
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
 from ftpservice.backends.s3.tree.served_bucket import ServerTraits
 from tests.support.buckets import BUCKET
+from tests.support.cheap_hash import DEMO_HASH
 from tests.support.s3_servers import SETTINGS, make_bucket, moto_server
 
 
@@ -86,3 +90,31 @@ def test_doctor_looks_at_the_bucket_of_the_settings(
     done = CliRunner().invoke(ftpservice, ["doctor", *words, root])
     assert done.exit_code == 1
     assert "root: s3:no-such-bucket: 404 NoSuchBucket" in done.output
+
+
+def test_the_buckets_of_accounts_are_tried_each_once(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of roots and of mounts, whatever the prefix of each account."""
+    monkeypatch.chdir(tmp_path)
+    escaped = url.replace(":", "\\:")
+    root, mount = "s3:{}:prefix={}:endpoint={}", f"s3:no-such-bucket:endpoint={escaped}"
+    records = [
+        AccountRecord("ann", DEMO_HASH, root.format(BUCKET, "ann", escaped)),
+        AccountRecord("ben", DEMO_HASH, root.format(BUCKET, "ben", escaped)),
+        AccountRecord("eve", DEMO_HASH, "/eve", mounts=(AccountMount("/m", mount),)),
+    ]
+    passwords = tmp_path / "passwd.db"
+    passwords.write_text("".join(f"{format_line(one)}\n" for one in records))
+    passwords.chmod(0o600)
+    (tmp_path / "files").mkdir()
+    words = ["--allow-root", "--auth=passwd:passwd.db", "--root=local:files", "--data-dir=var"]
+    done = CliRunner().invoke(ftpservice, ["doctor", *words, "--listen=unix:sock"])
+    assert done.output.count("can be used") == 1
+    assert f"accounts 'ann', 'ben': s3:{BUCKET}:prefix=ann can be used" in done.output
+    assert "account 'eve': s3:no-such-bucket: 404 NoSuchBucket" in done.output
+    done = CliRunner().invoke(ftpservice, ["config", "check", *words, "--listen=tcp:2121"])
+    assert done.exit_code == 0
+    assert f"s3:{BUCKET}" not in done.output
+    assert "account 'eve': s3:no-such-bucket: 404 NoSuchBucket" in done.output
+    assert "its files cannot be had" in done.output
