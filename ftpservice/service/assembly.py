@@ -42,6 +42,7 @@ from ftpservice.service.main_factory import (
     cluster_of,
     session_factory_for,
 )
+from ftpservice.service.node_state import node_state
 from ftpservice.service.observer_setup import Observed, join_observers
 from ftpservice.service.operator_console import OperatorConsole, console_for
 from ftpservice.service.privileges import owner_for
@@ -156,6 +157,7 @@ def assemble(
     join_observers(service, options, Observed(web, recorders.journal, hooks), reactor)
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
+    actions.state = partial(node_state, factory, recorders.journal, realm.quotas, hooks)
     acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
     beside = (bans, guard, service.retention, *_administration(options, service, actions, guard))
     serve_api(web, WebSources(actions, factory, recorders, realm.quotas, hooks))

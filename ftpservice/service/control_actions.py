@@ -83,6 +83,8 @@ class ServiceActions:
         """Returns the actions that other nodes of a cluster can carry out, too."""
         self.spread: Actions = {}
         """The actions by command, as they are carried out here and on other nodes."""
+        self.state: Callable[[], Any] = dict
+        """Returns the `node_state`."""
         self.upgrade: Callable[[Request], Any] = _cannot_upgrade
         """Has the program replaced by the installed one."""
         self.feeds = _feeds(factory, lambda request: self.trace(request))
@@ -109,6 +111,7 @@ class ServiceActions:
             "reload": lambda _request: self.reload(),
             "upgrade": lambda request: self.upgrade(request),
             "report": self.report,
+            "state": lambda _request: self.state(),
             "quota": self.quota,
             "certificate": self.certificate,
             **_retention_actions(self._retention),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # the extra cluster may be missing
 
 __all__ = ["SPREAD_ACTIONS", "Actions", "actions_of_one", "actions_over_nodes"]
 
-SPREAD_ACTIONS = ("who", "kick", "ban", "unban", "drain", "reload")
+SPREAD_ACTIONS = ("who", "state", "kick", "ban", "unban", "drain", "reload")
 Action = Callable[[Mapping[str, Any]], Any]
 Actions = Mapping[str, Action]
 

@@ -29,6 +29,12 @@ async def list_sessions_of_nodes(parts: ApiParts, call: ApiCall) -> Any:
     return await parts.act("who", call, node="all")
 
 
+@routes.add("GET", "/nodes/state", Scope.READ, ANY)
+async def states_of_nodes(parts: ApiParts, call: ApiCall) -> Any:
+    """Return the state of journal and hooks of each node in `answers`, and its fullest quotas."""
+    return await parts.act("state", call, node="all")
+
+
 @routes.add(
     *("POST", "/nodes/sessions/end", Scope.STEER, ANY),
     body=body(user="string", network="string"),

@@ -145,6 +145,30 @@ def test_nodes_have_their_health_and_one_that_dies_is_no_longer_shown(served: Se
         assert reports == []
 
 
+def test_quotas_and_problems_of_all_nodes_are_shown(served: Served) -> None:
+    quota = {"bytes": 95, "files": 1, "quota_bytes": 100, "quota_files": None, "filled": 0.95}
+    journal = {"place": "sqlite:j", "waiting": 0, "lost": 3, "problem": ""}
+    state = {"accepts": True, "journal": journal, "hooks": [], "quotas": [{"user": "eve", **quota}]}
+    body = {"answers": [{"node": "n2", "result": state}], "silent": [], "problem": ""}
+    with watched_page(served.browser) as (page, reports):
+        page.route("**/api/v1/nodes/state", lambda route: route.fulfill(json=body))
+        served.log_in(page)
+        attention = page.locator("section").filter(has_text="Needs attention")
+        expect(attention).to_contain_text("n2: The journal has lost 3 events.")
+        expect(attention).to_contain_text("Nearly full quotas: eve")
+        quotas = page.locator("section").filter(has=page.get_by_role("heading", name="Quotas"))
+        expect(quotas).to_contain_text("of all nodes")
+        expect(quotas).to_contain_text("eve")
+        expect(page.get_by_text("Of this node, n1.")).to_have_count(3)
+        page.unroute("**/api/v1/nodes/state")
+        with page.expect_response("**/api/v1/nodes/state") as found:
+            page.reload()
+        answers = {one["node"]: one["result"] for one in found.value.json()["answers"]}
+        assert sorted(answers) == ["n1", "n2"]
+        assert [one["accepts"] for one in answers.values()] == [True, True]
+        assert reports == []
+
+
 def session_row(number: int) -> dict[str, object]:
     transfer = {
         "id": str(number), "path": f"/file {number}", "upload": True, "since": 0, "size": 100

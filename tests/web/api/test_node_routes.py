@@ -12,6 +12,7 @@ from ftpservice.web.api.node_routes import (
     end_sessions_of_nodes,
     list_nodes,
     list_sessions_of_nodes,
+    states_of_nodes,
 )
 from ftpservice.web.api.routes import ApiCall
 from ftpservice.web.http.problems import Problem
@@ -36,11 +37,13 @@ def test_all_nodes_are_asked_or_the_one_that_is_named() -> None:
     asked: Any = Asked()
     done(list_nodes(asked, call({})))
     done(list_sessions_of_nodes(asked, call({})))
+    done(states_of_nodes(asked, call({})))
     done(end_sessions_of_nodes(asked, call({}, {"user": "ann"})))
     done(end_session_of_node(asked, call({"node": "ftp2", "session": "17"})))
     assert asked.requests == [
         ("nodes", {}),
         ("who", {"node": "all"}),
+        ("state", {"node": "all"}),
         ("kick", {"node": "all", "user": "ann"}),
         ("kick", {"node": "ftp2", "session": 17}),
     ]

@@ -33,18 +33,33 @@ function hookText(hook) {
 // What a node of the cluster is: its health, or that it is gone.
 const stateOf = (one) => (one.is_alive ? one.health : `gone for ${span(one.gone)}`);
 
+// What journal and hooks need, of a node if it is not this one.
+function recorderWarnings(now, state, node) {
+  const lines = [], of = node ? `${node}: ` : "";
+  if (state.journal && state.journal.problem) lines.push(`${of}The journal: ${state.journal.problem}`);
+  if (state.journal && state.journal.lost) lines.push(`${of}The journal has lost ${state.journal.lost} events.`);
+  for (const hook of state.hooks) if (hook.last_problem && now - hook.last_problem < RECENT_SECONDS) lines.push(of + hookText(hook));
+  return lines;
+}
+
+// The quotas that any node knows, the fullest first; each is that of all nodes together.
+function quotasOfAll(own, answers) {
+  const rows = new Map();
+  for (const one of [...(own || []), ...answers.flatMap((answer) => answer.result.quotas)]) if (!rows.has(one.user) || rows.get(one.user).filled < one.filled) rows.set(one.user, one);
+  return [...rows.values()].sort((a, b) => b.filled - a.filled);
+}
+
 // The lines of what needs attention.
-function warnings(now, state, certificates, storage, quotas, nodes, live) {
+function warnings(now, state, certificates, storage, quotas, nodes, live, others) {
   const lines = [];
   if (live.away) lines.push(`Only this node is shown: ${live.away}`);
   for (const one of nodes || []) if (!one.is_alive || (one.health !== "ready" && one.name !== live.node)) lines.push(`Node ${one.name}: ${stateOf(one)}`);
   if (state) {
     if (!state.accepts) lines.push("The service accepts no new sessions (drain).");
     for (const line of state.problems) lines.push(line);
-    if (state.journal && state.journal.problem) lines.push(`The journal: ${state.journal.problem}`);
-    if (state.journal && state.journal.lost) lines.push(`The journal has lost ${state.journal.lost} events.`);
-    for (const hook of state.hooks) if (hook.last_problem && now - hook.last_problem < RECENT_SECONDS) lines.push(hookText(hook));
+    lines.push(...recorderWarnings(now, state, ""));
   }
+  for (const one of others) lines.push(...recorderWarnings(now, one.result, one.node));
   for (const one of certificates || []) {
     const left = days(one, now);
     if (left < CERTIFICATE_DAYS) lines.push(`The certificate for ${one.names.join(", ")} ${left < 0 ? "has expired" : `expires in ${left} days`}.`);
@@ -77,6 +92,8 @@ export function Overview({ live }) {
   const [period, setPeriod] = useState("24h");
   const state = useAsk("/service", 15), certificates = useAsk("/certificates", 60), storage = useAsk("/storage", 30), quotas = useAsk("/quotas", 30), bans = useAsk("/bans", 15);
   const nodes = useAsk(live.node ? "/nodes" : "", 10), users = useAsk(`/users?since=${period}`, 30), problems = useAsk("/events?problems=yes&limit=12", 60, live.lastProblem);
+  const states = useAsk(live.node ? "/nodes/state" : "", 30), others = states.value ? states.value.answers.filter((one) => one.result && one.node !== live.node) : [];
+  const known = quotasOfAll(quotas.value, others), ofThis = live.node ? html`<p class="soft">Of this node, ${text(live.node)}.</p>` : null;
   const rows = [...live.sessions.values()], running = rows.flatMap((row) => row.transfers), service = state.value;
   const list = certificates.value ? certificates.value.certificates : null;
   const recent = (problems.value ? problems.value.events : []).filter((one) => live.now - one.when < 900).length;
@@ -90,7 +107,7 @@ export function Overview({ live }) {
       ${bans.value ? tile("Bans", bans.value.length, html`<a href="#bans">show</a>`) : null}
     </div>
     <${Failed} error=${state.error} />
-    <${Attention} known=${service && list && storage.value} lines=${warnings(live.now, service, list, storage.value, quotas.value, nodes.value, live)} />
+    <${Attention} known=${service && list && storage.value} lines=${warnings(live.now, service, list, storage.value, known, nodes.value, live, others)} />
     <${Nodes} found=${nodes} live=${live} />
     <${Rates} live=${live} />
     <section aria-labelledby="h-problems"><h2 id="h-problems">Last failures and refusals</h2><${Failed} error=${problems.error} />
@@ -101,12 +118,12 @@ export function Overview({ live }) {
         ${users.value ? html`<div class="scroll"><table><thead><tr><th>User</th><th>Up</th><th>Down</th><th>Failed</th></tr></thead>
         <tbody>${users.value.users.slice(0, 10).map((one) => html`<tr key=${one.user}><td><${User} name=${one.user} /></td>
           <td class="figure">${size(one.bytes_up)} (${one.files_up})</td><td class="figure">${size(one.bytes_down)} (${one.files_down})</td><td>${one.incomplete + one.failed_logins}</td></tr>`)}</tbody></table></div>` : html`<p class="soft">…</p>`}<${Source} answer=${users.value} /></section>
-      <section aria-labelledby="h-quotas"><h2 id="h-quotas">Quotas</h2><${Failed} error=${quotas.error} />${(quotas.value || []).slice(0, 10).map((one) => html`<p key=${one.user}><${User} name=${one.user} /><br /><${Quota} row=${one} /></p>`)}
-        <p class="soft">Of accounts that were in use since the start.</p></section>
-      <section aria-labelledby="h-storage"><h2 id="h-storage">Storage</h2><${Failed} error=${storage.error} />${(storage.value || []).map((one) => html`<p key=${one.path}>${text(one.path)}<br />${one.error ? html`<span class="bad">${text(one.error)}</span>`
+      <section aria-labelledby="h-quotas"><h2 id="h-quotas">Quotas</h2><${Failed} error=${quotas.error} />${known.slice(0, 10).map((one) => html`<p key=${one.user}><${User} name=${one.user} /><br /><${Quota} row=${one} /></p>`)}
+        <p class="soft">Of accounts that were in use since the start${live.node ? ", of all nodes" : ""}.</p></section>
+      <section aria-labelledby="h-storage"><h2 id="h-storage">Storage</h2>${ofThis}<${Failed} error=${storage.error} />${(storage.value || []).map((one) => html`<p key=${one.path}>${text(one.path)}<br />${one.error ? html`<span class="bad">${text(one.error)}</span>`
         : html`<progress max=${one.total} value=${one.total - one.free} aria-label=${`Used of ${text(one.path)}`}></progress><span class=${filled(one) >= FULL ? "bad" : "soft"}>${size(one.free)} of ${size(one.total)} free</span>`}</p>`)}</section>
-      <section aria-labelledby="h-certificates"><h2 id="h-certificates">Certificates</h2><${Failed} error=${certificates.error} />${(list || []).map((one) => html`<p key=${one.fingerprint}>${one.names.map(text).join(", ")}<br /><span class=${days(one, live.now) < CERTIFICATE_DAYS ? "bad" : "soft"}>${days(one, live.now)} days left, until ${time(one.not_after)}</span></p>`)}
+      <section aria-labelledby="h-certificates"><h2 id="h-certificates">Certificates</h2>${ofThis}<${Failed} error=${certificates.error} />${(list || []).map((one) => html`<p key=${one.fingerprint}>${one.names.map(text).join(", ")}<br /><span class=${days(one, live.now) < CERTIFICATE_DAYS ? "bad" : "soft"}>${days(one, live.now)} days left, until ${time(one.not_after)}</span></p>`)}
         ${list && !list.length ? html`<p class="soft">There is no TLS.</p>` : null}</section>
-      <section aria-labelledby="h-recorders"><h2 id="h-recorders">Journal and hooks</h2>${service ? html`<p>${service.journal ? html`${text(service.journal.place)}<br /><span class=${service.journal.problem || service.journal.lost ? "bad" : "soft"}>${size(service.journal.waiting)} waiting, ${service.journal.lost} events lost</span>` : html`<span class="soft">No journal is kept.</span>`}</p>
+      <section aria-labelledby="h-recorders"><h2 id="h-recorders">Journal and hooks</h2>${ofThis}${service ? html`<p>${service.journal ? html`${text(service.journal.place)}<br /><span class=${service.journal.problem || service.journal.lost ? "bad" : "soft"}>${size(service.journal.waiting)} waiting, ${service.journal.lost} events lost</span>` : html`<span class="soft">No journal is kept.</span>`}</p>
         ${service.hooks.map((one) => html`<p key=${one.name}>${one.gate ? "Gate" : "Hook"} ${text(one.name)}<br /><span class="soft">${Object.entries(one.counts).map(([name, count]) => `${count} ${name}`).join(", ")}${one.gate ? "" : `, ${one.pending} waiting`}</span></p>`)}` : null}</section></div>`;
 }
