@@ -17,10 +17,12 @@ from typing import Any
 from ftpservice import events
 from ftpservice.events import NO_SESSION, Event, LoggedIn, LoginRefusal, Outcome, SessionInfo
 
-__all__ = ["EncodedEvent", "EventDecoder", "encode_event", "plain_values"]
+__all__ = ["UNKNOWN", "EncodedEvent", "EventDecoder", "encode_event", "plain_values"]
 
 EncodedEvent = tuple[Any, ...]
 """The name of the kind, what is known of the session, names of files, and the fields in order."""
+UNKNOWN = (LookupError, TypeError, ValueError)
+"""What an event of another version raises, during an upgrade."""
 
 KINDS: dict[str, type[Event]] = {
     name: kind

@@ -7,7 +7,7 @@ which sessions there are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -31,6 +31,9 @@ PROGRESS_SECONDS = 0.5
 
 class EventForwarder:
     """A subscriber; ``sessions`` has the sessions of this process by number."""
+
+    elsewhere: Callable[[list[EncodedEvent]], object] | None = None
+    """Takes the events when there is no main process any more."""
 
     def __init__(
         self, channel: Channel, column: BoardColumn, sessions: Mapping[int, Any], reactor: Any
@@ -65,8 +68,12 @@ class EventForwarder:
         self._waiting.append(encode_event(event))
         if len(self._waiting) == MAX_BATCH:
             self.flush()
-        elif self._call is None and not self._channel.is_paused:
+        elif self._call is None and self._can_send:
             self._call = self._reactor.callLater(BATCH_SECONDS, self.flush)
+
+    @property
+    def _can_send(self) -> bool:
+        return self.elsewhere is not None or not self._channel.is_paused
 
     def flush(self) -> None:
         """Send what waits, as far as the main process reads."""
@@ -74,10 +81,13 @@ class EventForwarder:
         if call is not None and call.active():
             call.cancel()
         channel = self._channel
-        while self._waiting and not channel.is_paused:
+        while self._waiting and self._can_send:
             batch = self._waiting[:MAX_BATCH]
             del self._waiting[:MAX_BATCH]
-            channel.write(_frame(channel, batch))
+            if self.elsewhere is not None:
+                self.elsewhere(batch)
+            else:
+                channel.write(_frame(channel, batch))
         if self._lost and not channel.is_paused:
             lost, self._lost = self._lost, 0
             channel.send("lost", lost, list(self._sessions))

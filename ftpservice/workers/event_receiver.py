@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ftpservice.events import Event
-from ftpservice.workers.event_codec import EncodedEvent, EventDecoder
+from ftpservice.workers.event_codec import UNKNOWN, EncodedEvent, EventDecoder
 from ftpservice.workers.remote_sessions import RemoteSessions, Send
 
 __all__ = ["EventReceiver"]
-
-UNKNOWN = (LookupError, TypeError, ValueError)
-"""What an event of another version raises, during an upgrade."""
 
 
 class EventReceiver:

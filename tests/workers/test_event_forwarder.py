@@ -115,3 +115,18 @@ def test_the_bytes_of_running_transfers_are_told_until_they_end(forwarding: Forw
     forwarding.clock.advance(PROGRESS_SECONDS)
     assert [name for name, *_ in forwarding.channel.messages] == ["events"]
     assert forwarding.clock.getDelayedCalls() == []
+
+
+def test_without_a_main_process_events_go_elsewhere_also_those_that_wait(
+    forwarding: Forwarding,
+) -> None:
+    forwarding.channel.is_paused = True
+    forwarding.forward(LOGIN)
+    forwarding.clock.advance(BATCH_SECONDS)
+    kept: list[Any] = []
+    forwarding.forward.elsewhere = kept.extend
+    forwarding.forward.flush()
+    forwarding.forward(LOGIN)
+    forwarding.clock.advance(BATCH_SECONDS)
+    assert len(kept) == 2
+    assert forwarding.batches() == []

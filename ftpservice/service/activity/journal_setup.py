@@ -21,7 +21,10 @@ from ftpservice.service.settings.settings import ServiceSettings
 if TYPE_CHECKING:  # the extra sql may be missing
     from ftpservice.activity.journal.journal_database import JournalDatabase
 
-__all__ = ["journal_for", "journal_place", "journal_plan"]
+__all__ = ["journal_for", "journal_place", "journal_plan", "last_events_directory"]
+
+LAST_EVENTS_DIRECTORY = "workers"
+"""In that of the spool."""
 
 
 def journal_place(settings: ServiceSettings) -> str | None:
@@ -57,6 +60,13 @@ def journal_plan(settings: ServiceSettings) -> JournalPlan | None:
         settings.durable,
         "" if settings.cluster is None else settings.node_name,
     )
+
+
+def last_events_directory(settings: ServiceSettings) -> Path | None:
+    """Return where workers put what happens when there is no main process; None: no journal."""
+    if settings.data_dir is None or journal_place(settings) is None:
+        return None
+    return Path(settings.data_dir, SPOOL_DIRECTORY, LAST_EVENTS_DIRECTORY)
 
 
 def journal_for(settings: ServiceSettings, reactor: Any) -> JournalService | None:

@@ -17,9 +17,10 @@ from ftpservice.activity.journal.journal_service import JournalService
 from ftpservice.activity.report import ActivityReport
 from ftpservice.activity.reports.service_report import ServiceReport
 from ftpservice.events import Event, EventStream, LoginFailed
-from ftpservice.service.activity.journal_setup import journal_for
+from ftpservice.service.activity.journal_setup import journal_for, last_events_directory
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.session.services import EventSink
+from ftpservice.workers.last_events import LastEventsReader
 
 __all__ = ["Recorders", "build_recorders"]
 
@@ -35,11 +36,13 @@ class Recorders:
     report: ActivityReport
     journal: JournalService | None
     reports: ServiceReport
+    last_events: LastEventsReader | None
+    """Has the journal get the events of workers whose main process was killed."""
 
     @property
     def services(self) -> list[Service]:
         """Those that start and stop with the service."""
-        return [] if self.journal is None else [self.journal]
+        return [one for one in (self.journal, self.last_events) if one is not None]
 
     @property
     def finishers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
@@ -62,7 +65,22 @@ def build_recorders(settings: ServiceSettings, bans: BanList, reactor: Any) -> R
         events.subscribe(journal, *journal.kinds)
     reports = ServiceReport(report, journal, reactor, time.time)
     sink = EventSink(events, reports.lines)
-    return Recorders(sink, event_log, report, journal, reports)
+    last_events = _last_events(settings, journal, reactor)
+    return Recorders(sink, event_log, report, journal, reports, last_events)
+
+
+def _last_events(
+    settings: ServiceSettings, journal: JournalService | None, reactor: Any
+) -> LastEventsReader | None:
+    directory = last_events_directory(settings)
+    if journal is None or directory is None:
+        return None
+
+    def take(event: Event) -> None:
+        if type(event) in journal.kinds:
+            journal(event)
+
+    return LastEventsReader(directory, take, reactor)
 
 
 def _subscriber_failed(error: Exception, event: Event) -> None:

@@ -36,6 +36,7 @@ from ftpservice.linux import set_dumpable
 from ftpservice.net.inherited_ports import InheritedEndpoint
 from ftpservice.net.tls.certificate_copies import CertificateCopies, tls_from_copies
 from ftpservice.net.tls.server import CertificateError
+from ftpservice.service.activity.journal_setup import last_events_directory
 from ftpservice.service.sessions.accept_guard import AcceptGuard
 from ftpservice.service.sessions.exposure import refuse_shipped_passwords
 from ftpservice.service.sessions.listeners import Listener, Listeners
@@ -61,6 +62,7 @@ from ftpservice.session.shared.table_state import TableState
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.event_forwarder import EventForwarder
+from ftpservice.workers.last_events import LastEvents
 from ftpservice.workers.process.remote_shared_port import RemoteSharedPort
 from ftpservice.workers.session_board import BoardColumn, SessionBoard
 
@@ -161,6 +163,16 @@ class WorkerService(MultiService):
 
     def _shutdown(self) -> SessionShutdown:
         return SessionShutdown(self.factory, self._realm, self._checkers, self._reactor, bool)
+
+    def keep_last_events(self) -> LastEvents | None:
+        """Have what happens from now on be for the next main process, if it has a journal."""
+        directory = last_events_directory(self.options.settings)
+        if directory is None or self._forwarder is None:
+            return None
+        kept = LastEvents(directory, self._reactor)
+        self._forwarder.elsewhere = kept.write
+        self._forwarder.flush()
+        return kept
 
     def use_bans(self, bans: Iterable[tuple[Any, ...]]) -> None:
         """Have these bans in place of those before."""

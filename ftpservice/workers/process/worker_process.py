@@ -1,7 +1,7 @@
 """A worker process: it serves the sessions that it accepts, and does what the main process says.
 
 When the main process is gone, it accepts no more connections, lets the transfers that run finish
-within the grace period, and ends.
+within the grace period, and ends. What happens meanwhile is kept for the next main process.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ftpservice.service.process_memory import (
 )
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.workers.channel import Channel
+from ftpservice.workers.last_events import LastEvents
 from ftpservice.workers.log_forwarder import LogForwarder
 from ftpservice.workers.process.remote_report import RemoteReport
 from ftpservice.workers.process.state_reports import StateReports
@@ -171,14 +172,17 @@ class WorkerProcess:
         self._report.close()
         self.service.factory.peers.close()
         _at_shared_port(self.service, "close")
+        kept = self.service.keep_last_events()
         grace = self.service.options.settings.grace
         self._reactor.callLater(grace + MAX_ORPHAN_SECONDS, os._exit, 1)
-        ensureDeferred(self._end_alone(grace)).addErrback(self.unexpected)
+        ensureDeferred(self._end_alone(grace, kept)).addErrback(self.unexpected)
 
-    async def _end_alone(self, grace: float) -> None:
+    async def _end_alone(self, grace: float, kept: LastEvents | None) -> None:
         assert self.service is not None
         await self.service.end_sessions(grace)
         await self.service.release()
+        if kept is not None:
+            await kept.finish()
         self._reactor.stop()
 
     def unexpected(self, failure: Any) -> None:
