@@ -8,6 +8,7 @@ the time, their changes wait for a count, for some seconds at most.
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ log = Logger("ftpservice.cluster")
 
 COUNT, COUNTED = "quota count", "quota counted"
 ANSWER_SECONDS = 3.0
+MAX_OVER = 1000
 
 
 class NodeAnswer(NamedTuple):
@@ -80,6 +82,8 @@ class CommonCounts:
         self._ended: dict[Place, tuple[int, Answers]] = {}
         self._excluding: dict[Place, dict[int, IDelayedCall]] = {}
         """By tree, the counts of other nodes that its changes wait for, and until when."""
+        self._over: deque[int] = deque(maxlen=MAX_OVER)
+        """The last counts of other nodes that have ended, whose begin may still be carried out."""
 
     async def begins(self, leased: LeasedTree, is_exclusive: bool) -> int | None:
         """Tell the other nodes; returns the number of the count, None if one changes something."""
@@ -164,6 +168,8 @@ class CommonCounts:
         """Take a message of a node."""
         kind, run = message["kind"], self._node.facts.run
         if kind == COUNT and message["from"] != run:
+            if message["is_end"]:
+                self._over.append(message["number"])
             answering = Deferred.fromCoroutine(self._answer(message))
             answering.addErrback(_not_answered)
         elif kind == COUNTED and message["to"] == run:
@@ -183,6 +189,8 @@ class CommonCounts:
         tree = leased.tree
         if not is_end:
             await tree.when_announced()
+            if message["number"] in self._over:  # nobody waits for the answer any more
+                return
             if message["is_exclusive"]:
                 await self._excluded(leased, message["number"])
         if not leased.is_joined:

@@ -11,6 +11,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from ftpservice.cluster.quotas import common_counts
 from ftpservice.cluster.quotas.quota_statements import set_count
 from ftpservice.cluster.quotas.tree_exchange import CHANGED
 from ftpservice.storage.errors import Busy, QuotaExceeded, QuotaUnknown
@@ -224,6 +225,33 @@ async def test_the_end_of_a_count_lets_changes_wait_for_that_of_another_node(
         assert not trees[0].counts.is_exclusive
         for one, _leased in counts:  # neither was recorded
             assert len(one._ended) == 1
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_count_that_is_given_up_before_a_node_could_answer_lets_no_change_wait(
+    url: str, tmp_path: Path, reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node is told of the end first, as something else delays its answer."""
+    fleet = QuotaFleet(url, tmp_path, reactor, 2)
+    try:
+        await fleet.joined()
+        storages = [await node.storage(LIMITS) for node in fleet.nodes]
+        await upload(storages[0], "/one", 1000)
+        trees = [next(iter(node.book.trees.values())) for node in fleet.nodes]
+        for tree in trees:
+            await tree.count()
+        announced: Deferred[None] = Deferred()
+        monkeypatch.setattr(trees[0], "when_announced", lambda: announced)
+        monkeypatch.setattr(common_counts, "ANSWER_SECONDS", 0.1)
+        leased, counts = fleet.nodes[1].quotas.rooms.of(trees[1]), fleet.nodes[1].quotas.counts
+        over = fleet.nodes[0].quotas.counts._over
+        over.clear()
+        assert await counts.begins(leased, is_exclusive=True) is None
+        await until(lambda: over)
+        announced.callback(None)
+        assert not trees[0].counts.is_exclusive
     finally:
         await fleet.close()
 
