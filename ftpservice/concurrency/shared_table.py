@@ -125,6 +125,12 @@ class SharedTable:
         finally:
             unlock_byte(self.descriptor, 0)
 
+    @property
+    def claimed_columns(self) -> frozenset[int]:
+        """The columns that belong to processes."""
+        states = self._cells[2 : 2 + self.layout.columns].tolist()
+        return frozenset(column for column, state in enumerate(states) if state)
+
     def clear_column(self, column: int) -> None:
         """Give back what a process held that has ended, and its column.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +144,16 @@ class MainFactory(FTPFactory):
         self.peers.gone(column)
         if self.supervisor is not None:
             self.supervisor.broadcast("gone", column)
+
+    def end_others(self, going_on: Iterable[int]) -> list[int]:
+        """Give back what processes held that are not there any more; return their columns.
+
+        Those of a program before this one that ended while it was replaced are known to nobody.
+        """
+        ended = sorted(self.table.claimed_columns - {0, *going_on})
+        for column in ended:
+            self.process_ended(column)
+        return ended
 
     def _send_to(self, column: int, name: str, *values: Any) -> bool:
         """Send a message to the worker of a column; return whether there is one."""

@@ -124,6 +124,8 @@ class WorkerSetup:
         handover = self._options.handover
         if handover is not None:
             self.factory.session_refusal = handover.refusal
+            for column in self.factory.end_others(one["column"] for one in handover.workers):
+                self.board.column(column).clear()
             _adopt_workers(self, handover, self._reactor)
         if handover is None or not handover.is_trial:
             port: Any = self.factory.shared_port

@@ -51,8 +51,11 @@ class WorkerHandover:
         return self._done
 
     def marked(self, worker: Worker) -> None:
-        """Read no more of what a worker sends: it has received all that was sent to it."""
-        if worker.channel is not None:
+        """Read no more of what a worker sends: it has received all that was sent to it.
+
+        One that tells so too late is not handed over: its end is noticed by its channel.
+        """
+        if worker.channel is not None and not self._done.called:
             worker.channel.detach()
             self._marked.add(worker)
             self._check()

@@ -39,6 +39,7 @@ def test_columns_are_claimed_and_free_again_when_cleared(table: SharedTable) -> 
     with pytest.raises(TableFull):
         table.claim_column()
     table.clear_column(4)
+    assert table.claimed_columns == frozenset(range(10)) - {4}
     assert table.claim_column() == 4
 
 

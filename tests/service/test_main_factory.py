@@ -133,3 +133,21 @@ def test_a_failure_of_the_quotas_does_not_keep_what_a_worker_has_counted(
         factory.process_ended(column)
     assert "not all was given back" in errors.lines[0]
     assert factory.table.claim_column() == column
+
+
+def test_what_workers_held_that_have_ended_while_the_program_was_replaced_is_given_back(
+    factory: MainFactory, reactor: Any
+) -> None:
+    """The program before this one has not noticed it."""
+    factory.portal.realm = SimpleNamespace(quotas=None)
+    columns = [factory.table.claim_column() for _ in range(2)]
+    states = [
+        TableState(SharedTable.attach(factory.table.descriptor, column), reactor)
+        for column in columns
+    ]
+    for state in states:
+        assert state.session_limits.take("user", "ann", 2)
+    limits: Any = factory.shared_state.session_limits
+    assert factory.end_others([columns[0]]) == [columns[1]]
+    assert limits.taken("user", "ann") == 1
+    assert factory.table.claimed_columns == {0, columns[0]}

@@ -81,6 +81,18 @@ def test_a_worker_that_hangs_or_starts_is_not_handed_over(setting: Setting) -> N
     assert len(setting.children) == 2
 
 
+def test_a_worker_that_tells_too_late_that_it_has_all_is_not_handed_over(setting: Setting) -> None:
+    setting.serving()
+    found = begun(setting)
+    first, second = setting.children
+    first.say("marked")
+    second.kill = bool  # type: ignore[assignment]  # its end takes a moment
+    setting.clock.advance(MARK_SECONDS)
+    second.say("marked")
+    setting.clock.advance(1)
+    assert [one["process"] for one in found] == [first.pid]
+
+
 @pytest.mark.parametrize("hangs", [False, True])
 def test_the_next_program_goes_on_with_a_worker_and_does_not_replace_it(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, hangs: bool
