@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -29,6 +30,16 @@ LACKS, CHANGED, TREES = "quota lacks", "quota changed", "quota trees"
 """Messages: a node lacks room of a tree; the use of trees has changed; there are other trees."""
 MAX_TOLD = 500
 """Trees in a message."""
+MAX_AT_ONCE = 100
+"""Trees that are made known before the reactor turns to other events."""
+
+
+class KnownTree(NamedTuple):
+    """A tree of the database, and its roots in JSON."""
+
+    number: int
+    place: Place
+    roots: str
 
 
 class TreeExchange:
@@ -42,6 +53,9 @@ class TreeExchange:
         self._rooms = rooms
         self._clock = clock
         self._loading_again: IDelayedCall | None = None
+        self._is_loading = self._loads_once_more = self._is_closed = False
+        self._loaded: dict[str, KnownTree] = {}
+        """What the database had the last time."""
         self._handlers: dict[str, Callable[[Mapping[str, Any]], object]] = {
             LACKS: self._lacked_elsewhere,
             CHANGED: self._changed_elsewhere,
@@ -61,29 +75,74 @@ class TreeExchange:
 
     def close(self) -> None:
         """Make nothing known any more."""
+        self._is_closed = True
         if self._loading_again is not None:
             self._loading_again.cancel()
             self._loading_again = None
 
     def load_soon(self) -> None:
-        """Make the trees known that other nodes have."""
-        Deferred.fromCoroutine(self.load()).addErrback(_unanswered)
+        """Make the trees known that other nodes have; once for all that ask meanwhile."""
+        if self._is_loading:
+            self._loads_once_more = True
+            return
+        self._is_loading, self._loads_once_more = True, False
+        loading = Deferred.fromCoroutine(self.load()).addErrback(_unanswered)
+        loading.addErrback(lambda failure: log.failure("the trees cannot be loaded", failure))
+        loading.addCallback(self._load_once_more)
+
+    def _load_once_more(self, _none: object) -> None:
+        self._is_loading = False
+        if self._loads_once_more and not self._is_closed:
+            self.load_soon()
 
     async def load(self) -> None:
-        """Do that, and wait for it."""
+        """Do that, and wait for it; what is known already takes no time."""
+        loaded: dict[str, KnownTree] = {}
+        new: list[tuple[str, KnownTree]] = []
         for number, place_text, roots_text in await self._node.claims.run(known_trees):
-            place: Place = tuple(json.loads(place_text))
-            try:
-                for root in map(tuple, json.loads(roots_text)):
-                    self._add(place, root)
-            except RecordLocked:  # until then, changes here are not charged to it
-                if self._loading_again is None:
-                    self._loading_again = self._clock.callLater(POLL_SECONDS, self._load_again)
-            except Busy as error:
-                log.error("quota of {name}: {error}", name=ledger_text(place), error=error)
-            tree = self._book.trees.get(place)
-            if tree is not None:
-                self._rooms.of(tree).number = number
+            known = self._loaded.get(place_text)
+            if known is not None and self._is_known(known, number, roots_text):
+                loaded[place_text] = known
+            else:
+                place: Place = tuple(json.loads(place_text))
+                new.append((place_text, KnownTree(number, place, roots_text)))
+        self._loaded = loaded
+        for count, (place_text, tree) in enumerate(new):
+            if count and count % MAX_AT_ONCE == 0:
+                await deferLater(self._clock, 0)
+                if self._is_closed:
+                    return
+            if self._learn(tree):
+                loaded[place_text] = tree
+
+    def _is_known(self, known: KnownTree, number: int, roots: str) -> bool:
+        """Tell whether a tree is as it was, and not forgotten here since."""
+        leased = self._rooms.trees.get(known.place)
+        is_same = known.number == number and known.roots == roots
+        return (
+            is_same
+            and leased is not None
+            and leased.number == number
+            and self._book.trees.get(known.place) is leased.tree
+        )
+
+    def _learn(self, known: KnownTree) -> bool:
+        """Make a tree known; tell whether it is, with all its roots."""
+        place, is_complete = known.place, True
+        try:
+            for root in map(tuple, json.loads(known.roots)):
+                self._add(place, root)
+        except RecordLocked:  # until then, changes here are not charged to it
+            is_complete = False
+            if self._loading_again is None:
+                self._loading_again = self._clock.callLater(POLL_SECONDS, self._load_again)
+        except Busy as error:
+            is_complete = False
+            log.error("quota of {name}: {error}", name=ledger_text(place), error=error)
+        tree = self._book.trees.get(place)
+        if tree is not None:
+            self._rooms.of(tree).number = known.number
+        return is_complete
 
     def _add(self, place: Place, root: Place) -> None:
         """Have a ledger count what is below a directory; raises `Busy`."""

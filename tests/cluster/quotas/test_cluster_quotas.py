@@ -338,3 +338,41 @@ async def test_a_count_is_not_recorded_when_a_node_has_left_that_it_was_made_wit
         assert tree.ledger.used()[0] == used(tmp_path) == 10_000
     finally:
         await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_trees_that_are_known_are_not_looked_at_with_each_new_one(
+    url: str, tmp_path: Path, reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many accounts that would take a node's time whenever one of them logs in anywhere."""
+    fleet = QuotaFleet(url, tmp_path, reactor, 2)
+    first, second = fleet.nodes
+    learned: list[Any] = []
+    loads: list[None] = []
+    try:
+        await fleet.joined()
+        storage = await first.storage(LIMITS)
+        assert await stored(first, storage, "/one", 1000) is None
+        (place,) = first.book.trees
+        await until(lambda: place in second.book.trees)
+        exchange: Any = second.quotas._exchange
+        await until(lambda: exchange._loaded)
+        learn, load = exchange._learn, exchange.load
+
+        async def counted() -> None:
+            loads.append(None)
+            await load()
+
+        monkeypatch.setattr(exchange, "_learn", lambda tree: learned.append(tree) or learn(tree))
+        monkeypatch.setattr(exchange, "load", counted)
+        for _ in range(20):
+            exchange.load_soon()
+        await until(lambda: not exchange._is_loading)
+        assert (len(loads), learned) == (2, [])
+        second.book.directory.forget_here(place)
+        assert place not in second.book.trees
+        exchange.load_soon()
+        await until(lambda: place in second.book.trees)
+        assert len(learned) == 1
+    finally:
+        await fleet.close()
