@@ -71,7 +71,7 @@ class WorkerProcess:
             "certificates": lambda copies: self._serving("use_certificates")(copies),
         }
         self._channel = Channel(handlers, self._lost)
-        self._report = RemoteReport(self._channel)
+        self._report = RemoteReport(self._channel, reactor)
         handlers["reported"] = self._report.answered
         self.service: WorkerService | None = None
         self._reports: StateReports | None = None

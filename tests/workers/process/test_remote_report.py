@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
 
-from ftpservice.workers.process.remote_report import NO_REPORT, RemoteReport
+from ftpservice.workers.process.remote_report import (
+    ANSWER_SECONDS,
+    LATE_REPORT,
+    NO_REPORT,
+    RemoteReport,
+)
 from tests.support.memory_transport import is_pending
 
 
@@ -26,8 +32,13 @@ def channel() -> Channel:
 
 
 @pytest.fixture
-def report(channel: Any) -> RemoteReport:
-    return RemoteReport(channel)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def report(channel: Any, clock: Clock) -> RemoteReport:
+    return RemoteReport(channel, clock)
 
 
 def test_answers_reach_who_has_asked(channel: Channel, report: RemoteReport) -> None:
@@ -58,3 +69,16 @@ def test_nobody_waits_when_the_main_process_is_gone(channel: Channel, report: Re
     report("1d", "", "").addBoth(found.append)
     assert found == [NO_REPORT, NO_REPORT]
     assert len(channel.sent) == 1
+
+
+def test_a_report_that_does_not_come_keeps_no_session_waiting(
+    report: RemoteReport, clock: Clock
+) -> None:
+    found: list[Any] = []
+    report("1d", "", "").addBoth(found.append)
+    report("2d", "", "").addBoth(found.append)
+    report.answered(2, ["two"], None)
+    clock.advance(ANSWER_SECONDS)
+    report.answered(1, ["too late"], None)
+    assert found == [["two"], LATE_REPORT]
+    assert clock.getDelayedCalls() == []
