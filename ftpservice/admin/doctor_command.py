@@ -146,7 +146,7 @@ def _check_cluster(settings: Any) -> Iterator[Finding]:
 
 
 def _check_buckets(options: Any) -> Iterator[Finding]:
-    from ftpservice.accounts.account_buckets import MAX_BUCKETS, account_buckets
+    from ftpservice.accounts.stores.account_buckets import MAX_BUCKETS, account_buckets
     from ftpservice.backends.strings import bucket_of
 
     if find_spec("botocore") is None:  # the extra s3

@@ -31,6 +31,7 @@ from ftpservice.service.certificates.certificate_setup import (
     load_or_make_certificates,
 )
 from ftpservice.service.cluster.cluster_setup import join_cluster
+from ftpservice.service.cluster.node_state import node_state
 from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.control_socket import ControlSocket
 from ftpservice.service.lifecycle import FTPService, ServiceParts
@@ -42,7 +43,6 @@ from ftpservice.service.main_factory import (
     cluster_of,
     session_factory_for,
 )
-from ftpservice.service.node_state import node_state
 from ftpservice.service.observer_setup import Observed, join_observers
 from ftpservice.service.operator_console import OperatorConsole, console_for
 from ftpservice.service.privileges import owner_for
@@ -157,15 +157,21 @@ def assemble(
     join_observers(service, options, Observed(web, recorders.journal, hooks), reactor)
     service.retention = _retention(options, realm, sink.events, reactor)
     actions = ServiceActions(factory, realm, recorders.report, bans.bans, service.retention)
-    actions.state = partial(node_state, factory, recorders.journal, realm.quotas, hooks)
     acme = AcmeHooks(reload, sink.events.publish, guard.guard, fail)
     beside = (bans, guard, service.retention, *_administration(options, service, actions, guard))
-    serve_api(web, WebSources(actions, factory, recorders, realm.quotas, hooks))
+    _serve_state(web, WebSources(actions, factory, recorders, realm.quotas, hooks))
     more = (web, hooks, *_operation_services(options, factory, actions, acme, reactor))
     _join(service, *recorders.services, *beside, *more)
     _reload_settings(service, options, reactor, console)
     actions.upgrade = Upgrade(options, service, workers, reactor).requested
     return join_workers(workers, service, reload, actions)
+
+
+def _serve_state(web: WebServer | None, sources: WebSources) -> None:
+    """Have the API show the state of the service, and other nodes of a cluster ask for it."""
+    journal, quotas = sources.recorders.journal, sources.quotas
+    sources.actions.state = partial(node_state, sources.factory, journal, quotas, sources.hooks)
+    serve_api(web, sources)
 
 
 def _join(service: FTPService, *parts: Service | None) -> None:

@@ -40,6 +40,7 @@ __all__ = [
     "MainFactory",
     "NodeFactory",
     "cluster_of",
+    "end_others",
     "hand_over_workers",
     "hold_port",
     "session_factory_for",
@@ -145,16 +146,6 @@ class MainFactory(FTPFactory):
         if self.supervisor is not None:
             self.supervisor.broadcast("gone", column)
 
-    def end_others(self, going_on: Iterable[int]) -> list[int]:
-        """Give back what processes held that are not there any more; return their columns.
-
-        Those of a program before this one that ended while it was replaced are known to nobody.
-        """
-        ended = sorted(self.table.claimed_columns - {0, *going_on})
-        for column in ended:
-            self.process_ended(column)
-        return ended
-
     def _send_to(self, column: int, name: str, *values: Any) -> bool:
         """Send a message to the worker of a column; return whether there is one."""
         for worker in () if self.supervisor is None else self.supervisor.workers:
@@ -174,6 +165,17 @@ class MainFactory(FTPFactory):
         if self._ended_workers is not None:
             await self._ended_workers.stop()
         await super().release_resources()
+
+
+def end_others(factory: MainFactory, going_on: Iterable[int]) -> list[int]:
+    """Give back what processes held that are not there any more; return their columns.
+
+    Those of a program before this one that ended while it was replaced are known to nobody.
+    """
+    ended = sorted(factory.table.claimed_columns - {0, *going_on})
+    for column in ended:
+        factory.process_ended(column)
+    return ended
 
 
 def hand_over_workers(factory: MainFactory) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

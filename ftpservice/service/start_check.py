@@ -16,10 +16,10 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 
-from ftpservice.accounts.account_buckets import MAX_BUCKETS, account_buckets
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.accounts.checkers import PasswordFileChecker
 from ftpservice.accounts.external.store_string import secret_warnings
+from ftpservice.accounts.stores.account_buckets import MAX_BUCKETS, account_buckets
 from ftpservice.accounts.stores.store_checker import StoreChecker
 from ftpservice.backends.strings import bucket_of, directory_of
 from ftpservice.cluster.last_share import NEVER_JOINED_TEXT, SHARE_FILE, load_share

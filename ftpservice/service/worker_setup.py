@@ -30,7 +30,7 @@ from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.certificates.certificate_setup import LoadedCertificates
 from ftpservice.service.control_actions import ServiceActions
 from ftpservice.service.lifecycle import FTPService
-from ftpservice.service.main_factory import MainFactory, hold_port
+from ftpservice.service.main_factory import MainFactory, end_others, hold_port
 from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.sessions.worker_memory import board_for, quotas_for
 from ftpservice.service.settings.errors import CannotStart, error_text
@@ -124,7 +124,8 @@ class WorkerSetup:
         handover = self._options.handover
         if handover is not None:
             self.factory.session_refusal = handover.refusal
-            for column in self.factory.end_others(one["column"] for one in handover.workers):
+            going_on = [one["column"] for one in handover.workers]
+            for column in end_others(self.factory, going_on):
                 self.board.column(column).clear()
             _adopt_workers(self, handover, self._reactor)
         if handover is None or not handover.is_trial:

@@ -15,7 +15,7 @@ from twisted.internet.defer import maybeDeferred
 
 from ftpservice.concurrency.shared_table import SharedTable
 from ftpservice.net.accepted_tcp import BACKLOG
-from ftpservice.service.main_factory import HeldPort, MainFactory, hold_port
+from ftpservice.service.main_factory import HeldPort, MainFactory, end_others, hold_port
 from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.session.settings import SessionSettings
@@ -148,6 +148,6 @@ def test_what_workers_held_that_have_ended_while_the_program_was_replaced_is_giv
     for state in states:
         assert state.session_limits.take("user", "ann", 2)
     limits: Any = factory.shared_state.session_limits
-    assert factory.end_others([columns[0]]) == [columns[1]]
+    assert end_others(factory, [columns[0]]) == [columns[1]]
     assert limits.taken("user", "ann") == 1
     assert factory.table.claimed_columns == {0, columns[0]}
