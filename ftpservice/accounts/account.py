@@ -10,9 +10,9 @@ from zope.interface import Attribute, Interface, implementer
 
 from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.events import NO_SESSION
-from ftpservice.storage.interfaces import INamedSource, IStorage, IStorageSource
+from ftpservice.storage.interfaces import IStorage, IStorageSource
 from ftpservice.storage.rights import Right
-from ftpservice.storage.source_strings import IPathNamedSource
+from ftpservice.storage.source_strings import INamedSource, IPathNamedSource
 from ftpservice.wire.paths import ROOT, BadPath, VirtualPath
 
 __all__ = [

@@ -2,7 +2,8 @@
 
 - TYPE I, a file of the operating system: the first `SMALL_FILE_SIZE` bytes are read and sent, or
   received and written, which takes the fewest calls; the rest is moved by the kernel, under TLS
-  through one buffer. Pieces of files (`IPiecewiseReading`) are sent in the same way.
+  through one buffer. Pieces of files (`IPiecewiseReading`) are sent in the same way; without TLS
+  the kernel also forwards what another socket receives for them.
 - Everything else is pumped chunk by chunk: text, records, transfers with a rate limit, uploads
   with a digest, storages without files of the operating system.
 
@@ -101,6 +102,12 @@ async def _send_pieces(
     assert isinstance(connection, StreamConnection)
     position = offset
     while position < last:
+        can_forward = connection.has_plaintext_socket
+        coming = await pieces.forwarded(position, last) if can_forward else None
+        if coming is not None:
+            source, count = coming
+            position += await connection.send_file(source, (0, count))
+            continue
         file, start, stop = await pieces.piece(position)
         stop = min(stop, start + last - position)
         sent = await connection.send_file(file, (start, stop))

@@ -242,7 +242,7 @@ async def _receive(
 ) -> None:
     """Write what arrives: the first bytes by reading, the rest of a large file by splice(2)."""
     limiters, connection = context.rate_limiters(upload=True), stream.connection
-    by_kernel = size > SMALL_FILE_SIZE and limiters is None and connection.supports_partial_receive
+    by_kernel = size > SMALL_FILE_SIZE and limiters is None and connection.has_plaintext_socket
     target = ISpliceTarget(writing, None) if by_kernel else None
     while transfer.size < size:
         if target is not None and transfer.size >= SMALL_FILE_SIZE and stream.take_buffered():

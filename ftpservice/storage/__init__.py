@@ -62,7 +62,6 @@ from ftpservice.storage.interfaces import (
     IHashes,
     ILinks,
     IListing,
-    INamedSource,
     IPartials,
     IPiecewiseReading,
     IReading,
@@ -86,6 +85,7 @@ from ftpservice.storage.permissions import RestrictedStorage
 from ftpservice.storage.quota_interfaces import IReplacing, ITreeUsage, TreeUsage
 from ftpservice.storage.rights import PRESETS, Right
 from ftpservice.storage.source_strings import (
+    INamedSource,
     IPathNamedSource,
     IStorageSourceFactory,
     parse_options,

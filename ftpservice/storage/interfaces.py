@@ -24,6 +24,7 @@ from typing import NamedTuple, TypeVar
 from zope.interface import Attribute, Interface
 
 from ftpservice.storage.errors import BadOffset
+from ftpservice.stream.forward import ForwardSource
 from ftpservice.wire.entry import Entry
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.units import bytes_text
@@ -240,13 +241,6 @@ class IStorageSource(Interface):
         """End threads and close files; no storage of this source is used afterwards."""
 
 
-class INamedSource(IStorageSource):
-    """A source whose files have names of their own, such as paths on a disk."""
-
-    def storage_name(path: VirtualPath) -> str:
-        """Return the name of a file below the root of the source; never blocks."""
-
-
 class IUnnamedSource(IStorageSource):
     """A source whose string names nothing outside the process; each account has one of its own."""
 
@@ -276,6 +270,12 @@ class IPiecewiseReading(IReading):
 
     def piece(offset: int) -> Awaitable[tuple[ISendfileSource, int, int]]:
         """Return a file, open while it is referenced, and the span in it from ``offset`` on."""
+
+    def forwarded(offset: int, end: int) -> Awaitable[tuple[ForwardSource, int] | None]:
+        """Return what a socket receives from ``offset`` on, and how much of it to send.
+
+        None where `piece` has it, or is faster. Fewer bytes may come. Those before are dropped.
+        """
 
 
 class ISpliceTarget(Interface):

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 from zope.interface import Attribute, Interface
 
-from ftpservice.storage.interfaces import INamedSource, IStorageSource
+from ftpservice.storage.interfaces import IStorageSource
+from ftpservice.wire.paths import VirtualPath
 
 __all__ = [
+    "INamedSource",
     "IPathNamedSource",
     "IStorageSourceFactory",
     "Value",
@@ -29,6 +31,13 @@ class IStorageSourceFactory(Interface):
 
     def build(argument: str, reactor: Any) -> IStorageSource:
         """Build from the part after the first colon; raises `ValueError` with a one-line reason."""
+
+
+class INamedSource(IStorageSource):
+    """A source whose files have names of their own, such as paths on a disk."""
+
+    def storage_name(path: VirtualPath) -> str:
+        """Return the name of a file below the root of the source; never blocks."""
 
 
 class IPathNamedSource(INamedSource):

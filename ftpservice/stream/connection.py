@@ -27,6 +27,7 @@ from ftpservice.net.socket_state import has_socket_error, silent_seconds, socket
 from ftpservice.net.tcp import OnDemandTransport
 from ftpservice.net.tls.transport import TLSTransport
 from ftpservice.stream.errors import TransferAborted, TransferStalled
+from ftpservice.stream.forward import ForwardSource
 from ftpservice.stream.graceful_close import GracefulClose
 from ftpservice.stream.pump import CHUNK_SIZE
 from ftpservice.stream.receiver import Receiver
@@ -62,8 +63,8 @@ class StreamConnection(Protocol):
     """Whether a FIN without close_notify is an orderly end: the reader knows the size."""
     supports_file_transfer = False
     """Whether `send_file` and `receive_file` work: the transport has a socket."""
-    supports_partial_receive = False
-    """Whether `receive_file` takes a size: the transport has a plaintext socket."""
+    has_plaintext_socket = False
+    """Whether `send_file` takes a `ForwardSource`, and `receive_file` a size."""
     when_lost: Callable[[str], object] | None = None
     """Called once, with the reason, when the transport is gone."""
     _over = False
@@ -92,7 +93,7 @@ class StreamConnection(Protocol):
         if isinstance(transport, TLSTransport):
             self._tls = transport
         self.supports_file_transfer = isinstance(transport, Connection)
-        self.supports_partial_receive = self.supports_file_transfer and self._tls is None
+        self.has_plaintext_socket = self.supports_file_transfer and self._tls is None
         clock, timeout = self._clock, self._stall_timeout
         self._receiver = receiver = Receiver(self._stream, clock, timeout)
         self._sender = sender = Sender(self._stream, clock, timeout)
@@ -161,9 +162,10 @@ class StreamConnection(Protocol):
         """Send ``data`` if that takes no waiting; returns whether it was sent."""
         return not self._over and self._sender.try_send(data)
 
-    async def send_file(self, file: PageCachedFile, span: tuple[int, int]) -> int:
+    async def send_file(self, file: PageCachedFile | ForwardSource, span: tuple[int, int]) -> int:
         """Send the bytes ``span[0]`` to ``span[1]`` of a file; without TLS they are not read here.
 
+        Of what another socket receives, so many bytes; that takes a plaintext socket.
         Returns how many there were. Raises `TransferAborted`, `TransferStalled`.
         """
         return await self._sender.send_file(file, span)
@@ -173,7 +175,7 @@ class StreamConnection(Protocol):
     ) -> int:
         """Write received bytes to a file, in a thread: until the peer's end, or ``size`` of them.
 
-        Nothing may be left to `read`; ``size`` takes `supports_partial_receive`. Returns the number
+        Nothing may be left to `read`; ``size`` takes `has_plaintext_socket`. Returns the number
         of bytes, with ``size`` fewer if the peer ended before. Raises `TransferAborted`,
         `TransferStalled`, and what writing the file raises.
         """

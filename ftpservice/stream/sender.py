@@ -11,6 +11,7 @@ from ftpservice.net.interfaces import StreamTransport
 from ftpservice.net.socket_state import bytes_acked
 from ftpservice.net.tls.transport import TLSTransport
 from ftpservice.stream.errors import TransferAborted
+from ftpservice.stream.forward import ForwardSender, ForwardSource
 from ftpservice.stream.sendfile import PageCachedFile, SendfileSender
 from ftpservice.stream.stall_timeout import StallTimeout
 from ftpservice.stream.tls_send_file import TLSFileSender
@@ -26,7 +27,7 @@ class Sender(StallTimeout):
     """Whether everything, the FIN included, was given to the kernel."""
     sent_bytes = 0
     """Bytes so far, without a file transfer in progress."""
-    moving: SendfileSender | TLSFileSender | None = None
+    moving: SendfileSender | TLSFileSender | ForwardSender | None = None
     _file_start = 0
     _closing = _paused = _is_registered = False
     _broken: str | None = None
@@ -68,18 +69,24 @@ class Sender(StallTimeout):
         self._is_registered = True
         self._transport.registerProducer(self, True)
 
-    async def send_file(self, file: PageCachedFile, span: tuple[int, int]) -> int:
+    async def send_file(self, file: PageCachedFile | ForwardSource, span: tuple[int, int]) -> int:
         """Send the bytes ``span[0]`` to ``span[1]`` of a file; returns how many there were.
 
-        Nothing else may be sent meanwhile. Raises `TransferAborted`, `TransferStalled`, and what
-        reading the file raises.
+        Of what another socket receives, so many bytes; that takes a plaintext socket. Nothing else
+        may be sent meanwhile. Raises `TransferAborted`, `TransferStalled`, and what reading raises.
         """
         self.check()
         while self._paused:
             await self.wait_for_progress()
             self.check()
-        kind = TLSFileSender if isinstance(self._transport, TLSTransport) else SendfileSender
-        self.moving = moving = kind(self._transport, file, span)
+        moving: SendfileSender | TLSFileSender | ForwardSender
+        if isinstance(file, ForwardSource):
+            moving = ForwardSender(self._transport, file, span)
+        elif isinstance(self._transport, TLSTransport):
+            moving = TLSFileSender(self._transport, file, span)
+        else:
+            moving = SendfileSender(self._transport, file, span)
+        self.moving = moving
         self._file_start = span[0]
         try:
             await moving.run(self)

@@ -31,6 +31,7 @@ __all__ = [
     "SpliceSource",
     "TurnResult",
     "splice_turn",
+    "thread_pipes",
 ]
 
 PIPE_SIZE = 1 << 20
@@ -87,7 +88,7 @@ class ThreadPipes(threading.local):
         self.ends = None
 
 
-_pipes = ThreadPipes()
+thread_pipes = ThreadPipes()
 
 
 def splice_turn(
@@ -103,7 +104,7 @@ def splice_turn(
     including bytes that the file then refuses. At most ``most`` bytes are taken. With ``offset``
     they are written from there on, and the position of the file stays.
     """
-    reading, writing = (end.descriptor for end in _pipes.take())
+    reading, writing = (end.descriptor for end in thread_pipes.take())
     moved = 0
     while moved < most:
         try:
@@ -138,7 +139,7 @@ def _empty(reading: int, target: int, count: int, offset: int | None) -> None:
             if offset is not None:
                 offset += moved
     except BaseException:
-        _pipes.give_up()
+        thread_pipes.give_up()
         raise
 
 

@@ -20,8 +20,8 @@ from ftpservice.accounts.account_record import AccountRecord
 from ftpservice.backends.local.source import LocalSource
 from ftpservice.backends.mounts.account_mount import parse_mount
 from ftpservice.concurrency.thread_pool import InlineRunner
-from ftpservice.storage.interfaces import INamedSource
 from ftpservice.storage.rights import PRESETS
+from ftpservice.storage.source_strings import INamedSource
 from ftpservice.wire.paths import ROOT, VirtualPath
 from tests.accounts.doubles import Token
 

@@ -68,7 +68,7 @@ async def download(
 async def _receive_into(connection: SimpleConnection, target: DownloadTarget, size: int) -> None:
     moved = 0
     pieces: list[bytes] = []
-    fast = target.with_descriptor is not None and connection.data.supports_partial_receive
+    fast = target.with_descriptor is not None and connection.data.has_plaintext_socket
     while moved < size:
         if fast and moved >= SMALL_FILE_SIZE and connection.pause_reading():
             await target.write(b"".join(pieces))

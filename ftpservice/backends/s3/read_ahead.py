@@ -1,10 +1,20 @@
-"""A file being read: blocks of it are requested before they are wanted.
+"""A file being read: what comes next is requested before it is wanted.
 
 The first block is small and comes with the facts of the file, so a small file costs one request.
-Of a larger one three blocks are under way while another is sent, as far as the memory of the source
-allows; without that, small blocks are requested one by one. Each block is a file in memory, which
-is filled and sent by the kernel (`memory_file`). All blocks are of one version of the object; where
-the bucket keeps no versions and the file is replaced meanwhile, reading fails.
+What follows of a larger one comes in one of two ways:
+
+- A range is forwarded: the kernel moves it from the connection of the server to that of the client,
+  and nothing is kept. The next range is requested before the end of one. If the server breaks the
+  connection, the rest is requested; after a few short ranges it is read in blocks.
+- Blocks are read ahead: three are under way while another is sent, as far as the memory of the
+  source allows; without that, small blocks are requested one by one. Each block is a file in
+  memory, which is filled and sent by the kernel (`memory_file`).
+
+Without TLS to the server and to the client the faster one is used (`ReadingRates`), else blocks. A
+change of way takes place where the requested blocks or the range end.
+
+All blocks and ranges are of one version of the object; where the bucket keeps no versions and the
+file is replaced meanwhile, reading fails.
 """
 
 from __future__ import annotations
@@ -18,11 +28,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ftpservice.backends.s3.api.bucket import ObjectFacts
-from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
+from ftpservice.backends.s3.api.failures import MISSING, S3Failure
 from ftpservice.backends.s3.api.memory_file import ObjectFile
-from ftpservice.backends.s3.tree.bucket_calls import unless_abandoned
+from ftpservice.backends.s3.forwarded_range import ForwardedRange, ForwardedRanges
+from ftpservice.backends.s3.tree.bucket_calls import unless_abandoned, while_unchanged
 from ftpservice.backends.s3.tree.object_entries import entry_of_facts
 from ftpservice.backends.s3.tree.object_lookup import require_no_directory
+from ftpservice.backends.s3.tree.reading_rates import BlockMeter
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.storage.blocking_calls import in_pool
 from ftpservice.storage.errors import IsDirectory, PathNotFound, Unavailable
@@ -36,6 +48,8 @@ FIRST_BLOCK_SIZE = 1 << 20
 BLOCK_SIZE = 8 << 20
 SMALL_BLOCK_SIZE = 256 << 10
 BLOCKS_AHEAD = 3
+RANGE_AHEAD = 8 << 20
+"""The next range is requested when so many bytes are left of one."""
 
 T = TypeVar("T")
 
@@ -113,6 +127,8 @@ class S3Reading:
         self._first.take(first)
         self._blocks: OrderedDict[int, _Block] = OrderedDict()
         """By where they begin, without the first one."""
+        self._ranges = ForwardedRanges(view, path, facts)
+        self._meter = BlockMeter(view.served.rates)
         self._closed = False
 
     async def read(self, offset: int, size: int) -> bytes:
@@ -125,13 +141,37 @@ class S3Reading:
     async def piece(self, offset: int) -> tuple[S3Piece, int, int]:
         """Return the block with a byte, once all of it is there, and what of it follows."""
         block, file = await self._block_with(offset)
+        if block is not self._first and self._ranges.are_wanted:
+            self._meter.sent(file.size)
         return S3Piece(self._view, self._path, file), offset - block.start, file.size
+
+    async def forwarded(self, offset: int, end: int) -> tuple[ForwardedRange, int] | None:
+        """Return what is received from ``offset`` on; None if it is, or will be, in a block."""
+        if self._closed:
+            raise Unavailable(self._path, "read after close")
+        self._ranges.are_wanted = True
+        self._drop_blocks_before(offset)
+        block = self._first if offset < self._first.end else next(iter(self._blocks.values()), None)
+        if block is not None and block.start <= offset:
+            if block.end not in self._blocks:
+                self._ranges.request(block.end, end)
+            return None
+        found = self._ranges.at(offset, end)
+        body = None if found is None else await found.body()
+        if self._closed:
+            raise Unavailable(self._path, "closed while it was read")
+        if found is None or body is None:
+            return None
+        self._meter.reset()
+        if body.remaining <= RANGE_AHEAD:
+            self._ranges.request(found.end, end)
+        return found, min(body.remaining, BLOCK_SIZE)
 
     async def _block_with(self, offset: int) -> tuple[_Block, ObjectFile]:
         if self._closed:
             raise Unavailable(self._path, "read after close")
         block = self._first if offset < self._first.end else self._block_at(offset)
-        self._read_ahead(block.end, BLOCKS_AHEAD)
+        self._read_ahead(block.end, 0 if self._ranges.may_forward else BLOCKS_AHEAD)
         file = await block.file()
         if file is None:
             raise Unavailable(self._path, "closed while it was read")
@@ -143,17 +183,23 @@ class S3Reading:
         for block in (self._first, *self._blocks.values()):
             block.drop()
         self._blocks.clear()
+        self._ranges.drop()
 
     def _block_at(self, offset: int) -> _Block:
         """Return the block with a byte; those before it are dropped."""
-        for start, block in list(self._blocks.items()):
-            if start <= offset < block.end:
-                return block
-            block.drop()
-            del self._blocks[start]
-        found = self._begin(offset, is_needed=True)
-        assert found is not None
+        self._drop_blocks_before(offset)
+        found = next(iter(self._blocks.values()), None)
+        if found is None or found.start > offset:
+            self._drop_blocks_before(self.entry.size)
+            found = self._begin(offset, is_needed=True)
+            assert found is not None
         return found
+
+    def _drop_blocks_before(self, offset: int) -> None:
+        for start, block in list(self._blocks.items()):
+            if block.end <= offset:
+                block.drop()
+                del self._blocks[start]
 
     def _read_ahead(self, start: int, count: int) -> None:
         for _ in range(count):
@@ -183,12 +229,8 @@ class S3Reading:
     def _read_block(self, start: int, end: int) -> ObjectFile:
         """Read a block, in a thread."""
         file = ObjectFile(end - start)
-        try:
+        with while_unchanged(self._path):
             self._view.bucket.read_into(file, self._key, start, self._facts)
-        except S3Failure as failure:
-            if failure.status in (CHANGED, MISSING):
-                raise Unavailable(self._path, "replaced or removed while it was read") from None
-            raise
         return file
 
 

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from ftpservice.backends.s3 import read_ahead
+from ftpservice.backends.s3 import forwarded_range, read_ahead
 from tests.support.buckets import BUCKET, InlineBucket
 from tests.support.raw_client import LOCAL, RunningService, in_thread, starting
 from tests.support.restartable_service import noise
@@ -36,6 +36,9 @@ def bucket() -> Iterator[InlineBucket]:
 def served(bucket, server, monkeypatch) -> RunningService:
     """A service with room for some blocks."""
     monkeypatch.setattr(read_ahead, "BLOCK_SIZE", 3 << 20)
+    monkeypatch.setattr(read_ahead, "RANGE_AHEAD", 1 << 20)
+    monkeypatch.setattr(forwarded_range, "FIRST_RANGE_SIZE", 3 << 20)
+    monkeypatch.setattr(forwarded_range, "RANGE_SIZE", 3 << 20)
     endpoint = bucket.options.endpoint.replace(":", "\\:")
     place = f"s3:{BUCKET}:prefix={bucket.options.prefix}:endpoint={endpoint}:memory=16M"
     started: RunningService = server(root=place)

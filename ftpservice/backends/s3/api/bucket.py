@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
+from ftpservice.backends.s3.api.body_stream import BodyStream
 from ftpservice.backends.s3.api.failures import CHANGED, MISSING, S3Failure
 from ftpservice.backends.s3.api.memory_file import ObjectFile
 from ftpservice.backends.s3.api.signed_requests import (
@@ -146,6 +147,25 @@ class Bucket:
             raise S3Failure(0, "IncompleteRead", f"{len(data)} of {file.size} bytes")
         file.write(data)
 
+    @property
+    def can_stream(self) -> bool:
+        """Whether `stream` is possible: the server is called without TLS, as far as known."""
+        return self._requests.can_stream
+
+    def stream(self, key: str, span: tuple[int, int], facts: ObjectFacts) -> BodyStream | None:
+        """Return bytes of the version of ``facts``, to be received.
+
+        None if the server or its TLS does not allow that. Raises `S3Failure` as `read_into` does.
+        """
+        answer = self._requests.send(_range_call(key, span, facts, streams=True))
+        stream, is_other = answer.stream, etag_of(answer) not in ("", facts.etag)
+        if stream is not None and (is_other or stream.remaining != span[1] - span[0]):
+            stream.close()
+            stream = None
+        if is_other:
+            raise S3Failure(CHANGED, "", "another version was sent")
+        return stream
+
     def write(
         self,
         key: str,
@@ -252,7 +272,11 @@ class Bucket:
 
 
 def _range_call(
-    key: str, span: tuple[int, int], facts: ObjectFacts | None, into: ObjectFile | None = None
+    key: str,
+    span: tuple[int, int],
+    facts: ObjectFacts | None,
+    into: ObjectFile | None = None,
+    streams: bool = False,
 ) -> S3Call:
     """Return the call that reads some bytes, of the version of ``facts`` if given."""
     headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"}
@@ -260,7 +284,7 @@ def _range_call(
     if facts is not None:
         headers["If-Match"] = f'"{facts.etag}"'
         query = {"versionId": facts.version} if facts.version else {}
-    return S3Call("GET", key, query, headers, into=into)
+    return S3Call("GET", key, query, headers, into=into, streams=streams)
 
 
 def copy_headers(requests: SignedRequests, source: str, facts: ObjectFacts) -> dict[str, str]:

@@ -13,17 +13,19 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from io import DEFAULT_BUFFER_SIZE
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 from weakref import finalize
 
+from ftpservice.backends.s3.api.body_stream import BodyStream
 from ftpservice.backends.s3.api.memory_file import ObjectFile, receive_body
 
 __all__ = ["HTTPAnswer", "HTTPConnections", "HTTPRequest", "PartBody"]
 
 CONNECT_SECONDS = 4.0
 MAX_IDLE = 64
-PARTIAL_CONTENT = 206
+OK, PARTIAL_CONTENT = 200, 206
 SMALL_BODY = 64 << 10
 """Bytes that are sent together with the headers."""
 
@@ -49,6 +51,8 @@ class HTTPRequest:
     body: PartBody
     into: ObjectFile | None = None
     """What the body of a partial answer (206) is received into, if it has that size."""
+    streams: bool = False
+    """Whether the body of a partial answer is left in the connection (`BodyStream`)."""
 
 
 class HTTPAnswer(NamedTuple):
@@ -60,6 +64,8 @@ class HTTPAnswer(NamedTuple):
     body: bytes
     is_in_file: bool = False
     """Whether the body is in the file of the request."""
+    stream: BodyStream | None = None
+    """The body, if it is still to be received."""
 
 
 class HTTPConnections:
@@ -86,6 +92,8 @@ class HTTPConnections:
             # Closed in any case: what it reads from keeps the socket open.
             with closing(HTTPResponse(connection.sock, method=request.method)) as response:
                 response.begin()
+                if request.streams and response.status in (OK, PARTIAL_CONTENT):
+                    return self._streamed(connection, response)
                 file = request.into if response.status == PARTIAL_CONTENT else None
                 is_in_file = file is not None and response.length == file.size
                 if file is not None and is_in_file:
@@ -101,8 +109,12 @@ class HTTPConnections:
             connection.close()
         else:
             self.keep(connection)
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return HTTPAnswer(response.status, response.reason, headers, body, is_in_file)
+        return HTTPAnswer(response.status, response.reason, _headers(response), body, is_in_file)
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether bodies can be left in connections: they have no TLS."""
+        return self._tls is None
 
     def close(self) -> None:
         """Close the connections that are idle, and keep none from now on."""
@@ -137,6 +149,23 @@ class HTTPConnections:
             raise ConnectionError("a line break in a header")
         return head.encode("latin-1", "replace") + b"\r\n\r\n"
 
+    def _streamed(self, connection: HTTPConnection, response: HTTPResponse) -> HTTPAnswer:
+        """Return the answer with its first bytes; without a body if its size is not known."""
+        stream = None
+        if response.status == PARTIAL_CONTENT and response.length and self.can_stream:
+            size = response.length
+            early = response.read1(DEFAULT_BUFFER_SIZE)  # all that was read with the headers
+            if not early:
+                raise ConnectionError("the answer is not complete")
+            stream = BodyStream(connection, early, size - len(early))
+            closes = response.will_close
+            stream.when_complete = HTTPConnection.close if closes else self.keep
+            if not stream.left:
+                stream.release()
+        else:
+            connection.close()
+        return HTTPAnswer(response.status, response.reason, _headers(response), b"", stream=stream)
+
     def _connected(self) -> HTTPConnection:
         """Return a connection that the server has not closed, as far as known."""
         kept = self.idle()
@@ -164,6 +193,10 @@ class HTTPConnections:
         except (BrokenPipeError, ConnectionResetError):
             return False
         return True
+
+
+def _headers(response: HTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.getheaders()}
 
 
 def _close_all(idle: deque[HTTPConnection]) -> None:

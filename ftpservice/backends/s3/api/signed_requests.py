@@ -24,6 +24,7 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
+from ftpservice.backends.s3.api.body_stream import BodyStream
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
 from ftpservice.backends.s3.api.failures import S3Failure
 from ftpservice.backends.s3.api.http_connections import HTTPConnections, HTTPRequest, PartBody
@@ -87,6 +88,8 @@ class S3Call:
     """Whether the server copies before it answers."""
     into: ObjectFile | None = None
     """See `HTTPRequest`."""
+    streams: bool = False
+    """See `HTTPRequest`."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class S3Answer:
     """Whether it is that of a repeated call: one before may have been carried out."""
     is_in_file: bool = False
     """Whether the body is in the file of the call."""
+    stream: BodyStream | None = None
+    """The body, if it is still to be received."""
 
 
 class SignedRequests:
@@ -126,6 +131,11 @@ class SignedRequests:
         """What is called, to be read by a person."""
         self._open()
         return self._base
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether bodies can be left in connections."""
+        return self._connections is not None and self._connections.can_stream
 
     def send(self, call: S3Call) -> S3Answer:
         """Return the answer of a successful call; raises `S3Failure`."""
@@ -213,7 +223,7 @@ class SignedRequests:
             pairs = sorted(call.query.items())
             target += "?" + "&".join(f"{name}={quote(value, safe='-._~')}" for name, value in pairs)
         headers = self._signed(call, target)
-        return HTTPRequest(call.method, target, headers, call.body, call.into)
+        return HTTPRequest(call.method, target, headers, call.body, call.into, call.streams)
 
     def _attempt(self, call: S3Call, is_repeated: bool) -> S3Answer:
         request = self._request(call)
@@ -228,7 +238,14 @@ class SignedRequests:
         code, text = error_in(answer.status, answer.body)
         if answer.status >= 300 or code:
             raise S3Failure(answer.status, code, text or answer.reason)
-        return S3Answer(answer.status, answer.headers, answer.body, is_repeated, answer.is_in_file)
+        return S3Answer(
+            answer.status,
+            answer.headers,
+            answer.body,
+            is_repeated,
+            answer.is_in_file,
+            answer.stream,
+        )
 
     def _compare_clocks(self, date: str) -> None:
         now = self._seconds()

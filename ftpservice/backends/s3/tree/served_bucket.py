@@ -18,6 +18,7 @@ from ftpservice.backends.s3.tree.bucket_calls import in_bucket
 from ftpservice.backends.s3.tree.keys import KeySpace
 from ftpservice.backends.s3.tree.known_directories import KnownDirectories
 from ftpservice.backends.s3.tree.part_buffer import MemoryAllowance, PartBuffer
+from ftpservice.backends.s3.tree.reading_rates import ReadingRates
 from ftpservice.backends.s3.tree.record_index import RecordIndex
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.storage.trash import FreedSpace, TrashOrder, TrashRule
@@ -88,6 +89,7 @@ class ServedBucket:
     directories: KnownDirectories = field(default_factory=KnownDirectories)
     running: RunningUploads = field(default_factory=RunningUploads)
     record_index: RecordIndex = field(default_factory=RecordIndex)
+    rates: ReadingRates = field(default_factory=ReadingRates)
     trash_orders: OrderedDict[tuple[str, str], TrashOrder] = field(default_factory=OrderedDict)
     """The oldest files of the trash of accounts that have needed room, by `BucketView.trash_name`;
     changed in the reactor thread only."""
