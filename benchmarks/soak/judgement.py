@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from statistics import mean
 
 from benchmarks.soak.census import PIPE, ProcessCensus
 
@@ -64,4 +65,10 @@ def _new_descriptors(first: ProcessCensus, last: ProcessCensus) -> dict[str, int
 
 
 def _growth(sizes: Sequence[int]) -> float:
-    return max(sizes) / sizes[0] - 1 if sizes[0] else 0.0
+    """Return by how much the last third is more than the first, on average.
+
+    Between two phases it changes by some percent, as the allocator keeps what was freed.
+    """
+    third = max(1, len(sizes) // 3)
+    before = mean(sizes[:third])
+    return mean(sizes[-third:]) / before - 1 if before else 0.0

@@ -137,6 +137,8 @@ def test_growth_is_that_of_the_last_half() -> None:
         "service 1 RSS grew by 3.0% over the last half"
     ]
     assert list(growth_problems(growing, judges_memory=False)) == []
+    sizes = (1, 1, 1, 1, 1, 1, 100, 101, 106, 99, 101, 100)  # more at times, and not at the end
+    assert list(growth_problems([[process(resident=size)] for size in sizes], True)) == []
     assert memory_growth(growing) == pytest.approx({"service 1 RSS": 0.03})
 
 
