@@ -12,7 +12,7 @@ from twisted.cred.error import LoginFailed as PortalRefusal
 from twisted.cred.error import UnhandledCredentials
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from ftpservice.accounts.account import PeerCredentials
+from ftpservice.accounts.account import IAccount, PeerCredentials
 from ftpservice.accounts.account_record import (
     AccountRecord,
     IAccountRecords,
@@ -36,6 +36,7 @@ FAILED_TEXT = "Login failed."
 HOURS_TEXT = "The account may not log in at this time."
 UNAVAILABLE_TEXT = "Logins are not possible at the moment."
 PLAINTEXT_TEXT = "Files are not transferred without TLS; use https."
+CHANGED_TEXT = "The login was ended, as the account has changed; log in again."
 LIMIT_TEXT = "The account has too many sessions."
 
 
@@ -83,8 +84,7 @@ class PortalAccess:
         except BaseException:
             session.end("")
             raise
-        account = session.context.portal_login.account
-        assert account is not None
+        account = _account(session)
         number = session.context.peer.session
         self._factory.password_accepted(LoggedIn(time.time(), number, peer, account.name))
         return session
@@ -162,9 +162,8 @@ class PortalAccess:
             raise
 
     async def _begin(self, session: AccountSession, make_room: Callable[[str], bool]) -> None:
-        account, peer = session.context.portal_login.account, session.context.peer.label
-        assert account is not None
-        name, refusal = account.name, self._factory.session_refusal
+        peer = session.context.peer.label
+        name, refusal = _account(session).name, self._factory.session_refusal
         if refusal is not None and not session.is_admin:
             event = Refused(time.time(), 0, peer, name, refusal, info=HTTP_SESSION)
             self._factory.event_sink.events.publish(event)
@@ -174,6 +173,7 @@ class PortalAccess:
             raise Problem(403, PLAINTEXT_TEXT)
         limit = await session.begin()
         if limit and make_room(name):
+            _account(session)
             limit = await session.begin()
         if limit:
             self._failed(name, peer, LoginRefusal.TOO_MANY_SESSIONS, f"{limit} at a time")
@@ -203,6 +203,14 @@ class PortalAccess:
                 is_admin = Right.ADMIN in record.rights
                 return AccountState(_is_in_force(record), is_admin, new, is_other)
         return AccountState(not is_known_to_all)
+
+
+def _account(session: AccountSession) -> IAccount:
+    """Return the account of a login; raises `Problem` if the login has been ended meanwhile."""
+    account = session.context.portal_login.account
+    if account is None:
+        raise Problem(401, CHANGED_TEXT)
+    return account
 
 
 class RecordPortal:

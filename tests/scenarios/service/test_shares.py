@@ -28,7 +28,7 @@ class Served:
     def __init__(self, service: CommandService, program: Program) -> None:
         self.service, self.program = service, program
         self.port = int(program.line(r" http://127\.0\.0\.1:(\d+)/")[1])
-        self.ann = BrowserClient(self.port, "ann", SECRET)
+        self.log_in()
         files = service.files
         (files / "d/sub").mkdir(parents=True)
         (files / "d/a.bin").write_bytes(bytes(range(256)) * 100)
@@ -38,12 +38,15 @@ class Served:
         (files / "d/out").symlink_to("../secret.txt")
         (files / "d/up").symlink_to("..")
 
+    def log_in(self) -> None:
+        self.ann = BrowserClient(self.port, "ann", SECRET)
+
     def api(self, method: str, below: str, **members: object) -> Reply:
         kind = {"Content-Type": "application/json"}
         body = json.dumps(members).encode() if members else b""
         reply = self.ann.ask(method, f"/api/v1/shares{below}", body, kind)
         if reply.status == 401:  # the login was just after a change of the account
-            self.ann = BrowserClient(self.port, "ann", SECRET)
+            self.log_in()
             reply = self.ann.ask(method, f"/api/v1/shares{below}", body, kind)
         return reply
 
@@ -215,7 +218,7 @@ def test_a_running_download_is_cut_with_its_link_or_account(served: Served, how:
         elif how == "late":
             assert served.get(kept).status == 404
             served.service.command("set", "ann", "--hours", "none")
-    served.ann = BrowserClient(served.port, "ann", SECRET)
+    served.log_in()
     assert served.get(kept).status == 200
 
 

@@ -109,6 +109,15 @@ def test_files_that_cannot_be_opened_are_no_account_that_is_gone(door: Door) -> 
     assert door.factory.sessions == {}
 
 
+def test_a_login_that_is_ended_before_it_has_begun_is_to_be_repeated(door: Door) -> None:
+    """A change of the account may be noticed while second factors are looked for."""
+    session = door.open()
+    session.end("the account was changed")
+    with pytest.raises(Problem) as raised:
+        done(door.portal.begin(session, lambda _name: False))
+    assert (raised.value.status, "log in again" in str(raised.value)) == (401, True)
+
+
 def test_what_is_known_of_an_account(door: Door) -> None:
     for options, rights, expected in (
         ("", "full", (True, False)),
