@@ -25,6 +25,7 @@ from tests.support.worker_service import (
     LOOPBACK,
     SERVE,
     ask,
+    can_log_in,
     children,
     is_alive,
     login,
@@ -81,8 +82,7 @@ def test_draining_goes_on_over_an_upgrade(running: Program, tmp_path: Path) -> N
     with pytest.raises(ftplib.error_temp, match="421"):
         login(running.port())
     assert ask(tmp_path, "drain", undo=True)["accepts"]
-    with closing(login(running.port())) as client:
-        client.voidcmd("NOOP")
+    wait_for(lambda: can_log_in(running.port()))  # the worker hears of it after the command
     assert_upgraded(tmp_path, running)
     assert ask(tmp_path, "drain", ask=True)["accepts"]
 

@@ -108,9 +108,8 @@ def test_a_ban_ends_sessions_and_refuses_new_ones_in_all_workers(served: Program
             with pytest.raises(ftplib.error_temp, match=r"banned.*enough"):
                 login(served.port())
         ask(served.directory, "unban", network="127.0.0.1")
-        wait_for(lambda: can_log_in(served.port()))
         for _ in range(4):
-            login(served.port()).close()
+            wait_for(lambda: can_log_in(served.port()))
 
 
 def test_draining_holds_in_all_workers_until_it_is_undone(served: Program) -> None:
