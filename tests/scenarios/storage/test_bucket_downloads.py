@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from contextlib import suppress
-from unittest import mock
 
 import pytest
 
 from ftpservice.backends.s3 import forwarded_range, read_ahead
-from tests.support.buckets import BUCKET, InlineBucket
+from tests.support.buckets import BUCKET
+from tests.support.large_object import CONTENT, bucket
 from tests.support.raw_client import LOCAL, RunningService, in_thread, starting
-from tests.support.restartable_service import noise
-from tests.support.s3_servers import SETTINGS, make_bucket, moto_server
 from tests.support.tcp_wire import Wire, receive_all, reset
 from tests.support.tls_client import TLSWire, client_context
 
-FIXTURES = (starting,)
-CONTENT = noise(17 << 20)
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[InlineBucket]:
-    with mock.patch.dict(os.environ, SETTINGS), moto_server() as url:
-        make_bucket(url, BUCKET)
-        made = InlineBucket(url)
-        made.write("large", CONTENT)
-        yield made
-        made.requests.stop()
+FIXTURES = (bucket, starting)
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from unittest import mock
 
 import pytest
 
@@ -18,6 +16,7 @@ from ftpservice.backends.s3.api.bucket import Bucket
 from ftpservice.backends.s3.tree import reading_rates
 from ftpservice.concurrency.thread_pool import pool_loads
 from tests.support.buckets import BUCKET, InlineBucket
+from tests.support.large_object import CONTENT, bucket
 from tests.support.raw_client import (
     PATIENCE,
     RunningService,
@@ -27,23 +26,10 @@ from tests.support.raw_client import (
     reset,
     starting,
 )
-from tests.support.restartable_service import noise
-from tests.support.s3_servers import SETTINGS, make_bucket, moto_server
 from tests.support.server_relay import ServerRelay
 
-FIXTURES = (starting,)
-CONTENT = noise(17 << 20)
+FIXTURES = (bucket, starting)
 WINDOW = 64 << 10
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[InlineBucket]:
-    with mock.patch.dict(os.environ, SETTINGS), moto_server() as url:
-        make_bucket(url, BUCKET)
-        made = InlineBucket(url)
-        made.write("large", CONTENT)
-        yield made
-        made.requests.stop()
 
 
 @pytest.fixture
