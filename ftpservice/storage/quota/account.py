@@ -11,7 +11,7 @@ from ftpservice.storage.quota.account_trash import TRASH_PLACE, AccountTrash
 from ftpservice.storage.quota.book import QuotaBook
 from ftpservice.storage.quota.change import Change
 from ftpservice.storage.quota.count import partial_size
-from ftpservice.storage.quota.counted_tree import CountedTree
+from ftpservice.storage.quota.counted_tree import CountedTree, check_cluster
 from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, Place, QuotaLimits
 from ftpservice.storage.quota.ledgers.upload_charge import UploadCharge
 from ftpservice.storage.trash import ITrash
@@ -126,6 +126,7 @@ class QuotaAccount:
         """
         tree = self.tree
         assert tree is not None  # without a quota there is room
+        check_cluster(tree, path)
         ledger = tree.ledger
         if ledger.has_turns:
             await ledger.turn_ended()

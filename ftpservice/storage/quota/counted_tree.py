@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from ftpservice.concurrency.lock_wait import LockWait
 from ftpservice.concurrency.task import Task, drop_tracebacks
-from ftpservice.storage.errors import Busy, StorageError, Unavailable
+from ftpservice.storage.errors import Busy, QuotaUnknown, StorageError, Unavailable
 from ftpservice.storage.interfaces import IStorage
 from ftpservice.storage.quota.count import count_tree
 from ftpservice.storage.quota.ledgers.count_state import CountState, ICountState
@@ -20,7 +20,14 @@ from ftpservice.storage.quota.ledgers.tree_record import RecordLocked
 from ftpservice.storage.quota_interfaces import QuotaState
 from ftpservice.wire.paths import ROOT, VirtualPath
 
-__all__ = ["ACCOUNT_KIND", "COUNT_TIMEOUT_SECONDS", "CountedTree", "TreeLeases", "ledger_text"]
+__all__ = [
+    "ACCOUNT_KIND",
+    "COUNT_TIMEOUT_SECONDS",
+    "CountedTree",
+    "TreeLeases",
+    "check_cluster",
+    "ledger_text",
+]
 
 log = Logger("ftpservice.quota")
 
@@ -110,6 +117,8 @@ class CountedTree:
         """The numbers of storages that the last count left out, because they were down."""
         self.leases: TreeLeases | None = None
         """In a cluster, what asks the other nodes."""
+        self.is_cut_off = False
+        """Whether this process cannot ask its cluster any more: the tree does not grow here."""
         self.storages: WeakSet[IStorage] = WeakSet()
         self.limits: dict[str, QuotaLimits] = {}
         """The quotas of the accounts that have used it, by name."""
@@ -178,6 +187,7 @@ class CountedTree:
         counts = self.counts
         if counts.is_counted:
             return
+        check_cluster(self, path)
         deadline = self._clock.seconds() + COUNT_TIMEOUT_SECONDS
         is_elsewhere = True
         while is_elsewhere and not counts.is_counted:  # a process that counts may end meanwhile
@@ -271,6 +281,12 @@ class CountedTree:
         for waiter in waiting:
             if not waiter.called:  # else its call was cancelled
                 waiter.callback(None)
+
+
+def check_cluster(tree: CountedTree, path: VirtualPath) -> None:
+    """Raise `QuotaUnknown` if this process cannot ask its cluster any more."""
+    if tree.is_cut_off:
+        raise QuotaUnknown(path, "the main process of this node has ended")
 
 
 async def _is_counted(

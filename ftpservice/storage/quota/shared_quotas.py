@@ -45,6 +45,8 @@ class SharedQuotas:
         self.names = SharedNames(log.descriptor, table.layout.secret)
         self.leases: TreeLeases | None = None
         """In a cluster, what asks the other nodes."""
+        self.is_cut_off = False
+        """Whether it cannot ask them any more."""
         self.follow: Callable[[], object] = bool
         """Called while something is in progress; reads what is new."""
 
@@ -74,9 +76,11 @@ class SharedQuotas:
     def tree(self, key: Place) -> CountedTree:
         """Return the ledger of a tree, which every process is told of by now."""
         record = self._record(key)
+        ledger = SharedLedger(record)
         counts = SharedCounts(record, self.log.activity.is_read_by_all)
-        tree = CountedTree(key, self._clock, (SharedLedger(record), counts))
+        tree = CountedTree(key, self._clock, (ledger, counts))
         tree.leases = self.leases
+        tree.is_cut_off = ledger.is_cut_off = self.is_cut_off
         return tree
 
     def _record(self, key: Place) -> TreeRecord:

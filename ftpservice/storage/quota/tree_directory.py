@@ -14,6 +14,7 @@ from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledger_roots import LedgerRoots
 from ftpservice.storage.quota.ledgers.ledger import Place, QuotaLimits
 from ftpservice.storage.quota.ledgers.path_locks import is_shared
+from ftpservice.storage.quota.ledgers.shared_ledger import SharedLedger
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.storage.quota.upload_registry import UploadRegistry
 
@@ -59,6 +60,20 @@ class TreeDirectory:
                 tree = CountedTree(key, self._clock)
             self.trees[key] = tree
         return tree
+
+    def cut_off(self) -> None:
+        """Let the trees of a cluster grow no more: this process cannot ask it any more.
+
+        What is reserved for this node goes to others once it counts as gone. So uploads write no
+        further byte, but those that replace a file with no more than its size.
+        """
+        if self.shared is None or self.shared.leases is None:
+            return
+        self.shared.is_cut_off = True
+        for tree in self.trees.values():
+            if isinstance(tree.ledger, SharedLedger):
+                tree.is_cut_off = tree.ledger.is_cut_off = True
+                self.uploads.ask_again(tree.ledger)
 
     @contextmanager
     def telling(self, *places: Place) -> Iterator[Tell]:

@@ -98,5 +98,12 @@ class UploadRegistry:
             if is_below and tree.ledger not in charge.ledgers:
                 charge.move(charge.place, [*charge.ledgers, tree.ledger])
 
+    def ask_again(self, ledger: ILedger) -> None:
+        """Have uploads that a ledger limits ask for room before they write on."""
+        for charge in self._all():
+            if charge.own is ledger:
+                charge.reserved = 0
+                charge.shrink_to(0)
+
     def _all(self) -> Iterator[UploadCharge]:
         return (charge for charges in self._charges.values() for charge in charges)

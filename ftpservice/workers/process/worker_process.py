@@ -171,6 +171,7 @@ class WorkerProcess:
         self.is_ending = True
         self._report.close()
         self.service.factory.peers.close()
+        self.service.factory.portal.realm.quotas.directory.cut_off()
         _at_shared_port(self.service, "close")
         kept = self.service.keep_last_events()
         grace = self.service.options.settings.grace

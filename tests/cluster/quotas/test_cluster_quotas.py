@@ -15,6 +15,7 @@ from ftpservice.cluster.quotas import common_counts
 from ftpservice.cluster.quotas.quota_statements import set_count
 from ftpservice.cluster.quotas.tree_exchange import CHANGED
 from ftpservice.storage.errors import Busy, QuotaExceeded, QuotaUnknown
+from ftpservice.storage.interfaces import WriteMode, WriteRequest
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.wire.paths import VirtualPath
 from tests.support.cluster import cluster_url, until
@@ -78,6 +79,46 @@ async def test_what_a_dead_node_has_reserved_is_room_for_others_after_its_timeou
         storage = await second.storage(LIMITS)
         await until(lambda: second.cluster.status.nodes == 1)
         assert await stored(second, storage, "/two", 90_000) is None
+        assert isinstance(await stored(second, storage, "/three", 1), QuotaExceeded)
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_reserved_for_a_node_is_not_used_once_it_cannot_ask_its_cluster(
+    url: str, tmp_path: Path, reactor
+) -> None:
+    fleet = QuotaFleet(url, tmp_path, reactor, 2, seconds=2.0)
+    first, second = fleet.nodes
+    replacing = WriteRequest(write_mode=WriteMode.REPLACE)
+    announced = WriteRequest(write_mode=WriteMode.REPLACE, announced=50_000)
+    try:
+        await fleet.joined()
+        storage = await first.storage(LIMITS)
+        assert await stored(first, storage, "/old", 5_000) is None
+        growing = await storage.open_writing(VirtualPath.parse("/new"), announced)
+        await growing.write(bytes(10_000))
+        replaced = await storage.open_writing(VirtualPath.parse("/old"), replacing)
+        ended = await storage.open_writing(VirtualPath.parse("/ended"), replacing)
+        await ended.write(bytes(1_000))
+        first.book.directory.cut_off()
+        with pytest.raises(QuotaUnknown, match="has ended"):
+            await growing.write(b"x")
+        await growing.abandon()
+        await replaced.write(bytes(5_000))  # not more than there was
+        with pytest.raises(QuotaUnknown):
+            await replaced.write(b"x")
+        await replaced.abandon()
+        await ended.commit()
+        for refused in (upload(storage, "/other", 1), storage.make_directory(VirtualPath(("d",)))):
+            assert [type(one) for one in await wait(refused)] == [QuotaUnknown]
+        there = sum(one.stat().st_size for one in tmp_path.rglob("*"))
+        assert there == 5_000 + 10_000 + 5_000 + 1_000  # also what is kept to be resumed
+        fleet.nodes.remove(first)
+        await first.die()
+        storage = await second.storage(LIMITS)
+        await until(lambda: second.cluster.status.nodes == 1)
+        assert await stored(second, storage, "/two", 100_000 - there) is None
         assert isinstance(await stored(second, storage, "/three", 1), QuotaExceeded)
     finally:
         await fleet.close()

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -159,6 +160,50 @@ def test_limits_and_quotas_hold_over_the_workers_of_all_nodes(nodes: Nodes, tmp_
     wait_for(is_full)
     assert [program.stopped() for program in programs] == [0, 0]
     assert "Traceback" not in "".join(program.output for program in programs)
+
+
+def test_workers_add_nothing_when_the_main_process_of_their_node_is_killed(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    files = tmp_path / "files"
+    (files / "small").mkdir(parents=True)
+    words = (f"--root={files}", "--data-dir=var", "--workers=2", "--grace=60")
+    killed, other = (nodes.start(name, *words) for name in ("n7", "n8"))
+
+    def there() -> int:
+        return sum(one.stat().st_size for one in files.rglob("*") if one.is_file())
+
+    with closing(login(killed.port(), "small")) as client:
+        client.voidcmd("TYPE I")
+        client.voidcmd(f"ALLO {QUOTA}")
+        with client.transfercmd("STOR large") as data:
+            data.sendall(bytes(QUOTA // 2))
+            wait_for(there)
+            killed.process.kill()
+            killed.process.wait()
+            wait_for(lambda: not _can_send(data))
+        with pytest.raises(ftplib.error_temp, match="quota"):
+            client.voidresp()
+    assert 0 < there() < QUOTA
+    numbers = itertools.count()
+
+    def is_full() -> bool:
+        store_many(other.port(), next(numbers))
+        assert there() <= QUOTA
+        return there() > QUOTA - FILE_BYTES
+
+    wait_for(is_full)
+    assert other.stopped() == 0
+
+
+def _can_send(data: socket.socket) -> bool:
+    """Send some bytes; tell whether the connection is still open."""
+    time.sleep(0.01)
+    try:
+        data.sendall(bytes(100))
+    except OSError:
+        return False
+    return True
 
 
 def attempt(port: int) -> ftplib.FTP | None:

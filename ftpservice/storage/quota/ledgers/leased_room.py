@@ -40,7 +40,7 @@ from ftpservice.storage.quota.ledgers.tree_record import (
     add_settled,
 )
 
-__all__ = ["LeasedRoom", "NodeUse", "has_room", "room_left", "shifted", "used"]
+__all__ = ["LeasedRoom", "NodeUse", "room_left", "shifted", "used"]
 
 
 class NodeUse(NamedTuple):
@@ -166,9 +166,3 @@ def room_left(record: LockedRecord, limits: QuotaLimits) -> tuple[int | None, in
         None if size is None else min(size - record.value(OTHERS_SIZE), use.room_size),
         None if files is None else min(files - record.value(OTHERS_FILES), use.room_files),
     )
-
-
-def has_room(record: LockedRecord, limits: QuotaLimits, size: int, files: int) -> bool:
-    """Tell whether so much may be added."""
-    size_left, files_left = room_left(record, limits)
-    return (size_left is None or size <= size_left) and (files_left is None or files <= files_left)

@@ -7,7 +7,7 @@ from zope.interface import implementer
 
 from ftpservice.concurrency.table_section import LockedRecord
 from ftpservice.storage.errors import Busy
-from ftpservice.storage.quota.ledgers.leased_room import LeasedRoom, has_room, room_left, used
+from ftpservice.storage.quota.ledgers.leased_room import LeasedRoom, room_left, used
 from ftpservice.storage.quota.ledgers.ledger import Holding, ILedger, QuotaLimits
 from ftpservice.storage.quota.ledgers.tree_record import (
     CREDIT_FILES,
@@ -45,6 +45,8 @@ class SharedLedger:
         self.record = record
         self.room = LeasedRoom(record)
         """What a node of a cluster may add."""
+        self.is_cut_off = False
+        """Whether this process cannot ask its cluster any more, and adds nothing."""
 
     def add(self, size: int, files: int, partials: int = 0) -> None:
         """Record a change of what is settled."""
@@ -66,10 +68,10 @@ class SharedLedger:
         size, files = change.size - change.credit_size, change.files - change.credit_files
 
         def step(record: LockedRecord) -> bool:
-            if self.record.is_leased:
-                if not has_room(record, limits, size, files):
-                    return False
-            elif _is_exceeded(record, limits, size, files):
+            size_left, files_left = self._left(record, limits)
+            if size_left is not None and size > size_left:
+                return False
+            if files_left is not None and files > files_left:
                 return False
             if is_turn:
                 record.add(TURNS, 1)
@@ -97,8 +99,16 @@ class SharedLedger:
     def left(self, limits: QuotaLimits) -> tuple[int | None, int | None]:
         """Return what may still be held, in a cluster without another answer; raises `Busy`."""
         if self.record.is_leased:
-            return self.record.run(lambda record: room_left(record, limits))
+            return self.record.run(lambda record: self._left(record, limits))
         return limits.left(*self.used())
+
+    def _left(self, record: LockedRecord, limits: QuotaLimits) -> tuple[int | None, int | None]:
+        if not self.record.is_leased:
+            return limits.left(*used(record))
+        size, files = room_left(record, limits)
+        if self.is_cut_off:
+            return None if size is None else min(0, size), None if files is None else min(0, files)
+        return size, files
 
     def left_between_turns(self, limits: QuotaLimits) -> tuple[int | None, int | None] | None:
         """Return what may still be held, None during a turn of any process; raises `Busy`."""
@@ -106,9 +116,7 @@ class SharedLedger:
         def step(record: LockedRecord) -> tuple[int | None, int | None] | None:
             if record.total(TURNS):
                 return None
-            return (
-                room_left(record, limits) if self.record.is_leased else limits.left(*used(record))
-            )
+            return self._left(record, limits)
 
         return self.record.run(step)
 
@@ -129,10 +137,3 @@ def _hold(record: LockedRecord, change: Holding) -> None:
     for field, amount in zip(HOLDING, change, strict=True):
         if amount:
             record.add(field, amount)
-
-
-def _is_exceeded(record: LockedRecord, limits: QuotaLimits, size: int, files: int) -> bool:
-    """Tell whether limits are exceeded with so much more."""
-    used_size, used_files = used(record)
-    is_large = limits.size is not None and used_size + size > limits.size
-    return is_large or (limits.files is not None and used_files + files > limits.files)
