@@ -13,7 +13,7 @@ from ftpservice.concurrency.table_layout import RecordLayout
 from ftpservice.concurrency.thread_pool import InlineRunner
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
-from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, QuotaLimits
+from ftpservice.storage.quota.ledgers.ledger import NO_LIMITS, Place, QuotaLimits
 from ftpservice.storage.quota.ledgers.tree_record import QUOTA_RECORD
 from ftpservice.storage.quota.metered_storage import MeteredStorage
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
@@ -62,10 +62,18 @@ class SharedBooks:
         self, book: QuotaBook, owner: str = "ann", top: str = "/", limits: QuotaLimits = NO_LIMITS
     ) -> Any:
         """Return the storage of a session."""
-        source = LocalSource(str(self.root), self.clock, InlineRunner())
-        inner = run(source.storage(owner, VirtualPath.parse(top)))
+        inner = self._inner(owner, top)
         place = ITreeUsage(inner).place
         return MeteredStorage(QuotaAccount.of(inner, book, owner, place, limits))
+
+    def place(self, path: str) -> Place:
+        """Return the place of a path."""
+        place: Place = ITreeUsage(self._inner()).place
+        return place + VirtualPath.parse(path).parts
+
+    def _inner(self, owner: str = "ann", top: str = "/") -> Any:
+        source = LocalSource(str(self.root), self.clock, InlineRunner())
+        return run(source.storage(owner, VirtualPath.parse(top)))
 
     def close(self) -> None:
         """Release what all of them use."""

@@ -24,9 +24,10 @@ class ChangeRegistry:
     ) -> None:
         self.roots = roots
         self.shared = shared
-        self.locks: PathLocks | SharedPathLocks = PathLocks()
+        self.own_locks = PathLocks()
+        self.locks: PathLocks | SharedPathLocks = self.own_locks
         if shared is not None:
-            self.locks = SharedPathLocks(shared.names, clock)
+            self.locks = SharedPathLocks(self.own_locks, shared.names, clock)
         self.in_progress: set[Change] = set()
 
     def join(self, tree: CountedTree, root: Place) -> None:
@@ -46,6 +47,7 @@ class Change:
         self._registry = registry
         self._places = sorted(set(places), key=lambda place: place[1:])
         self._trees: list[CountedTree] = []
+        self._locks = registry.locks
 
     def join(self, tree: CountedTree, root: Place) -> None:
         """Take part in a ledger that counts, since now, what is below ``root``."""
@@ -60,7 +62,7 @@ class Change:
         self._announce()
         locked = []
         for place in self._places:
-            if not self._registry.locks.try_acquire(place):
+            if not self._locks.try_acquire(place):
                 break
             locked.append(place)
         else:
@@ -81,7 +83,7 @@ class Change:
         locked: list[Place] = []
         try:
             for place in self._places:
-                await self._registry.locks.acquire(place)
+                await self._locks.acquire(place)
                 locked.append(place)
             while closed := self._begin():
                 await closed.event()
@@ -96,9 +98,17 @@ class Change:
         self.leave()
 
     def _announce(self) -> None:
-        """Tell other processes that this one changes something, before it reads what is new."""
-        if self._registry.shared is not None:
-            self._registry.shared.begin()
+        """Tell other processes that this one changes something, before it reads what is new.
+
+        They need not be kept out where no ledger counts. If one does later, its first count waits
+        for the end of this change.
+        """
+        registry = self._registry
+        if registry.shared is not None:
+            registry.shared.begin()
+            registry.shared.follow()
+            if not any(map(registry.roots.around, self._places)):
+                self._locks = registry.own_locks
 
     def _begin(self) -> CountedTree | None:
         """Begin in the ledgers around; return one whose count changes have to wait for, if any."""
@@ -118,6 +128,6 @@ class Change:
 
     def _give_up(self, places: Iterable[Place]) -> None:
         for place in places:
-            self._registry.locks.release(place)
+            self._locks.release(place)
         if self._registry.shared is not None:
             self._registry.shared.log.activity.end()

@@ -56,8 +56,8 @@ class UploadRegistry:
                 self._shared.log.activity.end()
 
     def mark(self, owner: str, charge: UploadCharge) -> None:
-        """Tell other processes of an upload that grows in a partial upload."""
-        if self._shared is not None and charge.has_partial:
+        """Tell other processes of an upload that grows in a partial upload, if that is counted."""
+        if self._shared is not None and charge.has_partial and charge.ledgers:
             charge.is_marked = True
             self._shared.names.mark_upload(owner, charge.place)
 
@@ -73,7 +73,9 @@ class UploadRegistry:
         charges = self._charges.get((owner, place), ())
         if any(one is not besides and one.has_partial for one in charges):
             return True
-        return self._shared is not None and self._shared.names.has_upload(owner, place)
+        if self._shared is None or not self._roots.around(place):
+            return False
+        return self._shared.names.has_upload(owner, place)
 
     def move(self, source: Place, target: Place) -> None:
         """Charge uploads at their new place, after a rename of a directory around them."""
@@ -93,10 +95,13 @@ class UploadRegistry:
 
     def join(self, tree: CountedTree, root: Place) -> None:
         """Charge uploads below ``root`` to a ledger that counts it since now."""
-        for charge in self._all():
-            is_below = len(charge.place) > len(root) and charge.place[: len(root)] == root
-            if is_below and tree.ledger not in charge.ledgers:
-                charge.move(charge.place, [*charge.ledgers, tree.ledger])
+        depth = len(root)
+        below = (key for key in self._charges if len(key[1]) > depth and key[1][:depth] == root)
+        for owner, place in below:
+            for charge in self._charges[owner, place]:
+                if tree.ledger not in charge.ledgers:
+                    charge.move(place, [*charge.ledgers, tree.ledger])
+                    self.mark(owner, charge)
 
     def ask_again(self, ledger: ILedger) -> None:
         """Have uploads that a ledger limits ask for room before they write on."""

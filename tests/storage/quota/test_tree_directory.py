@@ -15,6 +15,7 @@ from ftpservice.storage.errors import Busy, QuotaExceeded
 from ftpservice.storage.interfaces import ISpliceTarget, WriteRequest
 from ftpservice.storage.quota.account import QuotaAccount
 from ftpservice.storage.quota.book import QuotaBook
+from ftpservice.storage.quota.change import Change
 from ftpservice.storage.quota.counted_tree import CountedTree
 from ftpservice.storage.quota.ledgers import quota_log
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
@@ -104,6 +105,61 @@ def test_an_entry_of_another_version_is_passed_over(books):
         tell(("limits", place, "ann", 70, 5))
     assert [sums(book) for book in books.books] == 3 * [{books.root.name: (60, 1)}]
     assert two.trees[place].limits["ann"] == QuotaLimits(70, 5)
+
+
+def test_names_are_locked_for_other_processes_only_where_a_ledger_counts(books):
+    _main, one, two = books.books
+    (books.root / "in").mkdir()
+    outer = books.storage(two, "root")
+    writing = run(begin_upload(outer, "/in/a", bytes(30)))
+    place = books.place("/in/a")
+    names = one.shared.names
+
+    def is_free():
+        is_locked = names.try_lock(place)
+        if is_locked:
+            names.unlock(place)
+        return is_locked
+
+    def has_upload():
+        return names.has_upload("root", place)
+
+    assert not has_upload()
+    with entered(Change(two.changes, place)):
+        assert is_free()
+    inner = books.storage(one, "ann", "/in", limits=LIMITS)
+    books.clock.pump([0.02] * 6)
+    assert has_upload(), "it was under way when the ledger was made"
+    with entered(Change(two.changes, place)):
+        assert not is_free()
+    run(writing.commit())
+    assert not has_upload()
+    assert is_free()
+    assert tuple(run(IQuota(inner).quota_state())) == (30, 1, 100, 10)
+
+
+def test_a_change_from_before_a_ledger_excludes_those_of_its_process(books):
+    _main, one, two = books.books
+    place = books.place("/a")
+    with entered(Change(two.changes, place)):
+        books.storage(one, limits=LIMITS)
+        two.directory.sync()
+        assert not Change(two.changes, place).try_enter()
+        [tree] = one.trees.values()
+        assert not tree.counts.is_counted, "the change is still in progress"
+    books.clock.pump([0.02] * 6)
+    assert tree.counts.is_counted
+    with entered(Change(two.changes, place)):
+        pass
+
+
+@contextmanager
+def entered(change):
+    assert change.try_enter()
+    try:
+        yield
+    finally:
+        change.leave()
 
 
 def test_an_upload_in_progress_is_charged_to_a_ledger_that_another_process_makes(books):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from functools import lru_cache
 from hashlib import blake2b
 
 from twisted.internet.defer import Deferred
@@ -17,6 +18,7 @@ __all__ = ["PathLocks", "SharedNames", "SharedPathLocks", "is_shared"]
 
 LOCKS, UPLOADS = 1 << 62, 1 << 61
 """Where the bytes of locks and of marks begin."""
+MAX_KNOWN_NAMES = 1024
 POLL_SECONDS = 0.02
 """How often to look whether another process has released a name."""
 
@@ -69,9 +71,7 @@ class SharedNames:
         self._secret = secret
 
     def _byte(self, base: int, words: tuple[object, ...]) -> int:
-        text = json.dumps(words).encode()
-        digest = blake2b(text, digest_size=8, key=self._secret).digest()
-        return base + (int.from_bytes(digest, "big") >> 4)
+        return base + _number(self._secret, words)
 
     def try_lock(self, place: Place) -> bool:
         """Lock a name unless another process has it."""
@@ -99,11 +99,18 @@ class SharedNames:
         return is_byte_locked(self._descriptor, self._byte(UPLOADS, (owner, *place)))
 
 
-class SharedPathLocks:
-    """The same, which also keep other processes out."""
+@lru_cache(MAX_KNOWN_NAMES)
+def _number(secret: bytes, words: tuple[object, ...]) -> int:
+    """Return the number of a name; a change and an upload need it several times."""
+    digest = blake2b(json.dumps(words).encode(), digest_size=8, key=secret).digest()
+    return int.from_bytes(digest, "big") >> 4
 
-    def __init__(self, names: SharedNames, clock: IReactorTime) -> None:
-        self._own = PathLocks()
+
+class SharedPathLocks:
+    """Locks that also keep other processes out; ``own`` are those of this one."""
+
+    def __init__(self, own: PathLocks, names: SharedNames, clock: IReactorTime) -> None:
+        self._own = own
         self._names = names
         self._clock = clock
 
