@@ -184,7 +184,7 @@ def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.measured_fleet")
     parser.add_argument("--nodes", default="1,2,3", help="%(default)s")
-    parser.add_argument("--count", type=int, default=400, metavar="N", help="%(default)s")
+    parser.add_argument("--count", type=int, default=1500, metavar="N", help="%(default)s")
     parser.add_argument("--s3", action="store_true", help="files in a bucket of SeaweedFS")
     given = parser.parse_args()
     if why := missing():

@@ -22,6 +22,7 @@ from benchmarks.processes import cpu_seconds, memory
 from ftpservice.cluster.cluster_listener import notify
 from ftpservice.cluster.cluster_schema import CHANNEL
 from ftpservice.cluster.cluster_statements import Claim, NodeFacts, NodeState, beat, claim
+from ftpservice.cluster.quotas.quota_statements import RoomClaim, take_rooms
 from tests.support.cluster import cluster_url
 from tests.support.postgresql import PostgreSQL
 
@@ -33,7 +34,12 @@ LISTENERS = (1, 30, 90)
 FAR_LIMIT = 1_000_000
 Connection = psycopg.Connection[tuple[object, ...]]
 Work = Callable[[Connection, int], Any]
-COLUMNS = ("nodes", "heartbeat", "claim of a user", "claim of all", "four at once", "wait of one")
+COLUMNS = (
+    *("nodes", "heartbeat", "claim of a user", "claim of all", "room of a tree", "room of 200"),
+    *("four claims of all at once", "wait of one"),
+)
+TREES = 200
+MIB = 1 << 20
 
 
 class Statements:
@@ -69,6 +75,25 @@ class Statements:
         """Claim a place of the key that all nodes have."""
         asked = [Claim("all", "", 1, 1, FAR_LIMIT)]
         claim(connection, self._facts(number).run, next(self._numbers), asked)
+
+    def ask_room(self, connection: Connection, number: int) -> None:
+        """Ask for room for an upload in a tree that no other node has."""
+        self._take_rooms(connection, number, [_room(number, needed=MIB)])
+
+    def tell_changes(self, connection: Connection, number: int) -> None:
+        """Tell of changes of as many trees as one call is about."""
+        trees = range(number * TREES, (number + 1) * TREES)
+        self._take_rooms(connection, number, [_room(one) for one in trees])
+
+    def _take_rooms(self, connection: Connection, number: int, claims: list[RoomClaim]) -> None:
+        take_rooms(connection, self._facts(number).run, next(self._numbers), claims)
+
+
+def _room(tree: int, needed: int = 0) -> RoomClaim:
+    place = f'["local", "{tree}"]'
+    return RoomClaim(
+        place, "[]", 10 * MIB, 10, 0, 0, needed, int(needed > 0), FAR_LIMIT * MIB, None
+    )
 
 
 def spent(server: PostgreSQL, count: int, work: Callable[[], Any]) -> float:
@@ -113,9 +138,15 @@ def rows(server: PostgreSQL, connections: list[Connection], count: int) -> Itera
         statements.fill(first, nodes)
         each = [
             spent(server, count, one_after_the_other(first, count, work))
-            for work in (statements.beat, statements.claim_user, statements.claim_all)
+            for work in (
+                *(statements.beat, statements.claim_user, statements.claim_all),
+                statements.ask_room,
+            )
         ]
         each[1] /= 2
+        calls = max(10, count // 20)
+        changes = one_after_the_other(first, calls, statements.tell_changes)
+        each.append(spent(server, calls, changes))
         times: list[float] = []
         together = spent(
             server,

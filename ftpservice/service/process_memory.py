@@ -9,12 +9,16 @@ import os
 import resource
 from contextlib import suppress
 
-__all__ = ["freeze_gc", "limit_malloc_arenas", "reserve_descriptor_table"]
+from twisted.internet.interfaces import IReactorTime
+
+__all__ = ["freeze_gc", "limit_malloc_arenas", "reserve_descriptor_table", "trim_malloc"]
 
 M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 MAX_ARENAS = 2
 """Python's threads allocate one at a time, nearly always; one arena is the main thread's."""
+
+TRIM_SECONDS = 600.0
 
 
 def limit_malloc_arenas() -> None:
@@ -28,6 +32,24 @@ def limit_malloc_arenas() -> None:
     is_set = "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", "")
     if mallopt is not None and not is_set:
         mallopt(M_ARENA_MAX, MAX_ARENAS)
+
+
+def trim_malloc(clock: IReactorTime) -> None:
+    """Give memory that the C library keeps back to the system, every ten minutes from now on.
+
+    By itself it gives back only what is at the end of its pools (malloc_trim(3)), so what a burst
+    of sessions took would stay. That takes 0.1 ms.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+    if trim is None:  # another C library
+        return
+
+    def run() -> None:
+        trim(0)
+        clock.callLater(TRIM_SECONDS, run)
+
+    clock.callLater(TRIM_SECONDS, run)
 
 
 def freeze_gc() -> None:

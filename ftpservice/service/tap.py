@@ -21,6 +21,7 @@ from ftpservice.service.process_memory import (
     freeze_gc,
     limit_malloc_arenas,
     reserve_descriptor_table,
+    trim_malloc,
 )
 from ftpservice.service.settings import options
 from ftpservice.service.settings.errors import CannotStart, WrongCommandLine
@@ -108,6 +109,7 @@ def makeService(options: options.ServiceOptions) -> IService:
             reactor.callWhenRunning(options.parent.update, options.handover.program)
         reactor.callWhenRunning(freeze_gc)
         reactor.callWhenRunning(reserve_descriptor_table)
+        reactor.callWhenRunning(trim_malloc, reactor)
     return service
 
 

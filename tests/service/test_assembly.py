@@ -29,7 +29,7 @@ from ftpservice.service.assembly import assemble
 from ftpservice.service.certificates.certificate_reload import CertificateReload
 from ftpservice.service.lifecycle import FTPService
 from ftpservice.service.operator_console import OperatorConsole
-from ftpservice.service.process_memory import freeze_gc, reserve_descriptor_table
+from ftpservice.service.process_memory import freeze_gc, reserve_descriptor_table, trim_malloc
 from ftpservice.service.sessions import session_assembly
 from ftpservice.service.sessions.session_shutdown import LAST_REPLY_SECONDS
 from ftpservice.service.settings.errors import CannotStart
@@ -260,6 +260,7 @@ def test_only_under_twistd_signals_and_collector_are_ours(monkeypatch: pytest.Mo
         (reload_on_sighup, reactor, service.reload),
         (freeze_gc,),
         (reserve_descriptor_table,),
+        (trim_malloc, reactor),
     ]
 
 

@@ -21,6 +21,7 @@ from ftpservice.service.process_memory import (
     freeze_gc,
     limit_malloc_arenas,
     reserve_descriptor_table,
+    trim_malloc,
 )
 from ftpservice.service.settings.errors import CannotStart, error_text
 from ftpservice.workers.channel import Channel
@@ -106,6 +107,7 @@ class WorkerProcess:
         globalLogPublisher.addObserver(LogForwarder(self._channel, self._reactor))
         freeze_gc()
         reserve_descriptor_table()
+        trim_malloc(self._reactor)
         working = partial(getattr, service.factory, "working_count")
         self._reports = StateReports(self._channel, service.state, working, self._reactor)
         self._reports.start()
