@@ -12,8 +12,9 @@ last.
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -33,6 +34,8 @@ KEYS_PER_MESSAGE, MAX_KEYS_LENGTH = 50, 7500
 """A message of NOTIFY has less than 8,000 bytes; a letter beyond ASCII takes six of them."""
 MAX_KEY_LENGTH = 130
 """A longer name counts on each node for itself."""
+KEYS_PER_TURN = 500
+"""Limits that are looked at in one turn of the reactor."""
 MAX_HEARD = 20_000
 
 Key = tuple[str, bool]
@@ -100,15 +103,21 @@ class ClusterRateLimiters(SharedRateLimiters):
         """The rates of all nodes together."""
         self._heard: OrderedDict[Key, dict[str, float]] = OrderedDict()
         """When each other process has told that it uses a limit."""
-        self._new: list[Key] = []
-        self._due: IDelayedCall | None = None
+        self._new: dict[Key, None] = {}
+        self._new_due: IDelayedCall | None = None
+        self._round: deque[Key] = deque()
+        """The limits that have not been told of in this second."""
+        self._round_due: IDelayedCall | None = None
 
     def join(self, key: Hashable, rate: float) -> RateLimiter:
         """Return the rate limiter of ``key``; its rate is this node's part of ``rate``."""
         own = cast(Key, key)
         if own not in self._full:
-            self._new.append(own)
-            self._tell_within(0.0)
+            self._new[own] = None
+            if self._new_due is None:
+                self._new_due = self._clock.callLater(0, self._tell_new)
+            if self._round_due is None:
+                self._round_due = self._clock.callLater(TELL_SECONDS, self._tell_round)
         self._full[own] = rate
         return super().join(own, self._part(own))
 
@@ -147,30 +156,38 @@ class ClusterRateLimiters(SharedRateLimiters):
         if use is not None and use.throttle.rate != (part := self._part(key)):
             use.throttle.rate = part
 
-    def _tell_within(self, seconds: float) -> None:
-        if self._due is None:
-            self._due = self._clock.callLater(seconds, self._tell)
-        elif self._due.getTime() > self._clock.seconds() + seconds:
-            self._due.reset(seconds)
+    def _tell_new(self) -> None:
+        """Tell at once which limits have come into use."""
+        self._new_due = None
+        new = tuple(islice(self._new, KEYS_PER_TURN))
+        for key in new:
+            del self._new[key]
+        self._tell([key for key in new if key in self._full])
+        if self._new:
+            self._new_due = self._clock.callLater(0, self._tell_new)
 
-    def _tell(self) -> None:
-        """Tell which limits are in use, and forget what other nodes have told before."""
-        self._due = None
-        new, self._new = set(self._new), []
-        keys = [
-            key
-            for key in self._full
-            if (key in new or not self._uses[key].throttle.is_idle)
-            and len(key[0].encode("utf-8", "surrogateescape")) <= MAX_KEY_LENGTH
-        ]
-        if self._link.is_connected or self._link.tells_alone:
-            for part in in_messages(keys):
-                self._link.tell_rates(part)
-        self._forget_old()
-        for key in self._full:
+    def _tell_round(self) -> None:
+        """Tell which limits are in use, some in each turn, once a second."""
+        if not self._round:
+            self._round.extend(self._full)
+        turn = [self._round.popleft() for _ in range(min(KEYS_PER_TURN, len(self._round)))]
+        known = [key for key in turn if key in self._full]
+        self._tell([key for key in known if not self._uses[key].throttle.is_idle])
+        for key in known:
             self._adjust(key)
+        self._round_due = None
+        if self._round:
+            self._round_due = self._clock.callLater(0, self._tell_round)
+            return
+        self._forget_old()
         if self._full:
-            self._tell_within(TELL_SECONDS)
+            self._round_due = self._clock.callLater(TELL_SECONDS, self._tell_round)
+
+    def _tell(self, keys: Sequence[Key]) -> None:
+        """Tell that limits are in use."""
+        if self._link.is_connected or self._link.tells_alone:
+            for part in in_messages([key for key in keys if _is_short(key)]):
+                self._link.tell_rates(part)
 
     def in_use_by(self, start: str) -> dict[str, list[Key]]:
         """Return what others use by the name under which they tell it, which has this beginning."""
@@ -189,6 +206,10 @@ class ClusterRateLimiters(SharedRateLimiters):
             if max(heard.values()) > old:
                 return
             del self._heard[key]
+
+
+def _is_short(key: Key) -> bool:
+    return len(key[0].encode("utf-8", "surrogateescape")) <= MAX_KEY_LENGTH
 
 
 def in_messages(keys: Sequence[Key]) -> Iterator[list[Key]]:

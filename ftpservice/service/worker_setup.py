@@ -19,11 +19,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ftpservice.accounts.defence.bans import Ban
+from ftpservice.accounts.defence.networks import Network
 from ftpservice.accounts.realm import Realm
 from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.control.factory import FTPFactory
 from ftpservice.data.shared_port import SharedPassivePort
-from ftpservice.events import BanLifted, Banned, Event
+from ftpservice.events import Event
 from ftpservice.net.tls.certificate_copies import CertificateCopies, copy_certificates
 from ftpservice.net.tls.server import CertificateError, ServerTLS
 from ftpservice.service.certificates.certificate_reload import CertificateReload
@@ -81,8 +82,7 @@ class WorkerSetup:
         self._pool = BlockingPool(reactor, "workers", threads=1)
         handover = options.handover
         self.board = board_for(count, handover)
-        events = factory.event_sink.events
-        sessions = partial(RemoteSessions, factory.sessions, events.publish)
+        sessions = partial(RemoteSessions, factory.sessions, factory.event_sink.events.publish)
         launch = launch_worker(self._pool, reactor)
         self.supervisor = Supervisor(count, self.board, launch, sessions, reactor)
         self.supervisor.descriptors = self._descriptors
@@ -101,7 +101,8 @@ class WorkerSetup:
         self.supervisor.accepts = lambda worker: self.traces.begin(worker.send)
         factory.supervisor = self.supervisor
         factory.numbers = self.board.column(0)
-        events.subscribe(self._tell_bans, Banned, BanLifted)
+        if factory.bans is not None:
+            factory.bans.tell = self._tell_bans
 
     def hold(self, listener: Listener, port: IListeningPort) -> None:
         """Keep a bound port for the workers; raises `CannotStart` for one that is no socket."""
@@ -218,8 +219,10 @@ class WorkerSetup:
 
         maybeDeferred(self.factory.event_sink.report, *words).addCallbacks(answer, refuse)
 
-    def _tell_bans(self, _event: object) -> None:
-        self.supervisor.broadcast("bans", self._bans())
+    def _tell_bans(self, bans: Sequence[Ban], ended: Sequence[Network]) -> None:
+        """Tell the workers which bans have changed, here or at another node."""
+        values = [_ban_values(ban) for ban in bans]
+        self.supervisor.broadcast("bans changed", values, [str(network) for network in ended])
 
     def _bans(self) -> list[tuple[Any, ...]]:
         bans = self.factory.bans

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from contextlib import closing
 from ipaddress import ip_network
+from typing import Any
 
+import pytest
 import pytest_twisted
 
-from ftpservice.accounts.defence.bans import BanList, BanRules
-from ftpservice.cluster.cluster_bans import ClusterBans
+from ftpservice.accounts.defence.bans import Ban, BanList, BanRules
+from ftpservice.accounts.defence.networks import Network
+from ftpservice.cluster import cluster_bans as module
+from ftpservice.cluster.cluster_bans import BanDifference, BanQuestion, ClusterBans
 from ftpservice.events import BanLifted, Banned, EventStream
 from ftpservice.session.settings import SessionSettings
 from tests.support.cluster import Fleet, PeerNode, cluster_connection, cluster_url, until
@@ -18,19 +24,56 @@ NOW = 1_700_000_000.0
 ADDRESS, WIDE = ip_network("203.0.113.7/32"), ip_network("198.51.100.0/24")
 
 
+BEGAN = time.monotonic()
+MANY = 2500
+"""More than are written at a time."""
+
+
 class Bans:
     """The bans of a node, whose clock is wrong by some seconds."""
 
-    def __init__(self, node: PeerNode, wrong: float) -> None:
-        self.now = NOW + wrong
+    def __init__(self, node: PeerNode, wrong: float, known: Sequence[Ban] = ()) -> None:
+        self.ahead = wrong
         self.bans = BanList(lambda: self.now, BanRules(2.0, 600.0))
+        self.bans.load(known)
+        self.told: list[tuple[Sequence[Ban], Sequence[Network]]] = []
+        self.bans.tell = lambda bans, ended: self.told.append((bans, ended))
         self.shared = ClusterBans(node.cluster, self.bans, lambda: self.now)
         events = EventStream(lambda error, _event: None)
         events.subscribe(self.shared, Banned, BanLifted)
         self.bans.publish = events.publish
 
+    @property
+    def now(self) -> float:
+        """The time, which goes on: what was exchanged is compared by its age."""
+        return NOW + self.ahead + time.monotonic() - BEGAN
+
     def has(self, peer: str) -> bool:
         return self.bans.refusal(peer) is not None
+
+
+def many_bans(reason: str = "guessing") -> list[Ban]:
+    """Return bans that began some minutes ago."""
+    first = ip_network("10.0.0.0/8").network_address
+    return [
+        Ban(ip_network(first + number), reason, NOW - 300.0, NOW + 3600.0 + number)
+        for number in range(MANY)
+    ]
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[BanQuestion, BanDifference]]:
+    """The exchanges of all nodes."""
+    made: list[tuple[BanQuestion, BanDifference]] = []
+    exchange = module.exchange_bans
+
+    def noted(connection: Any, run: str, question: BanQuestion, seconds: Any) -> BanDifference:
+        found = exchange(connection, run, question, seconds)
+        made.append((question, found))
+        return found
+
+    monkeypatch.setattr(module, "exchange_bans", noted)
+    return made
 
 
 @pytest_twisted.ensureDeferred
@@ -69,7 +112,7 @@ async def test_what_changed_while_the_database_was_away_is_told_then(reactor) ->
             server.stop()
             await until(lambda: not any(node.cluster.is_connected for node in fleet.nodes))
             first.bans.ban(ADDRESS)
-            second.now += 1.0
+            second.ahead += 1.0
             second.bans.unban(WIDE)
             assert first.has("203.0.113.7")
             assert first.has("198.51.100.9")
@@ -96,5 +139,108 @@ async def test_an_exchange_that_has_failed_is_repeated_while_the_database_answer
             back = "ALTER TABLE another RENAME TO ftpservice_cluster_ban"
             connection.call(lambda driver: driver.execute(back))
         await until(lambda: second.has("203.0.113.7"))
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_thousands_of_bans_are_exchanged_in_slices_and_then_only_what_changes(
+    postgresql: PostgreSQL, reactor, questions: list[tuple[BanQuestion, BanDifference]]
+) -> None:
+    fleet = Fleet(cluster_url(postgresql), reactor, SessionSettings(), 2)
+    try:
+        await fleet.joined()
+        first = Bans(fleet.nodes[0], 0.0, many_bans())
+        second = Bans(fleet.nodes[1], 5000.0)
+        first.shared.exchange()
+        await until(lambda: second.bans.count == MANY)
+        assert not first.told
+        assert max(len(bans) for bans, _ in second.told) <= module.SLICE
+        await until(lambda: not (first.shared._is_asking or second.shared._is_asking))
+        questions.clear()
+        second.told.clear()
+        first.bans.ban(ADDRESS, 3600.0, "guessing")
+        await until(lambda: second.has("203.0.113.7"))
+        assert first.bans.unban(ADDRESS)
+        await until(lambda: not second.has("203.0.113.7"))
+        assert all(question.all_here is None for question, _ in questions)
+        assert all(len(found.bans) <= 1 for _, found in questions)
+        assert [len(bans) for bans, _ in second.told] == [1, 1]
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_starts_again_writes_only_what_the_database_does_not_have(
+    postgresql: PostgreSQL, reactor, questions: list[tuple[BanQuestion, BanDifference]]
+) -> None:
+    url = cluster_url(postgresql)
+    fleet = Fleet(url, reactor, SessionSettings(), 2)
+    rows = "SELECT network, xmin::text FROM ftpservice_cluster_ban WHERE network <> %s"
+    try:
+        await fleet.joined()
+        before = Bans(fleet.nodes[0], 0.0, many_bans())
+        before.shared.exchange()
+        await until(lambda: not (before.shared._unwritten or before.shared._is_asking))
+        with closing(cluster_connection(url)) as connection:
+
+            def known() -> list[Any]:
+                found = connection.call(lambda driver: driver.execute(rows, (str(ADDRESS),)))
+                return sorted(found.fetchall())
+
+            written = known()
+            assert len(written) == MANY
+            again = Bans(fleet.nodes[1], 0.0, [*many_bans(), Ban(ADDRESS, "scans", NOW)])
+            questions.clear()
+            again.shared.exchange()
+            await until(lambda: before.has("203.0.113.7") and not again.shared._is_asking)
+            assert not again.told
+            assert known() == written
+        assert max(len(found.settled) for _, found in questions) == MANY + 1
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_ban_that_the_database_has_lost_ends_when_all_are_compared(
+    postgresql: PostgreSQL, reactor
+) -> None:
+    url = cluster_url(postgresql)
+    fleet = Fleet(url, reactor, SessionSettings(), 2)
+    try:
+        await fleet.joined()
+        first, second = Bans(fleet.nodes[0], 0.0), Bans(fleet.nodes[1], 0.0)
+        first.bans.ban(WIDE)
+        first.bans.ban(ADDRESS)
+        await until(lambda: second.has("198.51.100.9") and second.has("203.0.113.7"))
+        await until(lambda: not first.shared._is_asking)
+        with closing(cluster_connection(url)) as connection:
+            lose = "DELETE FROM ftpservice_cluster_ban WHERE network = %s"
+            connection.call(lambda driver: driver.execute(lose, (str(WIDE),)))
+        first.shared.exchange_all()
+        await until(lambda: not first.has("198.51.100.9"))
+        assert first.has("203.0.113.7")
+        message = {"kind": module.BANS, "from": "another", "networks": [str(WIDE)]}
+        second.shared.received(message)
+        await until(lambda: not second.has("198.51.100.9"))
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_of_an_earlier_version_does_not_say_what_has_changed(
+    postgresql: PostgreSQL, reactor
+) -> None:
+    url = cluster_url(postgresql)
+    fleet = Fleet(url, reactor, SessionSettings(), 1)
+    row = """INSERT INTO ftpservice_cluster_ban
+        VALUES (%s, 'scans', clock_timestamp(), clock_timestamp() + interval '1 hour', 1)"""
+    try:
+        await fleet.joined()
+        (bans,) = (Bans(node, 0.0) for node in fleet.nodes)
+        with closing(cluster_connection(url)) as connection:
+            connection.call(lambda driver: driver.execute(row, (str(ADDRESS),)))
+        bans.shared.received({"kind": module.BANS, "from": "another"})
+        await until(lambda: bans.has("203.0.113.7"))
     finally:
         await fleet.close()

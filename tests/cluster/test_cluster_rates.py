@@ -9,7 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from ftpservice.cluster.cluster_node import ClusterNode, ClusterStatus
-from ftpservice.cluster.cluster_rates import KEYS_PER_MESSAGE, ClusterRateLimiters, NodeRateLink
+from ftpservice.cluster.cluster_rates import (
+    KEYS_PER_MESSAGE,
+    KEYS_PER_TURN,
+    ClusterRateLimiters,
+    NodeRateLink,
+)
 from ftpservice.cluster.cluster_statements import NodeFacts
 from ftpservice.stream.rate_limit import RateLimiter
 
@@ -129,6 +134,41 @@ def test_what_is_told_for_longer_counts_until_it_is_told_again() -> None:
     second.tell("rates", keys=[ANN])
     clock.pump([0.5] * 10)
     assert limiter.rate == 9000
+
+
+class TurnClock(Clock):
+    """Counts its turns: what is called later, even without a delay, has one of its own."""
+
+    turns = 0
+
+    def callLater(self, when: float, what: Any, *words: Any, **names: Any) -> Any:
+        def turn() -> None:
+            self.turns += 1
+            what(*words, **names)
+
+        return super().callLater(when, turn)
+
+
+def test_thousands_of_limits_are_told_in_turns_and_a_new_one_alone() -> None:
+    clock, count = TurnClock(), 2 * KEYS_PER_TURN + 1
+    first = Wire("n0", clock, [])
+    keys = [(f"user{number}", False) for number in range(count)]
+    for key in keys:
+        transfer(first.rates.join(key, 1000))
+    clock.advance(0)
+    assert [key for one in first.sent for key in one["keys"]] == keys
+    assert clock.turns == 3
+    first.sent.clear()
+    first.rates.join(ANN, 9000)
+    clock.advance(0)
+    assert [one["keys"] for one in first.sent] == [[ANN]]
+    first.sent.clear()
+    clock.turns = 0
+    clock.advance(1.0)
+    assert [key for one in first.sent for key in one["keys"]] == keys  # that of ann is idle
+    assert clock.turns >= 3
+    for key in keys:
+        first.rates.leave(key)
 
 
 def test_nothing_runs_when_no_limit_is_in_use() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner
 
@@ -12,7 +13,9 @@ from ftpservice.accounts.sql.migration import upgrade
 from ftpservice.activity.journal.journal_database import JournalDatabase
 from ftpservice.activity.journal.journal_place import journal_database_url
 from ftpservice.admin.cli import ftpservice
-from tests.support.cluster import cluster_url
+from ftpservice.cluster.cluster_bans import BANS
+from ftpservice.cluster.cluster_listener import notify
+from tests.support.cluster import cluster_connection, cluster_url
 from tests.support.postgresql import PostgreSQL
 from tests.support.service_process import Program
 from tests.support.worker_service import measured_environment, write_accounts
@@ -55,6 +58,19 @@ class Nodes:
             )
         command = [*SERVE, "--config=ftpservice.toml", *words]
         return self._stack.enter_context(Program(command, place, measured_environment()))
+
+    def change_ban(self, network: str, left: str) -> None:
+        """Have a ban end after an interval, as a node does that others did not hear in time."""
+        row = "INSERT INTO ftpservice_cluster_ban VALUES (%s, 'scans', clock_timestamp(),"
+        row += " clock_timestamp() + %s::interval, 1) ON CONFLICT (network) DO UPDATE"
+        row += " SET changed = excluded.changed, until = excluded.until"
+
+        def change(driver: Any) -> None:
+            driver.execute(row, (network, left))
+            notify(driver, {"kind": BANS, "from": "another", "networks": [network]})
+
+        with closing(cluster_connection(self._url)) as connection:
+            connection.call(change)
 
     def socket(self, name: str) -> Path:
         """Return the control socket of a node."""

@@ -7,6 +7,7 @@ of the deny list always are. A refused connection costs one look into a dictiona
 
 Lists and bans have an upper limit: the points that were collected longest ago, and the bans that
 end first, are forgotten first. A ban costs the same with 10,000 others.
+A process or node that has the same bans is told what has changed, and not all of them.
 """
 
 from __future__ import annotations
@@ -104,49 +105,54 @@ class BanTable:
         found += self._wide.values_for(peer)
         return next((ban for ban in found if ban is not None and ban.until > now), None)
 
+    def all(self) -> tuple[Ban, ...]:
+        """Return all bans, also those that have ended and make the next one longer."""
+        return tuple(self.bans.values())
+
+    def ban_for(self, network: Network) -> Ban | None:
+        """Return the ban of a network, also one that has ended."""
+        return self.bans.get(_key(network))
+
     def load(self, bans: Iterable[Ban], now: float) -> None:
         """Take over bans in place of those that are there."""
         self.bans = {_key(ban.network): ban for ban in bans}
+        self._wide = NetworkTable(
+            (ban.network, ban) for ban in self.bans.values() if not _is_single(ban.network)
+        )
         self._arrange_ends()
         self._forget_ended(now)
-        self._index()
 
-    def put(self, ban: Ban, now: float) -> None:
-        """Add a ban, or replace the one of the same network."""
+    def put(self, ban: Ban, now: float) -> str:
+        """Add a ban, or replace the one of the same network; returns its key."""
         key = _key(ban.network)
         self.bans[key] = ban
+        if not _is_single(ban.network):
+            self._wide.put(ban.network, ban)
         heappush(self._ends, (ban.until, key))
-        if self._forget_ended(now) or not _is_single(ban.network):
-            self._index()
+        self._forget_ended(now)
+        return key
 
     def remove(self, key: str) -> Ban | None:
         """Remove a ban; returns it."""
         ban = self.bans.pop(key, None)
         if ban is not None and not _is_single(ban.network):
-            self._index()
+            self._wide.discard(ban.network)
         return ban
 
-    def _forget_ended(self, now: float) -> bool:
-        """Forget old bans, and those that end first of too many; returns whether one was wide."""
-        ends, bans, was_wide = self._ends, self.bans, False
+    def _forget_ended(self, now: float) -> None:
+        """Forget old bans, and those that end first of too many."""
+        ends, bans = self._ends, self.bans
         while ends and (ends[0][0] <= now - REMEMBERED_SECONDS or len(bans) > MAX_BANS):
             until, key = heappop(ends)
             ban = bans.get(key)
             if ban is not None and ban.until == until:
-                del bans[key]
-                was_wide |= not _is_single(ban.network)
+                self.remove(key)
         if len(ends) > MAX_ENDS:
             self._arrange_ends()
-        return was_wide
 
     def _arrange_ends(self) -> None:
         self._ends = [(ban.until, key) for key, ban in self.bans.items()]
         heapify(self._ends)
-
-    def _index(self) -> None:
-        self._wide = NetworkTable(
-            (ban.network, ban) for ban in self.bans.values() if not _is_single(ban.network)
-        )
 
 
 class BanList:
@@ -161,11 +167,15 @@ class BanList:
     """Called with all bans after each change."""
     publish: Callable[[Event], object] = bool
     """Called with `Banned` and `BanLifted`."""
+    tell: Callable[[Sequence[Ban], Sequence[Network]], object] | None = None
+    """Called after each change but `load`, with the bans that are new and the networks that have
+    none any more, for the `change` of another process."""
 
     def __init__(self, seconds: Callable[[], float], rules: BanRules) -> None:
         self._seconds = seconds
         self.rules = rules
-        self._bans = BanTable()
+        self.table = BanTable()
+        """The bans, for others to read."""
         self._allowed = self._denied = network_set(())
         self._scores: OrderedDict[str, Score] = OrderedDict()
 
@@ -188,7 +198,7 @@ class BanList:
             return None
         if self._denied.values_for(peer):
             return DENIED_TEXT
-        ban = self._bans.ban_of(peer, self._seconds())
+        ban = self.table.ban_of(peer, self._seconds())
         return None if ban is None else _refusal_text(ban)
 
     def add_points(self, peer: str, points: float) -> None:
@@ -210,7 +220,7 @@ class BanList:
             self._scores.popitem(last=False)
 
     def _ban_address(self, key: str, now: float) -> None:
-        before = self._bans.bans.get(key)
+        before = self.table.bans.get(key)
         times = 1 if before is None else before.times + 1
         seconds = min(MAX_BAN_SECONDS, self.rules.seconds * 2.0 ** min(times - 1, 32))
         if before is not None and before.until >= now + seconds:
@@ -231,8 +241,8 @@ class BanList:
         """Lift the ban of a network; returns whether there was one. Its points are forgotten."""
         key = _key(network)
         self._scores.pop(key, None)
-        ban = self._bans.remove(key)
-        self._changed()
+        ban = self.table.remove(key)
+        self._changed((), (network,))
         is_lifted = ban is not None and ban.until > self._seconds()
         if is_lifted:
             self.publish(BanLifted(self._seconds(), 0, "", "", str(network)))
@@ -242,39 +252,47 @@ class BanList:
         """Return the bans in force, the oldest first."""
         now = self._seconds()
         return sorted(
-            (ban for ban in self._bans.bans.values() if ban.until > now), key=lambda ban: ban.since
+            (ban for ban in self.table.bans.values() if ban.until > now), key=lambda ban: ban.since
         )
 
     @property
     def count(self) -> int:
         """The number of bans in force."""
         now = self._seconds()
-        return sum(ban.until > now for ban in self._bans.bans.values())
+        return sum(ban.until > now for ban in self.table.bans.values())
 
     def load(self, bans: Iterable[Ban]) -> None:
         """Take over the bans of an earlier run or of another process, in place of these."""
-        self._bans.load(bans, self._seconds())
-        for key in self._bans.bans.keys() & self._scores.keys():
+        self.table.load(bans, self._seconds())
+        for key in self.table.bans.keys() & self._scores.keys():
             del self._scores[key]
-        self._changed()
+        self._changed((), ())
 
-    def known_bans(self) -> tuple[Ban, ...]:
-        """Return all bans, also those that have ended and make the next one longer."""
-        return tuple(self._bans.bans.values())
+    def change(self, bans: Sequence[Ban], ended: Sequence[Network] = ()) -> None:
+        """Take over what has changed in another process or node; publishes nothing."""
+        now = self._seconds()
+        for network in ended:
+            self.table.remove(_key(network))
+        for ban in bans:
+            self._scores.pop(self.table.put(ban, now), None)
+        if bans or ended:
+            self._changed(bans, ended)
 
     def _put(self, ban: Ban) -> None:
-        self._bans.put(ban, self._seconds())
-        self._changed()
+        self.table.put(ban, self._seconds())
+        self._changed((ban,), ())
         until = None if ban.until == math.inf else ban.until
         self.publish(Banned(self._seconds(), 0, "", "", str(ban.network), ban.reason, until))
 
-    def _changed(self) -> None:
+    def _changed(self, bans: Sequence[Ban], ended: Sequence[Network]) -> None:
         self._note_entries()
         if self.save is not None:
-            self.save(self.known_bans())
+            self.save(self.table.all())
+        if self.tell is not None and (bans or ended):
+            self.tell(bans, ended)
 
     def _note_entries(self) -> None:
-        self.has_entries = bool(self._bans.bans or self._denied)
+        self.has_entries = bool(self.table.bans or self._denied)
 
 
 def _is_single(network: Network) -> bool:

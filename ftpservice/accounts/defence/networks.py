@@ -77,16 +77,26 @@ def address_group(peer: str) -> str:
 
 
 class NetworkTable(Generic[T]):
-    """Values by network, for thousands of networks: a look-up costs one step per prefix length."""
+    """One value by network, for thousands: a look-up costs one step per prefix length."""
 
     def __init__(self, items: Iterable[tuple[Network, T]]) -> None:
-        self._values: dict[tuple[int, int], dict[int, list[T]]] = {}
+        self._values: dict[tuple[int, int], dict[int, T]] = {}
         """By version and number of bits after the prefix, and by the prefix."""
         for network, value in items:
-            host_bits = network.max_prefixlen - network.prefixlen
-            by_prefix = self._values.setdefault((network.version, host_bits), {})
-            prefix = int(network.network_address) >> host_bits
-            by_prefix.setdefault(prefix, []).append(value)
+            self.put(network, value)
+
+    def put(self, network: Network, value: T) -> None:
+        """Set the value of a network."""
+        kind, prefix = _position(network)
+        self._values.setdefault(kind, {})[prefix] = value
+
+    def discard(self, network: Network) -> None:
+        """Remove a network, if it is there."""
+        kind, prefix = _position(network)
+        by_prefix = self._values.get(kind, {})
+        by_prefix.pop(prefix, None)
+        if not by_prefix:
+            self._values.pop(kind, None)
 
     def __bool__(self) -> bool:
         """Return whether there is any network."""
@@ -99,11 +109,15 @@ class NetworkTable(Generic[T]):
             return []
         version, bits = address.version, int(address)
         return [
-            value
+            by_prefix[bits >> host_bits]
             for (its_version, host_bits), by_prefix in self._values.items()
-            if its_version == version
-            for value in by_prefix.get(bits >> host_bits, ())
+            if its_version == version and bits >> host_bits in by_prefix
         ]
+
+
+def _position(network: Network) -> tuple[tuple[int, int], int]:
+    host_bits = network.max_prefixlen - network.prefixlen
+    return (network.version, host_bits), int(network.network_address) >> host_bits
 
 
 Networks = Iterable[Network] | NetworkTable[None]

@@ -12,6 +12,8 @@ import secrets
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -99,21 +101,25 @@ class FollowedFeed:
             self._reads_again = True
             return
         self._is_reading, self._reads_again = True, False
-        reading = self._feeds.node.feed_calls.run(take_records, self.id, dict(self._received))
-        reading.addCallbacks(self._take, self._not_read, (self.id,))
+        reading = Deferred.fromCoroutine(self._read(self.id)).addErrback(self._not_read)
         reading.addErrback(lambda failure: log.failure("a feed of another node failed", failure))
         reading.addBoth(self._read_again)
 
-    def _take(self, found: tuple[list[RecordRow], bool], id: str) -> None:
-        """Send the records of rows that are new."""
-        rows, self._reads_again = found[0], self._reads_again or found[1]
+    async def _read(self, id: str) -> None:
+        """Send the records of rows that are new; each row has a turn of the reactor of its own."""
+        node = self._feeds.node
+        rows, has_more = await node.feed_calls.run(take_records, id, dict(self._received))
+        self._reads_again |= has_more
         for row in rows:
-            if id != self.id or row.number <= self._received.get(row.run, 0):
-                continue
-            self._received[row.run] = row.number
-            self._names[row.run] = row.node
-            for record in json.loads(row.body):
-                self._send({"node": row.node, **record})
+            if id == self.id and row.number > self._received.get(row.run, 0):
+                self._take(row)
+                await deferLater(node.reactor, 0)
+
+    def _take(self, row: RecordRow) -> None:
+        self._received[row.run] = row.number
+        self._names[row.run] = row.node
+        for record in json.loads(row.body):
+            self._send({"node": row.node, **record})
 
     def _not_read(self, failure: Failure) -> None:
         failure.trap(*UNANSWERED)

@@ -43,8 +43,8 @@ DOUBT_SECONDS = 15.0
 have."""
 MAX_WAITING = 5000
 """Records that wait for the database."""
-MAX_RECORDS, MAX_CHARS = 500, 1 << 20
-"""Of one row, which has at least one record."""
+MAX_RECORDS, MAX_CHARS = 500, 1 << 18
+"""Of one row, which has at least one record: to read and to write it takes some milliseconds."""
 
 FeedMaker = Callable[[Mapping[str, Any]], Feed]
 """Returns the feed that a request asks for; raises `BadRequest`."""

@@ -179,6 +179,12 @@ class WorkerService(MultiService):
         if self.factory.bans is not None:
             self.factory.bans.load([_ban(*values) for values in bans])
 
+    def change_bans(self, bans: Iterable[tuple[Any, ...]], ended: Iterable[str]) -> None:
+        """Have these bans beside the others, and none of the networks that have ``ended``."""
+        if self.factory.bans is not None:
+            changed = [_ban(*values) for values in bans]
+            self.factory.bans.change(changed, [ip_network(network) for network in ended])
+
     def use_settings(self, text: str) -> None:
         """Apply what can be applied of the text of the settings file."""
         options = self.options

@@ -62,6 +62,7 @@ class WorkerProcess:
             "disconnect_where": lambda *what: _at_factory(self.service, "disconnect_where", *what),
             "abort_all": lambda: _at_factory(self.service, "abort_all"),
             "bans": lambda bans: self._serving("use_bans")(bans),
+            "bans changed": lambda *what: self._serving("change_bans")(*what),
             "peer": lambda column, message: self._serving("peer")(column, message),
             "gone": lambda column: self._serving("gone")(column),
             "settings": lambda text: self._serving("use_settings")(text),

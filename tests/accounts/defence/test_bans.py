@@ -198,7 +198,7 @@ def test_a_network_that_is_no_longer_banned_is_not_refused(bans, clock):
     clock.now += module.REMEMBERED_SECONDS + 61
     bans.ban(ip_network("203.0.113.5"), 60.0)
     assert [str(ban.network) for ban in bans.saved[-1]] == ["203.0.113.5/32"]
-    assert not bans._bans._wide
+    assert not bans.table._wide
     bans.unban(ip_network("203.0.113.5"))
     assert not bans.has_entries
 
@@ -208,23 +208,58 @@ def test_the_ends_of_bans_that_were_lifted_are_bounded(bans, monkeypatch):
     for _ in range(100):
         bans.ban(ip_network("203.0.113.5"))
         bans.unban(ip_network("203.0.113.5"))
-    assert len(bans._bans._ends) <= 11
+    assert len(bans.table._ends) <= 11
 
 
-def test_a_ban_costs_the_same_with_thousands_of_others(bans, clock):
-    first = int(ip_network("10.0.0.0/8").network_address)
-    others = [Ban(ip_network(first + number), "", 0.0, clock.now + 9) for number in range(10_000)]
-    bans.load(others)
+def calls_of(function):
+    """Return how many functions are called by one."""
     calls = []
     before = sys.getprofile()
     sys.setprofile(lambda _frame, kind, _argument: calls.append(kind))
     try:
-        failed(bans, times=3)
+        function()
     finally:
         sys.setprofile(before)
+    return len(calls)
+
+
+@pytest.mark.parametrize("bits", [32, 24])
+def test_a_ban_costs_the_same_with_thousands_of_others(bans, clock, bits):
+    first, size = int(ip_network("10.0.0.0/8").network_address), 2 ** (32 - bits)
+    networks = [ip_network((first + number * size, bits)) for number in range(10_000)]
+    bans.load([Ban(network, "", 0.0, clock.now + 9) for network in networks])
+    wide = ip_network("198.51.0.0/16")
+    assert calls_of(lambda: failed(bans, times=3)) < 500
+    assert calls_of(lambda: bans.ban(wide)) < 500
     assert bans.refusal(STRANGER) is not None
     assert len(bans.saved[-1]) == module.MAX_BANS
-    assert len(calls) < 500
+    assert calls_of(lambda: bans.unban(wide)) < 500
+
+
+def test_another_process_is_told_what_has_changed(bans, clock):
+    other = BanList(clock, BanRules(3, 600.0))
+    bans.tell = lambda *changes: told.append(changes) or other.change(*changes)
+    told = []
+    network, wide = ip_network("192.0.2.7"), ip_network("203.0.113.0/24")
+    ban = bans.ban(network, 60.0, "scans")
+    bans.ban(wide)
+    assert other.table.ban_for(network) == ban
+    assert other.refusal("203.0.113.9") is not None
+    bans.unban(wide)
+    assert other.bans() == bans.bans() == [ban]
+    bans.change([Ban(wide, "", clock.now)], [network])
+    assert [one.network for one in other.bans()] == [wide]
+    bans.change(())
+    assert len(told) == 4
+    assert len(bans.published) == 3  # what comes from elsewhere is not published again
+
+
+def test_a_ban_of_another_process_ends_the_points_of_its_address(bans, clock):
+    failed(bans, times=2)
+    bans.change([Ban(ip_network(STRANGER), "", clock.now, clock.now + 1.0)])
+    failed(bans)
+    assert bans.table.ban_for(ip_network(STRANGER)).times == 1
+    assert bans.published == []
 
 
 def test_bans_of_an_earlier_run_are_in_force(bans, clock):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -130,6 +131,35 @@ async def test_all_other_nodes_send_their_records_in_order_and_each_once(url, re
         feed.stop()
         await until(lambda: not any(one.send for one in senders))
         assert (stored(url, "feed"), stored(url, "record")) == (0, 0)
+    finally:
+        await nodes.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_other_events_have_their_turn_between_the_rows_of_a_feed(
+    url, reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sent_feeds, "MAX_CHARS", 1)  # a row for each record
+    nodes = Nodes(url, reactor, "a", "b")
+    try:
+        await nodes.joined()
+        follower, feed = nodes.all[0], nodes.follow()
+        sender = await nodes.all[1].sending()
+        await until(lambda: {"node": "b", "begun": True} in nodes.got)
+        follower.node.receivers.remove(follower.feeds.message)
+        sender.tick(*range(9))
+        await until(lambda: stored(url, "record") == 10)  # and the first one
+        seen = [0]
+
+        def look() -> None:
+            seen.append(len(nodes.numbers("b")))
+            if seen[-1] < 9:
+                reactor.callLater(0, look)
+
+        look()
+        feed.read()
+        await until(lambda: seen[-1] == 9)
+        assert max(after - before for before, after in itertools.pairwise(seen)) <= 2
     finally:
         await nodes.close()
 

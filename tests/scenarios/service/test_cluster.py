@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from ftpservice.admin.cli import ftpservice
 from tests.support.cluster_services import GONE_SECONDS, Nodes
 from tests.support.postgresql import PASSWORD, PostgreSQL
-from tests.support.service_process import BUSY_SECONDS
+from tests.support.service_process import BUSY_SECONDS, PATIENCE
 from tests.support.worker_service import can_log_in, login, process_of, wait_for
 
 QUOTA = 1_000_000
@@ -126,6 +126,29 @@ def closed_with(client: ftplib.FTP) -> None:
     """Read what the service sends until it closes."""
     while True:
         client.getmultiline()
+
+
+def test_workers_refuse_a_network_whose_ban_their_node_has_read(nodes: Nodes) -> None:
+    node = nodes.start("n10", "--workers=2")
+    port = node.port()
+    assert not is_banned(port)
+    nodes.change_ban("127.0.0.1/32", "1 hour")
+    wait_for(lambda: is_banned(port))
+    nodes.change_ban("127.0.0.1/32", "-1 hour")
+    wait_for(lambda: not is_banned(port))
+    assert node.stopped() == 0
+    assert "Traceback" not in node.output
+
+
+def is_banned(port: int) -> bool:
+    """Return whether a connection is refused because the address is banned."""
+    client = ftplib.FTP()
+    with closing(client):
+        try:
+            client.connect("127.0.0.1", port, timeout=PATIENCE)
+        except (ftplib.Error, OSError, EOFError) as refusal:
+            return "Your address is banned" in str(refusal)
+        return False
 
 
 def test_limits_and_quotas_hold_over_the_workers_of_all_nodes(nodes: Nodes, tmp_path: Path) -> None:
