@@ -20,7 +20,7 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -108,25 +108,18 @@ class Upgrade:
         }
 
     async def _upgrade(self, workers: WorkerSetup, trial: Trial) -> Any:
-        ports = self._service.parts.listeners.bound
-        sockets = {
-            socket_name(listener.option, listener.text): port.fileno()
-            for listener, port in ports
-            if isinstance(port, Port)
-        }
-        reading, writing = os.pipe()
-        handover = Handover(
-            self._generation,
-            is_trial=True,
-            answer=writing,
-            sockets=sockets,
-            table=workers.factory.table.descriptor,
-            data_ports=workers.data_ports.listening(),
-            free_columns=_free_columns(workers),
-            cluster=node_identity(workers.factory.cluster),
-        )
         try:
-            version = await self._pool.run(trial.run, handover, reading)
+            handover = Handover(
+                self._generation,
+                is_trial=True,
+                sockets=dict(self._ports()),
+                table=workers.factory.table.descriptor,
+                data_ports=workers.data_ports.listening(),
+                free_columns=_free_columns(workers),
+                cluster=node_identity(workers.factory.cluster),
+            )
+            version = await self._pool.run(trial.run, handover)
+            self._copy_ports()
         except TrialFailed as error:
             self._trial = None
             log.error("no upgrade: {reason}", reason=str(error))
@@ -134,17 +127,39 @@ class Upgrade:
         except BaseException:
             self._trial = None
             raise
-        finally:
-            os.close(reading)
         grace = self._options.settings.grace
         state = self._state() | {"version": version, "grace": grace}
         self._reactor.callLater(ANSWER_SECONDS, self._hand_over, workers)
         return state
 
+    def _ports(self) -> Iterator[tuple[str, int]]:
+        """Yield the listening sockets, by their names in a `Handover`."""
+        for listener, port in self._service.parts.listeners.bound:
+            if isinstance(port, Port):
+                yield socket_name(listener.option, listener.text), port.fileno()
+
+    def _copy_ports(self) -> None:
+        """Make the copies that the other program listens on; raises `TrialFailed`."""
+        try:
+            for name, descriptor in self._ports():
+                self._sockets[name] = os.dup(descriptor)
+        except OSError as error:
+            self._close_copies()
+            raise TrialFailed(error_text(error)) from None
+
+    def _close_copies(self) -> None:
+        """Close what the other program would have listened on."""
+        control, self._control = self._control, -1
+        copies = [*self._sockets.values(), *([control] if control >= 0 else [])]
+        self._sockets.clear()
+        for descriptor in copies:
+            os.close(descriptor)
+
     def _hand_over(self, workers: WorkerSetup) -> None:
         """Stop what exists once, and then become the other program."""
         service, program = self._service, cast(dict[str, Any], self._options.parent)
         if service.is_stopping:
+            self._close_copies()
             return
         log.info("the program is replaced by the installed one")
         service.console.manager.reloading()
@@ -154,8 +169,7 @@ class Upgrade:
         workers.leave()
         self._end_state = keep_state(workers.factory.cluster)
         service.stop_parts, service.cancel_handover = self._stop_parts, self._cancel
-        service.is_handover_cancelled = self._ends_workers
-        service.workers_counted = None
+        service.is_handover_cancelled, service.workers_counted = self._ends_workers, None
         service.last_steps.remove(workers.close)
 
         async def take_workers() -> None:
@@ -187,11 +201,9 @@ class Upgrade:
         """Stop all parts but the ports: connections wait there."""
         service = self._service
         listeners = service.parts.listeners
-        for listener, port in listeners.bound:
+        for _, port in listeners.bound:
             if isinstance(port, Port):
                 port.stopReading()
-                name = socket_name(listener.option, listener.text)
-                self._sockets[name] = os.dup(port.fileno())
         stopping = []
         for part in reversed(list(service)):
             if isinstance(part, ControlSocket):
@@ -222,13 +234,12 @@ class Upgrade:
         self._end_state()
         if not service.is_stopping:
             service.stop_parts, workers.factory.leaves_workers = None, False
+            self._close_copies()
             return
         for part in service:
             if isinstance(part, ControlSocket) or part is service.parts.listeners:
                 part.stopService()
-        control = () if self._control < 0 else (self._control,)
-        for descriptor in (*self._sockets.values(), *control):
-            os.close(descriptor)
+        self._close_copies()
         workers.supervisor.broadcast("close")
         for worker in workers.supervisor.workers:
             worker.finish(STOPPING_TEXT)
@@ -251,10 +262,10 @@ class Upgrade:
         self._service.logs.close()
         if self._is_cancelled:
             return
-        memory = handover.stored()
-        for descriptor in (memory, *handover.descriptors):
-            os.set_inheritable(descriptor, True)
         try:
+            memory = handover.stored()
+            for descriptor in (memory, *handover.descriptors):
+                os.set_inheritable(descriptor, True)
             os.chdir(self._options.directory)
             environment = {**os.environ, VARIABLE: str(memory)}
             os.execve(self._command[0], self._command, environment)

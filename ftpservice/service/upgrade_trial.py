@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import Service
@@ -26,7 +27,7 @@ TRIAL_SECONDS = 90.0
 """The longest time in which a program has to start."""
 OWN_PREFIX = "ftpservice: "
 WARNING_PREFIX = OWN_PREFIX + "warning: "
-MAX_REASON_LENGTH = 500
+MAX_REASON_LENGTH, MAX_VERSION_LENGTH = 500, 100
 
 
 class TrialFailed(Exception):
@@ -41,11 +42,29 @@ class Trial:
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self, handover: Handover, answer: int) -> str:
+    def run(self, handover: Handover) -> str:
         """Return the version that can start (blocks); raises `TrialFailed`.
 
-        ``answer`` is the reading end of the pipe that the handover names.
+        The handover gets the end of a pipe for the answer. No descriptor is left open.
         """
+        try:
+            reading, writing = os.pipe()
+        except OSError as error:
+            raise TrialFailed(error_text(error)) from None
+        with open(reading, "rb", buffering=0) as answer:
+            try:
+                process = self._started(replace(handover, answer=writing))
+            except OSError as error:
+                raise TrialFailed(f"{self._command[0]}: {error_text(error)}") from None
+            finally:
+                os.close(writing)
+            errors = self._errors_of(process)
+            version = answer.read(MAX_VERSION_LENGTH).decode(errors="replace")
+        if process.returncode or not version:
+            raise TrialFailed(_reason(errors, process.returncode))
+        return version
+
+    def _started(self, handover: Handover) -> subprocess.Popen[bytes]:
         memory = handover.stored()
         try:
             self._process = process = subprocess.Popen(
@@ -58,21 +77,18 @@ class Trial:
                 pass_fds=(memory, *handover.descriptors),
                 start_new_session=True,
             )
-        except OSError as error:
-            raise TrialFailed(f"{self._command[0]}: {error_text(error)}") from None
         finally:
             os.close(memory)
-            os.close(handover.answer)
-        try:
-            _, errors = process.communicate(timeout=TRIAL_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            process.communicate()
-            raise TrialFailed(f"it did not start within {TRIAL_SECONDS:g} s") from None
-        version = os.read(answer, 100).decode(errors="replace")
-        if process.returncode or not version:
-            raise TrialFailed(_reason(errors, process.returncode))
-        return version
+        return process
+
+    def _errors_of(self, process: subprocess.Popen[bytes]) -> bytes:
+        """Return what a process has written when it has ended; raises `TrialFailed`."""
+        with process:  # closes our end, which a worker of the trial may have as well
+            try:
+                return process.communicate(timeout=TRIAL_SECONDS)[1]
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise TrialFailed(f"it did not start within {TRIAL_SECONDS:g} s") from None
 
     def kill(self) -> None:
         """End the process."""

@@ -52,8 +52,8 @@ class Channel(Protocol):
         """Use a connected socket; closes ``own``."""
         factory = Factory.forProtocol(lambda: self)
         factory.noisy = False
-        reactor.adoptStreamConnection(own.fileno(), socket.AF_UNIX, factory)
-        own.close()
+        with own:
+            reactor.adoptStreamConnection(own.fileno(), socket.AF_UNIX, factory)
 
     def connectionMade(self) -> None:
         """Be told when the other end does not read."""

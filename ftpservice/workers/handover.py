@@ -73,9 +73,14 @@ class Handover:
 
     def stored(self) -> int:
         """Return the descriptor of memory that contains it, for `taken`."""
+        content = marshal.dumps(asdict(self), MARSHAL_VERSION)
         memory = os.memfd_create("ftpservice-handover", os.MFD_CLOEXEC)
-        with os.fdopen(os.dup(memory), "wb") as file:
-            file.write(marshal.dumps(asdict(self), MARSHAL_VERSION))
+        try:
+            with open(memory, "wb", closefd=False) as file:
+                file.write(content)
+        except BaseException:
+            os.close(memory)
+            raise
         return memory
 
     @classmethod

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from ftpservice.concurrency.thread_pool import BlockingRunner
+from ftpservice.concurrency.thread_pool import BlockingRunner, run_unattended
 
 __all__ = ["Launch", "LaunchedProcess", "launch_worker", "watch_child"]
 
@@ -121,7 +121,13 @@ def launch_worker(pool: BlockingRunner, reactor: Any) -> Launch:
         started = pool.run(_started, other.fileno(), tuple(descriptors))
 
         def watch(process: subprocess.Popen[bytes]) -> tuple[LaunchedProcess, socket.socket]:
-            return _WatchedProcess(process.pid, process.poll, reactor, ended), own
+            try:
+                return _WatchedProcess(process.pid, process.poll, reactor, ended), own
+            except BaseException:  # it cannot be watched: no descriptor is left
+                process.kill()
+                run_unattended(pool, process.wait)
+                own.close()
+                raise
 
         def close(result: Any) -> Any:
             other.close()

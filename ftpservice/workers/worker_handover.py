@@ -96,15 +96,19 @@ def adopt_worker(
 
     ``watch`` tells when a process ends. Without a worker that can be used, none is left behind.
     """
-    worker = supervisor.new_worker(handed["column"])
-    worker.is_ready = worker.is_retired = True
+    own = socket.socket(fileno=handed["channel"])
     try:
-        process = watch(handed["process"], worker.process_ended)
-        events = list(worker.events.restore(handed["sessions"], handed["count"]))
-        own = socket.socket(fileno=handed["channel"])
-        channel = worker.adopt(process, own, supervisor.handlers(worker))
+        worker = supervisor.new_worker(handed["column"])
+        worker.is_ready = worker.is_retired = True
+        try:
+            process = watch(handed["process"], worker.process_ended)
+            events = list(worker.events.restore(handed["sessions"], handed["count"]))
+            channel = worker.adopt(process, own, supervisor.handlers(worker))
+        except BaseException:
+            supervisor.workers.remove(worker)  # a stop would wait for its end
+            raise
     except BaseException:
-        supervisor.workers.remove(worker)  # a stop would wait for its end
+        own.close()  # the worker ends when it notices
         raise
     if handed["unread"]:
         channel.dataReceived(handed["unread"])

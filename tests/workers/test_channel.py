@@ -127,6 +127,18 @@ async def test_two_ends_over_a_socket(reactor) -> None:
     assert other.got == [(large,)]
 
 
+def test_a_socket_that_cannot_be_used_is_closed(reactor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_words: Any) -> None:
+        raise OSError("no descriptor is left")
+
+    own, other = socket.socketpair()
+    monkeypatch.setattr(reactor, "adoptStreamConnection", refused)
+    with other:
+        with pytest.raises(OSError, match="no descriptor is left"):
+            Channel({}, bool).adopt(own, reactor)
+        assert other.recv(1) == b""
+
+
 def test_nothing_is_carried_out_after_a_damaged_message(end: End) -> None:
     with LoggedErrors() as errors:
         end.channel.dataReceived(LENGTH.pack(2) + b"\xff\xff" + end.channel.frame("note", 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from ftpservice.workers.handover import VARIABLE, Handover, socket_name
+from tests.support.open_resources import OpenResources
 
 
 def test_it_is_taken_once_and_its_descriptors_are_not_inherited_further() -> None:
@@ -31,6 +33,20 @@ def test_what_another_version_adds_is_left_out(monkeypatch: pytest.MonkeyPatch) 
         "ftpservice.workers.handover.asdict", lambda one: {"generation": one.generation, "new": 1}
     )
     assert Handover.taken({VARIABLE: str(Handover(2).stored())}) == Handover(2)
+
+
+def test_what_cannot_be_stored_leaves_no_memory_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = OpenResources()
+    with pytest.raises(ValueError, match="unmarshallable"):
+        Handover(program={"x": object()}).stored()
+    monkeypatch.setattr("ftpservice.workers.handover.open", _full, raising=False)
+    with pytest.raises(OSError, match="No space"):
+        Handover().stored()
+    assert before.leaks() == {}
+
+
+def _full(*_words: Any, **_names: Any) -> Any:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from ftpservice.concurrency.thread_pool import BlockingPool
 from ftpservice.workers import launch
 from ftpservice.workers.launch import launch_worker, watch_child
 from tests.support.loopback import until
+from tests.support.open_resources import nothing_left
 
 
 @async_yield_fixture
@@ -73,6 +76,23 @@ async def test_a_program_that_is_missing_is_an_error(
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(FileNotFoundError):
         await launch_worker(pool, reactor)((), print)
+
+
+@ensureDeferred
+async def test_a_process_that_cannot_be_watched_is_ended(
+    reactor, pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def refused(pid: int) -> int:
+        begun.append(pid)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    async with nothing_left():
+        with pytest.raises(OSError, match="Too many open files"):
+            await launch_worker(pool, reactor)((), print)
+        await until(reactor, lambda: not Path(f"/proc/{begun[0]}").exists())
 
 
 @ensureDeferred

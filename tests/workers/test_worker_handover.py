@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -135,9 +136,12 @@ def test_a_worker_that_cannot_be_used_is_not_waited_for_at_a_stop(setting: Setti
     def watch(_pid: int, _ended: Callable[[int], object]) -> Child:
         raise OSError("no descriptor is left")
 
-    handed = {"process": 50, "column": 3, "channel": 9, "count": 0, "unread": b"", "sessions": []}
-    with pytest.raises(OSError):
-        adopt_worker(setting.supervisor, handed, watch)
+    ours, theirs = socket.socketpair()
+    handed = {"process": 50, "column": 3, "channel": ours.detach(), "count": 0}
+    with theirs:
+        with pytest.raises(OSError, match="no descriptor is left"):
+            adopt_worker(setting.supervisor, handed | {"unread": b"", "sessions": []}, watch)
+        assert theirs.recv(1) == b""  # so it ends alone
     assert setting.supervisor.workers == []
     stopped: list[Any] = []
     setting.supervisor.stop().addCallback(stopped.append)

@@ -11,7 +11,8 @@ import shutil
 import signal
 import subprocess
 import threading
-from contextlib import closing
+from collections import Counter
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def test_a_version_that_does_not_start_changes_nothing(tmp_path: Path) -> None:
     with Program(command, tmp_path, environment) as running:
         before = set(children_when_ready(running))
         with closing(login(running.port())) as client:
+            descriptors = descriptors_of(running)
             settings.write_text(settings.read_text() + "grace = no\n")
             assert_nothing_changed(upgrade(tmp_path), "settings")
             text = settings.read_text().replace("grace = no\n", "")
@@ -178,6 +180,7 @@ def test_a_version_that_does_not_start_changes_nothing(tmp_path: Path) -> None:
             version.write_text(working)
             tap.write_text(f"{tap.read_text()}\nthis is no Python\n")
             assert_nothing_changed(upgrade(tmp_path), "SyntaxError")
+            wait_for(lambda: descriptors_of(running) == descriptors)
             client.storbinary("STOR there", io.BytesIO(CONTENT))
         assert set(children(running.process.pid)) == before
         assert running.stopped(signal.SIGTERM) == 0
@@ -190,12 +193,14 @@ def test_a_killed_start_of_the_new_version_changes_nothing(
     results: list[Any] = []
     asking = threading.Thread(target=lambda: results.append(upgrade(tmp_path)))
     with closing(login(running.port())) as client:
+        descriptors = descriptors_of(running)
         asking.start()
         wait_for(lambda: set(children(running.process.pid)) - before)
         (new,) = set(children(running.process.pid)) - before
         os.kill(new, signal.SIGKILL)
         asking.join(4 * PATIENCE)
         assert_nothing_changed(results[0], "")
+        wait_for(lambda: descriptors_of(running) == descriptors)
         client.storbinary("STOR there", io.BytesIO(CONTENT))
     assert set(children(running.process.pid)) == before
     assert upgrade(tmp_path).returncode == 0
@@ -207,6 +212,16 @@ def test_one_process_says_what_to_do_instead(tmp_path: Path) -> None:
         running.port()
         assert_nothing_changed(upgrade(tmp_path), "workers")
         assert running.stopped(signal.SIGTERM) == 0
+
+
+def descriptors_of(running: Program) -> Counter[str]:
+    """Return how many pipes, memories and other descriptors without a file the main process has."""
+    found: list[str] = []
+    for one in Path(f"/proc/{running.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(one))
+    kinds = ("pipe:", "anon_inode:", "/memfd:")
+    return Counter(one.partition("[")[0] for one in found if one.startswith(kinds))
 
 
 def assert_upgraded(directory: Path, running: Program) -> None:
