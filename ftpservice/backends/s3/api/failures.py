@@ -43,6 +43,9 @@ STATUSES: dict[int, type[StorageError]] = {
 }
 
 
+FULL_TEXTS = ("no space left on device", "disk quota exceeded")
+"""What operating systems call a full disk: servers that have no code for it pass that on."""
+
 SERVER = "check the option endpoint of the storage, and whether the server runs"
 TLS = "check https in the option endpoint, and the option ca-file"
 REGION = "set the option region of the storage to that of the bucket"
@@ -74,6 +77,15 @@ class S3Failure(Exception):
         self.code = code
         self.text = text
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the server says that it has no space left."""
+        kind = CODES.get(self.code, STATUSES.get(self.status))
+        if kind is not None or 300 <= self.status < 500 or not self.status:
+            return kind is NoSpace
+        text = self.text.lower()
+        return any(one in text for one in FULL_TEXTS)
+
     def __str__(self) -> str:
         """Return it in one line, for the log."""
         parts = (str(self.status or ""), self.code, " ".join(self.text.split())[:300])
@@ -82,7 +94,7 @@ class S3Failure(Exception):
 
 def storage_error(failure: S3Failure, path: VirtualPath) -> StorageError:
     """Return the storage error for a failed call for ``path``."""
-    kind = CODES.get(failure.code)
+    kind = NoSpace if failure.is_full else CODES.get(failure.code)
     if kind is None and failure.code != "NoSuchBucket":
         kind = STATUSES.get(failure.status)
     detail = filter(None, (str(failure), ADVICE.get(failure.code)))

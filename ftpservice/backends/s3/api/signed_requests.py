@@ -294,6 +294,6 @@ def _digest(body: PartBody, url: str) -> str:
 
 
 def _may_pass(failure: S3Failure) -> bool:
-    if failure.code in FINAL_CODES:
+    if failure.code in FINAL_CODES or failure.is_full:
         return False
     return failure.status in (0, *PASSING_STATUSES) or failure.code in PASSING_CODES

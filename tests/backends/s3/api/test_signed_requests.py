@@ -107,6 +107,22 @@ def test_a_refusal_is_not_repeated(server, requests):
         requests.send(S3Call("GET", "key"))
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "text"),
+    [
+        (507, "XMinioStorageFull", "because"),
+        (503, "QuotaExceeded", "because"),
+        (500, "InternalError", "no space left on device"),
+    ],
+)
+def test_a_full_server_is_not_asked_again(server, requests, status, code, text):
+    answer = failure_xml(code).replace(b"because", text.encode())
+    server.answers = [(status, answer, {})]
+    with pytest.raises(S3Failure, match=f"{status} {code} {text}") as failed:
+        requests.send(S3Call("PUT", "key"))
+    assert isinstance(storage_error(failed.value, ROOT), NoSpace)
+
+
 def test_a_conflict_of_conditional_writes_is_repeated(server, requests):
     server.answers = [(409, failure_xml("ConditionalRequestConflict"), {}), (200, b"", {})]
     requests.send(S3Call("PUT", "key", {}, {"If-None-Match": "*"}))
@@ -214,6 +230,19 @@ def test_missing_credentials_are_told(requests, server, monkeypatch):
         (S3Failure(403, "AccessDenied"), Denied),
         (S3Failure(403, "InvalidAccessKeyId"), Unavailable),
         (S3Failure(403, "QuotaExceeded"), NoSpace),
+        (S3Failure(400, "XMinioAdminBucketQuotaExceeded"), NoSpace),
+        (S3Failure(507, "XMinioStorageFull"), NoSpace),
+        (S3Failure(507, "ErrNoSpaceLeftOnDevice"), NoSpace),
+        (S3Failure(507), NoSpace),
+        (S3Failure(500, "InternalError", "cause(write: no space left on device)"), NoSpace),
+        (S3Failure(503, "ServiceUnavailable", "[Errno 122] Disk quota exceeded"), NoSpace),
+        (S3Failure(200, "InternalError", "No space left on device"), NoSpace),
+        (S3Failure(500, "InternalError", "We encountered an internal error"), Unavailable),
+        (S3Failure(503, "ServiceUnavailable", "Please try again"), Unavailable),
+        (S3Failure(503, "SlowDown", "no space left on device"), Busy),
+        (S3Failure(403, "AccessDenied", "key: no space left on device"), Denied),
+        (S3Failure(400, "InvalidRequest", "no space left on device"), Unavailable),
+        (S3Failure(0, "OSError", "[Errno 28] No space left on device"), Unavailable),
         (S3Failure(412), Busy),
         (S3Failure(0, "ReadTimeoutError"), Unavailable),
     ],
