@@ -4,7 +4,8 @@ The kernel moves the pages that a server has sent through a pipe to the data con
 in a thread, in turns: one ends when the client took nothing for a moment, so a slow client occupies
 no thread, when the server sent nothing for longer, so that other transfers get the thread, and
 after many bytes. What is in the pipe when the client takes no more is read (`SocketInput.held`),
-since the pipe belongs to the thread.
+since the pipe belongs to the thread. The reactor sends that whenever the client takes some: a slow
+client costs two turns per MiB, however little it takes at a time.
 
 The turn uses a duplicate of the descriptor of the data connection, which may be closed meanwhile.
 """
@@ -47,7 +48,7 @@ class SocketInput:
     """Bytes that were to come when it ended before."""
 
     def __init__(self, held: bytes, left: int, wait_seconds: float) -> None:
-        self.held = held
+        self.held: bytes | memoryview = held
         """Bytes that were received, and are to be sent first."""
         self.left = left
         """Bytes that the socket is still to receive."""
@@ -70,6 +71,13 @@ class SocketInput:
     def fileno(self) -> int:
         """Return the descriptor; it is open while more is to come."""
         raise NotImplementedError
+
+    def send_held(self, target: int, most: int) -> int:
+        """Send some of what is held; returns how much, and raises `OSError`."""
+        held = memoryview(self.held)
+        sent = os.write(target, held[: min(most, FILL_SIZE)])
+        self.held = held[sent:]
+        return sent
 
     def received(self, count: int) -> None:
         """Count bytes that came."""
@@ -107,6 +115,8 @@ class ForwardSender:
         transport.has_duplicate = True
         self._source = source
         self._patience: StallTimeout | None = None
+        self._input: SocketInput | None = None
+        """That of the last turn."""
         self._is_writable = self._lost = False
 
     async def run(self, patience: StallTimeout) -> None:
@@ -120,11 +130,17 @@ class ForwardSender:
             while self.offset < self._end and state is not TurnResult.ENDED:
                 if state is TurnResult.WAITING:
                     await self._wait()
+                    self._check()
                 state = await self._source.with_input(self._turn)
-                if state is TurnResult.BROKEN or self._lost:
+                self._check()
+                if state is TurnResult.BROKEN:
                     raise TransferAborted("the connection broke")
         finally:
-            self._target = None
+            self._target = self._input = None
+
+    def _check(self) -> None:
+        if self._lost:
+            raise TransferAborted("the connection broke")
 
     def stop(self) -> None:
         """Handle the loss of the connection."""
@@ -143,7 +159,21 @@ class ForwardSender:
             self._poller.leave(self._descriptor)
 
     def _may_write(self) -> None:
-        """Wake the waiter; called by the reactor when the socket is writable."""
+        """Send what is held, and wake the waiter; the reactor calls it when there is room.
+
+        Without a waiter no turn is under way.
+        """
+        source, target, most = self._input, self._target, self._end - self.offset
+        if source is not None and target is not None and source.held and most:
+            try:
+                self.offset += source.send_held(target.descriptor, most)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._lost = True
+            else:
+                if source.held and self.offset < self._end:
+                    return
         self._poller.leave(self._descriptor)
         self._is_writable = True
         if self._patience is not None:
@@ -154,7 +184,7 @@ class ForwardSender:
         target = self._target
         if target is None:
             return TurnResult.BROKEN
-        began = perf_counter()
+        self._input, began = source, perf_counter()
         most = min(self._end - self.offset, MAX_BYTES_PER_TURN)
         turn = _Turn(self, source, target.descriptor, most)
         try:
@@ -196,12 +226,10 @@ class _Turn:
 
     def _write(self) -> TurnResult:
         """Send what an earlier turn received."""
-        source = self._source
         try:
-            sent = os.write(self._target, source.held[: min(self._most, FILL_SIZE)])
+            sent = self._source.send_held(self._target, self._most)
         except BlockingIOError:
             return TurnResult.MORE if self._has_room() else TurnResult.WAITING
-        source.held = source.held[sent:]
         self._most -= sent
         self._sender.offset += sent
         return TurnResult.MORE

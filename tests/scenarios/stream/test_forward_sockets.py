@@ -120,6 +120,26 @@ async def test_a_slow_client_gets_all_and_occupies_no_thread(reactor, source):
 
 
 @ensureDeferred
+async def test_a_client_that_takes_little_at_a_time_needs_few_turns(reactor, source):
+    """What is held is sent by the reactor."""
+    async with connected_pair(reactor, buffers=16384) as (connection, peer):
+        serving = source.serve(CONTENT)
+        sending = start(connection.send_file(source, (0, len(CONTENT))))
+        await until(reactor, lambda: source.turns and len(source.input.held) > 65536)
+        turns, moved, held = len(source.turns), connection.moved, len(source.input.held)
+        received = b""
+        while len(received) < held:
+            received += await deferToThread(peer.recv, 4096)
+        await until(reactor, lambda: connection.moved >= moved + held // 2)
+        assert len(source.turns) == turns
+        receiving = deferToThread(read_to_end, peer)
+        assert await sending == len(CONTENT)
+        await serving
+        await connection.finish()
+        assert received + await receiving == CONTENT
+
+
+@ensureDeferred
 async def test_a_turn_is_bounded(reactor, source, monkeypatch):
     monkeypatch.setattr(forward, "MAX_BYTES_PER_TURN", 1 << 20)
     async with connected_pair(reactor) as (connection, peer):
