@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.collection import fast_collection
 from tests.support.postgresql import PASSWORD, PostgreSQL, postgresql_directory
+from tests.support.run_watcher import watch_run
 from tests.support.store_cases import StoreCase
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -45,6 +46,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     skipped = reporter.stats.get("skipped", []) if reporter is not None else []
     if session.config.getoption("--no-skips") and skipped and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True, scope="session")
+def watched() -> None:
+    """Have what the tests start end with them; begun early, as some tests count descriptors."""
+    watch_run()
 
 
 @pytest.fixture

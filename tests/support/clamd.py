@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.ports import reserved_port
+from tests.support.run_watcher import end_with_run
 from tests.support.service_process import PATIENCE
 
 __all__ = ["EICAR", "Clamd"]
@@ -42,6 +43,7 @@ class Clamd:
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
+        end_with_run(self._process)
 
     def __enter__(self) -> Clamd:
         deadline = time.monotonic() + PATIENCE

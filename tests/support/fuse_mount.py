@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.run_watcher import end_with_run, unmount_with_run
+
 __all__ = ["OPTIONAL", "loopback_process", "mounted_loopback"]
 
 OPTIONAL = (
@@ -36,7 +38,8 @@ def loopback_process(folder: Path) -> Iterator[tuple[Path, int]]:
     source.mkdir()
     mountpoint.mkdir()
     words = [sys.executable, "-m", SERVER, str(source), str(mountpoint)]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    process = end_with_run(subprocess.Popen(words, stderr=subprocess.PIPE, text=True))
+    unmount_with_run(mountpoint)
     try:
         _wait_for(mountpoint, process)
         yield mountpoint, process.pid

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.run_watcher import end_with_run, unmount_with_run
+
 __all__ = ["juicefs_format", "juicefs_mount", "juicefs_program"]
 
 PATIENCE = 60.0
@@ -46,6 +48,8 @@ def juicefs_mount(metadata: str, mountpoint: Path, *options: str) -> Iterator[in
             stderr=log,
             start_new_session=True,
         )
+    end_with_run(process)
+    unmount_with_run(mountpoint)
     try:
         deadline = time.monotonic() + PATIENCE
         while not os.path.ismount(mountpoint):

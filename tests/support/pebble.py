@@ -18,6 +18,7 @@ import pytest
 
 from benchmarks.ports import free_port
 from tests.support.certificates import Authority
+from tests.support.run_watcher import end_with_run
 from tests.support.service_process import PATIENCE
 
 __all__ = ["BLOCKED_NAME", "Pebble", "pebble_is_missing"]
@@ -148,16 +149,15 @@ class Pebble:
 
     def _run(self, command: list[str]) -> None:
         with open(self.directory / "log", "ab") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    command,
-                    cwd=self.directory,
-                    env=self._environment,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            process = subprocess.Popen(
+                command,
+                cwd=self.directory,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
+        self._processes.append(end_with_run(process))
 
     def _wait_for(self, port: int) -> None:
         deadline = time.monotonic() + PATIENCE

@@ -26,6 +26,7 @@ from benchmarks.processes import family
 from benchmarks.servers.lineup import KINDS
 from benchmarks.servers.recipe import PASSWORD, Peer, Place
 from ftpservice_client import Settings, Trust
+from tests.support.run_watcher import end_with_run
 
 __all__ = ["NAMES", "Server", "serving"]
 
@@ -84,6 +85,7 @@ def _running(peer: Peer, place: Place) -> Iterator[Server]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    end_with_run(process)
     try:
         _wait(place.port, process, log)
         yield Server(peer.name, place, start.user, secured)

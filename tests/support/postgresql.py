@@ -18,6 +18,7 @@ import psycopg
 
 from benchmarks.ports import reserved_port
 from tests.support.frozen_process import freeze
+from tests.support.run_watcher import end_with_run, remove_with_run
 
 __all__ = ["PASSWORD", "USER", "PostgreSQL", "postgresql_directory"]
 
@@ -44,6 +45,7 @@ class PostgreSQL:
         self._process: subprocess.Popen[bytes] | None = None
         self._user = {}
         self.directory = Path(tempfile.mkdtemp(prefix="ftpservice-postgresql-"))
+        remove_with_run(self.directory)
         if os.geteuid() == 0:  # the server refuses root
             nobody = pwd.getpwnam("nobody")
             self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": ()}
@@ -96,6 +98,7 @@ class PostgreSQL:
                 cwd="/",
                 **self._user,  # type: ignore[call-overload]
             )
+        end_with_run(self._process, signal.SIGQUIT)
         ends = time.monotonic() + START_SECONDS
         while True:
             try:

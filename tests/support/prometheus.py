@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+from tests.support.run_watcher import end_with_run
 from tests.support.service_process import PATIENCE
 
 __all__ = ["PROMETHEUS", "PROMTOOL", "Prometheus", "promtool"]
@@ -62,6 +63,7 @@ class Prometheus:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        end_with_run(self._process)
         self._address = ""
 
     def __enter__(self) -> Prometheus:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pexpect.fdpexpect import fdspawn
 
+from tests.support.run_watcher import end_with_run
 from tests.support.service_process import CHECKOUT, PATIENCE, Program, checkout_environment
 
 __all__ = ["COMMAND", "ON_TERMINAL", "Terminal", "at_terminal", "environment", "service"]
@@ -114,6 +115,7 @@ def at_terminal(
         stderr=theirs,
         start_new_session=True,
     )
+    end_with_run(process)
     os.close(theirs)
     try:
         yield Terminal(ours, process)

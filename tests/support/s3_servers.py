@@ -17,6 +17,7 @@ from benchmarks.ports import reserved_port
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
 from ftpservice.backends.s3.api.failures import S3Failure
 from ftpservice.backends.s3.api.signed_requests import S3Call, SignedRequests
+from tests.support.run_watcher import end_with_run, remove_with_run
 
 KEY, SECRET = "testkey", "testsecret"
 SETTINGS = {
@@ -51,8 +52,10 @@ def moto_server(certificate: Path | None = None) -> Iterator[str]:
     """Run moto, with TLS if there is a file with a key and a certificate; yields its URL."""
     given = [] if certificate is None else [str(certificate)]
     program = [sys.executable, "-c", MOTO, *given]
-    with subprocess.Popen(
-        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    with end_with_run(
+        subprocess.Popen(
+            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
     ) as process:
         scheme = "https" if given else "http"
         yield f"{scheme}://127.0.0.1:{int(process.stdout.readline())}"
@@ -76,7 +79,9 @@ def seaweed_server(place: str | None = None) -> Iterator[str]:
         options += f"-dir={folder} -ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3".split()
         options += f"-volume.max=300 -s3.config={folder}/s3.json {QUIET}".split()
         with open(f"{folder}/log", "wb") as log:
-            process = subprocess.Popen([weed, "server", *options], stdout=log, stderr=log)
+            command = [weed, "server", *options]
+            process = end_with_run(subprocess.Popen(command, stdout=log, stderr=log))
+        remove_with_run(Path(folder))
         try:
             url = f"http://127.0.0.1:{ports['s3']}"
             wait_for(process, f"http://127.0.0.1:{ports['filer']}/")

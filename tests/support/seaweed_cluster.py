@@ -12,6 +12,7 @@ from pathlib import Path
 import urllib3
 
 from benchmarks.ports import reserved_port
+from tests.support.run_watcher import end_with_run, remove_with_run
 from tests.support.s3_servers import KEY, SECRET, make_bucket, wait_for
 
 __all__ = ["SeaweedCluster"]
@@ -36,6 +37,7 @@ class SeaweedCluster:
                 self._ports[name] = http, grpc
             folder = tempfile.TemporaryDirectory(prefix="ftpservice-weeds-")
             self._folder = Path(stack.enter_context(folder))
+            remove_with_run(self._folder)
             stack.callback(self._end)
             self._start_all()
             self._stack = stack.pop_all()
@@ -115,8 +117,8 @@ class SeaweedCluster:
     def _start(self, name: str, *words: str) -> None:
         weed = Path(sys.executable).with_name("weed")
         with (self._folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                [weed, *words], cwd=self._folder, stdout=log, stderr=log
+            self._processes[name] = end_with_run(
+                subprocess.Popen([weed, *words], cwd=self._folder, stdout=log, stderr=log)
             )
 
     def _wait(self, name: str, path: str) -> None:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.support.run_watcher import end_with_run
+
 __all__ = ["BUSY_SECONDS", "CHECKOUT", "PATIENCE", "Program", "checkout_environment"]
 
 CHECKOUT = Path(__file__).parents[2]
@@ -53,6 +55,7 @@ class Program:
             start_new_session=True,
             pass_fds=inherited,
         )
+        end_with_run(self.process)
 
     def __enter__(self) -> Program:
         return self

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.ports import reserved_port
 from tests.support.certificates import Authority
 from tests.support.frozen_process import freeze
+from tests.support.run_watcher import end_with_run
 from tests.support.service_process import PATIENCE
 
 __all__ = [
@@ -176,6 +177,7 @@ class Slapd:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        end_with_run(self._process)
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

@@ -19,6 +19,7 @@ from benchmarks.ports import free_port
 from tests.support.cluster import cluster_url
 from tests.support.frozen_process import freeze
 from tests.support.postgresql import PASSWORD, PostgreSQL
+from tests.support.run_watcher import end_with_run
 from tests.support.service_process import PATIENCE, checkout_environment
 from tests.support.worker_service import FAST_HASH, children
 
@@ -139,6 +140,7 @@ class StressedNodes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        end_with_run(self._nodes[name])
 
     def wait_for_node(self, name: str) -> None:
         """Wait until a node serves."""
