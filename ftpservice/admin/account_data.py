@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -35,9 +35,15 @@ from ftpservice.accounts.stores.removed_accounts import (
     RemovedAccounts,
     RemovedAccountsError,
 )
-from ftpservice.admin.command_output import AdminCommandError, show_warning
-from ftpservice.admin.token_commands import configured_directory
+from ftpservice.admin.command_output import UNAVAILABLE_STATUS, AdminCommandError, show_warning
+from ftpservice.admin.token_commands import configured_directory, configured_documents
 from ftpservice.service.settings.directories import acting_as
+from ftpservice.state_files.private_json import (
+    DocumentStore,
+    DocumentUnavailable,
+    LocalDocuments,
+    PrivateJSON,
+)
 from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile, ShareFileError
 
 __all__ = ["AccountData", "data_option"]
@@ -65,12 +71,15 @@ class DataFiles:
 class AccountData:
     """What ``directory`` has about accounts; None: there is none, or it is not ``is_known``.
 
-    All functions raise `AdminCommandError`.
+    ``documents`` is where its files are in force. All functions raise `AdminCommandError`.
     """
 
-    def __init__(self, directory: str | None, is_known: bool) -> None:
+    def __init__(
+        self, directory: str | None, is_known: bool, documents: DocumentStore | None = None
+    ) -> None:
         self._directory = directory
         self._is_known = is_known
+        self._documents = documents or LocalDocuments()
 
     def check_rename(self, new_name: str) -> None:
         """Make sure that another account can get this name."""
@@ -179,13 +188,19 @@ class AccountData:
             state = os.stat(self._directory)
             acting = partial(acting_as, (state.st_uid, state.st_gid))
             with acting():
-                factors = FactorFile(Path(self._directory, FACTOR_FILE))
-                shares = ShareFile(Path(self._directory, SHARE_FILE), time.time)
+                documents, paths = self._documents, _paths(self._directory)
+                for path in paths:
+                    PrivateJSON(path, documents).refresh()
+                factors = FactorFile(paths.factors, documents)
+                shares = ShareFile(paths.shares, time.time, documents)
                 yield DataFiles(
                     factors if factors.path.exists() else None,
                     shares if shares.path.exists() else None,
-                    RemovedAccounts(Path(self._directory, REMOVED_FILE), time.time, acting),
+                    RemovedAccounts(paths.removed, time.time, acting, documents),
                 )
+        except DocumentUnavailable as error:
+            text = f"second factors and share links: {error.strerror}{remedy}"
+            raise AdminCommandError(text, type(error).__name__, UNAVAILABLE_STATUS) from None
         except OSError as error:
             text = f"second factors: {self._directory}: {error.strerror}{remedy}"
             raise AdminCommandError(text, "NoDataDirectory") from None
@@ -197,6 +212,20 @@ class AccountData:
             raise AdminCommandError(text, type(error).__name__) from None
         except RemovedAccountsError as error:
             raise AdminCommandError(f"{error}{remedy}", type(error).__name__) from None
+        finally:
+            self._documents.close()
+
+
+class _Paths(NamedTuple):
+    """The files of a data directory."""
+
+    factors: Path
+    shares: Path
+    removed: Path
+
+
+def _paths(directory: str) -> _Paths:
+    return _Paths(*(Path(directory, name) for name in (FACTOR_FILE, SHARE_FILE, REMOVED_FILE)))
 
 
 def _has(store: IAccountStore, name: str) -> bool:
@@ -231,7 +260,9 @@ def data_option(function: Command) -> Command:
         config = context.params.get("config")
         if directory is None and config is None:
             return AccountData(None, False)
-        return AccountData(directory or configured_directory(str(config)), True)
+        path = None if config is None else str(config)
+        documents = configured_documents(path)
+        return AccountData(directory or configured_directory(str(path)), True, documents)
 
     return click.option(
         "--data-dir",

@@ -30,6 +30,7 @@ from ftpservice.accounts.second_factors.one_time_codes import (
 from ftpservice.activity.text_table import printable_text, table_lines
 from ftpservice.admin.command_output import AdminCommandError, CommandGroup
 from ftpservice.admin.token_commands import data_directory_command
+from ftpservice.state_files.private_json import DocumentStore
 
 __all__ = ["second_factor"]
 
@@ -45,8 +46,8 @@ def second_factor() -> None:
     """
 
 
-def _factor_file(directory: Path) -> FactorFile:
-    return FactorFile(directory / FACTOR_FILE)
+def _factor_file(directory: Path, documents: DocumentStore) -> FactorFile:
+    return FactorFile(directory / FACTOR_FILE, documents)
 
 
 factor_command = data_directory_command(_factor_file, FactorFileError)

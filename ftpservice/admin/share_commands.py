@@ -13,6 +13,7 @@ import click
 from ftpservice.activity.text_table import printable_text, table_lines
 from ftpservice.admin.command_output import AdminCommandError, CommandGroup
 from ftpservice.admin.token_commands import data_directory_command
+from ftpservice.state_files.private_json import DocumentStore
 from ftpservice.web.shares.share_file import SHARE_FILE, Share, ShareFile, ShareFileError
 
 __all__ = ["share"]
@@ -26,8 +27,8 @@ def share() -> None:
     """
 
 
-def _share_file(directory: Path) -> ShareFile:
-    return ShareFile(directory / SHARE_FILE, time.time)
+def _share_file(directory: Path, documents: DocumentStore) -> ShareFile:
+    return ShareFile(directory / SHARE_FILE, time.time, documents)
 
 
 share_command = data_directory_command(_share_file, ShareFileError)

@@ -9,18 +9,27 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ftpservice.activity.text_table import printable_text, table_lines
-from ftpservice.admin.command_output import AdminCommandError, CommandGroup
+from ftpservice.admin.command_output import (
+    FAILED_STATUS,
+    UNAVAILABLE_STATUS,
+    AdminCommandError,
+    CommandGroup,
+)
 from ftpservice.service.settings.directories import acting_as
+from ftpservice.state_files.private_json import DocumentStore, DocumentUnavailable, UnknownDocuments
 from ftpservice.web.access.scopes import Scope, parse_scopes
 from ftpservice.web.access.token_file import TOKEN_FILE, ApiToken, TokenFile, TokenFileError
 from ftpservice.wire.units import parse_duration
 
-__all__ = ["configured_directory", "data_directory_command", "token"]
+if TYPE_CHECKING:
+    from ftpservice.service.settings.settings import ServiceSettings
+
+__all__ = ["configured_directory", "configured_documents", "data_directory_command", "token"]
 
 DEFAULT_DATA_DIRECTORY = "var"
 NEVER = "never"
@@ -37,12 +46,12 @@ def token() -> None:
 
 
 def data_directory_command(
-    file_of: Callable[[Path], Any], errors: type[Exception]
+    file_of: Callable[[Path, DocumentStore], Any], errors: type[Exception]
 ) -> Callable[[Command], Command]:
     """Return a decorator that adds ``--data-dir``, ``--config`` and ``--json`` to a command.
 
-    Its first argument is what ``file_of`` returns for the data directory. As root it acts as the
-    owner of the directory.
+    Its first argument is what ``file_of`` returns for the data directory, and for where its files
+    are in force. As root it acts as the owner of the directory.
     """
 
     def decorated(function: Command) -> Command:
@@ -50,29 +59,36 @@ def data_directory_command(
             "--data-dir", metavar="DIR", help="Data directory of the service [default: var]."
         )
         @click.option(
-            "--config", metavar="FILE", help="Settings file of the service, which names it."
+            "--config",
+            metavar="FILE",
+            help="Settings file of the service, which names it, and its cluster.",
         )
         @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
         @functools.wraps(function)
         def run(data_dir: str | None, config: str | None, **arguments: Any) -> None:
             directory = data_dir or _configured_directory(config)
+            documents = configured_documents(config)
             try:
                 state = os.stat(directory)
                 with acting_as((state.st_uid, state.st_gid)):
-                    function(file_of(Path(directory)), **arguments)
+                    function(file_of(Path(directory), documents), **arguments)
             except OSError as error:
                 text = f"{directory}: {error.strerror} - give the --data-dir of the service"
                 raise AdminCommandError(text, "NoDataDirectory") from None
             except errors as error:
-                raise AdminCommandError(str(error), type(error).__name__) from None
+                is_away = isinstance(error.__cause__, DocumentUnavailable)
+                status = UNAVAILABLE_STATUS if is_away else FAILED_STATUS
+                raise AdminCommandError(str(error), type(error).__name__, status) from None
+            finally:
+                documents.close()
 
         return run
 
     return decorated
 
 
-def _token_file(directory: Path) -> TokenFile:
-    return TokenFile(directory / TOKEN_FILE, time.time)
+def _token_file(directory: Path, documents: DocumentStore) -> TokenFile:
+    return TokenFile(directory / TOKEN_FILE, time.time, documents)
 
 
 token_command = data_directory_command(_token_file, TokenFileError)
@@ -89,12 +105,32 @@ def _configured_directory(config: str | None) -> str:
 
 def configured_directory(config: str) -> str | None:
     """Return the data directory of a settings file, None without one; raises `UsageError`."""
+    return _settings(config).data_dir
+
+
+def configured_documents(config: str | None) -> DocumentStore:
+    """Return where the files of a data directory are in force; raises `UsageError`.
+
+    Without a settings file, nobody knows whether that is the database of a cluster.
+    """
+    if config is None:
+        return UnknownDocuments()
+    from ftpservice.service.cluster.cluster_setup import documents_for
+    from ftpservice.service.settings.errors import CannotStart
+
+    try:
+        return documents_for(_settings(config))
+    except CannotStart as error:
+        raise click.UsageError(f"--config {config}: {error.line}") from None
+
+
+def _settings(config: str) -> ServiceSettings:
     from ftpservice.service.settings.errors import SettingsConflict
     from ftpservice.service.settings.settings import settings_from
     from ftpservice.service.settings.toml_file import BadConfiguration, load_toml
 
     try:
-        return settings_from(load_toml(config), os.getcwd()).data_dir
+        return settings_from(load_toml(config), os.getcwd())
     except (BadConfiguration, SettingsConflict) as error:
         raise click.UsageError(f"--config {error}") from None
 

@@ -40,6 +40,7 @@ from ftpservice.cluster.last_share import NEVER_JOINED_TEXT, ended_run, load_sha
 from ftpservice.cluster.leased_session_limits import LeasedSessionLimits
 from ftpservice.cluster.place_leases import ShareRule
 from ftpservice.concurrency.thread_pool import PoolOverloaded, PoolStopped
+from ftpservice.state_files.private_json import DocumentStore
 from ftpservice.wire.units import count_text
 
 __all__ = ["ClusterNode", "ClusterStatus"]
@@ -102,6 +103,8 @@ class ClusterNode(Service):
     """Whether another program of this process goes on as this node (`node_handover`)."""
     is_closing = False
     """Whether the node leaves; nothing is begun any more."""
+    documents: DocumentStore | None = None
+    """What the nodes have in common of the files of their data directories."""
     state_before: NodeState | None = None
     """What the program before this one said; told until its workers are known here."""
 

@@ -11,7 +11,7 @@ __all__ = ["CHANNEL", "CLUSTER_SCHEMA"]
 CHANNEL = "ftpservice_cluster"
 """Where PostgreSQL notifies the nodes."""
 CLUSTER_SCHEMA = Schema(
-    "0003",
+    "0004",
     "ftpservice_cluster_version",
     Path(__file__).parent / "migrations",
     "--cluster ",

@@ -32,6 +32,7 @@ from ftpservice.service.sessions.listeners import Listener
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.options import ServiceOptions
 from ftpservice.service.settings.settings import ServiceSettings
+from ftpservice.state_files.private_json import DocumentStore
 from ftpservice.storage.quota.book import QuotaBook
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class WebServer(Service):
         """What stops with the service."""
         self._past: PastActivity | None = None
         self._upload_records: UploadRecords | None = None
+        self._documents: DocumentStore | None = None
+        """Where the files of the data directory are in force; None: here."""
         self._store = only_changeable_store(options.stores)
         self._pools = {
             name: BlockingPool(reactor, f"http {name}", threads, POOL_WAITING)
@@ -127,7 +130,8 @@ class WebServer(Service):
 
         settings, reactor = self._options.settings, self.site.reactor
         place, publish = settings.data_dir, sources.factory.event_sink.events.publish
-        file = TokenFile(Path(place, TOKEN_FILE), time.time) if place is not None else None
+        documents = self._documents = _documents(sources.factory)
+        file = TokenFile(Path(place, TOKEN_FILE), time.time, documents) if place else None
         sessions, challenges = PageSessions(reactor), LoginChallenges(reactor)
         pause = partial(deferLater, reactor)
         portal = PortalAccess(sources.factory, self._options.checkers, pause)
@@ -173,21 +177,23 @@ class WebServer(Service):
         from ftpservice.web.shares.shares import Shares
 
         place = self._options.settings.data_dir
-        file = ShareFile(Path(place, SHARE_FILE), time.time) if place is not None else None
+        file = ShareFile(Path(place, SHARE_FILE), time.time, self._documents) if place else None
         return Shares(file, self._pools["shares"], time.time)
 
     def _removed_accounts(self) -> RemovedAccounts | None:
         from ftpservice.accounts.stores.removed_accounts import REMOVED_FILE, RemovedAccounts
 
         place = self._options.settings.data_dir
-        return RemovedAccounts(Path(place, REMOVED_FILE)) if place is not None else None
+        if place is None:
+            return None
+        return RemovedAccounts(Path(place, REMOVED_FILE), documents=self._documents)
 
     def _factor_access(self, sources: WebSources) -> FactorAccess:
         from ftpservice.accounts.second_factors.factor_file import FACTOR_FILE, FactorFile
         from ftpservice.web.access.factor_access import FactorAccess
 
         place, pause = self._options.settings.data_dir, partial(deferLater, self.site.reactor)
-        file = FactorFile(Path(place, FACTOR_FILE)) if place is not None else None
+        file = FactorFile(Path(place, FACTOR_FILE), self._documents) if place else None
         return FactorAccess(file, self._pools["factors"], sources.factory, pause)
 
     def _serve_security(
@@ -328,6 +334,11 @@ def _tracing(actions: ServiceActions) -> Callable[[Mapping[str, Any]], Any]:
     """Return what returns the trace that a request asks for, in whatever process or node it is."""
     feeds = actions.feeds_over_nodes({"trace": lambda wanted: actions.trace(wanted)})
     return feeds["trace"]
+
+
+def _documents(factory: FTPFactory) -> DocumentStore | None:
+    cluster = cluster_of(factory)
+    return None if cluster is None else cluster.documents
 
 
 def _readiness(factory: FTPFactory) -> Mapping[str, Callable[[], str | None]]:

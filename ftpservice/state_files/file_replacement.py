@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,10 +14,16 @@ NEW_SUFFIX = ".new"
 """How the name of a file ends that is being written; one may stay after a kill."""
 
 
-def replace_file(path: Path, content: bytes, is_durable: bool = True) -> None:
+def replace_file(
+    path: Path,
+    content: bytes,
+    is_durable: bool = True,
+    before: Callable[[], object] = bool,
+) -> None:
     """Write a file that only its owner can read, in the place of the old one; raises `OSError`.
 
-    ``is_durable``: it is on the disk afterwards, also after a loss of power.
+    ``is_durable``: it is on the disk afterwards, also after a loss of power. ``before`` is called
+    when the new file is complete and not yet in its place; if it raises, the old one stays.
     """
     prefix = f".{path.name}."
     descriptor, made = tempfile.mkstemp(prefix=prefix, suffix=NEW_SUFFIX, dir=path.parent)
@@ -26,6 +33,7 @@ def replace_file(path: Path, content: bytes, is_durable: bool = True) -> None:
             file.flush()
             if is_durable:
                 os.fsync(descriptor)
+        before()
         os.replace(made, path)
     except BaseException:
         with suppress(OSError):

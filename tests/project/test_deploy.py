@@ -58,6 +58,14 @@ def test_haproxy_accepts_its_configuration() -> None:
     assert "WARNING" not in checked.stderr
 
 
+def test_haproxy_accepts_what_is_added_for_http(tmp_path: Path) -> None:
+    page = (CHECKOUT / "docs/fleet.md").read_text()
+    (block,) = (found[3] for found in BLOCK.finditer(page) if "frontend page" in found[3])
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(f"{text_of('haproxy.cfg')}\n{block}")
+    assert "WARNING" not in checked(program("haproxy"), "-c", "-f", path).stderr
+
+
 @pytest.mark.parametrize(
     ("module", "words", "name"),
     [

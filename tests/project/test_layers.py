@@ -66,7 +66,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"retention"},
         {"workers"},
         {"cluster"},
-        {"cluster.quotas", "cluster.feeds"},
+        {"cluster.quotas", "cluster.feeds", "cluster.documents"},
         {"testing.contract"},
         {"testing"},
         {"web.http"},

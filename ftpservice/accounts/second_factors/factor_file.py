@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ftpservice.accounts.second_factors.factor_records import SecondFactors
-from ftpservice.state_files.private_json import PrivateJSON
+from ftpservice.state_files.private_json import DocumentStore, PrivateJSON, Write
 
 __all__ = ["FACTOR_FILE", "FactorFile", "FactorFileError"]
 
@@ -30,15 +30,15 @@ class FactorFileError(Exception):
 class FactorFile:
     """The file at ``path``, which need not exist."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, documents: DocumentStore | None = None) -> None:
         self.path = path
-        self._file = PrivateJSON(path)
+        self.file = PrivateJSON(path, documents, _factors)
+        """It; for who keeps it in step with those of other machines."""
 
     def read(self) -> dict[str, SecondFactors]:
         """Return the factors by the name of the account; raises `FactorFileError`."""
         with self._told():
-            accounts = self._file.read().get("accounts", {})
-            return {name: SecondFactors.from_json(entry) for name, entry in accounts.items()}
+            return _factors(self.file.read())
 
     def find(self, user: str) -> SecondFactors:
         """Return the factors of an account; raises `FactorFileError`."""
@@ -51,14 +51,14 @@ class FactorFile:
 
         Nothing is written if they are the same. Raises `FactorFileError`.
         """
-        with self._told(), self._file.locked():
+        with self._told(), self.file.changing() as write:
             accounts = self.read()
             before = accounts.pop(user, NONE)
             after, result = work(before)
             if after != NONE:
                 accounts[user] = after
             if after != before:
-                self._write(accounts)
+                _write_accounts(write, accounts)
         return result
 
     def remove(self, user: str) -> bool:
@@ -67,18 +67,14 @@ class FactorFile:
 
     def rename(self, user: str, new_name: str) -> None:
         """Give the factors of an account to another name; raises `FactorFileError`."""
-        with self._told(), self._file.locked():
+        with self._told(), self.file.changing() as write:
             accounts = self.read()
             if user not in accounts:
                 raise FactorFileError(f"account {user!r} has no second factor")
             if new_name in accounts:
                 raise FactorFileError(f"account {new_name!r} has second factors of its own")
             accounts[new_name] = accounts.pop(user)
-            self._write(accounts)
-
-    def _write(self, accounts: Mapping[str, SecondFactors]) -> None:
-        shown = {name: one.to_json() for name, one in accounts.items()}
-        self._file.write({"accounts": shown})
+            _write_accounts(write, accounts)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -88,3 +84,12 @@ class FactorFile:
             raise FactorFileError(f"{self.path}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError, AttributeError):
             raise FactorFileError(f"{self.path} is not a file of second factors") from None
+
+
+def _factors(content: Mapping[str, Any]) -> dict[str, SecondFactors]:
+    accounts = content.get("accounts", {})
+    return {name: SecondFactors.from_json(entry) for name, entry in accounts.items()}
+
+
+def _write_accounts(write: Write, accounts: Mapping[str, SecondFactors]) -> None:
+    write({"accounts": {name: one.to_json() for name, one in accounts.items()}})

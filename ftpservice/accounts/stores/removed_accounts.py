@@ -23,7 +23,7 @@ from ftpservice.accounts.account_store import (
     NoSuchAccount,
     StoreUnavailable,
 )
-from ftpservice.state_files.private_json import PrivateJSON
+from ftpservice.state_files.private_json import DocumentStore, PrivateJSON
 
 __all__ = ["REMOVED_FILE", "RemovedAccounts", "RemovedAccountsError"]
 
@@ -48,10 +48,12 @@ class RemovedAccounts:
         path: Path,
         seconds: Callable[[], float] = time.time,
         acting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        documents: DocumentStore | None = None,
     ) -> None:
         self.path = path
         self._acting = acting
-        self._file = PrivateJSON(path)
+        self.file = PrivateJSON(path, documents, _entries)
+        """It; for who keeps it in step with those of other machines."""
         self._seconds = seconds
 
     def remove_from(self, store: IAccountStore, name: str) -> None:
@@ -114,26 +116,29 @@ class RemovedAccounts:
     def _read(self) -> dict[str, Any]:
         try:
             with self._acting():
-                content = self._file.read()
-            owners, unfinished = content.get("owners", {}), content.get("unfinished", [])
-            if not isinstance(owners, dict) or not isinstance(unfinished, list):
-                raise ValueError("other values")
+                return _entries(self.file.read())
         except OSError as error:
             raise RemovedAccountsError(f"{self.path}: {error.strerror}") from error
         except ValueError:
             raise RemovedAccountsError(f"{self.path} is not a file of removed accounts") from None
-        return {"owners": owners, "unfinished": unfinished}
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
         """Lock the file and yield its content, which is written afterwards."""
         try:
-            with self._acting(), self._file.locked():
+            with self._acting(), self.file.changing() as write:
                 content = self._read()
                 yield content
-                self._file.write(content)
+                write(content)
         except OSError as error:
             raise RemovedAccountsError(f"{self.path}: {error.strerror}") from error
+
+
+def _entries(content: dict[str, Any]) -> dict[str, Any]:
+    owners, unfinished = content.get("owners", {}), content.get("unfinished", [])
+    if not isinstance(owners, dict) or not isinstance(unfinished, list):
+        raise ValueError("other values")
+    return {"owners": owners, "unfinished": unfinished}
 
 
 def _drop(content: dict[str, Any], name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from ftpservice.service.cluster.node_actions import actions_over_nodes
 from ftpservice.service.settings.errors import CannotStart
 from ftpservice.service.settings.settings import ServiceSettings
 from ftpservice.session.shared.peer_requests import PeerRequests
+from ftpservice.state_files.private_json import DocumentStore, LocalDocuments, PrivateJSON
 from ftpservice.workers.handover import Handover
 
 if TYPE_CHECKING:  # the extra cluster may be missing
@@ -30,6 +31,7 @@ __all__ = [
     "cluster_for",
     "cluster_plan",
     "cluster_problem",
+    "documents_for",
     "join_cluster",
     "refuse_unusable_database",
 ]
@@ -73,6 +75,16 @@ def cluster_problem(settings: ServiceSettings) -> str | None:
     return None
 
 
+def documents_for(settings: ServiceSettings) -> DocumentStore:
+    """Return where files of the data directory are in force, for commands; raises `CannotStart`."""
+    url = cluster_plan(settings)
+    if url is None:
+        return LocalDocuments()
+    from ftpservice.cluster.documents.cluster_documents import ClusterDocuments
+
+    return ClusterDocuments(url)
+
+
 def cluster_for(
     settings: ServiceSettings, reactor: Any, handover: Handover | None = None
 ) -> ClusterNode | None:
@@ -99,7 +111,8 @@ def _new_node(
     from ftpservice.cluster.cluster_database import ClusterDatabase
     from ftpservice.cluster.cluster_node import ClusterNode
     from ftpservice.cluster.cluster_statements import NodeFacts
-    from ftpservice.cluster.last_share import SHARE_FILE
+    from ftpservice.cluster.documents.cluster_documents import ClusterDocuments
+    from ftpservice.cluster.last_share import SHARE_FILE as LAST_SHARE_FILE
 
     run = secrets.token_hex(8)
     if handover is not None:
@@ -108,7 +121,8 @@ def _new_node(
     node = ClusterNode(ClusterDatabase(url, reactor), facts, settings.cluster_timeout)
     node.wait_seconds = settings.cluster_wait
     if settings.data_dir is not None:
-        node.share_path = Path(settings.data_dir, SHARE_FILE)
+        node.share_path = Path(settings.data_dir, LAST_SHARE_FILE)
+        node.documents = ClusterDocuments(url)
     return node
 
 
@@ -149,10 +163,39 @@ def join_cluster(
         QuotasOfWorkers(quotas, book, peers)
     node.state = state
     service.first_steps.append(lambda: node.joined)
+    exchanges = _share_documents(node, service)
     actions.over_nodes = partial(actions_over_nodes, node, clock=factory.reactor)
     _join_feeds(node, actions, events)
-    service.last_steps += [failures.close, node.close, quotas.close]
+    service.last_steps += [failures.close, node.close, quotas.close, *exchanges]
     return node
+
+
+def _share_documents(node: ClusterNode, service: Any) -> Iterator[Callable[[], object]]:
+    """Have the files of a node be in step with those of others; yield what ends that."""
+    from ftpservice.cluster.documents.cluster_documents import ClusterDocuments
+    from ftpservice.cluster.documents.document_exchange import DocumentExchange
+
+    documents, path = node.documents, node.share_path
+    if not isinstance(documents, ClusterDocuments) or path is None:
+        return
+    exchange = DocumentExchange(node, documents, _common_files(path.parent, documents))
+    service.first_steps.append(lambda: exchange.ready)
+    yield exchange.close
+
+
+def _common_files(directory: Path, documents: DocumentStore) -> list[PrivateJSON]:
+    """Return what the nodes have in common of their data directories."""
+    from ftpservice.accounts.second_factors.factor_file import FACTOR_FILE, FactorFile
+    from ftpservice.accounts.stores.removed_accounts import REMOVED_FILE, RemovedAccounts
+    from ftpservice.web.access.token_file import TOKEN_FILE, TokenFile
+    from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile
+
+    return [
+        FactorFile(directory / FACTOR_FILE, documents).file,
+        TokenFile(directory / TOKEN_FILE, time.time, documents).file,
+        ShareFile(directory / SHARE_FILE, time.time, documents).file,
+        RemovedAccounts(directory / REMOVED_FILE, documents=documents).file,
+    ]
 
 
 def _join_feeds(node: ClusterNode, actions: Any, events: EventStream) -> None:

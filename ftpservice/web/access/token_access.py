@@ -26,7 +26,7 @@ __all__ = ["TokenAccess"]
 
 log = Logger("ftpservice.web")
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 """Time between two looks whether the file has changed."""
 SCHEME = "Bearer "
 UNREADABLE_TEXT = "API tokens cannot be checked at the moment; see the log of the service."

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftpservice.state_files.private_json import PrivateJSON
+from ftpservice.state_files.private_json import DocumentStore, PrivateJSON
 from ftpservice.web.access.random_secrets import hash_of, new_secret
 from ftpservice.web.access.scopes import Scope, parse_scopes
 
@@ -55,15 +55,21 @@ class ApiToken:
 class TokenFile:
     """The file at ``path``, which need not exist; ``seconds`` returns the time since the epoch."""
 
-    def __init__(self, path: Path, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        seconds: Callable[[], float],
+        documents: DocumentStore | None = None,
+    ) -> None:
         self.path = path
-        self._file = PrivateJSON(path)
+        self.file = PrivateJSON(path, documents, _tokens)
+        """It; for who keeps it in step with those of other machines."""
         self._seconds = seconds
 
     def read(self) -> dict[str, ApiToken]:
         """Return the tokens by their hash; raises `TokenFileError`."""
         try:
-            tokens = [_token(entry) for entry in self._file.read().get("tokens", ())]
+            tokens = _tokens(self.file.read())
         except OSError as error:
             raise TokenFileError(f"{self.path}: {error.strerror}") from error
         except (ValueError, TypeError, KeyError):
@@ -72,7 +78,7 @@ class TokenFile:
 
     def version(self) -> tuple[int, ...]:
         """Return what differs after a change of the file; empty without a file."""
-        return self._file.version()
+        return self.file.version()
 
     def add(self, name: str, scopes: frozenset[Scope], seconds: float | None) -> str:
         """Add a token that is valid for that time; return its secret, which is kept nowhere.
@@ -105,12 +111,16 @@ class TokenFile:
     def _changing(self) -> Iterator[dict[str, ApiToken]]:
         """Lock the file and yield its tokens, which are written afterwards."""
         try:
-            with self._file.locked():
+            with self.file.changing() as write:
                 tokens = self.read()
                 yield tokens
-                self._file.write({"tokens": [token.to_json() for token in tokens.values()]})
+                write({"tokens": [token.to_json() for token in tokens.values()]})
         except OSError as error:
             raise TokenFileError(f"{self.path}: {error.strerror}") from error
+
+
+def _tokens(content: Mapping[str, Any]) -> list[ApiToken]:
+    return [_token(entry) for entry in content.get("tokens", ())]
 
 
 def _token(entry: Mapping[str, Any]) -> ApiToken:

@@ -6,12 +6,13 @@ processes at a time follow one another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ftpservice.state_files.private_json import PrivateJSON
+from ftpservice.state_files.private_json import DocumentStore, PrivateJSON
 from ftpservice.web.access.random_secrets import hash_of, new_secret
 
 __all__ = ["SHARE_FILE", "Share", "ShareFile", "ShareFileError"]
@@ -50,15 +51,21 @@ class Share:
 class ShareFile:
     """The file at ``path``, which need not exist; ``seconds`` returns the time since the epoch."""
 
-    def __init__(self, path: Path, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        seconds: Callable[[], float],
+        documents: DocumentStore | None = None,
+    ) -> None:
         self.path = path
-        self._file = PrivateJSON(path)
+        self.file = PrivateJSON(path, documents, _shares)
+        """It; for who keeps it in step with those of other machines."""
         self._seconds = seconds
 
     def read(self) -> dict[str, Share]:
         """Return the links in force by their hash; raises `ShareFileError`."""
         try:
-            shares = [Share(**entry) for entry in self._file.read().get("shares", ())]
+            shares = _shares(self.file.read())
             return {share.hash: share for share in shares if share.expires > self._seconds()}
         except OSError as error:
             raise ShareFileError(f"{self.path}: {error.strerror}") from error
@@ -67,7 +74,7 @@ class ShareFile:
 
     def version(self) -> tuple[int, ...]:
         """Return what differs after a change of the file; empty without a file."""
-        return self._file.version()
+        return self.file.version()
 
     def add(self, user: str, path: str, seconds: float, password: str = "") -> tuple[str, Share]:
         """Add a link for that time; return its secret, which is kept nowhere, and the link.
@@ -111,9 +118,13 @@ class ShareFile:
     def _changing(self) -> Iterator[dict[str, Share]]:
         """Lock the file and yield its links, which are written afterwards; expired ones go."""
         try:
-            with self._file.locked():
+            with self.file.changing() as write:
                 shares = self.read()
                 yield shares
-                self._file.write({"shares": [asdict(share) for share in shares.values()]})
+                write({"shares": [asdict(share) for share in shares.values()]})
         except OSError as error:
             raise ShareFileError(f"{self.path}: {error.strerror}") from error
+
+
+def _shares(content: Mapping[str, Any]) -> list[Share]:
+    return [Share(**entry) for entry in content.get("shares", ())]

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from ftpservice.accounts.password_hash import hash_password, verify
 from ftpservice.concurrency.thread_pool import BlockingRunner
 from ftpservice.state_files.disk_space import is_out_of_space
+from ftpservice.state_files.private_json import DocumentUnavailable
 from ftpservice.web.access.random_secrets import hash_of
 from ftpservice.web.http.problems import NO_SPACE_REASON, Problem
 from ftpservice.web.shares.share_file import Share, ShareFile, ShareFileError
@@ -18,9 +19,10 @@ __all__ = ["Shares"]
 
 log = Logger("ftpservice.web")
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 """Time between two looks whether the file has changed."""
 UNREADABLE_TEXT = "Share links cannot be read at the moment; see the log of the service."
+UNCHANGEABLE_TEXT = "Share links cannot be changed at the moment; see the log of the service."
 NO_FILE_TEXT = "The service has no data directory, so it keeps no share links."
 
 T = TypeVar("T")
@@ -95,6 +97,9 @@ class Shares:
         try:
             found: T = await self._pool.run(work, self._file)
         except ShareFileError as error:
+            if isinstance(error.__cause__, DocumentUnavailable):
+                log.error("share links: {reason}", reason=str(error))
+                raise Problem(503, UNCHANGEABLE_TEXT) from None
             text = str(error).rpartition("/")[2]
             if is_out_of_space(error):
                 raise Problem(507, text, reason=NO_SPACE_REASON) from None

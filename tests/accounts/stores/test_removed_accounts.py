@@ -58,7 +58,7 @@ def test_an_account_that_cannot_be_used_is_removed_too(
 
 def test_the_names_are_bounded(tmp_path: Path, removed: RemovedAccounts) -> None:
     owners = {f"user{number}": 0.0 for number in range(MAX_OWNERS)}
-    removed._file.write({"owners": owners})
+    removed.file.replace({"owners": owners})
     store = PasswordFileStore(str(tmp_path / "passwd.db"))
     store.add(AccountRecord("ann", SECRET))
     removed.remove_from(store, "ann")

@@ -63,14 +63,14 @@ def test_the_schema_is_created_by_a_command(
     url, runner = postgresql.url(database, None), CliRunner()
     found = runner.invoke(ftpservice, ["db", "upgrade", "--cluster", url])
     assert (found.output, found.exit_code) == (
-        f"sql:{url}, cluster: version 0003, before none\n",
+        f"sql:{url}, cluster: version 0004, before none\n",
         0,
     )
     settings = tmp_path / "ftpservice.toml"
     settings.write_text(f'cluster = "{postgresql.url(database)}"\njournal = "off"\n')
     shown = runner.invoke(ftpservice, ["db", "show", "--config", str(settings)])
     assert (shown.output, shown.exit_code) == (
-        f"sql:{url}, cluster: version 0003, needed 0003\n",
+        f"sql:{url}, cluster: version 0004, needed 0004\n",
         0,
     )
     refused = runner.invoke(ftpservice, ["db", "show", "--cluster", postgresql.url(database)])
