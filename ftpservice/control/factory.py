@@ -25,6 +25,7 @@ from ftpservice.control.protocol import ControlProtocol
 from ftpservice.data.connector import ControlAddresses, DataConnector
 from ftpservice.data.masquerade import MasqueradeAddresses
 from ftpservice.data.passive_ports import PassivePorts
+from ftpservice.data.peer_policy import DataSettings
 from ftpservice.data.shared_port import SharedPort, open_shared_port
 from ftpservice.events import Event, EventStream, LoggedIn
 from ftpservice.net.tls.server import ServerTLS
@@ -50,6 +51,15 @@ COMMAND_SECONDS_PER_TURN = 0.005
 
 def _log_failure(error: Exception, event: Event) -> None:
     log.failure("a subscriber failed at {event}", Failure(error), event=type(event).__name__)
+
+
+def _passive_ports(data: DataSettings, shared: ISharedState, reactor: Any) -> PassivePorts:
+    """Return the ports of the sessions; those of all processes are of one range."""
+    ports = PassivePorts(data)
+    others = ports.others = shared.ports_of_processes
+    if others is not None:
+        others.own = ports.idle_ports(reactor)
+    return ports
 
 
 def _refuse_or_ask(limits: SessionLimits, context: SessionContext) -> str | Deferred[str | None]:
@@ -184,7 +194,7 @@ class FTPFactory(ftp.FTPFactory):
         before, now = self._services.settings.data, self._current_settings()
         self._services = replace(self._services, settings=now)
         if before.passive_ports != now.data.passive_ports:
-            self._ports = PassivePorts(now.data)
+            self._ports = _passive_ports(now.data, self.shared_state, self.reactor)
         if before.passive_addresses != now.data.passive_addresses:
             self._masquerade = MasqueradeAddresses(self.reactor, now.data.passive_addresses)
 
@@ -223,7 +233,7 @@ class FTPFactory(ftp.FTPFactory):
                 user_anonymous=self.userAnonymous,
                 tls=self.tls,
             )
-            self._ports = PassivePorts(settings.data)
+            self._ports = _passive_ports(settings.data, shared, reactor)
             self._masquerade = MasqueradeAddresses(self.reactor, settings.data.passive_addresses)
         return self._services
 

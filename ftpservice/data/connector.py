@@ -33,6 +33,8 @@ on one machine that happens with every file but the first."""
 DEFAULT_TURN_SECONDS = 30.0
 """Time to wait for a turn at the shared port if there is no data timeout."""
 NO_TURN_TEXT = "other sessions of this address wait for their connections to the passive port"
+MAX_RECLAIMED = 3
+"""Ports that are closed for one session, which others may take first."""
 FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.001, 0.008
 """Delay of the reply for such a client: doubled whenever it was not enough."""
 
@@ -125,7 +127,9 @@ class DataConnector:
             host = await self._masquerade.address_for(self._policy.peer, self._local)
         reactor, settings, peer = self._reactor, self._settings, self._policy
         shared = await self._listen_at_shared_port() if self.shared_port is not None else None
-        listener: PassiveListener = self.open_listener() if shared is None else shared
+        listener: PassiveListener | None = self.open_listener() if shared is None else shared
+        if listener is None:
+            listener = await self._reclaimed_listener()
         if self._prepared is not None:
             self.close()
         self._shared = shared
@@ -138,18 +142,35 @@ class DataConnector:
             channel.watch()
         return HostPort(host, listener.port)
 
-    def open_listener(self) -> DataListener:
+    def open_listener(self) -> DataListener | None:
         """Listen on a free port, or on one that another session does not use.
 
-        Raises `NoPortFree`, `CannotOpenDataConnection`.
+        None if none is free, and that other session may be in another process. Raises `NoPortFree`,
+        `CannotOpenDataConnection`.
         """
         try:
             own, port = self._ports.listen(self._interface)
         except NoPortFree:
+            if self._ports.others is not None:
+                return None
             if not self._idle_ports.reclaim_port():
                 raise
             own, port = self._ports.listen(self._interface)
         return DataListener(self._reactor, own, port, self._is_balancer)
+
+    async def _reclaimed_listener(self) -> DataListener:
+        """Listen on a port that a session of whatever process does not use.
+
+        Others may be faster to take it. Raises `NoPortFree`, `CannotOpenDataConnection`.
+        """
+        others = self._ports.others
+        for _ in range(MAX_RECLAIMED):
+            if others is None or not await others.reclaim_port(self._idle_ports):
+                break
+            listener = self.open_listener()
+            if listener is not None:
+                return listener
+        raise NoPortFree("no port is free")
 
     def _listening_family(self) -> int:
         """Return the network protocol to listen with: a balancer may use another one than clients.

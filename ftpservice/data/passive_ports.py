@@ -23,6 +23,7 @@ __all__ = [
     "BACKLOG",
     "IdlePassivePorts",
     "NoPortFree",
+    "OtherProcesses",
     "PassivePorts",
     "PortHolder",
     "SecureRandom",
@@ -122,6 +123,8 @@ class PassivePorts:
             listen = partial(listening_socket, keeps_alive=not settings.stall_timeout)
         self._listen = listen
         self._idle: IdlePassivePorts | None = None
+        self.others: OtherProcesses | None = None
+        """The processes that open ports of the same range; None: there are no others."""
 
     @property
     def has_range(self) -> bool:
@@ -176,6 +179,16 @@ class PortHolder(Protocol):
         """Stop listening, for this reason; a client that has connected is kept."""
 
 
+class OtherProcesses(Protocol):
+    """The processes with sessions that hold ports of the range, besides this one."""
+
+    async def reclaim_port(self, own: IdlePassivePorts) -> bool:
+        """Close the oldest port, here or elsewhere, of the address that holds most of all.
+
+        Returns whether there was one.
+        """
+
+
 class IdlePassivePorts:
     """The passive ports that wait for their client, of all sessions, the oldest first.
 
@@ -205,16 +218,23 @@ class IdlePassivePorts:
 
     def reclaim_port(self) -> bool:
         """Close the oldest port of the address that holds most; return whether there was one."""
-        idle = [
-            (holder, address_group(address))
+        return any(self.close_oldest(address) for address, _ in self.counts().most_common(1))
+
+    def counts(self) -> Counter[str]:
+        """Return how many ports wait, by group of addresses (`address_group`)."""
+        return Counter(
+            address_group(address)
             for holder, (address, _) in self._holders.items()
             if holder.has_idle_port()
-        ]
-        if not idle:
-            return False
-        busiest = Counter(address for _, address in idle).most_common(1)[0][0]
-        self._close(next(one for one, address in idle if address == busiest), PORT_RECLAIMED_TEXT)
-        return True
+        )
+
+    def close_oldest(self, group: str) -> bool:
+        """Close the oldest port of a group of addresses; return whether there was one."""
+        for holder, (address, _) in self._holders.items():
+            if address_group(address) == group and holder.has_idle_port():
+                self._close(holder, PORT_RECLAIMED_TEXT)
+                return True
+        return False
 
     def _close(self, holder: PortHolder, problem: str) -> None:
         self.discard(holder)

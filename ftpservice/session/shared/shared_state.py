@@ -14,6 +14,7 @@ from ftpservice.accounts.defence.login_attempts import LoginAttempts
 from ftpservice.session.active_uploads import ActiveUploads
 from ftpservice.session.resume_offers import ResumeOffers
 from ftpservice.session.session_limits import SessionLimits
+from ftpservice.session.shared.ports_of_processes import PortsOfProcesses
 from ftpservice.stream.rate_limit import SharedRateLimiters
 
 __all__ = ["ISharedState", "LocalState"]
@@ -29,6 +30,9 @@ class ISharedState(Interface):
         "Interrupted uploads that no storage has a note of: a `ResumeOffers`."
     )
     uploads = Attribute("The uploads under way: an `ActiveUploads`.")
+    ports_of_processes = Attribute(
+        "Closes passive ports in whatever process: a `PortsOfProcesses`; None if there is only one."
+    )
 
 
 @implementer(ISharedState)
@@ -41,3 +45,4 @@ class LocalState:
         self.rate_limiters = SharedRateLimiters(clock)
         self.resume_offers = ResumeOffers(clock.seconds)
         self.uploads = ActiveUploads()
+        self.ports_of_processes: PortsOfProcesses | None = None
