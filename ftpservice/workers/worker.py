@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from ftpservice.workers.event_receiver import EventReceiver
 from ftpservice.workers.launch import Launch, LaunchedProcess
 from ftpservice.workers.remote_sessions import RemoteSessions
 from ftpservice.workers.session_board import BoardColumn
+from ftpservice.workers.state_watch import StateWatch
 
 __all__ = ["Worker"]
 
@@ -58,8 +59,7 @@ class Worker:
         """Sessions that carry out a command, as it told after it had to finish; None: not yet."""
         self.counted: Callable[[], object] = bool
         """Called when it tells."""
-        self.state: Mapping[str, Any] = {}
-        """What it last told of itself."""
+        self.watch = StateWatch(reactor, lambda: self.pid)
         self.since = reactor.seconds()
         self._process: LaunchedProcess | None = None
         self.channel: Channel | None = None
@@ -109,7 +109,7 @@ class Worker:
             "lost": self.events.lost,
             "progress": self.sessions.progress,
             "working": self._is_working,
-            "state": partial(setattr, self, "state"),
+            "state": self.watch.told,
         }
         self.channel = channel = Channel({**handlers, **mine}, self._cut)
         channel.adopt(own, self._reactor)
@@ -165,6 +165,7 @@ class Worker:
     def _cut(self) -> None:
         """Its channel has ended: it will end soon, or has."""
         self.is_cut = True
+        self.watch.stop()
         self._time_limit.set(END_SECONDS)
         self._check_end()
 

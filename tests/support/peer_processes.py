@@ -24,6 +24,8 @@ class PeerProcesses:
         ]
         self.tables = [first, *others]
         self.ended: set[int] = set()
+        self.hanging: set[int] = set()
+        """Those that carry out no message."""
         self.messages = 0
         """How many were sent."""
         self.states = [self._state(table) for table in self.tables]
@@ -37,7 +39,7 @@ class PeerProcesses:
         return TableState(table, self.clock, send)
 
     def _arrive(self, sender: int, column: int, message: tuple[Any, ...]) -> None:
-        if sender not in self.ended and column not in self.ended:
+        if sender not in self.ended and column not in self.ended | self.hanging:
             self.states[column].peers.received(sender, message)
 
     def settle(self) -> None:

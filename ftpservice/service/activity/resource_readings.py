@@ -87,7 +87,7 @@ def _pools(supervisor: Supervisor | None) -> Iterator[Reading]:
         for name, load in pool_loads().items()
     }
     for worker in () if supervisor is None else supervisor.workers:
-        for name, values in worker.state.get("pools", {}).items():
+        for name, values in worker.watch.state.get("pools", {}).items():
             so_far = loads.get(name, [0, 0, 0, 0])
             loads[name] = [one + other for one, other in zip(so_far, values, strict=True)]
     named = sorted(loads.items())
@@ -120,10 +120,10 @@ def _workers(supervisor: Supervisor) -> Iterator[Reading]:
         *("worker", "worker_sessions", "Sessions of a worker process."),
         ((str(one.column.number), one.column.sessions) for one in ready),
     )
-    lag = "Delay of the last timed call of a worker process: it was busy with other calls."
+    lag = "Delay of the last timed call of a worker process, or of one that is still due."
     yield Reading.by(
         *("worker", "worker_reactor_lag_seconds", lag),
-        ((str(one.column.number), one.state.get("lag", 0.0)) for one in ready),
+        ((str(one.column.number), one.watch.lag) for one in ready),
     )
 
 

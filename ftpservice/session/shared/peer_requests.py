@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["ANSWER_SECONDS", "PeerGone", "PeerRequests", "Send"]
+__all__ = ["ANSWER_SECONDS", "PeerGone", "PeerRequests", "PeerSilent", "Send"]
 
 log = Logger("ftpservice.session")
 
@@ -29,6 +29,10 @@ Late = Callable[[Any], object]
 
 class PeerGone(Exception):
     """The process has ended, or does not answer."""
+
+
+class PeerSilent(PeerGone):
+    """The process does not answer in time."""
 
 
 class PeerRequests:
@@ -63,7 +67,7 @@ class PeerRequests:
         seconds: float = ANSWER_SECONDS,
         late: Late | None = None,
     ) -> Any:
-        """Return what the process of a column answers; raises `PeerGone`.
+        """Return what the process of a column answers; raises `PeerGone`, also `PeerSilent`.
 
         ``late`` is called with an answer that comes after that, from the same process.
         """
@@ -134,9 +138,9 @@ class PeerRequests:
     def _overdue(self, number: int, late: Late | None) -> None:
         if late is not None:
             self._late[number] = self._asked[number][0], late
-        self._fail(number)
+        self._fail(number, PeerSilent())
 
-    def _fail(self, number: int) -> None:
+    def _fail(self, number: int, error: PeerGone | None = None) -> None:
         _column, answer = self._asked.pop(number, (0, None))
         if answer is not None:
-            answer.errback(PeerGone())
+            answer.errback(error or PeerGone())

@@ -1,7 +1,8 @@
 """The uploads under way in several processes of a machine.
 
 The process of an upload has a mark at its name in the shared table. Another process that wants the
-name asks the one with the mark, which alone can tell whether the upload is alive, and abort it.
+name asks the one with the mark, which alone can tell whether the upload is alive, and abort it. One
+that hangs keeps its uploads, until it goes on or ends.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ftpservice.concurrency.table_layout import RecordLayout
 from ftpservice.concurrency.table_lock import TableBusy, TableError
 from ftpservice.concurrency.table_section import TableSection
 from ftpservice.session.active_uploads import ActiveUpload, ActiveUploads, UploadKey
-from ftpservice.session.shared.peer_requests import PeerGone, PeerRequests
+from ftpservice.session.shared.peer_requests import PeerGone, PeerRequests, PeerSilent
 from ftpservice.storage.errors import BeingUploaded, Busy
 from ftpservice.wire.paths import VirtualPath
 
@@ -28,6 +29,8 @@ ACTIVE_UPLOADS = RecordLayout("active uploads", fields=1, slots=65536)
 RETRY_SECONDS = 0.05
 """Time in which the mark of a process that has ended is removed, and before it is asked again."""
 MAX_RETRIES = 100
+HANGING_SECONDS = 5.0
+"""A process that does not say within this time how an upload began is not asked further."""
 ABORT, WAIT, APPENDS = "abort dead upload", "wait for upload", "appends"
 IS_ALIVE = "alive"
 
@@ -54,10 +57,8 @@ class TableUploads(ActiveUploads):
         key = upload.key
         upload.table_key = upload_key_bytes(key)
         for _ in range(MAX_RETRIES):
-            if upload.appends:
-                await self.wait_for_end(key)
-                if self.appends(key) or await self._asked(key, APPENDS):
-                    return False
+            if upload.appends and await self._appends_to_another(key):
+                return False
             if key in self.active:
                 await self.abort_dead_upload(key, upload.host, now)
             try:
@@ -68,9 +69,22 @@ class TableUploads(ActiveUploads):
                 upload.began = now()
                 self.active[key] = upload
                 return True
-            if await self._asked(key, ABORT, upload.host) == IS_ALIVE:
+            try:
+                if await self._asked(key, ABORT, upload.host) == IS_ALIVE:
+                    break
+            except PeerSilent:
                 break
         raise BeingUploaded(key[1])
+
+    async def _appends_to_another(self, key: UploadKey) -> bool:
+        """Return whether another upload to this name appends, and is alive."""
+        await self.wait_for_end(key)
+        if self.appends(key):
+            return True
+        try:
+            return bool(await self._asked(key, APPENDS))
+        except PeerSilent:
+            raise BeingUploaded(key[1]) from None
 
     async def _marked_late(self, upload: ActiveUpload) -> bool:
         """Mark a name when no other process keeps its lock; raises `Busy`."""
@@ -90,16 +104,20 @@ class TableUploads(ActiveUploads):
             raise Busy(upload.key[1], f"the upload cannot be recorded: {error}") from error
 
     async def _asked(self, key: UploadKey, name: str, *values: object) -> object:
-        """Return what the process with the mark says; None without one, or without an answer.
+        """Return what the process with the mark says; None if there is none, or it has ended.
 
-        That of a process that has ended will be removed in a moment.
+        The mark of that one will be removed in a moment. Raises `PeerSilent` for one that hangs.
         """
         column = self._other_column(key)
         if column is None:
             return None
-        user, path = key
+        upload, ask = (key[0], key[1].parts), self._peers.ask
         try:
-            answer: object = await self._peers.ask(column, name, user, path.parts, *values)
+            answer: object = await ask(column, APPENDS, *upload, seconds=HANGING_SECONDS)
+            if name != APPENDS:
+                answer = await ask(column, name, *upload, *values)
+        except PeerSilent:
+            raise
         except PeerGone:
             answer = None
         if answer is None:
@@ -116,7 +134,8 @@ class TableUploads(ActiveUploads):
         """Abort an upload to this name whose session has ended, and wait for its end."""
         await super().wait_for_end(key)
         if self._other_column(key) is not None:
-            await self._asked(key, WAIT)
+            with suppress(PeerSilent):
+                await self._asked(key, WAIT)
 
     def is_active(self, key: UploadKey) -> bool:
         """Return whether an upload to this name is under way."""

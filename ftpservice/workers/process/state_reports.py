@@ -7,11 +7,10 @@ from typing import Any
 
 from ftpservice.concurrency.timers import Deadline
 from ftpservice.workers.channel import Channel
+from ftpservice.workers.state_watch import STATE_SECONDS
 
 __all__ = ["StateReports"]
 
-STATE_SECONDS = 1.0
-"""Time between two reports of the state."""
 WORKING_SECONDS = 0.02
 """Time between two reports of how many sessions work, while they have to finish."""
 

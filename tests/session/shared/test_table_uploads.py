@@ -21,6 +21,7 @@ from ftpservice.session.shared.peer_requests import PeerRequests
 from ftpservice.session.shared.table_uploads import (
     ABORT,
     ACTIVE_UPLOADS,
+    HANGING_SECONDS,
     MAX_RETRIES,
     RETRY_SECONDS,
     TableUploads,
@@ -182,13 +183,34 @@ def test_a_process_that_fails_to_answer_is_not_asked_without_pause(stage: Stage)
     assert outcome(stage.claim(1, stage.upload()))
     stage.states[1].peers.answer(ABORT, fails)
     waiting = stage.claim(2, stage.upload())
-    assert stage.messages == 2
-    stage.clock.pump([RETRY_SECONDS, 0, 0])
-    assert stage.messages == 4
+    each = stage.messages
+    stage.clock.pump([RETRY_SECONDS, 0, 0, 0, 0])
+    assert stage.messages == 2 * each
     for _ in range(MAX_RETRIES):
-        stage.clock.pump([RETRY_SECONDS, 0, 0])
+        stage.clock.pump([RETRY_SECONDS, 0, 0, 0, 0])
     with pytest.raises(BeingUploaded):
         outcome(waiting)
+
+
+@pytest.mark.parametrize("appends", [False, True])
+def test_the_upload_of_a_process_that_hangs_is_kept(stage: Stage, appends: bool) -> None:
+    """Another one to its name is refused soon, and the end of that is not waited for."""
+    first = stage.upload(is_live=lambda: False, appends=appends)
+    assert outcome(stage.claim(1, first))
+    stage.hanging.add(1)
+    waiting = stage.claim(2, stage.upload(appends=appends))
+    settling = start(stage.states[0].uploads.wait_for_end(KEY))
+    stage.clock.pump([HANGING_SECONDS / 4] * 9)
+    with pytest.raises(BeingUploaded):
+        outcome(waiting)
+    assert outcome(settling) is None
+    assert stage.states[2].uploads.is_active(KEY)
+    stage.hanging.clear()
+    waiting = stage.claim(2, stage.upload())
+    assert is_pending(waiting), "it answers again"
+    stage.states[1].uploads.leave(first)
+    stage.settle()
+    assert outcome(waiting) is True
 
 
 def test_sessions_of_several_processes_may_append_together(stage: Stage) -> None:

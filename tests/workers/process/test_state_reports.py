@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from ftpservice.workers.process.state_reports import STATE_SECONDS, WORKING_SECONDS, StateReports
+from ftpservice.workers.process.state_reports import WORKING_SECONDS, StateReports
+from ftpservice.workers.state_watch import STATE_SECONDS
 
 
 class Channel:
