@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from datetime import time
@@ -10,6 +9,7 @@ from enum import Enum
 from typing import TypeVar
 
 from ftpservice.accounts.groups.home_template import has_fields
+from ftpservice.service.settings.processors import processor_count
 from ftpservice.service.settings.setting import COUNT, SettingKind
 from ftpservice.wire.digests import ALGORITHMS
 from ftpservice.wire.paths import VirtualPath
@@ -98,7 +98,7 @@ def enum_parser(kind: type[Choice]) -> Callable[[str], Choice]:
 def _workers(value: object) -> int:
     """Return a number of processes; ``auto`` is that of the processors. Raises `ValueError`."""
     if value == ALL_PROCESSORS:
-        return len(os.sched_getaffinity(0))
+        return min(processor_count(), MAX_WORKERS)
     count: int = COUNT.convert(value)
     if count > MAX_WORKERS:
         raise ValueError

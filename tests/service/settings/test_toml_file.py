@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from ftpservice.service.settings.processors import processor_count
 from ftpservice.service.settings.toml_file import BadConfiguration, load_toml, parse_toml
 from ftpservice.session.tls_policy import ControlTLS
 
@@ -50,7 +50,7 @@ def test_every_kind_of_value_is_read() -> None:
         ("max-sessions = '5'", 5),
         ("workers = 4", 4),
         ("workers = '256'", 256),
-        ("workers = 'auto'", len(os.sched_getaffinity(0))),
+        ("workers = 'auto'", processor_count()),
         ("anonymous = 'yes'", True),
         ("anonymous = 'Off'", False),
         ("tls = 'Required'", ControlTLS.REQUIRED),
