@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -183,6 +184,11 @@ class AcceptLoop:
         """Whether `answer_early` is asked about each connection."""
         self.answer_early: Callable[[Any], bytes | None] = _answer_none
         """Returns what a peer gets that is refused before there is a session, or None."""
+        self.leaves_exhausted: Callable[[OSError], bool] = _leave_none
+        """Returns whether those for which there are no resources are left to other processes."""
+        self.last_descriptor = sys.maxsize
+        """Beyond it `near_limit` is called: the process may open few more."""
+        self.near_limit: Callable[[], object] = bool
         self._leaves_to_others: Callable[[], bool] = bool
         self._has_left = False
         """Whether a connection was left to others; if they are busy, it is accepted later."""
@@ -257,6 +263,8 @@ class AcceptLoop:
         family = super(socket.socket, listening).family  # without the enumeration of `socket`
         accepted = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
         discard = accepted.close
+        if descriptor > self.last_descriptor:
+            self.near_limit()
         try:
             if family == socket.AF_INET6 and peer[3]:  # link-local: its name has the interface
                 numbers = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
@@ -275,6 +283,9 @@ class AcceptLoop:
 
     def _refuse_waiting(self, error: OSError) -> None:
         """Answer and close the connections that wait, with the descriptor in reserve."""
+        if self.leaves_exhausted(error):
+            self._pause()
+            return
         is_exhausted = True
         if self._reserve.release():
             accept = self._port.socket._accept
@@ -305,6 +316,11 @@ class AcceptLoop:
 
 def _answer_none(_peer: Any) -> None:
     """Refuse nobody early."""
+
+
+def _leave_none(_error: OSError) -> bool:
+    """Refuse what cannot be accepted."""
+    return False
 
 
 def _answer_and_close(descriptor: int, answer: bytes) -> None:

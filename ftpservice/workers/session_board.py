@@ -13,7 +13,7 @@ from typing import Self
 __all__ = ["BoardColumn", "SessionBoard"]
 
 FIELDS = 8
-SESSIONS, NUMBER, EVENTS, ACCEPTS = range(4)
+SESSIONS, NUMBER, EVENTS, ACCEPTS, FULL = range(5)
 WORD_BYTES = 8
 
 
@@ -58,6 +58,7 @@ class BoardColumn:
         self._words[self._start + SESSIONS] = 0
         self._words[self._start + ACCEPTS] = 0
         self._words[self._start + EVENTS] = 0
+        self._words[self._start + FULL] = 0
 
     @property
     def sessions(self) -> int:
@@ -86,6 +87,24 @@ class BoardColumn:
     def accepts(self, does: bool) -> None:
         self._words[self._start + ACCEPTS] = does
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the process has too few descriptors for further sessions."""
+        return bool(self._words[self._start + FULL])
+
+    @is_full.setter
+    def is_full(self, is_it: bool) -> None:
+        self._words[self._start + FULL] = is_it
+
+    def others_accept(self) -> bool:
+        """Return whether another process accepts connections, and has descriptors for them."""
+        words = self._words
+        return any(
+            words[start + ACCEPTS] and not words[start + FULL]
+            for start in range(0, len(words), FIELDS)
+            if start != self._start
+        )
+
     def __next__(self) -> int:
         """Return a number for a session, which no other process gives, nor one in this column."""
         words, place = self._words, self._start + NUMBER
@@ -96,13 +115,13 @@ class BoardColumn:
         return self
 
     def fewest_sessions(self) -> int:
-        """Return the fewest sessions of a process that accepts connections."""
+        """Return the fewest sessions of a process that accepts connections, and is not full."""
         words = self._words
         return min(
             (
                 words[start + SESSIONS]
                 for start in range(0, len(words), FIELDS)
-                if words[start + ACCEPTS]
+                if words[start + ACCEPTS] and not words[start + FULL]
             ),
             default=0,
         )

@@ -323,6 +323,35 @@ def test_without_a_descriptor_all_that_wait_are_answered_and_closed(loop, port, 
     assert reserve.release()
 
 
+def test_without_a_descriptor_connections_may_be_left_to_others(loop, port, reserve):
+    asked = []
+    loop.leaves_exhausted = lambda error: not asked.append(error.errno)
+    port.socket.script = [EXHAUSTED]
+    port.socket.connect_later()
+    loop.accept()
+    assert asked == [errno.EMFILE]
+    assert len(port.socket.script) == 1, "it is not accepted"
+    assert not port.watched
+    port.reactor.advance(PAUSE_SECONDS)
+    assert port.watched
+    loop.accept()
+    assert len(port.begun) == 1
+
+
+def test_a_connection_near_the_limit_is_told(loop, port):
+    told = []
+    loop.near_limit = lambda: told.append(len(port.begun))
+    for _ in range(2):
+        port.socket.connect_later()
+    loop.last_descriptor = port.socket.script[0]
+    loop.accept()
+    assert told == []
+    loop.last_descriptor = port.socket.script[0] - 1
+    loop.accept()
+    assert told == [1]
+    assert len(port.begun) == 2
+
+
 @pytest.mark.parametrize(
     "number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EINVAL]
 )

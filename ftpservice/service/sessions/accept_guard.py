@@ -30,6 +30,7 @@ from ftpservice.wire.addresses import canonical_host
 from ftpservice.wire.replies import reply
 from ftpservice.wire.simple import ErrorCode
 from ftpservice.wire.simple import error as simple_error
+from ftpservice.workers.full_worker import FullWorker
 
 __all__ = ["AcceptGuard"]
 
@@ -81,6 +82,8 @@ class AcceptGuard(Service):
         self._reactor = reactor
         self.leaves_to_others: Callable[[], bool] | None = None
         """Returns whether connections are left to other processes; None: there are no others."""
+        self.full: FullWorker | None = None
+        """Leaves connections to others without descriptors for them; None: there are no others."""
         self._refused = 0
         """The number of refused connections since `_since`."""
         self._since = 0.0
@@ -117,6 +120,8 @@ class AcceptGuard(Service):
             loop.stop()
         self._loops.clear()
         self._reserve.release()
+        if self.full is not None:
+            self.full.stop()
         if self._flood_check is not None:
             self._flood_check.cancel()
             self._flood_check = None
@@ -130,6 +135,9 @@ class AcceptGuard(Service):
             loop.refuses_early = self._flood_check is not None
             if self.leaves_to_others is not None:
                 loop.share(self.leaves_to_others)
+            if self.full is not None:
+                loop.leaves_exhausted, loop.near_limit = self.full.leaves, self.full.mark
+                loop.last_descriptor = self.full.last_descriptor
             self._loops.append(loop)
 
     def _refuse_exhausted(self, answer: Callable[[str], bytes], peer: Any, error: OSError) -> bytes:

@@ -62,6 +62,7 @@ from ftpservice.session.shared.table_state import TableState
 from ftpservice.storage.quota.shared_quotas import SharedQuotas
 from ftpservice.workers.channel import Channel
 from ftpservice.workers.event_forwarder import EventForwarder
+from ftpservice.workers.full_worker import FullWorker
 from ftpservice.workers.last_events import LastEvents
 from ftpservice.workers.process.remote_shared_port import RemoteSharedPort
 from ftpservice.workers.session_board import BoardColumn, SessionBoard
@@ -98,6 +99,8 @@ class CountedFactory(FTPFactory):
 
     def has_more_than_others(self) -> bool:
         """Return whether another process should accept the next connection."""
+        if self.column.is_full:
+            return self.column.others_accept()
         own, fewest = len(self.instances), self.column.fewest_sessions()
         return own - fewest >= max(MIN_UNEVENNESS, int(own * UNEVENNESS))
 
@@ -255,6 +258,7 @@ def assemble_worker(
     events.subscribe(forwarder)
     factory.guard = guard = AcceptGuard(events, factory.address_refusal, reactor)
     guard.leaves_to_others = factory.has_more_than_others
+    guard.full = FullWorker(column, reactor)
     service = WorkerService(options, factory, realm, reactor)
     for part in (bans, guard, account_watch_for(options, factory, reactor)):
         part.setServiceParent(service)

@@ -11,7 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ftpservice.backends.local.partials.partial_file import discard_idle
-from ftpservice.storage.errors import Unavailable
+from ftpservice.storage.errors import OutOfResources, Unavailable
 from ftpservice.wire.paths import VirtualPath
 from ftpservice.wire.units import count_text
 
@@ -66,7 +66,7 @@ class PeriodicSweep:
             removed = await self._sweep()
         except CancelledError:
             return
-        except Unavailable as error:
+        except (OutOfResources, Unavailable) as error:
             _log.warn("expired partial uploads were not removed: {error}", error=error.reason)
         except Exception:  # noqa: BLE001 - the next sweep must still happen
             _log.failure("removing expired partial uploads failed")
