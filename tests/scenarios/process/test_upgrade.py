@@ -186,6 +186,34 @@ def test_a_version_that_does_not_start_changes_nothing(tmp_path: Path) -> None:
         assert running.stopped(signal.SIGTERM) == 0
 
 
+def test_an_upgrade_changes_the_number_of_workers(tmp_path: Path) -> None:
+    """Limits hold all the time: a session of before counts."""
+    settings = tmp_path / "settings"
+    text = 'workers = {}\nlisten = ["tcp:0:interface=127.0.0.1"]\nmax-sessions-per-user = 2\n'
+    settings.write_text(text.format(2))
+
+    def assert_changed(running: Program, count: int) -> None:
+        settings.write_text(text.format(count))
+        assert_upgraded(tmp_path, running)
+        wait_for(lambda: len(children(running.process.pid)) == count + 1)
+        with closing(login(running.port())), pytest.raises(ftplib.error_temp, match="421"):
+            login(running.port())
+        wait_for(lambda: len(ask(tmp_path, "who")) == 1)
+
+    command = [*SERVE[:-1], ACCOUNTS, "--config=settings"]
+    with Program(command, tmp_path) as running, closing(login(running.port())) as client:
+        client.voidcmd("TYPE I")
+        data = client.transfercmd("STOR slow")
+        data.sendall(CONTENT)
+        assert_changed(running, 3)
+        assert_changed(running, 2)
+        data.close()
+        assert client.voidresp().startswith("226")
+        wait_for(lambda: len(children(running.process.pid)) == 2)
+        assert running.stopped(signal.SIGTERM) == 0
+        assert "Traceback" not in running.output
+
+
 def test_a_killed_start_of_the_new_version_changes_nothing(
     running: Program, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 from tests.support.service_process import PATIENCE, Program
 from tests.support.worker_service import (
     FAST_HASH,
+    ask,
     kill_worker,
     login,
     process_of,
@@ -50,7 +51,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 def limited(directory: Path, option: str) -> Iterator[Program]:
     """Run a service with a limit."""
     prepare(directory)
-    with serving(directory, "--root=root", option) as program:
+    with serving(directory, "--root=root", "--data-dir=var", option) as program:
         yield program
 
 
@@ -97,6 +98,31 @@ def test_racing_logins_get_exactly_the_limit_also_when_a_worker_was_killed(
     gone = sum(process_of(client, running) == killed for client in got)
     kill_worker(running, killed)
     assert len(logins(6)) == gone
+
+
+@pytest.mark.parametrize(
+    ("option", "hosts", "most"),
+    [
+        ("--max-sessions=5", [f"127.1.1.{one}" for one in range(1, 25)], 5),
+        ("--max-sessions-per-address=3", ["127.1.2.1", "127.1.2.2"] * 12, 6),
+    ],
+)
+def test_racing_sessions_never_exceed_a_limit_and_give_their_places_back(
+    tmp_path: Path, stack: ExitStack, option: str, hosts: list[str], most: int
+) -> None:
+    """In all, and from each address; as many as the limit says can begin after each race."""
+    running = stack.enter_context(limited(tmp_path, option))
+    pool = stack.enter_context(ThreadPoolExecutor(len(hosts)))
+    for _ in range(4):
+        raced = list(pool.map(lambda host: try_login(running.port(), host), hosts))
+        then = [try_login(running.port(), host) for host in hosts]
+        got = [client for client in (*raced, *then) if client is not None]
+        for client in got:
+            stack.enter_context(closing(client))
+        assert len(got) == most
+        for client in got:
+            client.close()
+        wait_for(lambda: ask(tmp_path, "who") == [])
 
 
 def guess(port: int) -> str:
