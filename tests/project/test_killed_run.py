@@ -57,6 +57,9 @@ MOUNT = """
 mountpoint, number = stack.enter_context(fuse_mount.loopback_process(here))
 found = {"processes": [number], "mount": str(mountpoint)}
 """
+ORPHAN = """
+found = {"processes": [os.getpid(), run_watcher.watch_run().pid]}
+"""
 
 
 @contextmanager
@@ -131,4 +134,22 @@ def test_a_mount_is_undone(tmp_path: Path) -> None:
     with run_of(MOUNT, tmp_path) as (run, found):
         assert found["mount"] in mounts()
         run.kill()
+        wait_until_gone(found)
+
+
+def test_a_worker_whose_main_process_is_killed_ends(tmp_path: Path) -> None:
+    """Without that it may wait for its threads for ever."""
+    worker = [sys.executable, "-c", PROLOGUE + ORPHAN + EPILOGUE, str(tmp_path)]
+    start = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+    with subprocess.Popen(
+        [sys.executable, "-c", start, *worker],
+        env=checkout_environment() | {"PYTEST_XDIST_WORKER": "gw0"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as main:
+        end_with_run(main)
+        assert main.stdout is not None
+        found = json.loads(main.stdout.readline())
+        assert all(map(is_alive, found["processes"]))
+        main.kill()
         wait_until_gone(found)

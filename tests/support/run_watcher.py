@@ -4,6 +4,9 @@ As a program it is the watcher: a process beside the run, to which the run names
 and directories, a line of JSON each. When its standard input ends, as the run does, however that
 ends, it kills the processes with all that they have started, unmounts, and removes the directories.
 
+A worker of pytest-xdist whose main process is killed waits for its threads without end: the watcher
+kills it after a moment.
+
 PR_SET_PDEATHSIG would end a process with the *thread* that has started it, and unmounts nothing.
 """
 
@@ -17,6 +20,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +30,8 @@ __all__ = ["end_with_run", "remove_with_run", "unmount_with_run", "watch_run"]
 
 QUIT_SECONDS = 1.0
 """How long a process may take to end after the signal that it is given first."""
+ORPHAN_SECONDS = 5.0
+"""How long a worker of pytest-xdist may take to end after its main process."""
 ROUNDS = 3
 """Looks for what was started while others were killed."""
 
@@ -54,10 +60,11 @@ _watchers: dict[int, subprocess.Popen[bytes]] = {}
 
 def watch_run() -> subprocess.Popen[bytes]:
     """Start the watcher, unless there is one."""
-    found = _watchers.get(os.getpid())
+    found, is_worker = _watchers.get(os.getpid()), "PYTEST_XDIST_WORKER" in os.environ
     if found is None or found.poll() is not None:
+        run = [str(os.getpid()), str(os.getppid())] if is_worker else []
         found = subprocess.Popen(
-            [sys.executable, "-S", "-E", __file__],
+            [sys.executable, "-S", "-E", __file__, *run],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -155,16 +162,23 @@ class Watcher:
                 _has_ended(descriptor, QUIT_SECONDS)
 
 
+def _end_orphan(worker: int, main: int) -> None:
+    """Kill a worker of pytest-xdist that goes on after its main process."""
+    _has_ended(main, None)
+    if not _has_ended(worker, ORPHAN_SECONDS):
+        _send(worker, signal.SIGKILL)
+
+
 def _send(descriptor: int, number: int) -> None:
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(descriptor, number)
 
 
-def _has_ended(descriptor: int, seconds: float) -> bool:
-    """Wait for the end of a process; return whether it has ended."""
+def _has_ended(descriptor: int, seconds: float | None) -> bool:
+    """Wait for the end of a process (None: however long); return whether it has ended."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(max(0.0, seconds) * 1000))
+    return bool(poll.poll(None if seconds is None else max(0.0, seconds) * 1000))
 
 
 def _children(number: int) -> list[int]:
@@ -178,4 +192,7 @@ def _children(number: int) -> list[int]:
 if __name__ == "__main__":
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
+    if sys.argv[1:]:
+        worker_and_main = [os.pidfd_open(int(word)) for word in sys.argv[1:]]
+        threading.Thread(target=_end_orphan, args=worker_and_main, daemon=True).start()
     Watcher().run()
