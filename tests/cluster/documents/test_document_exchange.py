@@ -10,6 +10,7 @@ from twisted.internet.threads import deferToThread
 
 from ftpservice.cluster.cluster_url import cluster_database_url
 from ftpservice.cluster.documents.cluster_documents import ClusterDocuments
+from ftpservice.cluster.documents.document_calls import CALL_SECONDS
 from ftpservice.cluster.documents.document_exchange import DocumentExchange
 from ftpservice.session.settings import SessionSettings
 from ftpservice.web.access.scopes import Scope
@@ -17,6 +18,7 @@ from ftpservice.web.access.token_file import TOKEN_FILE, TokenFile, TokenFileErr
 from tests.support.cluster import Fleet, PeerNode, cluster_connection, cluster_url, until
 from tests.support.logged_texts import logged_texts
 from tests.support.postgresql import PostgreSQL
+from tests.support.service_process import BUSY_SECONDS
 
 READ = frozenset({Scope.READ})
 
@@ -78,6 +80,29 @@ def _refusal(place: Place) -> str:
     except TokenFileError as error:
         return str(error)
     return ""
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_change_does_not_wait_for_a_database_that_hangs(reactor, tmp_path: Path) -> None:
+    with PostgreSQL() as server:
+        url = cluster_url(server)
+        fleet = Fleet(url, reactor, SessionSettings(), 1)
+        place = Place(url, fleet.nodes[0], tmp_path / "a")
+        try:
+            await place.exchange.ready
+            await place.add("one")
+            server.freeze()
+            began = reactor.seconds()
+            assert "cannot be used" in await deferToThread(lambda: _refusal(place))
+            assert reactor.seconds() - began < CALL_SECONDS + BUSY_SECONDS
+            await until(lambda: not fleet.nodes[0].cluster.is_connected)
+            assert place.names() == ["one"]
+            server.thaw()
+            await until(lambda: fleet.nodes[0].cluster.is_connected)
+            await place.add("two")
+        finally:
+            server.thaw()
+            await close(fleet, place)
 
 
 @pytest_twisted.ensureDeferred

@@ -129,7 +129,7 @@ def test_a_token_works_at_all_nodes_and_is_refused_within_a_second(served: Serve
 
 
 def test_a_second_factor_of_one_node_is_asked_for_at_the_other(served: Served) -> None:
-    client = browser(served.first, "other")
+    client, elsewhere = browser(served.first, "other"), browser(served.second, "other")
     begun = json.loads(post(client, "/login/factors/app", password="other").body)
     code = pyotp.TOTP(begun["secret"]).now()
     confirmed = post(client, "/login/factors/app/confirm", code=code)
@@ -157,6 +157,7 @@ def test_a_second_factor_of_one_node_is_asked_for_at_the_other(served: Served) -
         return status
 
     becomes(lambda: b"second_factor" in step(served.second)[0].body, WITHIN_SECONDS + BUSY_SECONDS)
+    becomes(lambda: elsewhere.ask("GET", "/login").status == 401)
     steps = {node: step(node)[1] for node in (served.first, served.second)}
     assert use(served.second, steps[served.second], recovery) == 200
     assert use(served.first, steps[served.first], recovery) == 401  # it was used
