@@ -29,7 +29,7 @@ from ftpservice.storage.quota_interfaces import ITreeUsage
 from ftpservice.wire.paths import VirtualPath
 from tests.support.cluster import until
 
-__all__ = ["QuotaFleet", "QuotaNode", "upload", "wait"]
+__all__ = ["SMALL_RECORD", "QuotaFleet", "QuotaNode", "upload", "wait"]
 
 SMALL_RECORD = RecordLayout("quotas", LEASED_QUOTA_RECORD.fields, LEASED_QUOTA_RECORD.values, 128)
 

@@ -80,7 +80,8 @@ class StressedNodes:
         self.troubled_at = 0.0
         """When a node was last without its database, or counted as gone, as far as is known."""
         self._workers = workers
-        self._began = time.monotonic()
+        self.began = time.time()
+        """When the times of the history begin."""
         self._stack = ExitStack()
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         self._troubles = 0
@@ -110,7 +111,7 @@ class StressedNodes:
 
     def told(self, text: str) -> None:
         """Note what was done."""
-        self.history.append(f"{time.monotonic() - self._began:.2f} {text}")
+        self.history.append(f"{time.time() - self.began:.2f} {text}")
 
     def log(self, name: str) -> str:
         """Return what a node has said since its last start."""
@@ -198,9 +199,10 @@ class StressedNodes:
 
     def kill_worker(self) -> None:
         """Kill a worker, which its node replaces."""
-        if found := self.workers_of(self.chance.choice(self.names)):
+        name = self.chance.choice(self.names)
+        if found := self.workers_of(name):
             victim = self.chance.choice(found)
-            self.told(f"worker {victim} is killed")
+            self.told(f"worker {victim} of {name} is killed")
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
 

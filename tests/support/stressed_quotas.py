@@ -81,7 +81,11 @@ class QuotaWatch:
         )
         is_exceeded = sizes[0] > account.size or sizes[1] > account.size + allowed
         if is_exceeded or len(files) > account.files:
-            text = f"{account.name} has {sizes} bytes, {allowed} to be replaced, {len(files)} files"
+            last = max(one[2] for one in first.values()) / 1e9
+            text = (
+                f"{account.name} has {sizes} bytes, {allowed} to be replaced, {len(files)} files;"
+                f" the last was written at {last - self._nodes.began:.2f}"
+            )
             if not self.exceeded or self.exceeded[-1] != text:
                 self.exceeded.append(text)
                 self._nodes.told(text)

@@ -24,10 +24,20 @@ ROOM = (
 )
 LOCK_TREE = "SELECT 1 FROM ftpservice_cluster_quota WHERE id = %s FOR UPDATE"
 COUNTED = """
-UPDATE ftpservice_cluster_quota
-    SET size = %(size)s, files = %(files)s, counted = clock_timestamp(), is_in_doubt = false
-    WHERE id = %(tree)s AND %(runs)s::text[] <@ array(
-        SELECT share.run FROM ftpservice_cluster_share share WHERE share.tree = %(tree)s)
+WITH counted AS (
+    UPDATE ftpservice_cluster_quota
+        SET size = %(size)s, files = %(files)s, counted = clock_timestamp(), is_in_doubt = false
+        WHERE id = %(tree)s AND %(runs)s::text[] <@ array(
+            SELECT share.run FROM ftpservice_cluster_share share WHERE share.tree = %(tree)s)
+        AND NOT EXISTS (
+            SELECT FROM ftpservice_cluster_share share
+                JOIN ftpservice_cluster_node node ON node.run = share.run
+                WHERE share.tree = %(tree)s AND share.run <> ALL(%(runs)s::text[])
+                    AND node.until > clock_timestamp())
+        RETURNING id
+)
+DELETE FROM ftpservice_cluster_share share USING counted
+    WHERE share.tree = counted.id AND share.run <> ALL(%(runs)s::text[])
 """
 LEAVE = """
 WITH left_ones AS (
@@ -97,8 +107,9 @@ def take_rooms(
 def set_count(connection: Any, tree: int, size: int, files: int, runs: Sequence[str]) -> None:
     """Record a count: the use without what the nodes, ``runs``, have added since they began.
 
-    Nothing is recorded if one of them has left meanwhile, or counted as gone: what it has added
-    counts already, so it would be missing then.
+    What others have added, which are gone, was counted, and counts no more beside that. Nothing is
+    recorded if one of the nodes has left meanwhile, or counted as gone, as what it has added would
+    be missing then, or if another one is there again.
     """
     values = {"tree": tree, "size": size, "files": files, "runs": list(runs)}
     with connection.transaction():

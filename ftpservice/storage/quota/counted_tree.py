@@ -168,7 +168,7 @@ class CountedTree:
     async def count(self) -> None:
         """Count the tree from now on, and wait for that; raises `Busy` if it fails."""
         counts = self.counts
-        wanted = counts.begun + 1
+        wanted, before = counts.begun + 1, counts.counted_at
         wait = LockWait(self._clock)
         while counts.ended < wanted:
             try:
@@ -179,7 +179,8 @@ class CountedTree:
                 continue
             if counts.ended < wanted:
                 await self.event()
-        if not counts.is_counted:
+        has_failed = counts.counted_at == before and not self.is_recent
+        if has_failed or not counts.is_counted:
             raise Busy(ROOT, "the tree could not be counted")
 
     async def when_counted(self, path: VirtualPath) -> None:

@@ -173,8 +173,8 @@ class WorkerProcess:
             return
         self.is_ending = True
         self._report.close()
-        self.service.factory.peers.close()
         self.service.factory.portal.realm.quotas.directory.cut_off()
+        self.service.factory.peers.close()
         _at_shared_port(self.service, "close")
         kept = self.service.keep_last_events()
         grace = self.service.options.settings.grace

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gc
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from ftpservice.cluster.cluster_statements import NodeFacts, NodeState, beat
 from ftpservice.cluster.quotas import common_counts
-from ftpservice.cluster.quotas.quota_statements import set_count
+from ftpservice.cluster.quotas.quota_statements import RoomClaim, set_count, take_rooms
 from ftpservice.cluster.quotas.tree_exchange import CHANGED
 from ftpservice.storage.errors import Busy, QuotaExceeded, QuotaUnknown
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
@@ -20,7 +23,7 @@ from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.wire.paths import VirtualPath
 from tests.support.cluster import cluster_url, until
 from tests.support.cluster_books import QuotaFleet, QuotaNode, upload, wait
-from tests.support.postgresql import PostgreSQL
+from tests.support.postgresql import PASSWORD, PostgreSQL
 
 LIMITS = QuotaLimits(100_000, 1000)
 
@@ -379,6 +382,27 @@ async def test_a_count_is_not_recorded_when_a_node_has_left_that_it_was_made_wit
         assert tree.ledger.used()[0] == used(tmp_path) == 10_000
     finally:
         await fleet.close()
+
+
+GONE = "UPDATE ftpservice_cluster_node SET until = clock_timestamp() + %s WHERE run = %s"
+
+
+def test_what_a_node_had_removed_that_is_gone_does_not_count_beside_a_count(url: str) -> None:
+    """It is found to be gone first by the node that counts, and only then by the next question."""
+    facts = [NodeFacts(run, run, "1") for run in ("one", "two")]
+    claim = RoomClaim('["local"]', "[]", 0, 0, 0, 0, 1_000, 1, 100_000, None)
+    with psycopg.connect(url, password=PASSWORD, autocommit=True) as connection:
+        for one in facts:
+            beat(connection, one, NodeState(), 60.0)
+        (first,) = take_rooms(connection, "one", 1, [claim])
+        take_rooms(connection, "two", 1, [claim._replace(size=-30_000, files=-3)])
+        for number, seconds in ((2, 60), (3, -1)):
+            connection.execute(GONE, (timedelta(seconds=seconds), "two"))
+            set_count(connection, first.tree, 50_000, 10, ["one"])
+            (grant,) = take_rooms(connection, "one", number, [claim])
+            is_recorded = seconds < 0
+            assert (grant.age is not None) == is_recorded, "nothing is, while the other is alive"
+        assert (grant.use_size, grant.use_files, grant.is_in_doubt) == (50_000, 10, False)
 
 
 @pytest_twisted.ensureDeferred

@@ -11,6 +11,7 @@ from ftpservice.storage.quota.change import Change
 from ftpservice.storage.quota.counted_tree import (
     COUNT_TIMEOUT_SECONDS,
     LOGIN_RECOUNT_SECONDS,
+    RECENT_SECONDS,
     ledger_text,
 )
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
@@ -170,6 +171,15 @@ def test_a_count_on_request_begins_after_the_request(bench):
     bench.storage.found(2, 2)
     assert counting == [None]
     assert bench.sums() == (2, 2)
+
+
+def test_a_count_on_request_that_fails_is_told_although_there_was_one_before(bench):
+    bench.storage.found(7, 2)
+    bench.clock.advance(RECENT_SECONDS + 1)
+    waiting = started(bench.tree.count())
+    bench.storage.counts.pop(0).errback(Unavailable(ROOT))
+    waiting[0].trap(Busy)
+    assert bench.sums() == (7, 2)
 
 
 def test_a_count_is_recent_for_as_long_as_it_was_long(bench):
