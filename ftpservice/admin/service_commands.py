@@ -63,6 +63,8 @@ def request(path: str, command: str, *, seconds: float = ANSWER_SECONDS, **param
             connection.sendall(json.dumps({"command": command} | parameters).encode() + b"\n")
             with connection.makefile("rb") as file:
                 line = file.readline(MAX_ANSWER_BYTES)
+        if not line:
+            raise ServiceUnreachable(f"{path}: the service has ended without an answer")
         answer = json.loads(line)
     except (OSError, ValueError) as error:
         raise unreachable(path, error) from None

@@ -41,6 +41,7 @@ class Trial:
         self._command = command
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_stopping = False
 
     def run(self, handover: Handover) -> str:
         """Return the version that can start (blocks); raises `TrialFailed`.
@@ -60,6 +61,8 @@ class Trial:
                 os.close(writing)
             errors = self._errors_of(process)
             version = answer.read(MAX_VERSION_LENGTH).decode(errors="replace")
+        if self._is_stopping:
+            raise TrialFailed("the service is stopping")
         if process.returncode or not version:
             raise TrialFailed(_reason(errors, process.returncode))
         return version
@@ -79,6 +82,8 @@ class Trial:
             )
         finally:
             os.close(memory)
+        if self._is_stopping:
+            process.kill()
         return process
 
     def _errors_of(self, process: subprocess.Popen[bytes]) -> bytes:
@@ -87,11 +92,12 @@ class Trial:
             try:
                 return process.communicate(timeout=TRIAL_SECONDS)[1]
             except subprocess.TimeoutExpired:
-                self.kill()
+                process.kill()
                 raise TrialFailed(f"it did not start within {TRIAL_SECONDS:g} s") from None
 
     def kill(self) -> None:
-        """End the process."""
+        """End the process: the service stops."""
+        self._is_stopping = True
         if self._process is not None:
             self._process.kill()
 
@@ -102,7 +108,9 @@ def _reason(errors: bytes, status: int) -> str:
     own = [one for one in lines if one.startswith(OWN_PREFIX) and WARNING_PREFIX not in one]
     if own:
         return own[-1].removeprefix(OWN_PREFIX)[:MAX_REASON_LENGTH]
-    return lines[-1].strip()[:MAX_REASON_LENGTH] if lines else f"it ended with status {status}"
+    if lines:
+        return lines[-1].strip()[:MAX_REASON_LENGTH]
+    return f"it was ended by signal {-status}" if status < 0 else f"it ended with status {status}"
 
 
 class TrialStart(Service):

@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 import sys
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -53,6 +54,25 @@ class Client:
     def close(self):
         self.file.close()
         self.socket.close()
+
+
+def test_a_service_that_ends_without_an_answer_is_told_so(tmp_path):
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def end():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1000)
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        done = CliRunner().invoke(ftpservice, ["who", "--socket", str(path)])
+        ending.join(PATIENCE)
+    assert done.exit_code == 3
+    assert f"{path}: the service has ended without an answer" in done.stderr
 
 
 class Service:

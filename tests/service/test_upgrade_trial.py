@@ -61,13 +61,22 @@ def test_the_version_that_can_start_is_returned() -> None:
     [
         (trial(REFUSE), "^not with these settings$"),
         (trial("pass"), "ended with status 0"),
-        (trial(f"{ANSWER}; os.abort()"), "ended with status -6"),
+        (trial(f"{ANSWER}; os.abort()"), "was ended by signal 6"),
         (trial("", "/nowhere/python"), "/nowhere/python: no such file or directory"),
     ],
 )
 def test_a_program_that_does_not_start_leaves_nothing_open(one: Trial, reason: str) -> None:
     before = OpenResources()
     with pytest.raises(TrialFailed, match=reason):
+        one.run(Handover(is_trial=True))
+    assert before.leaks() == {}
+
+
+def test_a_stop_that_comes_before_the_program_has_started_ends_it() -> None:
+    before = OpenResources()
+    one = trial(HANG)
+    one.kill()
+    with pytest.raises(TrialFailed, match="the service is stopping"):
         one.run(Handover(is_trial=True))
     assert before.leaks() == {}
 
@@ -112,7 +121,7 @@ def test_a_trial_that_is_killed_from_outside_leaves_nothing_open() -> None:
     while running.is_alive():
         one.kill()
         running.join(0.01)
-    assert str(found[0]) == "it ended with status -9"
+    assert str(found[0]) == "the service is stopping"
     assert before.leaks() == {}
 
 
