@@ -38,8 +38,10 @@ def loopback_process(folder: Path) -> Iterator[tuple[Path, int]]:
     source.mkdir()
     mountpoint.mkdir()
     words = [sys.executable, "-m", SERVER, str(source), str(mountpoint)]
-    process = end_with_run(subprocess.Popen(words, stderr=subprocess.PIPE, text=True))
-    unmount_with_run(mountpoint)
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    end_with_run(process, signal.SIGTERM)
+    for place in (source, mountpoint):  # the server mounts both
+        unmount_with_run(place)
     try:
         _wait_for(mountpoint, process)
         yield mountpoint, process.pid

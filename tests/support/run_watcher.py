@@ -44,8 +44,8 @@ def end_with_run(process: P, first: int = signal.SIGKILL) -> P:
     return process
 
 
-def unmount_with_run(mountpoint: Path) -> None:
-    """Have something that is mounted there be unmounted."""
+def unmount_with_run(mountpoint: Path | str) -> None:
+    """Have something that is mounted there be unmounted; what was named last comes first."""
     _tell(mount=str(mountpoint))
 
 
@@ -113,7 +113,7 @@ class Watcher:
             self._forget_ended()
         self._end_processes()
         mounted = Path("/proc/self/mounts").read_text()
-        for place in self._mounts:
+        for place in reversed(self._mounts):
             if f" {place} " in mounted:
                 subprocess.run(["umount", "--lazy", place], check=False)
         for place in self._directories:

@@ -20,6 +20,7 @@ from ftpservice.concurrency.thread_pool import BlockingPool, InlineRunner
 from ftpservice.storage.trash import IKeepsTrash, TrashRule
 from ftpservice.testing.storage_contract import StorageContract
 from ftpservice.wire.paths import ROOT
+from tests.support.run_watcher import unmount_with_run
 
 
 def open_descriptors():
@@ -46,6 +47,7 @@ class LocalContract(StorageContract):
     def small_storage(self, capacity):
         folder = self.folder()
         mounting = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder]
+        unmount_with_run(folder)
         if os.geteuid() or subprocess.run(mounting, capture_output=True).returncode:
             return None
         self.addCleanup(subprocess.run, ["umount", "--lazy", folder], check=True)

@@ -32,6 +32,7 @@ from ftpservice.wire.paths import ROOT
 from tests.scenarios.storage.test_local_contract import open_descriptors
 from tests.support.fuse_mount import OPTIONAL, mounted_loopback
 from tests.support.local_source import run
+from tests.support.run_watcher import unmount_with_run
 
 CODES = ("ENOSYS", "EOPNOTSUPP", "EPERM", "EINVAL", "EXDEV")
 WORKING = ("rename_directory",)
@@ -144,6 +145,8 @@ def mounted_overlay(folder):
     """Mount an overlay on a tmpfs: an overlay cannot be the upper layer of another."""
     base = folder / "base"
     base.mkdir()
+    for place in (base, base / "merged"):
+        unmount_with_run(place)
     subprocess.run(["mount", "-t", "tmpfs", "none", base], check=True)
     try:
         for name in ("lower/old/inner", "upper", "work", "merged"):
