@@ -69,9 +69,13 @@ class ClusterConnection:
         pooled = database.engine.raw_connection()
         connection: Any = pooled.driver_connection
         pooled.detach()
-        database.calls.use(connection)
-        connection.rollback()
-        connection.autocommit = True
+        try:
+            database.calls.use(connection)
+            connection.rollback()
+            connection.autocommit = True
+        except BaseException:  # it was interrupted
+            connection.close()
+            raise
         connection.adapters.register_dumper(str, _TextDumper)
         return connection
 
