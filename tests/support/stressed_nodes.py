@@ -157,10 +157,12 @@ class StressedNodes:
 
     def kill(self, name: str) -> None:
         """Kill all processes of a node, as a loss of power would."""
+        workers = self.workers_of(name)  # in sessions of their own
         node = self._nodes.pop(name, None)
         if node is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(node.pid, signal.SIGKILL)
+            for process in (node.pid, *workers):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             node.wait(PATIENCE)
 
     def workers_of(self, name: str) -> list[int]:
