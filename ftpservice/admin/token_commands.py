@@ -111,7 +111,7 @@ def configured_directory(config: str) -> str | None:
 def configured_documents(config: str | None) -> DocumentStore:
     """Return where the files of a data directory are in force; raises `UsageError`.
 
-    Without a settings file, nobody knows whether that is the database of a cluster.
+    Without a settings file it is not known whether that is the database of a cluster.
     """
     if config is None:
         return UnknownDocuments()

@@ -101,7 +101,7 @@ class PrivateJSON:
     """The file at ``path``, which need not exist; it has one JSON object.
 
     ``check`` raises one of the errors of a lookup, or `ValueError`, for an object with entries that
-    cannot be used: such a file does not become what other machines have.
+    cannot be used: such an object does not become what other machines have, nor comes from there.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class PrivateJSON:
         check: Callable[[dict[str, Any]], object] = bool,
     ) -> None:
         self.path = path
-        self.check = check
+        self._check = check
         self._documents = documents or LocalDocuments()
 
     def read(self) -> dict[str, Any]:
@@ -128,6 +128,13 @@ class PrivateJSON:
         if not isinstance(content, dict):
             raise ValueError("no JSON object")
         return content
+
+    def check(self, content: dict[str, Any]) -> None:
+        """Raise `ValueError` for an object with entries that cannot be used."""
+        try:
+            self._check(content)
+        except (TypeError, LookupError, AttributeError):
+            raise ValueError("its entries are damaged") from None
 
     def version(self) -> tuple[int, ...]:
         """Return what differs after a change of the file; empty without a file."""

@@ -9,7 +9,8 @@ history and the version of the document. A change
    its place. A node that is killed before the commit has changed nothing; one that is killed after
    it has an old copy, which it brings up to date when it starts.
 
-While the database does not answer, no node makes a change.
+While the database does not answer, no node makes a change. A document that is damaged, or has
+entries of a later version of this program, is not changed either, and does not become a copy.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ from typing import Any, NamedTuple
 from twisted.logger import Logger
 
 from ftpservice.accounts.sql.database_url import DatabaseURL
-from ftpservice.cluster.documents.document_calls import UNAVAILABLE_TEXT, DocumentCalls
+from ftpservice.cluster.documents.document_calls import (
+    UNAVAILABLE_TEXT,
+    DocumentCalls,
+    DocumentDamaged,
+)
 from ftpservice.cluster.documents.document_merge import merged_content
 from ftpservice.cluster.documents.document_statements import CommonDocument, document
 from ftpservice.cluster.documents.document_transaction import DocumentTransaction
@@ -119,6 +124,10 @@ class ClusterDocuments:
         for file in files:
             try:
                 self._refresh_other(file, found.get(file.path.name, ("", 0)))
+            except DocumentDamaged as error:
+                errors[file.path] = error
+                if file.path not in self._compared:
+                    self._outdated.add(file.path)
             except DocumentUnavailable:
                 raise
             except OSError as error:
@@ -167,7 +176,7 @@ class ClusterDocuments:
     def _take(self, file: PrivateJSON) -> None:
         """Bring a copy up to date, whose lock is held."""
         with self._lock:
-            there = self._calls.run_first(partial(document, name=file.path.name))
+            there = self._calls.run_first(partial(document, name=file.path.name, check=file.check))
         own = None if there is None else self._usable(file, there)
         if there is None or own is None or not _is_earlier(own, there):
             with self.changing(file):
@@ -178,7 +187,7 @@ class ClusterDocuments:
     def _begun(self, transaction: DocumentTransaction, file: PrivateJSON) -> CommonDocument:
         """Lock the document, and make sure that the copy is up to date; return the document."""
         while True:
-            there = transaction.begin()
+            there = transaction.begin(file.check)
             own = self._usable(file, there)
             new = self._union(file, own, there)
             if new is None:
@@ -266,8 +275,8 @@ def _copy(file: PrivateJSON) -> Copy:
     """Return what a file has; raises `OSError`, and `ValueError` if it is damaged."""
     content = file.content()
     stamp = content.pop(STAMP, {"origin": "", "version": 0})
+    file.check(content)
     try:
-        file.check(content)
         return Copy(str(stamp["origin"]), int(stamp["version"]), content)
-    except (TypeError, LookupError, AttributeError):
-        raise ValueError("its entries or its stamp are damaged") from None
+    except (TypeError, LookupError):
+        raise ValueError("its stamp is damaged") from None

@@ -11,12 +11,17 @@ from ftpservice.accounts.sql.database_url import DatabaseURL
 from ftpservice.cluster.cluster_connection import ClusterConnection
 from ftpservice.state_files.private_json import DocumentUnavailable
 
-__all__ = ["UNAVAILABLE_TEXT", "DocumentCalls"]
+__all__ = ["UNAVAILABLE_TEXT", "DocumentCalls", "DocumentDamaged"]
 
 CALL_SECONDS = 10.0
 UNAVAILABLE_TEXT = "the database of the cluster cannot be used: {}"
+DAMAGED_TEXT = "the document in the database of the cluster is damaged: {}"
 
 T = TypeVar("T")
+
+
+class DocumentDamaged(DocumentUnavailable):
+    """The database answers; the row of one document has a content that cannot be used."""
 
 
 class DocumentCalls:
@@ -53,8 +58,7 @@ class DocumentCalls:
         except StoreUnavailable as error:
             raise DocumentUnavailable(UNAVAILABLE_TEXT.format(error)) from error
         except ValueError:
-            text = f"a document in the database of the cluster is damaged: {self._connection.place}"
-            raise DocumentUnavailable(text) from None
+            raise DocumentDamaged(DAMAGED_TEXT.format(self._connection.place)) from None
         finally:
             limit.cancel()
 

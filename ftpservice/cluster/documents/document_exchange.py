@@ -66,7 +66,7 @@ class DocumentExchange:
         looking = self._node.calls.run(versions, names)
         looking.addCallback(self._refresh)
         looking.addCallbacks(self._looked, self._unanswered)
-        looking.addErrback(lambda failure: log.failure("the common files failed", failure))
+        looking.addErrback(self._failed)
         looking.addBoth(self._again)
 
     async def close(self) -> None:
@@ -107,6 +107,10 @@ class DocumentExchange:
         if reason != self._problem and self._node.is_connected and not self._node.is_closing:
             log.error("the common files cannot be read: {reason}", reason=reason)
         self._problem = reason
+        self._fire()
+
+    def _failed(self, failure: Failure) -> None:
+        log.failure("the common files failed", failure)
         self._fire()
 
     def _again(self, _none: object) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of two contents of a document that know nothing of each other."""
+"""Merges two contents of a document that have no history in common."""
 
 from __future__ import annotations
 

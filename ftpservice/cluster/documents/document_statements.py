@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ftpservice.cluster.cluster_listener import notify
 
 __all__ = [
     "DOCUMENTS",
+    "Check",
     "CommonDocument",
     "begin_change",
     "commit",
@@ -24,6 +25,10 @@ DOCUMENTS = "documents"
 IDLE_SECONDS = 5
 """How long a node may hold a document between two statements: others wait for it."""
 READ = "SELECT origin, version, body FROM ftpservice_cluster_document WHERE name = %s"
+
+
+Check = Callable[[dict[str, Any]], object]
+"""Raises `ValueError` for a content that cannot be used."""
 
 
 class CommonDocument(NamedTuple):
@@ -43,15 +48,16 @@ def versions(connection: Any, names: Sequence[str]) -> dict[str, tuple[str, int]
     return {str(name): (str(origin), int(version)) for name, origin, version in rows}
 
 
-def document(connection: Any, name: str) -> CommonDocument | None:
+def document(connection: Any, name: str, check: Check) -> CommonDocument | None:
     """Return a document; None if it does not exist. Raises `ValueError` if it is damaged."""
-    return _document(connection.execute(READ, (name,)).fetchone())
+    return _document(connection.execute(READ, (name,)).fetchone(), check)
 
 
-def begin_change(connection: Any, name: str, origin: str) -> CommonDocument:
+def begin_change(connection: Any, name: str, origin: str, check: Check) -> CommonDocument:
     """Begin a transaction, and lock a document; without one, that of ``origin`` has version 0.
 
-    A node that is stopped within it keeps others waiting for some seconds only.
+    A node that is stopped within it keeps others waiting for some seconds only. Raises `ValueError`
+    if the document is damaged.
     """
     connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
@@ -60,7 +66,7 @@ def begin_change(connection: Any, name: str, origin: str) -> CommonDocument:
         " VALUES (%s, %s, 0, '{}') ON CONFLICT DO NOTHING",
         (name, origin),
     )
-    found = _document(connection.execute(f"{READ} FOR UPDATE", (name,)).fetchone())
+    found = _document(connection.execute(f"{READ} FOR UPDATE", (name,)).fetchone(), check)
     assert found is not None
     return found
 
@@ -85,11 +91,15 @@ def roll_back(connection: Any) -> None:
     connection.execute("ROLLBACK")
 
 
-def _document(row: Sequence[Any] | None) -> CommonDocument | None:
-    """Return what a row says; raises `ValueError` if somebody else has written it."""
+def _document(row: Sequence[Any] | None, check: Check) -> CommonDocument | None:
+    """Return what a row says; raises `ValueError` if that cannot be used."""
     if row is None:
         return None
-    content = json.loads(row[2])
+    try:
+        content = json.loads(row[2])
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(content, dict):
         raise ValueError("no JSON object")
+    check(content)
     return CommonDocument(str(row[0]), int(row[1]), content)

@@ -11,6 +11,7 @@ from typing import Any
 from ftpservice.accounts.account_store import StoreUnavailable
 from ftpservice.cluster.documents.document_calls import DocumentCalls
 from ftpservice.cluster.documents.document_statements import (
+    Check,
     CommonDocument,
     begin_change,
     commit,
@@ -38,11 +39,11 @@ class DocumentTransaction:
         self._driver: Any = None
         """The connection on which the transaction is open; None: it is not."""
 
-    def begin(self) -> CommonDocument:
+    def begin(self, check: Check) -> CommonDocument:
         """Begin it; return the document, which is locked."""
 
         def begin(driver: Any) -> CommonDocument:
-            found = begin_change(driver, self._name, secrets.token_hex(8))
+            found = begin_change(driver, self._name, secrets.token_hex(8), check)
             self._driver = driver
             return found
 

@@ -226,15 +226,40 @@ def test_a_damaged_file_does_not_become_that_of_the_cluster(nodes: Nodes) -> Non
     assert second.factors.find("ann").is_on
 
 
-def test_a_damaged_document_is_told_and_the_copy_is_read(nodes: Nodes) -> None:
+DAMAGED_BODIES = ("[", "[]", '{"tokens": [{}]}', '{"more": ' + "[" * 100_000)
+
+
+@pytest.mark.parametrize("body", DAMAGED_BODIES, ids=("text", "list", "entry", "depth"))
+def test_a_damaged_document_is_told_and_the_last_copy_is_read(nodes: Nodes, body: str) -> None:
     node = nodes.node("a")
     node.tokens.add("one", READ, None)
-    nodes.execute("UPDATE ftpservice_cluster_document SET body = '[', version = 9")
-    with pytest.raises(DocumentUnavailable, match="damaged"):
-        node.look()
+    before = node.tokens.path.read_bytes()
+    nodes.execute(f"UPDATE ftpservice_cluster_document SET body = '{body}', version = 9")
+    nodes.node("b").factors.change("ann", with_code_secret(SECRET, 1.0))
+    for _ in range(2):
+        errors = node.look()
+        assert list(errors) == [node.tokens.path]
+        assert "damaged" in str(errors[node.tokens.path])
     with pytest.raises(TokenFileError, match="damaged"):
         node.tokens.add("two", READ, None)
     assert node.names == ["one"]
+    assert node.tokens.path.read_bytes() == before
+    assert list(node.directory.glob("*.own-*")) == []
+    assert node.factors.find("ann").is_on  # the other files go on
+    nodes.execute("DELETE FROM ftpservice_cluster_document WHERE name = 'api-tokens.json'")
+    assert node.look() == {}
+    assert node.names == ["one"]
+
+
+def test_a_copy_that_was_never_compared_is_not_read_beside_a_damaged_document(nodes: Nodes) -> None:
+    nodes.node("a").tokens.add("one", READ, None)
+    back = nodes.node("a")
+    back.documents.is_first_look_due = True
+    nodes.execute("UPDATE ftpservice_cluster_document SET body = '[', version = 9")
+    assert list(back.look()) == [back.tokens.path]
+    back.documents.is_first_look_due = False
+    with pytest.raises(TokenFileError, match="old one"):
+        back.tokens.read()
 
 
 def test_a_copy_that_cannot_be_written_is_not_read_any_more(nodes: Nodes) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
@@ -13,6 +16,7 @@ from ftpservice.cluster.documents.cluster_documents import ClusterDocuments
 from ftpservice.cluster.documents.document_calls import CALL_SECONDS
 from ftpservice.cluster.documents.document_exchange import DocumentExchange
 from ftpservice.session.settings import SessionSettings
+from ftpservice.state_files.private_json import DocumentUnavailable, PrivateJSON
 from ftpservice.web.access.scopes import Scope
 from ftpservice.web.access.token_file import TOKEN_FILE, TokenFile, TokenFileError
 from tests.support.cluster import Fleet, PeerNode, cluster_connection, cluster_url, until
@@ -26,11 +30,19 @@ READ = frozenset({Scope.READ})
 class Place:
     """The data directory of a node."""
 
-    def __init__(self, url: str, node: PeerNode, directory: Path) -> None:
+    def __init__(
+        self,
+        url: str,
+        node: PeerNode,
+        directory: Path,
+        check: Callable[[dict[str, Any]], object] = bool,
+    ) -> None:
         directory.mkdir()
         self.documents = ClusterDocuments(cluster_database_url(url))
         self.tokens = TokenFile(directory / TOKEN_FILE, lambda: 1000.0, self.documents)
-        self.exchange = DocumentExchange(node.cluster, self.documents, [self.tokens.file])
+        self.other = PrivateJSON(directory / "other.json", self.documents, check)
+        files = [self.tokens.file, self.other]
+        self.exchange = DocumentExchange(node.cluster, self.documents, files)
 
     async def add(self, name: str) -> None:
         await deferToThread(self.tokens.add, name, READ, None)
@@ -146,6 +158,28 @@ async def test_a_node_reads_nothing_before_it_knows_what_is_in_force(
             connection.close()
             await close(fleet, place)
     assert sum("common files cannot be read" in text for text in texts) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_failure_that_nobody_expected_does_not_keep_a_service_from_its_start(
+    postgresql: PostgreSQL, reactor, tmp_path: Path
+) -> None:
+    def fail(_content: object) -> None:
+        raise RuntimeError("unexpected")
+
+    url = cluster_url(postgresql)
+    fleet = Fleet(url, reactor, SessionSettings(), 1)
+    place = Place(url, fleet.nodes[0], tmp_path / "a", fail)
+    place.other.path.write_text("{}")
+    with logged_texts() as texts:
+        try:
+            await fleet.joined()
+            await place.exchange.ready
+            with pytest.raises(DocumentUnavailable, match="not been read"):
+                place.other.read()
+        finally:
+            await close(fleet, place)
+    assert any("the common files failed" in text for text in texts)
 
 
 @pytest_twisted.ensureDeferred

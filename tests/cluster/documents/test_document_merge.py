@@ -1,4 +1,4 @@
-"""Two contents of a document that know nothing of each other."""
+"""Two contents of a document that have no history in common."""
 
 from __future__ import annotations
 
