@@ -54,7 +54,11 @@ class Wakeup:
 
 
 class StallDetector:
-    """Detects that a number has not changed for a timeout."""
+    """Detects that a number has not changed for a timeout.
+
+    A look that comes late counts for half of the timeout at most: a process that was paused looks
+    before it has read what has come meanwhile.
+    """
 
     def __init__(
         self, clock: IReactorTime, timeout: float, progress: Callable[[], int] | None = None
@@ -62,15 +66,19 @@ class StallDetector:
         self._clock = clock
         self._timeout = timeout
         self._progress = progress
-        self._since = clock.seconds()
+        self._looked_at = clock.seconds()
+        self._idle = 0.0
         self._seen = progress() if progress is not None else 0
 
     def check(self) -> None:
         """Raise `TransferStalled` if the number has not changed for the timeout (0: never)."""
         now, seen = self._clock.seconds(), self._progress() if self._progress is not None else 0
+        passed, self._looked_at = now - self._looked_at, now
         if seen != self._seen:
-            self._since, self._seen = now, seen
-        elif self._timeout and now - self._since >= self._timeout:
+            self._idle, self._seen = 0.0, seen
+            return
+        self._idle += min(passed, self._timeout / 2)
+        if self._timeout and self._idle >= self._timeout:
             raise TransferStalled(f"no progress for {seconds_text(self._timeout)}")
 
 
