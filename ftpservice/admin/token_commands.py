@@ -61,7 +61,7 @@ def data_directory_command(
         @click.option(
             "--config",
             metavar="FILE",
-            help="Settings file of the service, which names it, and its cluster.",
+            help="Settings file of the service: names its data directory and its cluster.",
         )
         @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
         @functools.wraps(function)

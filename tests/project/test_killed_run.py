@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tests.support.postgresql import postgresql_directory
 from tests.support.run_watcher import end_with_run
 from tests.support.service_process import checkout_environment
 from tests.support.unprivileged import needs_root
+from tests.support.worker_service import is_alive, wait_for
 
 PATIENCE = 60.0
 PROLOGUE = """
@@ -77,26 +77,21 @@ def run_of(code: str, directory: Path) -> Iterator[tuple[subprocess.Popen[str], 
             run.kill()
 
 
-def is_alive(number: int) -> bool:
-    with suppress(FileNotFoundError):
-        return "\nState:\tZ" not in Path(f"/proc/{number}/status").read_text()
-    return False
-
-
 def mounts() -> str:
     return Path("/proc/self/mounts").read_text()
 
 
 def wait_until_gone(found: dict[str, Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
     path, places = found.get("path"), found.get("mounts", ())
-    while (
-        any(map(is_alive, found["processes"]))
-        or (path is not None and os.path.exists(path))
-        or any(place in mounts() for place in places)
-    ):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
+
+    def is_gone() -> bool:
+        return not (
+            any(map(is_alive, found["processes"]))
+            or (path is not None and os.path.exists(path))
+            or any(place in mounts() for place in places)
+        )
+
+    wait_for(is_gone, str(found), PATIENCE)
 
 
 def test_processes_and_what_they_have_started_end_also_stopped_ones(tmp_path: Path) -> None:

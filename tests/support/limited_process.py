@@ -6,13 +6,15 @@ import os
 import re
 import resource
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
     "as_unprivileged",
     "cpu_seconds",
     "descriptor_count",
+    "descriptors_left",
     "limit_descriptors",
     "limit_threads",
     "resident_bytes",
@@ -53,6 +55,19 @@ def limit_descriptors(process: int, most: int) -> None:
     """Set the soft limit on descriptors."""
     _, hard = resource.prlimit(process, resource.RLIMIT_NOFILE)
     resource.prlimit(process, resource.RLIMIT_NOFILE, (most, hard))
+
+
+@contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """Have this process open no more than so many further descriptors."""
+    used = {int(name) for name in os.listdir("/proc/self/fd")}
+    free = [number for number in range(max(used) + count + 2) if number not in used]
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[count], hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
 
 
 def limit_threads(process: int, user: int, most: int) -> None:

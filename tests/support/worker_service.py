@@ -52,9 +52,9 @@ FAST_HASH, OTHER_HASH, SMALL_HASH, LEAVER_HASH = (
 CONTENT = random.Random(1).randbytes(300_000)
 
 
-def wait_for(condition: Callable[[], object], what: str = "") -> None:
-    """Wait until a condition holds."""
-    until = time.monotonic() + PATIENCE
+def wait_for(condition: Callable[[], object], what: str = "", seconds: float = PATIENCE) -> None:
+    """Wait until a condition holds, ``seconds`` at most."""
+    until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, what or "it never became true"
         time.sleep(0.02)

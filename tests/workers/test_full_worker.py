@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
-import resource
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 import pytest
 from twisted.internet.task import Clock
@@ -14,6 +11,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from ftpservice.workers.full_worker import CHECK_SECONDS, KEPT_DESCRIPTORS, LOG_SECONDS, FullWorker
 from ftpservice.workers.session_board import SessionBoard
+from tests.support.limited_process import descriptors_left
 
 EXHAUSTED = OSError(errno.EMFILE, "Too many open files")
 
@@ -38,22 +36,6 @@ def workers() -> Iterator[Workers]:
     made.board.close()
 
 
-@contextmanager
-def few_descriptors(free: int) -> Iterator[None]:
-    """Leave this process so many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with ExitStack() as stack:
-        lowest = os.open(os.devnull, os.O_RDONLY)
-        stack.callback(os.close, lowest)
-        highest = max(map(int, os.listdir("/proc/self/fd")))
-        for _ in range(highest - lowest):  # those in between, too
-            stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
-        most = max(map(int, os.listdir("/proc/self/fd")))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most + 1 + free, hard))
-        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        yield
-
-
 def test_connections_are_left_to_others_only_while_these_have_descriptors(workers: Workers) -> None:
     assert workers.full.leaves(EXHAUSTED)
     workers.other.is_full = True
@@ -68,7 +50,7 @@ def test_errors_of_the_machine_concern_the_others_too(workers: Workers) -> None:
 
 
 def test_the_mark_stays_until_there_are_descriptors_for_some_sessions(workers: Workers) -> None:
-    with few_descriptors(KEPT_DESCRIPTORS - 5):
+    with descriptors_left(KEPT_DESCRIPTORS - 5):
         workers.full.mark()
         workers.clock.pump([CHECK_SECONDS] * 5)
         assert workers.own.is_full

@@ -33,7 +33,7 @@ class FactorFile:
     def __init__(self, path: Path, documents: DocumentStore | None = None) -> None:
         self.path = path
         self.file = PrivateJSON(path, documents, _factors)
-        """It; for who keeps it in step with those of other machines."""
+        """Its content as JSON; `DocumentExchange` brings a copy up to date."""
 
     def read(self) -> dict[str, SecondFactors]:
         """Return the factors by the name of the account; raises `FactorFileError`."""

@@ -53,7 +53,7 @@ class RemovedAccounts:
         self.path = path
         self._acting = acting
         self.file = PrivateJSON(path, documents, _entries)
-        """It; for who keeps it in step with those of other machines."""
+        """Its content as JSON; `DocumentExchange` brings a copy up to date."""
         self._seconds = seconds
 
     def remove_from(self, store: IAccountStore, name: str) -> None:

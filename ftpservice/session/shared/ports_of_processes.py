@@ -68,7 +68,7 @@ class PortsOfProcesses:
             found = await self._peers.ask(column, COUNT, seconds=ANSWER_SECONDS)
         except PeerGone:
             return Counter()
-        return Counter(found or {})  # an earlier version does not know the question
+        return Counter(found or {})  # None: of an earlier version, without an answer to this
 
     async def _counted(self) -> dict[str, int]:
         return {} if self.own is None else dict(self.own.counts().most_common(MAX_ADDRESSES))

@@ -63,7 +63,7 @@ class TokenFile:
     ) -> None:
         self.path = path
         self.file = PrivateJSON(path, documents, _tokens)
-        """It; for who keeps it in step with those of other machines."""
+        """Its content as JSON; `DocumentExchange` brings a copy up to date."""
         self._seconds = seconds
 
     def read(self) -> dict[str, ApiToken]:

@@ -59,7 +59,7 @@ class ShareFile:
     ) -> None:
         self.path = path
         self.file = PrivateJSON(path, documents, _shares)
-        """It; for who keeps it in step with those of other machines."""
+        """Its content as JSON; `DocumentExchange` brings a copy up to date."""
         self._seconds = seconds
 
     def read(self) -> dict[str, Share]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pyotp
@@ -17,6 +16,7 @@ from tests.support.cluster_services import Nodes
 from tests.support.postgresql import PostgreSQL
 from tests.support.service_process import BUSY_SECONDS, PATIENCE, Program
 from tests.support.tus_client import BrowserClient, Reply
+from tests.support.worker_service import wait_for
 
 JSON = {"Content-Type": "application/json"}
 CONTENT = b"shared by two nodes"
@@ -70,14 +70,21 @@ def port_of(node: Program) -> int:
     return int(node.line(r" http://127\.0\.0\.1:(\d+)/")[1])
 
 
-def ask(node: Program, path: str, **headers: str) -> Reply:
+def ask(
+    node: Program, path: str, method: str = "GET", body: str | None = None, **headers: str
+) -> Reply:
+    """Send a request without a login."""
     connection = http.client.HTTPConnection("127.0.0.1", port_of(node), PATIENCE)
-    try:
-        connection.request("GET", path, headers=headers)
+    with closing(connection):
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         return Reply(answer.status, answer.headers, answer.read())
-    finally:
-        connection.close()
+
+
+def log_in(node: Program, path: str, cookie: str = "", **members: str) -> Reply:
+    """Send a step of a login to the page."""
+    headers = {**JSON, "Origin": f"http://127.0.0.1:{port_of(node)}", "Cookie": cookie}
+    return ask(node, path, "POST", json.dumps(members), **headers)
 
 
 def browser(node: Program, user: str = "demo") -> BrowserClient:
@@ -96,22 +103,18 @@ def ids(client: BrowserClient) -> set[str]:
     return {one["id"] for one in json.loads(client.ask("GET", "/api/v1/shares").body)}
 
 
-def becomes(condition: Callable[[], object], seconds: float = PATIENCE) -> float:
-    """Wait until a condition holds; return how long that took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() < began + seconds, "it never became true"
-        time.sleep(0.01)
-    return time.monotonic() - began
+def wait_briefly(condition: Callable[[], object]) -> None:
+    """Wait until a change is in force at all nodes."""
+    wait_for(condition, seconds=WITHIN_SECONDS + BUSY_SECONDS)
 
 
 def test_a_link_of_one_node_works_at_the_other_until_it_is_removed_there(served: Served) -> None:
     made = json.loads(share(browser(served.first)).body)
-    becomes(lambda: ask(served.second, made["url"]).status == 200, WITHIN_SECONDS + BUSY_SECONDS)
+    wait_briefly(lambda: ask(served.second, made["url"]).status == 200)
     assert ask(served.second, made["url"]).body == CONTENT
     served.command("n2", "share", "remove", made["id"])
-    becomes(lambda: ask(served.first, made["url"]).status == 404, WITHIN_SECONDS + BUSY_SECONDS)
-    becomes(lambda: ask(served.second, made["url"]).status == 404, WITHIN_SECONDS + BUSY_SECONDS)
+    wait_briefly(lambda: ask(served.first, made["url"]).status == 404)
+    wait_briefly(lambda: ask(served.second, made["url"]).status == 404)
 
 
 def test_a_token_works_at_all_nodes_and_is_refused_within_a_second(served: Served) -> None:
@@ -120,12 +123,11 @@ def test_a_token_works_at_all_nodes_and_is_refused_within_a_second(served: Serve
     def accepts(node: Program) -> bool:
         return ask(node, "/api/v1/sessions", Authorization=f"Bearer {token}").status == 200
 
-    becomes(lambda: accepts(served.second), WITHIN_SECONDS + BUSY_SECONDS)
+    wait_briefly(lambda: accepts(served.second))
     assert accepts(served.first)
     served.command("n1", "token", "remove", "monitor")
-    took = becomes(lambda: not accepts(served.second))
-    assert took < WITHIN_SECONDS + BUSY_SECONDS
-    becomes(lambda: not accepts(served.first), WITHIN_SECONDS + BUSY_SECONDS)
+    wait_briefly(lambda: not accepts(served.second))
+    wait_briefly(lambda: not accepts(served.first))
 
 
 def test_a_second_factor_of_one_node_is_asked_for_at_the_other(served: Served) -> None:
@@ -138,31 +140,19 @@ def test_a_second_factor_of_one_node_is_asked_for_at_the_other(served: Served) -
 
     def step(node: Program) -> tuple[Reply, str]:
         """Give the password; return the answer and the cookie of the second step."""
-        given = {"user": "other", "password": "other"}
-        origin = {"Origin": f"http://127.0.0.1:{port_of(node)}"}
-        connection = http.client.HTTPConnection("127.0.0.1", port_of(node), PATIENCE)
-        connection.request("POST", "/login", json.dumps(given), {**JSON, **origin})
-        answer = connection.getresponse()
-        reply = Reply(answer.status, answer.headers, answer.read())
-        connection.close()
+        reply = log_in(node, "/login", user="other", password="other")
         return reply, reply.headers["Set-Cookie"].partition(";")[0]
 
     def use(node: Program, cookie: str, code: str) -> int:
-        origin = {"Origin": f"http://127.0.0.1:{port_of(node)}", "Cookie": cookie}
-        connection = http.client.HTTPConnection("127.0.0.1", port_of(node), PATIENCE)
-        body = json.dumps({"code": code})
-        connection.request("POST", "/login/second-factor", body, {**JSON, **origin})
-        status = connection.getresponse().status
-        connection.close()
-        return status
+        return log_in(node, "/login/second-factor", cookie, code=code).status
 
-    becomes(lambda: b"second_factor" in step(served.second)[0].body, WITHIN_SECONDS + BUSY_SECONDS)
-    becomes(lambda: elsewhere.ask("GET", "/login").status == 401)
+    wait_briefly(lambda: b"second_factor" in step(served.second)[0].body)
+    wait_for(lambda: elsewhere.ask("GET", "/login").status == 401)
     steps = {node: step(node)[1] for node in (served.first, served.second)}
     assert use(served.second, steps[served.second], recovery) == 200
     assert use(served.first, steps[served.first], recovery) == 401  # it was used
     served.command("n2", "user", "second-factor", "remove", "other")
-    becomes(lambda: b"csrf" in step(served.first)[0].body, WITHIN_SECONDS + BUSY_SECONDS)
+    wait_briefly(lambda: b"csrf" in step(served.first)[0].body)
 
 
 def test_changes_at_both_nodes_at_once_are_all_made(served: Served) -> None:
@@ -171,9 +161,9 @@ def test_changes_at_both_nodes_at_once_are_all_made(served: Served) -> None:
         replies = list(threads.map(lambda n: share(clients[n % 2]), range(2 * CHANGES)))
     assert {reply.status for reply in replies} == {200}
     made = {json.loads(reply.body)["id"] for reply in replies}
-    becomes(lambda: served.copies("n1") == served.copies("n2"))
+    wait_for(lambda: served.copies("n1") == served.copies("n2"))
     for client in clients:
-        becomes(lambda client=client: made <= ids(client))
+        wait_for(lambda client=client: made <= ids(client))
     served.command("n1", "share", "remove", "--user", "demo")
 
 
@@ -183,7 +173,7 @@ def test_without_the_database_links_and_tokens_work_and_changes_are_refused(
     token = served.command("n1", "token", "add", "away", "--scope", "read").strip()
     client = browser(served.first)
     made = json.loads(share(client).body)
-    becomes(lambda: served.copies("n1") == served.copies("n2"))
+    wait_for(lambda: served.copies("n1") == served.copies("n2"))
     served.server.stop()
     try:
         for node in (served.first, served.second):
@@ -199,9 +189,9 @@ def test_without_the_database_links_and_tokens_work_and_changes_are_refused(
         served.server.start()
     for node in (served.first, served.second):
         node.line("the cluster answers again")
-    becomes(lambda: share(client).status == 200)
+    wait_for(lambda: share(client).status == 200)
     served.command("n2", "token", "remove", "away")
-    becomes(lambda: served.copies("n1") == served.copies("n2"))
+    wait_for(lambda: served.copies("n1") == served.copies("n2"))
     served.command("n1", "share", "remove", "--user", "demo")
 
 
@@ -209,7 +199,7 @@ def test_an_account_that_is_removed_at_one_node_leaves_nothing_at_another(served
     served.command("n1", "user", "second-factor", "add", "leaver")
     words = [f"--store=passwd:{served.directory / 'n2' / 'accounts'}"]
     served.command("n2", "user", "remove", "leaver", *words)
-    becomes(lambda: served.copies("n1") == served.copies("n2"))
+    wait_for(lambda: served.copies("n1") == served.copies("n2"))
     copies = served.copies("n1")
     assert "leaver" not in json.loads(copies["second-factors.json"])["accounts"]
     assert "leaver" in json.loads(copies["removed-accounts.json"])["owners"]
@@ -234,6 +224,6 @@ def test_a_node_that_is_killed_while_it_changes_has_lost_and_broken_nothing(
     served.second.process.wait(PATIENCE)
     assert share(clients[0]).status == 200
     served.second = served.start("n2")
-    becomes(lambda: served.copies("n1") == served.copies("n2"))
-    becomes(lambda: set(made) <= ids(clients[0]))
+    wait_for(lambda: served.copies("n1") == served.copies("n2"))
+    wait_for(lambda: set(made) <= ids(clients[0]))
     assert len(made) >= CHANGES

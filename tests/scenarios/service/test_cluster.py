@@ -221,7 +221,6 @@ def test_workers_add_nothing_when_the_main_process_of_their_node_is_killed(
 
 def _can_send(data: socket.socket) -> bool:
     """Send some bytes; tell whether the connection is still open."""
-    time.sleep(0.01)
     try:
         data.sendall(bytes(100))
     except OSError:

@@ -116,7 +116,7 @@ def test_a_process_that_hangs_or_has_ended_is_passed_over() -> None:
 
 
 def test_a_process_of_an_earlier_version_is_passed_over() -> None:
-    """It answers no question that it does not know."""
+    """It has no answer to this question."""
     processes = Processes()
 
     async def unknown() -> None:
