@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.logger import Logger
 
@@ -46,15 +46,6 @@ UNUSED_SECONDS = 30.0
 """After which the connection is closed."""
 NOT_READ_TEXT = "it has not been read from the database of the cluster yet"
 OLD_TEXT = "the copy of this node is an old one; see the log of the service"
-
-
-class Copy(NamedTuple):
-    """What the file of a node has."""
-
-    origin: str
-    """Empty: it is no copy."""
-    version: int
-    content: dict[str, Any]
 
 
 class ClusterDocuments:
@@ -85,6 +76,8 @@ class ClusterDocuments:
         """The files that are known to be old."""
         self._stamps: dict[Path, tuple[tuple[int, ...], tuple[str, int]]] = {}
         """The stamps of files, by the version of the file."""
+        self._kept: dict[Path, tuple[tuple[int, ...], Path]] = {}
+        """Where files were kept, by the version of the file: a change may fail again and again."""
 
     def check_readable(self, file: PrivateJSON) -> None:
         """Raise `DocumentUnavailable` if the content of a file is known to be another one."""
@@ -199,7 +192,9 @@ class ClusterDocuments:
         self._note_up_to_date(file)
         return there
 
-    def _union(self, file: PrivateJSON, own: Copy, there: CommonDocument) -> CommonDocument | None:
+    def _union(
+        self, file: PrivateJSON, own: CommonDocument, there: CommonDocument
+    ) -> CommonDocument | None:
         """Return what the document has to become, as the file has what it lacks; None: it stays."""
         if not own.content:
             return None
@@ -227,13 +222,13 @@ class ClusterDocuments:
         )
         return CommonDocument(there.origin, there.version + 1, content)
 
-    def _usable(self, file: PrivateJSON, there: CommonDocument) -> Copy:
+    def _usable(self, file: PrivateJSON, there: CommonDocument) -> CommonDocument:
         """Return what a file has; nothing if it is damaged, and is to be replaced."""
         try:
             return _copy(file)
         except ValueError:
             if not there.version:
-                return Copy("", 0, {})  # the change finds that it is damaged
+                return CommonDocument("", 0, {})  # the change finds that it is damaged
             kept = self._keep(file)
             log.error(
                 "{name} was damaged; it is that of the cluster now, and the file as it was is "
@@ -241,13 +236,18 @@ class ClusterDocuments:
                 name=file.path.name,
                 kept=str(kept),
             )
-            return Copy("", 0, {})
+            return CommonDocument("", 0, {})
 
     def _keep(self, file: PrivateJSON) -> Path:
-        """Keep a file under another name as well; return that."""
+        """Keep a file under another name as well, once; return that."""
+        version = file.version()
+        known = self._kept.get(file.path)
+        if known is not None and known[0] == version:
+            return known[1]
         when = datetime.fromtimestamp(self._seconds(), UTC)
         kept = file.path.with_name(f"{file.path.stem}.own-{when:%Y%m%d-%H%M%S-%f}.json")
         replace_file(kept, file.path.read_bytes())
+        self._kept[file.path] = version, kept
         return kept
 
 
@@ -262,7 +262,7 @@ def _write(
     file.replace(_stamped(new), before=transaction.commit)
 
 
-def _is_earlier(own: Copy, there: CommonDocument) -> bool:
+def _is_earlier(own: CommonDocument, there: CommonDocument) -> bool:
     """Return whether a file is this version of a document, or an earlier one, or has nothing."""
     return not own.content or (own.origin == there.origin and own.version <= there.version)
 
@@ -271,12 +271,12 @@ def _stamped(there: CommonDocument) -> dict[str, Any]:
     return {**there.content, STAMP: {"origin": there.origin, "version": there.version}}
 
 
-def _copy(file: PrivateJSON) -> Copy:
+def _copy(file: PrivateJSON) -> CommonDocument:
     """Return what a file has; raises `OSError`, and `ValueError` if it is damaged."""
     content = file.content()
     stamp = content.pop(STAMP, {"origin": "", "version": 0})
     file.check(content)
     try:
-        return Copy(str(stamp["origin"]), int(stamp["version"]), content)
+        return CommonDocument(str(stamp["origin"]), int(stamp["version"]), content)
     except (TypeError, LookupError):
         raise ValueError("its stamp is damaged") from None

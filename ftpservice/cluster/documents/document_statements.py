@@ -32,7 +32,11 @@ Check = Callable[[dict[str, Any]], object]
 
 
 class CommonDocument(NamedTuple):
-    """A document: ``origin`` names its history, in which versions rise; 0: it does not exist."""
+    """A document, or what a file has of one.
+
+    ``origin`` names its history, empty for a file that is no copy. ``version`` rises in it; 0: the
+    document does not exist.
+    """
 
     origin: str
     version: int
@@ -78,7 +82,7 @@ def put(connection: Any, name: str, new: CommonDocument) -> None:
         " SET origin = %s, version = %s, body = %s, changed = clock_timestamp() WHERE name = %s",
         (new.origin, new.version, json.dumps(new.content), name),
     )
-    notify(connection, {"kind": DOCUMENTS, "from": "", "name": name})
+    notify(connection, {"kind": DOCUMENTS, "from": ""})
 
 
 def commit(connection: Any) -> None:

@@ -161,6 +161,31 @@ def test_a_new_node_gets_what_is_there_and_one_with_files_adds_its_own(nodes: No
     assert any("counts: both." in text and str(kept) in text for text in texts)
 
 
+REFUSE = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE 'no space left on device'; END $$"""
+REFUSED = """CREATE TRIGGER refused BEFORE UPDATE ON ftpservice_cluster_document
+    EXECUTE FUNCTION refuse()"""
+
+
+def test_a_file_is_kept_once_if_its_entries_cannot_be_added(nodes: Nodes) -> None:
+    nodes.node("a").tokens.add("one", READ, None)
+    alone = TokenFile(nodes.directory / "b" / TOKEN_FILE, lambda: 1.0)
+    alone.path.parent.mkdir()
+    alone.add("two", READ, None)
+    joining = nodes.node("b")
+    for statement in (REFUSE, REFUSED):
+        nodes.execute(statement)
+    for _ in range(3):
+        with pytest.raises(DocumentUnavailable, match="no space left"):
+            joining.look()
+    assert len(list(joining.directory.glob("*.own-*"))) == 1
+    assert joining.names == ["two"]
+    nodes.execute("DROP TRIGGER refused ON ftpservice_cluster_document")
+    joining.look()
+    assert joining.names == ["one", "two"]
+    assert len(list(joining.directory.glob("*.own-*"))) == 1
+
+
 def test_the_same_file_at_each_node_is_no_conflict(nodes: Nodes) -> None:
     for name in ("a", "b"):
         (nodes.directory / name).mkdir()
