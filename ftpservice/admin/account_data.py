@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -38,12 +38,7 @@ from ftpservice.accounts.stores.removed_accounts import (
 from ftpservice.admin.command_output import UNAVAILABLE_STATUS, AdminCommandError, show_warning
 from ftpservice.admin.token_commands import configured_directory, configured_documents
 from ftpservice.service.settings.directories import acting_as
-from ftpservice.state_files.private_json import (
-    DocumentStore,
-    DocumentUnavailable,
-    LocalDocuments,
-    PrivateJSON,
-)
+from ftpservice.state_files.private_json import DocumentStore, DocumentUnavailable, LocalDocuments
 from ftpservice.web.shares.share_file import SHARE_FILE, ShareFile, ShareFileError
 
 __all__ = ["AccountData", "data_option"]
@@ -188,15 +183,16 @@ class AccountData:
             state = os.stat(self._directory)
             acting = partial(acting_as, (state.st_uid, state.st_gid))
             with acting():
-                documents, paths = self._documents, _paths(self._directory)
-                for path in paths:
-                    PrivateJSON(path, documents).refresh()
-                factors = FactorFile(paths.factors, documents)
-                shares = ShareFile(paths.shares, time.time, documents)
+                place, documents = Path(self._directory), self._documents
+                factors = FactorFile(place / FACTOR_FILE, documents)
+                shares = ShareFile(place / SHARE_FILE, time.time, documents)
+                removed = RemovedAccounts(place / REMOVED_FILE, time.time, acting, documents)
+                for file in (factors.file, shares.file, removed.file):
+                    file.refresh()
                 yield DataFiles(
                     factors if factors.path.exists() else None,
                     shares if shares.path.exists() else None,
-                    RemovedAccounts(paths.removed, time.time, acting, documents),
+                    removed,
                 )
         except DocumentUnavailable as error:
             text = f"second factors and share links: {error.strerror}{remedy}"
@@ -214,18 +210,6 @@ class AccountData:
             raise AdminCommandError(f"{error}{remedy}", type(error).__name__) from None
         finally:
             self._documents.close()
-
-
-class _Paths(NamedTuple):
-    """The files of a data directory."""
-
-    factors: Path
-    shares: Path
-    removed: Path
-
-
-def _paths(directory: str) -> _Paths:
-    return _Paths(*(Path(directory, name) for name in (FACTOR_FILE, SHARE_FILE, REMOVED_FILE)))
 
 
 def _has(store: IAccountStore, name: str) -> bool:

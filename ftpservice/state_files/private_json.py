@@ -31,7 +31,9 @@ __all__ = [
 FILE_MODE = 0o600
 STAMP = "common"
 """The key of the stamp in a file that is a copy."""
-UNKNOWN_TEXT = "the nodes of a cluster have this file in common; give --config, which names that"
+UNKNOWN_TEXT = (
+    "the nodes of a cluster have this file in common; give --config with the settings of this node"
+)
 
 Write = Callable[[Mapping[str, Any]], None]
 """Replaces the content, within a change; raises `OSError`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,11 @@ from ftpservice.admin.command_output import UNAVAILABLE_STATUS
 from ftpservice.state_files.private_json import STAMP
 from ftpservice.web.access.token_file import TOKEN_FILE
 from tests.support.cheap_hash import DEMO_HASH
-from tests.support.cluster import cluster_url
+from tests.support.cluster import cluster_connection, cluster_url
 from tests.support.postgresql import PostgreSQL
+
+DAMAGE = """UPDATE ftpservice_cluster_document
+    SET body = '{"accounts": {"eve": {}}}', version = version + 1"""
 
 
 class Desk:
@@ -89,6 +93,23 @@ def test_a_removed_account_leaves_nothing_at_a_node_that_had_not_heard_of_it(des
     assert FactorFile(desk.place / "b" / FACTOR_FILE).read() == {}
     assert "no second factor" in run("user", "second-factor", "remove", "ann", first).output
     assert FactorFile(desk.place / "a" / FACTOR_FILE).read() == {}
+
+
+def test_a_damaged_file_does_not_become_that_of_the_cluster_nor_the_reverse(desk: Desk) -> None:
+    first, second = desk.config("a"), desk.config("b")
+    for node in ("a", "b"):
+        PasswordFileStore(str(desk.place / node / "passwd.db")).add(AccountRecord("ann", DEMO_HASH))
+    damaged = desk.place / "a" / FACTOR_FILE
+    damaged.write_text('{"accounts": {"eve": {}}}')
+    assert "is not a file of second factors" in run("user", "remove", "ann", first).output
+    assert run("user", "second-factor", "add", "bob", second).exit_code == 0
+    assert set(FactorFile(desk.place / "b" / FACTOR_FILE).read()) == {"bob"}
+    with closing(cluster_connection(desk.url)) as connection:
+        connection.call(lambda driver: driver.execute(DAMAGE))
+    refused = run("user", "remove", "ann", second)
+    assert refused.exit_code == UNAVAILABLE_STATUS
+    assert "the document in the database of the cluster is damaged" in refused.output
+    assert set(FactorFile(desk.place / "b" / FACTOR_FILE).read()) == {"bob"}
 
 
 @pytest.mark.parametrize(

@@ -214,8 +214,8 @@ class ClusterDocuments:
             return None
         kept = self._keep(file)
         log.warn(
-            "{name} was not that of the cluster, which now has what only this node had, too; of "
-            "what both had, that of the cluster counts: {conflicts}. The file as it was is {kept}",
+            "entries of {name} that only this node has are added to those of the cluster; where "
+            "both have one, that of the cluster counts: {conflicts}. The file as it was is {kept}",
             name=file.path.name,
             conflicts=", ".join(conflicts) or "no other entries",
             kept=str(kept),
