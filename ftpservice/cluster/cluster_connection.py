@@ -66,7 +66,7 @@ class ClusterConnection:
         database = self._database
         with database.transaction():
             pass
-        pooled = database.engine.raw_connection()
+        pooled = database.raw_connection()
         connection: Any = pooled.driver_connection
         pooled.detach()
         try:

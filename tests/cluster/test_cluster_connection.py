@@ -7,12 +7,30 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from ftpservice.accounts.account_store import StoreUnavailable
 from tests.support.cluster import cluster_connection
 
 USES = 4
 """How often a connection of the driver is registered before the first statement."""
+
+
+def test_a_connection_that_ends_while_it_is_set_up_is_closed(url: str) -> None:
+    with closing(cluster_connection(url)) as connection:
+        made: list[Any] = []
+
+        def interrupted(driver: Any, _record: object) -> None:
+            made.append(driver)
+            connection.interrupt()
+
+        engine = connection._database.engine
+        event.listen(engine, "connect", interrupted, insert=True)
+        with pytest.raises(StoreUnavailable):
+            connection.call(bool)
+        event.remove(engine, "connect", interrupted)
+        assert [one.closed for one in made] == [True]
+        assert connection.call(lambda driver: driver.execute("SELECT 1").fetchone()) == (1,)
 
 
 @pytest.mark.parametrize("number", range(1, USES + 1))

@@ -60,7 +60,7 @@ class ChangeSignal:
             self._connection = database.open_file()
             database.calls.use(self._connection)
         else:
-            pooled = database.engine.raw_connection()
+            pooled = database.raw_connection()
             connection: Any = pooled.driver_connection
             pooled.detach()
             self._connection = connection
