@@ -66,7 +66,8 @@ class ClusterConnection:
         database = self._database
         with database.transaction():
             pass
-        pooled = database.raw_connection()
+        with database.calls.opening():
+            pooled = database.engine.raw_connection()
         connection: Any = pooled.driver_connection
         pooled.detach()
         try:

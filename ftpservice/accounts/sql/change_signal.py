@@ -60,7 +60,8 @@ class ChangeSignal:
             self._connection = database.open_file()
             database.calls.use(self._connection)
         else:
-            pooled = database.raw_connection()
+            with database.calls.opening():
+                pooled = database.engine.raw_connection()
             connection: Any = pooled.driver_connection
             pooled.detach()
             self._connection = connection

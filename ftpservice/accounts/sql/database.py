@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, event, select, table, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.pool import NullPool, PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from ftpservice.accounts.account_store import InvalidAccount, StoreUnavailable
 from ftpservice.accounts.sql.database_schema import Schema
@@ -30,8 +29,6 @@ __all__ = ["Database"]
 
 CONNECT_SECONDS = 2
 PRIVATE_MODE = 0o600
-
-T = TypeVar("T")
 
 
 class Database:
@@ -70,7 +67,6 @@ class Database:
         """How an SQLite file is opened, as in its URI."""
         self._is_checked = False
         self.calls = RunningCalls(self.place)
-        self._opening = threading.local()
 
     @contextmanager
     def transaction(self, writes: bool = False, checked: bool = True) -> Iterator[Connection]:
@@ -78,30 +74,14 @@ class Database:
 
         Raises `StoreUnavailable`; `InvalidAccount` for a row that the database refuses.
         """
-        with self._errors(), self.calls.running(), self._opened(self.engine.connect) as connection:
+        with self._errors(), self.calls.running(), ExitStack() as stack:
+            with self.calls.opening():
+                connection = stack.enter_context(self.engine.connect())
             options = connection.execution_options(ftpservice_writes=writes)
             with self.calls.using(connection.connection.driver_connection), options.begin():
                 if checked and not self._is_checked:
                     self._check(connection)
                 yield connection
-
-    def raw_connection(self) -> PoolProxiedConnection:
-        """Return a connection of the driver as the engine keeps it (blocks)."""
-        return self._opened(self.engine.raw_connection)
-
-    def _opened(self, connect: Callable[[], T]) -> T:
-        """Return what ``connect`` does; the engine leaves open what it makes and cannot set up."""
-        self._opening.connection = None
-        try:
-            return connect()
-        except BaseException:
-            made = self._opening.connection
-            if made is not None:
-                with suppress(Exception):
-                    made.close()
-            raise
-        finally:
-            self._opening.connection = None
 
     def read(self, statement: Any) -> list[dict[str, Any]]:
         """Return the rows of a query; once more if the connection was lost before."""
@@ -204,7 +184,6 @@ class Database:
     def _connect(self, dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
         """Return a new connection of the driver: what is done next with it can be ended."""
         connection = self.open_file() if self.is_sqlite else dialect.connect(*arguments, **options)
-        self._opening.connection = connection
         self.calls.use(connection)
         return connection
 

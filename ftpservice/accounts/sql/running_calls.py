@@ -75,6 +75,24 @@ class RunningCalls:
                 raise StoreUnavailable(f"{self._place}: the call was ended, it took too long")
 
     @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Close a connection that is registered within, if that fails.
+
+        An engine leaves one open that it has made and cannot set up.
+        """
+        call = self._calls[get_ident()]
+        before = call.connection
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                made, call.connection = call.connection, before
+            if made is not None and made is not before:
+                with suppress(Exception):
+                    made.close()
+            raise
+
+    @contextmanager
     def using(self, connection: Any) -> Iterator[None]:
         """Register a connection as `use` does, and forget it before others can get it."""
         try:
