@@ -124,6 +124,14 @@ def test_each_confirmed_transfer_needs_a_row(tmp_path: Path) -> None:
     assert lost_events(path) == {}
 
 
+@pytest.mark.parametrize(("kills", "problems"), [([], 1), ([(200.0, 1.0)], 0)])
+def test_around_a_kill_the_end_of_a_session_may_be_known_alone(
+    tmp_path: Path, kills: list[tuple[float, float]], problems: int
+) -> None:
+    path = journal(tmp_path, ("session closed", "", "", "", ""))
+    assert len(journal_problems(path, [], Counter(), kills, 10)) == problems
+
+
 def process(**changes: object) -> ProcessCensus:
     usual = ProcessCensus(1, "service", 100, 90, 10, {"socket": 5, PIPE: 4}, (2121,), 0)
     return replace(usual, **changes)  # type: ignore[arg-type]
