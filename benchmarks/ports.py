@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import socket
 from collections.abc import Iterator
@@ -12,11 +13,16 @@ __all__ = ["PORTS", "free_port", "reserved_port"]
 PORTS = range(20_000, 32_000)
 """Below the ephemeral ports: the system gives none of these to a connection."""
 
+_shuffled = itertools.cycle(random.sample(PORTS, len(PORTS)))
+
 
 def free_port() -> int:
-    """Return a port that was free at all addresses a moment ago."""
+    """Return a port that was free at all addresses a moment ago.
+
+    The next calls of this process return others, until all have been returned.
+    """
     while True:
-        port = random.choice(PORTS)
+        port = next(_shuffled)
         with socket.socket() as own, contextlib.suppress(OSError):
             own.bind(("0.0.0.0", port))
             with socket.socket(socket.AF_INET6) as other:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.ports import free_port
+from benchmarks.ports import reserved_port
 from tests.support.certificates import Authority
 from tests.support.run_watcher import end_with_run
 from tests.support.service_process import PATIENCE
@@ -50,9 +51,9 @@ class Pebble:
         self.directory.mkdir()
         web = Authority(self.directory, "web-authority")
         self.ca_file = web.path
-        self.http_port, self.tls_port = free_port(), free_port()
-        self.port, self._management, self._dns = free_port(), free_port(), free_port()
-        self._names = free_port()
+        self._at_exit = contextlib.ExitStack()
+        ports = [self._at_exit.enter_context(reserved_port()) for _ in range(6)]
+        self.http_port, self.tls_port, self.port, self._management, self._dns, self._names = ports
         certificate = web.certificate("pebble")
         table: dict[str, Any] = {
             "listenAddress": f"127.0.0.1:{self.port}",
@@ -77,11 +78,16 @@ class Pebble:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Pebble:
-        self.start()
+        self._at_exit.callback(self.stop)
+        try:
+            self.start()
+        except BaseException:
+            self._at_exit.close()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.stop()
+        self._at_exit.close()
 
     @property
     def url(self) -> str:

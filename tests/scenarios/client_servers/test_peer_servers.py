@@ -8,7 +8,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError
 
-from benchmarks.ports import reserved_port
+from benchmarks.ports import free_port, reserved_port
 from ftpservice.wire.entry import Kind
 from ftpservice_client import NotFound, ServerRefused, connect
 from tests.support.peer_servers import NAMES, serving
@@ -34,6 +34,10 @@ def test_files_of_servers_are_outside_pytests_directories(server, tmp_path_facto
     assert not server.root.is_relative_to(theirs.parent)
     for directory in server.root.parents:
         assert directory.stat().st_mode & 0o001, directory
+
+
+def test_a_free_port_is_returned_once():
+    assert len({free_port() for _ in range(1000)}) == 1000
 
 
 def test_a_reserved_port_is_for_a_server_only():
