@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ FULL_MINUTES = 30.0
 """At the default rate these are 24 hours."""
 RESULTS = Path(__file__).parent.parent / "results"
 MEMORY = Path("/dev/shm")
+PROGRAMS = ("curl", "lftp")
+"""Clients; without them a part of the sessions would be none."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ def parse(words: Sequence[str]) -> Choice:
     given = parser.parse_args(words)
     if given.minutes <= 0 or given.rate < 1 or given.workers < 1 or given.slots < 4:
         parser.error("--minutes more than 0, --rate and --workers at least 1, --slots at least 4")
+    if missing := [name for name in PROGRAMS if shutil.which(name) is None]:
+        parser.error(f"not installed: {', '.join(missing)}")
     phases = given.phases or max(4, min(16, round(given.minutes)))
     return Choice(
         workers=given.workers,

@@ -111,6 +111,8 @@ class BanDifference(NamedTuple):
     """Networks without a ban."""
     settled: list[Ban]
     """The bans that were unwritten and are not any more."""
+    invalid: frozenset[str] = frozenset()
+    """What the table has in place of networks."""
 
 
 def exchange_bans(
@@ -131,12 +133,25 @@ def exchange_bans(
     if changes:
         _write(connection, run, changes)
         found |= _read(connection, READ_SOME, [row.network for row in changes])
+    invalid = frozenset(name for name in found if _network(name) is None)
+    for name in invalid:
+        del found[name]
     here = own if whole is None else {row.network: row for row in (_row(ban, now) for ban in whole)}
     names = here if whole is not None else question.asked
-    absent = [ip_network(name) for name in names if name not in found and name not in own]
+    gone = [_network(name) for name in names if name not in found and name not in own]
+    absent = [network for network in gone if network is not None]
     differing = [row for row in found.values() if not row.is_same(here.get(row.network))]
     settled = [ban for ban in question.unwritten if str(ban.network) not in later]
-    return BanDifference([_ban(row, now) for row in differing], absent, settled)
+    return BanDifference([_ban(row, now) for row in differing], absent, settled, invalid)
+
+
+def _network(name: str) -> Network | None:
+    """Return the network of a row, None if it is not written as a node writes it."""
+    try:
+        network = ban_network(ip_network(name))
+    except ValueError:
+        return None
+    return network if str(network) == name else None
 
 
 def _read(connection: Any, statement: str, *values: Any) -> dict[str, BanRow]:
@@ -173,6 +188,8 @@ class ClusterBans:
         self._is_asking = self._is_asked = False
         self._has_failed = False
         """Whether to exchange them again after the next heartbeat."""
+        self._invalid: frozenset[str] = frozenset()
+        """The invalid networks that were logged."""
         node.receivers.append(self.received)
         node.when_connected.append(self.exchange_all)
         node.when_beaten.append(self._beaten)
@@ -247,12 +264,22 @@ class ClusterBans:
             if self._unwritten.get(str(ban.network)) is ban:
                 del self._unwritten[str(ban.network)]
         self._is_asked |= bool(self._unwritten)
+        self._tell_invalid(found.invalid)
         for networks in _parts(found.absent, SLICE):
             self._bans.change((), [one for one in networks if not self._has_changed(one)])
             await deferLater(self._node.reactor, 0)
         for bans in _parts(found.bans, SLICE):
             self._bans.change([one for one in bans if not self._has_changed(one.network)])
             await deferLater(self._node.reactor, 0)
+
+    def _tell_invalid(self, names: frozenset[str]) -> None:
+        if names - self._invalid:
+            log.error(
+                "rows of ftpservice_cluster_ban are ignored, as their networks are not written like"
+                " 203.0.113.0/24 or 203.0.113.7/32: {rows}",
+                rows=", ".join(map(repr, islice(sorted(names - self._invalid), 10))),
+            )
+            self._invalid |= names
 
     def _has_changed(self, network: Network) -> bool:
         """Return whether a ban of this node is later than what the database has."""

@@ -8,9 +8,16 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 __all__ = ["Deadline"]
 
+LATE_SECONDS = 1.0
+"""A process that runs a call this much later was paused, or did not come round."""
+
 
 class Deadline:
-    """Calls ``passed`` once when a time has passed; 0 seconds: never."""
+    """Calls ``passed`` once when a time has passed; 0 seconds: never.
+
+    After a pause (SIGSTOP, a virtual machine that is moved) the reactor first reads what has come
+    meanwhile, so that this may set the timer again.
+    """
 
     __slots__ = ("_call", "_clock", "_passed")
 
@@ -29,7 +36,14 @@ class Deadline:
                 call.cancel()
                 self._call = None
         elif seconds > 0:
-            self._call = self._clock.callLater(seconds, self._passed)
+            self._call = self._clock.callLater(seconds, self._due)
+
+    def _due(self) -> None:
+        call, clock = self._call, self._clock
+        if call is not None and clock.seconds() - call.getTime() > LATE_SECONDS:
+            self._call = clock.callLater(0, self._passed)
+        else:
+            self._passed()
 
     def clear(self) -> None:
         """Cancel the timer."""

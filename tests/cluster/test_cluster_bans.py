@@ -18,6 +18,7 @@ from ftpservice.cluster.cluster_bans import BanDifference, BanQuestion, ClusterB
 from ftpservice.events import BanLifted, Banned, EventStream
 from ftpservice.session.settings import SessionSettings
 from tests.support.cluster import Fleet, PeerNode, cluster_connection, cluster_url, until
+from tests.support.logged_texts import logged_texts
 from tests.support.postgresql import PostgreSQL
 
 NOW = 1_700_000_000.0
@@ -27,6 +28,8 @@ ADDRESS, WIDE = ip_network("203.0.113.7/32"), ip_network("198.51.100.0/24")
 BEGAN = time.monotonic()
 MANY = 2500
 """More than are written at a time."""
+INSERT = """INSERT INTO ftpservice_cluster_ban
+    VALUES (%s, 'scans', clock_timestamp(), clock_timestamp() + interval '1 hour', 1)"""
 
 
 class Bans:
@@ -237,14 +240,43 @@ async def test_a_node_of_an_earlier_version_does_not_say_what_has_changed(
 ) -> None:
     url = cluster_url(postgresql)
     fleet = Fleet(url, reactor, SessionSettings(), 1)
-    row = """INSERT INTO ftpservice_cluster_ban
-        VALUES (%s, 'scans', clock_timestamp(), clock_timestamp() + interval '1 hour', 1)"""
     try:
         await fleet.joined()
         (bans,) = (Bans(node, 0.0) for node in fleet.nodes)
         with closing(cluster_connection(url)) as connection:
-            connection.call(lambda driver: driver.execute(row, (str(ADDRESS),)))
+            connection.call(lambda driver: driver.execute(INSERT, (str(ADDRESS),)))
         bans.shared.received({"kind": module.BANS, "from": "another"})
         await until(lambda: bans.has("203.0.113.7"))
+    finally:
+        await fleet.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_row_without_a_network_is_logged_and_the_others_count(
+    postgresql: PostgreSQL, reactor
+) -> None:
+    url = cluster_url(postgresql)
+    fleet = Fleet(url, reactor, SessionSettings(), 1)
+    invalid = ["10.0.0.1/8", "203.0.113.8", "everybody"]
+    try:
+        await fleet.joined()
+        (bans,) = (Bans(node, 0.0) for node in fleet.nodes)
+        with closing(cluster_connection(url)) as connection:
+            for network in [*invalid, str(ADDRESS)]:
+                values = (network,)
+                connection.call(lambda driver, values=values: driver.execute(INSERT, values))
+        with logged_texts() as texts:
+            bans.shared.exchange_all()
+            await until(lambda: bans.has("203.0.113.7"))
+            message = {"kind": module.BANS, "from": "another", "networks": [*invalid, "elsewhere"]}
+            bans.shared.received(message)
+            await until(lambda: not (bans.shared._asked or bans.shared._is_asking))
+            bans.bans.ban(WIDE)
+            await until(lambda: not (bans.shared._unwritten or bans.shared._is_asking))
+        told = [text for text in texts if "rows of ftpservice_cluster_ban are ignored" in text]
+        assert len(told) == 1
+        assert told[0].endswith(": '10.0.0.1/8', '203.0.113.8', 'everybody'")
+        assert not bans.shared._has_failed
+        assert bans.bans.count == 2
     finally:
         await fleet.close()

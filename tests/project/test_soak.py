@@ -201,6 +201,15 @@ def test_what_makes_no_sense_is_refused(words: list[str]) -> None:
         parse(words)
 
 
+def test_without_all_of_its_clients_it_does_not_begin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit):
+        parse([])
+    assert "not installed: curl, lftp" in capsys.readouterr().err
+
+
 def test_sessions_have_names_of_their_own() -> None:
     assert len({session.name for session in SESSIONS}) == len(SESSIONS)
     assert any(session.is_honest for session in SESSIONS)
