@@ -11,27 +11,37 @@ from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
 
-__all__ = ["freeze_gc", "limit_malloc_arenas", "reserve_descriptor_table", "trim_malloc"]
+__all__ = ["freeze_gc", "limit_malloc", "reserve_descriptor_table", "trim_malloc"]
 
-M_ARENA_MAX = -8
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
 """Of glibc's malloc.h."""
 MAX_ARENAS = 2
 """Python's threads allocate one at a time, nearly always; one arena is the main thread's."""
+MMAP_THRESHOLD = 320 * 1024
+"""More than the buffers of 256 KiB, which would be mapped anew for each use."""
 
 TRIM_SECONDS = 600.0
 
 
-def limit_malloc_arenas() -> None:
-    """Let all threads share two pools of memory, in a process whose threads have not begun.
+def limit_malloc() -> None:
+    """Let the C library keep little freed memory, in a process whose threads have not begun.
 
-    glibc makes eight for each processor, and each keeps what the largest work of its threads took:
-    a password check 19 MiB. A limit in the environment (``MALLOC_ARENA_MAX``) stays as it is; other
-    C libraries have no such pools.
+    - All threads share two pools. glibc makes eight for each processor, and each keeps what the
+      largest work of its threads took: a password check 19 MiB.
+    - What is larger than the threshold is given back as soon as it is freed. glibc raises that
+      threshold to the largest such block, and small blocks divide the place of large ones.
+
+    What the environment says (``MALLOC_ARENA_MAX``, ``MALLOC_MMAP_THRESHOLD_``) stays as it is;
+    other C libraries have no such settings.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    is_set = "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", "")
-    if mallopt is not None and not is_set:
+    if mallopt is None:
+        return
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    if "MALLOC_ARENA_MAX" not in os.environ and "arena_max" not in tunables:
         mallopt(M_ARENA_MAX, MAX_ARENAS)
+    if "MALLOC_MMAP_THRESHOLD_" not in os.environ and "mmap_threshold" not in tunables:
+        mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
 def trim_malloc(clock: IReactorTime) -> None:

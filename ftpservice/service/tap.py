@@ -19,7 +19,7 @@ from ftpservice.service.operator_console import console_for
 from ftpservice.service.privileges import Privileges, owner_for
 from ftpservice.service.process_memory import (
     freeze_gc,
-    limit_malloc_arenas,
+    limit_malloc,
     reserve_descriptor_table,
     trim_malloc,
 )
@@ -81,7 +81,7 @@ def run_start_check(options: options.ServiceOptions) -> NoReturn:
 def makeService(options: options.ServiceOptions) -> IService:
     """Build the service for ``options``; exits with status 1 and one line on an error."""
     reactor = installed_reactor()
-    limit_malloc_arenas()
+    limit_malloc()
     try:
         if options.parent is not None:
             Privileges(options, str).refuse_root()

@@ -344,9 +344,9 @@ def test_the_kernels_table_of_descriptors_is_large_from_the_start() -> None:
 
 ARENAS = """
 import ctypes, threading
-from ftpservice.service.process_memory import limit_malloc_arenas
+from ftpservice.service.process_memory import limit_malloc
 
-limit_malloc_arenas()
+limit_malloc()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
 full = threading.Barrier(8)

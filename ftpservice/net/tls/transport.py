@@ -49,6 +49,7 @@ MAX_DRAINED_BYTES = 1024 * 1024
 """Bytes read and dropped after our half-close, at most."""
 
 _arrived = memoryview(bytearray(READ_SIZE))  # used within one call, on the reactor thread
+_unread = memoryview(bytearray(READ_SIZE))  # for bytes that nobody wants
 
 
 class TLSTransport(HandshakeGatedTransport):
@@ -199,7 +200,7 @@ class TLSTransport(HandshakeGatedTransport):
     def _drop(self) -> Any:
         """Read and drop after our half-close, so that closing sends no RST."""
         try:
-            size = len(socket.socket.recv(self.socket, READ_SIZE))
+            size = socket.socket.recv_into(self.socket, _unread)
         except BlockingIOError:
             return None
         except OSError:

@@ -19,7 +19,7 @@ from twisted.python import usage
 
 from ftpservice.service.process_memory import (
     freeze_gc,
-    limit_malloc_arenas,
+    limit_malloc,
     reserve_descriptor_table,
     trim_malloc,
 )
@@ -90,7 +90,7 @@ class WorkerProcess:
 
     def _start(self, plan: WorkerPlan) -> None:
         """Begin to serve, or say why that is not possible, and end."""
-        limit_malloc_arenas()
+        limit_malloc()
         try:
             service = assemble_worker(plan, self._channel, self._report, self._reactor)
             service.start()
