@@ -19,8 +19,6 @@ __all__ = ["BucketUnusable", "check_bucket"]
 
 CHECK_SECONDS = 15.0
 PASSING_STATUSES = (408, 429)
-SETTING_CODES = FINAL_CODES | {"ProfileNotFound", "PartialCredentialsError", "ConfigParseError"}
-"""Failures without an answer of the server that do not pass by themselves."""
 
 
 class BucketUnusable(Exception):
@@ -69,5 +67,5 @@ def check_bucket(options: BucketOptions, seconds: float = CHECK_SECONDS) -> list
 
 def _may_pass(failure: S3Failure) -> bool:
     if failure.status == 0:
-        return failure.code not in SETTING_CODES
+        return failure.code not in FINAL_CODES
     return failure.status >= 500 or failure.status in PASSING_STATUSES

@@ -50,10 +50,13 @@ SERVER = "check the option endpoint of the storage, and whether the server runs"
 TLS = "check https in the option endpoint, and the option ca-file"
 REGION = "set the option region of the storage to that of the bucket"
 KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile"
+CHAIN = "check what the credentials come from: a program (credential_process), a server or a file"
 ADVICE = {
     "NoSuchBucket": "create the bucket, or correct its name in the storage string",
     "InvalidAccessKeyId": KEYS,
     "SignatureDoesNotMatch": KEYS,
+    "CredentialsTimeout": CHAIN,
+    "CredentialRetrievalError": CHAIN,
     "ExpiredToken": "renew AWS_SESSION_TOKEN and the keys that belong to it",
     "RequestTimeTooSkewed": "set the clock of this machine: it is not that of the server",
     "PermanentRedirect": REGION,

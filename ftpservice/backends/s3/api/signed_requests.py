@@ -2,7 +2,8 @@
 
 Everything here blocks, and belongs in a thread. Credentials come from the usual chain of AWS:
 environment, shared files, web identity, the role of a container or of the machine. botocore has
-that chain; requests are signed and sent without it, which takes a fifth of the time of its clients.
+that chain (`credential_chain`); requests are signed and sent without it, which takes a fifth of the
+time of its clients.
 Without TLS the digest of the body is signed; with TLS the connection protects it.
 """
 
@@ -17,15 +18,14 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection
 from threading import Event, Lock
 from time import monotonic, time
-from typing import Any
 from urllib.parse import quote, urlsplit
 
-from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from ftpservice.backends.s3.api.body_stream import BodyStream
 from ftpservice.backends.s3.api.bucket_string import BucketOptions
+from ftpservice.backends.s3.api.credential_chain import CredentialChain
 from ftpservice.backends.s3.api.failures import S3Failure
 from ftpservice.backends.s3.api.http_connections import HTTPConnections, HTTPRequest, PartBody
 from ftpservice.backends.s3.api.memory_file import ObjectFile
@@ -38,12 +38,23 @@ ANSWER_SECONDS = 15.0
 """How long an answer, or its next bytes, may take."""
 LONG_ANSWER_SECONDS = 120.0
 """The same for calls that copy on the server."""
+SILENT_ANSWER_SECONDS = 4.0
+"""The same while the server is silent: since a call that it has not answered in time."""
 REPEAT_WITHIN_SECONDS = 20.0
 """No call is repeated after this time."""
 MAX_ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.1
 PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
-FINAL_CODES = frozenset({"NoCredentials", "SSLCertVerificationError"})
+FINAL_CODES = frozenset(
+    {
+        "ConfigParseError",
+        "NoCredentials",
+        "PartialCredentialsError",
+        "ProfileNotFound",
+        "SSLCertVerificationError",
+    }
+)
+"""Failures without an answer of the server that do not pass by themselves."""
 PASSING_CODES = frozenset(
     {
         "ConditionalRequestConflict",
@@ -115,10 +126,10 @@ class SignedRequests:
         self._seconds = seconds
         self._stopped = Event()
         self._opening = Lock()
-        self._session: Session | None = None
-        self._credentials: Any = None
+        self._chain: CredentialChain | None = None
         self._connections: HTTPConnections | None = None
         self._path = ""
+        self._is_silent = False
         self._compared_at = float("-inf")
         self.server_ahead = 0.0
         """Seconds by which the clock of the server is ahead of that of this machine, or behind."""
@@ -141,6 +152,7 @@ class SignedRequests:
         """Return the answer of a successful call; raises `S3Failure`."""
         self._open()
         began, attempt = self._seconds(), 0
+        within = 2 * SILENT_ANSWER_SECONDS if self._is_silent else REPEAT_WITHIN_SECONDS
         while True:
             try:
                 return self._attempt(call, attempt > 0)
@@ -149,7 +161,8 @@ class SignedRequests:
                 if not _may_pass(failure) or attempt == MAX_ATTEMPTS:
                     raise
                 pause = FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1)
-                if self._seconds() + pause - began > REPEAT_WITHIN_SECONDS:
+                wait = pause + (SILENT_ANSWER_SECONDS if self._is_silent else 0.0)
+                if self._seconds() + wait - began > within:
                     raise
                 if self._stopped.wait(pause):
                     raise
@@ -167,7 +180,6 @@ class SignedRequests:
         with self._opening:
             try:
                 session = Session(profile=self._options.profile or None)
-                self._credentials = session.get_credentials()
                 region = self.region or session.get_config_variable("region") or ""
                 bundle = self._options.ca_file or session.get_config_variable("ca_bundle")
                 endpoint = self._options.endpoint or _configured_endpoint(session)
@@ -180,6 +192,7 @@ class SignedRequests:
             except OSError as error:
                 raise S3Failure(0, type(error).__name__, f"{bundle}: {error}") from None
             self._path = urlsplit(base).path
+            self._chain = CredentialChain(session)
             self._base = base
 
     def _base_of(self, endpoint: str) -> str:
@@ -195,16 +208,14 @@ class SignedRequests:
     def signed_bytes(self, call: S3Call) -> bytes | None:
         """Return a request as it is sent; None if that has to wait for credentials. Never blocks.
 
-        The body is in memory.
+        The body is in memory. None, too, while the server is silent: a thread finds its end.
         """
-        known = self._credentials
-        if not self._base or known is None or self._connections is None:
-            return None
-        if isinstance(known, RefreshableCredentials) and known.refresh_needed():
+        keys = self._chain.ready if self._base and self._chain is not None else None
+        if keys is None or self._connections is None or self._is_silent:
             return None
         try:
-            head = self._connections.head(self._request(call))
-        except (ConnectionError, S3Failure):
+            head = self._connections.head(self._request(call, keys))
+        except ConnectionError:
             return None
         return head + b"".join(call.body.pieces())
 
@@ -217,23 +228,27 @@ class SignedRequests:
         assert self._connections is not None
         self._connections.keep(connection)
 
-    def _request(self, call: S3Call) -> HTTPRequest:
+    def _request(self, call: S3Call, keys: Credentials) -> HTTPRequest:
         target = f"{self._path}/{quote(call.key, safe='-._~/')}"
         if call.query:
             pairs = sorted(call.query.items())
             target += "?" + "&".join(f"{name}={quote(value, safe='-._~')}" for name, value in pairs)
-        headers = self._signed(call, target)
+        headers = self._signed(call, target, keys)
         return HTTPRequest(call.method, target, headers, call.body, call.into, call.streams)
 
     def _attempt(self, call: S3Call, is_repeated: bool) -> S3Answer:
-        request = self._request(call)
+        assert self._chain is not None
         assert self._connections is not None
+        request = self._request(call, self._chain.current())
+        seconds = SILENT_ANSWER_SECONDS if self._is_silent else ANSWER_SECONDS
         try:
             answer = self._connections.request(
-                request, LONG_ANSWER_SECONDS if call.is_long else ANSWER_SECONDS
+                request, LONG_ANSWER_SECONDS if call.is_long else seconds
             )
         except OSError as error:
+            self._is_silent |= isinstance(error, TimeoutError)
             raise S3Failure(0, type(error).__name__, str(error)) from None
+        self._is_silent = False
         self._compare_clocks(answer.headers.get("date", ""))
         code, text = error_in(answer.status, answer.body)
         if answer.status >= 300 or code:
@@ -258,22 +273,13 @@ class SignedRequests:
         self._compared_at = now
         self.server_ahead = ahead if abs(ahead) > CLOCK_TOLERANCE_SECONDS else 0.0
 
-    def _signed(self, call: S3Call, target: str) -> dict[str, str]:
+    def _signed(self, call: S3Call, target: str, keys: Credentials) -> dict[str, str]:
         """Return the headers with a signature (Signature Version 4)."""
         assert self._connections is not None
         headers = dict(call.headers)
         headers["X-Amz-Content-SHA256"] = _digest(call.body, self._base)
         if call.body.size or call.method in ("PUT", "POST"):
             headers["Content-Length"] = str(call.body.size)
-        if self._credentials is None:
-            raise S3Failure(
-                0, "NoCredentials", "no credentials: set AWS_ACCESS_KEY_ID, for example"
-            )
-        try:
-            known = self._credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError) as error:
-            raise S3Failure(0, type(error).__name__, str(error)) from None
-        keys = Credentials(known.access_key, known.secret_key, known.token)
         return signed_headers(
             (call.method, self._connections.host, target), headers, keys, self.region
         )

@@ -34,6 +34,7 @@ class Peer:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         self.requests = SignedRequests(BucketOptions(BUCKET, endpoint=url))
         assert self.requests.place
+        assert self.requests._chain.current()
         connections = self.requests._connections
         connections.keep(connections._connected())
         self.socket, _address = listening.accept()
@@ -146,7 +147,7 @@ def test_nothing_waits_for_credentials(peer):
     soon = datetime.now(UTC) + timedelta(minutes=1)
     refresh = mock.Mock(side_effect=AssertionError)
     expiring = RefreshableCredentials("a", "b", "c", soon, refresh, "test")
-    with mock.patch.object(peer.requests, "_credentials", expiring):
+    with mock.patch.object(peer.requests._chain, "_known", expiring):
         assert peer.prompt.send(CALL) is None
     assert SignedRequests(BucketOptions(BUCKET)).signed_bytes(CALL) is None  # not read yet
 

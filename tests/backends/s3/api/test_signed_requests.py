@@ -177,9 +177,9 @@ def test_a_page_without_keys_may_not_be_the_last_one(server, requests):
 def test_credentials_that_cannot_be_renewed_are_told(server, requests):
     assert requests.place == f"{server.url}/files"
     failure = ClientError({"Error": {"Code": "ExpiredToken"}}, "AssumeRole")
-    refused = mock.Mock(**{"get_frozen_credentials.side_effect": failure})
+    refusing = mock.Mock(**{"get_credentials.side_effect": failure})
     with (
-        mock.patch.object(requests, "_credentials", refused),
+        mock.patch.object(requests._chain, "_session", refusing),
         pytest.raises(S3Failure, match="ExpiredToken"),
     ):
         requests.send(S3Call("GET", "key"))
@@ -209,6 +209,34 @@ def test_nobody_there_is_told_in_time(requests, server):
     away = SignedRequests(BucketOptions("files", endpoint="http://127.0.0.1:1"), lambda: 0.0)
     with pytest.raises(S3Failure, match="refused"):
         away.send(S3Call("GET", "key"))
+
+
+def test_a_silent_server_is_waited_for_once_until_it_answers(requests, server):
+    now, waited = [0.0], []
+
+    def silent(_request, seconds):
+        waited.append(seconds)
+        now[0] += seconds
+        raise TimeoutError("timed out")
+
+    made = SignedRequests(BucketOptions("files", endpoint=server.url), lambda: now[0])
+    call = S3Call("GET", "key")
+    for first in (15.0, 15.0):
+        assert made.place
+        with mock.patch.object(made._connections, "request", silent):
+            for times in ([first, 4.0], [4.0], [4.0]):
+                waited.clear()
+                began = now[0]
+                with pytest.raises(S3Failure, match="timed out"):
+                    made.send(call)
+                assert waited == times
+                assert now[0] - began <= 20
+                assert made.signed_bytes(call) is None
+        server.answers = [(404, b"", {})]
+        with pytest.raises(S3Failure, match="404"):
+            made.send(call)
+        assert made.signed_bytes(call) is not None
+    made.stop()
 
 
 def test_missing_credentials_are_told(requests, server, monkeypatch):
