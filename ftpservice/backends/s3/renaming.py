@@ -121,17 +121,26 @@ def _rename_directory(
         _require_free(view, target)
         view.bucket.write(log_key, BytesBody(f"{source}\n{target}\n".encode()))
     view.served.directories.forget(view.keys.directory(source))
+    # First: without its objects, the directory would not be there for a repeated rename.
+    _move_records(view, source, target)
     moved = _move_objects(view, view.keys.directory(source), view.keys.directory(target))
     view.served.directories.forget(view.keys.directory(source))
     view.served.directories.made(view.keys.directory(target))
-    _move_records(view, source, target)
-    view.bucket.delete(log_key)
+    _delete_log(view, log_key)
     log.info(
         "{source} was renamed to {target} by copies of {moved} objects",
         source=str(source),
         target=str(target),
         moved=moved,
     )
+
+
+def _delete_log(view: BucketView, log_key: str) -> None:
+    """Forget a rename that is complete, whether or not that can be done now."""
+    try:
+        view.bucket.delete(log_key)
+    except S3Failure as failure:
+        log.warn("the record of a rename stays for a time: {error}", error=failure)
 
 
 def _require_free(view: BucketView, target: VirtualPath) -> None:
@@ -149,6 +158,9 @@ def _move_objects(view: BucketView, source: str, target: str) -> int:
     The markers of a page come first, each after that of the directory above it. SeaweedFS makes the
     directory of an object that is stored if it finds none, and so replaces, without an error, a
     marker that is stored at the same moment.
+
+    A file that was replaced after its copy stays, where the server can do that, and is moved with
+    one of the next pages.
     """
     moved = 0
 
@@ -157,15 +169,21 @@ def _move_objects(view: BucketView, source: str, target: str) -> int:
         if one.size > MAX_COPY_SIZE:
             facts = view.bucket.head(one.key) or facts
         copy_object(view.served, (one.key, facts), target + one.key[len(source) :])
+        if is_conditional:
+            _delete_copied(view, one.key, facts)
 
+    is_conditional = view.served.traits.deletes_conditionally
     with ThreadPoolExecutor(COPY_THREADS, "s3 rename") as threads:
         while objects := view.bucket.page(source, delimiter="").objects:
-            keys = [one.key for one in objects]
-            for key in sorted(key for key in keys if key.endswith("/")):
+            files = [one for one in objects if not one.key.endswith("/")]
+            markers = sorted(one.key for one in objects if one.key.endswith("/"))
+            for key in markers:
                 _copy_marker(view, key, target + key[len(source) :])
-            for _ in threads.map(copy, (one for one in objects if not one.key.endswith("/"))):
+            for _ in threads.map(copy, files):
                 pass
-            view.bucket.delete_many(keys[::-1])
+            if not is_conditional:
+                view.bucket.delete_many([one.key for one in files])
+            view.bucket.delete_many(markers[::-1])
             moved += len(objects)
     return moved
 

@@ -1,5 +1,6 @@
 """Renaming: what fails in the middle goes on, and large files are copied in parts."""
 
+from contextlib import suppress
 from unittest import mock
 
 import pytest
@@ -11,9 +12,16 @@ from ftpservice.storage.errors import Exists, InvalidName, NotEmpty, PathNotFoun
 from ftpservice.storage.interfaces import IHashes, ISetTimes
 from ftpservice.storage.quota_interfaces import ITreeUsage
 from ftpservice.storage.trash import TrashRule
-from ftpservice.testing.contract.case import create_file, list_directory, path_at, read_file
+from ftpservice.testing.contract.case import (
+    begin_upload,
+    create_file,
+    list_directory,
+    path_at,
+    read_file,
+)
 from ftpservice.wire.entry import Kind
-from tests.support.buckets import result
+from tests.support.buckets import InlineBucket, result
+from tests.support.killed_calls import Killed, kill_after
 from tests.support.restartable_service import noise
 
 
@@ -41,6 +49,53 @@ def test_a_rename_that_failed_goes_on_when_it_is_repeated(bucket):
     bucket.write("other/x")
     with pytest.raises(NotEmpty):
         rename(storage, "/other", "/new")
+
+
+def test_a_rename_of_a_killed_process_goes_on_at_any_call_when_it_is_repeated(bucket):
+    """With several pages, and an interrupted upload, which moves with the directory."""
+    names = ("", "a", "b", "sub/", "sub/c", "sub/deep/d")
+    calls, was_killed = 0, True
+    while was_killed:
+        other = InlineBucket(bucket.options.endpoint)
+        for name in names:
+            other.write(f"old/{name}", b"" if name.endswith("/") or not name else name.encode())
+        writing = result(begin_upload(other.storage(), "/old/partial", b"some"))
+        result(writing.abandon())
+        mortal = other.again()
+        mortal.served.bucket.page_keys = 2
+        has_died = kill_after(mortal, calls)
+        with suppress(Killed):
+            rename(mortal.storage(), "/old", "/new")
+        was_killed = has_died()
+        again = other.again()
+        again.served.bucket.page_keys = 2
+        if any(name.startswith("old/") for name in other.names()):
+            rename(again.storage(), "/old", "/new")
+        assert sorted(other.names()) == sorted(f"new/{name}" for name in names)
+        for name in ("a", "b", "sub/c", "sub/deep/d"):
+            assert result(read_file(again.storage(), f"/new/{name}")) == name.encode()
+        kept = [name.removeprefix(other.options.prefix) for name in other.hidden()]
+        kept = [name for name in kept if not name.startswith(".ftpservice/renames/")]
+        assert len(kept) == 1
+        assert kept[0].startswith(".ftpservice/partials/new/partial.")
+        calls += 1
+        for one in (mortal, again, other):
+            one.requests.stop()
+    assert calls > 20
+
+
+def test_a_rename_that_is_complete_is_no_error_if_its_record_stays(bucket):
+    bucket.write("old/a", b"x")
+    delete = bucket.served.bucket.delete
+
+    def failing(key, *more):
+        if "/renames/" in key:
+            raise S3Failure(503, "SlowDown")
+        return delete(key, *more)
+
+    with mock.patch.object(bucket.served.bucket, "delete", failing):
+        rename(bucket.storage(), "/old", "/new")
+    assert bucket.names() == ["new/a"]
 
 
 def test_a_large_file_is_copied_in_parts_with_its_metadata(bucket, monkeypatch):
@@ -140,6 +195,26 @@ def test_what_others_store_at_the_old_name_meanwhile_stays(bucket):
         rename(bucket.storage(), "/old", "/new")
     contents = {name: result(read_file(bucket.storage(), f"/{name}")) for name in ("old", "new")}
     assert contents == {"old": b"theirs", "new": b"ours"}
+
+
+def test_what_others_store_in_a_directory_while_it_is_renamed_is_not_lost(bucket):
+    for name in ("a", "b"):
+        bucket.write(f"old/{name}", b"ours")
+    copy, stored = renaming.copy_object, []
+
+    def copying(served, source, target, *more):
+        done = copy(served, source, target, *more)
+        if target.endswith("/a") and not stored:
+            stored.append(target)
+            bucket.write("old/a", b"theirs")
+            bucket.write("old/c", b"theirs")
+        return done
+
+    with mock.patch.object(renaming, "copy_object", copying):
+        rename(bucket.storage(), "/old", "/new")
+    assert sorted(bucket.names()) == ["new/a", "new/b", "new/c"]
+    contents = [result(read_file(bucket.storage(), f"/new/{name}")) for name in "abc"]
+    assert contents == [b"theirs", b"ours", b"theirs"]
 
 
 @pytest.mark.parametrize("keeps_trash", [False, True])

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from threading import Lock
 from typing import IO
 
-__all__ = ["MemoryAllowance", "PartBuffer", "part_size"]
+__all__ = ["MemoryAllowance", "PartBuffer", "appended_part_size", "part_size"]
 
 FIRST_PART_SIZE = 8 << 20
 PARTS_OF_A_SIZE = 1000
 """Parts before the size doubles: 10,000 parts hold eight TiB."""
+APPENDED_OF_A_SIZE = 450
+MAX_APPENDED_SIZE = 4 << 30
+"""The same for what follows copied parts, which have the other 5,000 numbers: five TiB, too."""
 MAX_MEMORY_PART = 16 << 20
 PIECE_SIZE = 1 << 20
 SMALL_PIECE = 64 << 10
@@ -24,6 +27,11 @@ SMALL_PIECE = 64 << 10
 def part_size(number: int) -> int:
     """Return the size of a part, by its number (from one)."""
     return FIRST_PART_SIZE << ((number - 1) // PARTS_OF_A_SIZE)
+
+
+def appended_part_size(count: int) -> int:
+    """Return the size of a part of an append, after ``count`` others."""
+    return min(FIRST_PART_SIZE << (count // APPENDED_OF_A_SIZE), MAX_APPENDED_SIZE)
 
 
 class MemoryAllowance:

@@ -22,7 +22,7 @@ from ftpservice.backends.s3.api.xml_documents import UploadPart
 from ftpservice.backends.s3.tree.bucket_calls import unless_abandoned
 from ftpservice.backends.s3.tree.object_copy import MAX_COPY_PARTS, copy_spans
 from ftpservice.backends.s3.tree.object_entries import MTIME, file_entry
-from ftpservice.backends.s3.tree.part_buffer import PartBuffer, part_size
+from ftpservice.backends.s3.tree.part_buffer import PartBuffer, appended_part_size
 from ftpservice.backends.s3.tree.served_bucket import BucketView
 from ftpservice.concurrency.task import wait_out
 from ftpservice.storage.errors import Busy, PathNotFound, StorageError, Unavailable
@@ -32,6 +32,8 @@ from ftpservice.wire.paths import VirtualPath
 
 __all__ = ["S3Append"]
 
+FIRST_NUMBER = MAX_COPY_PARTS + 2
+"""That of the first part that is stored before the commit, after the copied ones and the first."""
 MAX_TRIES = 5
 """How often an append begins again because others have changed the file."""
 
@@ -87,7 +89,7 @@ class S3Append:
         position = 0
         while position < len(data):
             buffer = self._next or self._first
-            room = part_size(len(self._parts) + 1) - buffer.size
+            room = appended_part_size(len(self._parts)) - buffer.size
             if room <= 0:
                 if self._next is not None:
                     await self._view.in_thread(self.path, self._store_next)
@@ -104,7 +106,7 @@ class S3Append:
         if not self.upload_id:
             self.upload_id = self._create(self._first_key, self._facts)
         assert self._next is not None
-        number = MAX_COPY_PARTS + 2 + len(self._parts)
+        number = FIRST_NUMBER + len(self._parts)
         part = multiparts.write(self._first_key, self.upload_id, number, self._next)
         self._parts.append(part)
         self._next.close()

@@ -7,22 +7,19 @@ import pytest
 from ftpservice.backends.s3.api.failures import S3Failure
 from ftpservice.backends.s3.tree import object_copy
 from ftpservice.backends.s3.tree.served_bucket import ServerTraits
-from ftpservice.storage.errors import Busy, InvalidName, NotInTrash, TrashFull, Unavailable
+from ftpservice.storage.errors import Busy, InvalidName, NotInTrash, TrashFull
 from ftpservice.storage.interfaces import ISetTimes
 from ftpservice.storage.quota_interfaces import ITreeUsage
 from ftpservice.storage.trash import ITrash, TrashRule
 from ftpservice.testing.contract.case import create_file, path_at, read_file
 from ftpservice.wire.paths import ROOT
 from tests.support.buckets import InlineBucket, result
+from tests.support.killed_calls import Killed, kill_after
 from tests.support.restartable_service import noise
 
 RULE = TrashRule(3600, versions=3)
 OLD, NEW = b"the old content", b"the new content!"
 LARGE = noise((8 << 20) + 1000)
-
-
-class Killed(Unavailable):
-    """The process is gone."""
 
 
 def keeping(bucket, owner="one"):
@@ -58,23 +55,6 @@ def rename(storage):
 def restore(storage):
     [one] = trashed(storage, "/gone")
     result(ITrash(storage).restore(one, path_at("/file"), True))
-
-
-def kill_after(bucket, calls):
-    """Let the process die after so many calls; the last one is carried out or not."""
-    send, left = bucket.requests.send, [calls]
-
-    def dying(call):
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed(ROOT)
-        answer = send(call)
-        if left[0] == 0 and calls % 2:
-            raise Killed(ROOT)
-        return answer
-
-    bucket.requests.send = dying
-    return lambda: left[0] < 0 or (left[0] == 0 and calls % 2)
 
 
 def contents(bucket):
