@@ -62,9 +62,14 @@ class PasswordFileStore:
     """The accounts of one file, which need not exist before the first account is added."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.place = os.path.realpath(path)
+        self._path = os.path.abspath(path)
         self._last: PasswdContents | None = None
         """The last contents: lines that are still there are not parsed again."""
+
+    @property
+    def place(self) -> str:
+        """The file itself: where links lead now, as in a volume of a Kubernetes Secret."""
+        return os.path.realpath(self._path)
 
     def groups(self) -> Sequence[AccountRecord]:
         """Return all usable groups, in the order of the file."""
@@ -203,11 +208,12 @@ class PasswordFileStore:
 
         With ``may_disable`` accounts may be disabled by a group that is removed.
         """
-        with _errors_at(self.place), _locked(self.place, may_create) as status:
-            text = _read(self.place)
+        place = self.place
+        with _errors_at(place), _locked(place, may_create) as status:
+            text = _read(place)
             records, changed = self._changed(text, change, may_disable)
             if changed != text:
-                _replace_file(self.place, changed.encode("utf-8", "surrogateescape"), status)
+                _replace_file(place, changed.encode("utf-8", "surrogateescape"), status)
             return records
 
     def _changed(

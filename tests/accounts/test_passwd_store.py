@@ -173,6 +173,31 @@ def test_the_owner_stays(store, path):
     assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1235)
 
 
+def test_a_volume_of_a_kubernetes_secret_is_followed(tmp_path):
+    """A link leads to a link to a directory, which is replaced by another one and removed."""
+    for version, text in (("1", FILE), ("2", FILE.replace("ben:", "joe:"))):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "passwd.db").write_text(text)
+    (tmp_path / "..data").symlink_to("1")
+    (tmp_path / "passwd.db").symlink_to("..data/passwd.db")
+    lines: list[str] = []
+    store = PasswordFileStore(tmp_path / "passwd.db")
+    file = passwd_file.PasswordFile(str(tmp_path / "passwd.db"), lines.append)
+    file.load()
+    assert file.changes.is_known
+    assert not file.changes.pending(0)
+    assert [found.name for found in store.accounts()] == ["ann", "ben"]
+    (tmp_path / "..data_tmp").symlink_to("2")
+    (tmp_path / "..data_tmp").rename(tmp_path / "..data")
+    (tmp_path / "1" / "passwd.db").unlink()
+    (tmp_path / "1").rmdir()
+    assert [found.name for found in store.accounts()] == ["ann", "joe"]
+    assert file.changes.pending(0)
+    assert list(file.refresh().accounts) == ["ann", "joe"]
+    assert lines == []
+    file.changes.close()
+
+
 def test_a_symbolic_link_stays(path, tmp_path):
     link = tmp_path / "link.db"
     link.symlink_to(path)
