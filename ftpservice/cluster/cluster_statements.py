@@ -17,6 +17,7 @@ __all__ = [
     "NodeState",
     "beat",
     "claim",
+    "database_seconds",
     "forget_gone",
     "known_nodes",
     "leave",
@@ -141,6 +142,12 @@ def forget_gone(connection: Any) -> None:
             f" WHERE {column} < clock_timestamp() - make_interval(secs => %s)",
             (GONE_SECONDS,),
         )
+
+
+def database_seconds(connection: Any) -> float:
+    """Return the time of the database since the epoch."""
+    row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+    return float(row[0])
 
 
 def known_nodes(connection: Any) -> list[dict[str, Any]]:

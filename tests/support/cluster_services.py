@@ -23,10 +23,8 @@ from tests.support.worker_service import measured_environment, write_accounts
 __all__ = ["GONE_SECONDS", "Nodes"]
 
 COMMAND = (sys.executable, "-c", "from ftpservice.admin.cli import main; main()")
-SERVE = (
-    *(*COMMAND, "serve", "--allow-root", "--listen=tcp:0:interface=127.0.0.1"),
-    "--auth=passwd:accounts",
-)
+AHEAD = (sys.executable, "-m", "tests.support.shifted_clock")
+SERVE = ("serve", "--allow-root", "--listen=tcp:0:interface=127.0.0.1", "--auth=passwd:accounts")
 GONE_SECONDS = 5.0
 
 
@@ -45,8 +43,8 @@ class Nodes:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def start(self, name: str, *words: str) -> Program:
-        """Start a node, for the first time or again."""
+    def start(self, name: str, *words: str, hours_ahead: float = 0.0) -> Program:
+        """Start a node, for the first time or again; its clock may be wrong."""
         place = self.directory / name
         if not place.exists():
             place.mkdir()
@@ -56,7 +54,8 @@ class Nodes:
                 f"cluster-timeout = {GONE_SECONDS}\nmax-sessions-per-user = 3\n"
                 f'journal = "{self._url}"\n'
             )
-        command = [*SERVE, "--config=ftpservice.toml", *words]
+        program = (*AHEAD, str(hours_ahead / 24), "none") if hours_ahead else COMMAND
+        command = [*program, *SERVE, "--config=ftpservice.toml", *words]
         return self._stack.enter_context(Program(command, place, measured_environment()))
 
     def change_ban(self, network: str, left: str) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
+from time import time
+from types import SimpleNamespace
 
 import pytest
 
+from ftpservice.admin.checks import cluster_checks
 from ftpservice.admin.checks.cluster_checks import check_cluster
 from ftpservice.admin.checks.finding import Level
 from ftpservice.cluster.cluster_statements import NodeFacts, NodeState, beat
@@ -30,6 +33,19 @@ def test_it_tells_of_the_nodes(postgresql: PostgreSQL) -> None:
         "the nodes have different versions: 1.0, 1.1",
     ]
     assert len(list(check_cluster(url, "b"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"), [(3600.4, "3600 seconds ahead of"), (-7.0, "7 seconds behind")]
+)
+def test_a_clock_that_is_not_that_of_the_database_is_told(
+    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch, ahead: float, told: str
+) -> None:
+    url = cluster_database_url(cluster_url(postgresql))
+    monkeypatch.setattr(cluster_checks, "time", SimpleNamespace(time=lambda: time() + ahead))
+    found = list(check_cluster(url, "a"))
+    assert [one.level for one in found] == [Level.GOOD, Level.WARNING]
+    assert found[1].text == f"the clock of this machine is {told} that of the database"
 
 
 def test_a_database_without_the_schema_is_an_error(postgresql: PostgreSQL) -> None:
