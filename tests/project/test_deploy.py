@@ -17,8 +17,9 @@ from ftpservice.service.settings.toml_file import parse_toml
 from ftpservice.wire.units import parse_duration
 from tests.support.client_programs import program
 from tests.support.docs_pages import BLOCK
+from tests.support.nat_network import INSIDE, SERVER, NATNetwork, missing
 from tests.support.prometheus import PROMTOOL
-from tests.support.service_process import CHECKOUT
+from tests.support.service_process import CHECKOUT, Program
 
 DEPLOY = CHECKOUT / "docs" / "deploy"
 NAMES = set(SETTINGS)
@@ -200,6 +201,51 @@ def test_the_firewall_lets_the_right_ones_pass(tmp_path: Path) -> None:
     assert f"ip saddr {balancer.network_address} tcp dport {ports} accept" in rules
     assert f"ip saddr {reader.network_address} tcp dport {http} accept" in rules
     assert f"tcp dport {ports} drop" in rules
+
+
+ANSWERS = """
+import socket, sys
+with socket.create_server(("", int(sys.argv[1]))) as server:
+    print("listens", flush=True)
+    while True:
+        server.accept()[0].close()
+"""
+CONNECTS = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close()
+except TimeoutError:
+    print("dropped")
+else:
+    print("connected")
+"""
+
+
+def test_the_firewall_of_a_node_drops_what_others_send(tmp_path: Path) -> None:
+    """And lets `ftpservice doctor` connect to the service of its machine."""
+    if why := missing():
+        pytest.skip(why)
+    rules = shown("nft", "table inet")
+    balancer = re.findall(r"ip saddr (\S+) tcp dport \{", rules)[0]
+    with NATNetwork(forwards=False) as network:
+
+        def loaded(text: str) -> None:
+            checked(*network.words("s", program("nft"), f"flush ruleset; {text}"))
+
+        def tried(role: str, address: str, port: int) -> str:
+            words = network.words(role, sys.executable, "-c", CONNECTS, address, str(port))
+            return checked(*words).stdout.strip()
+
+        for port in (2125, 50001):
+            words = network.words("s", sys.executable, "-c", ANSWERS, str(port))
+            with Program(words, tmp_path) as answering:
+                answering.line("listens")
+                loaded(rules)
+                assert tried("s", "127.0.0.1", port) == "connected"
+                assert tried("s", SERVER, port) == "connected"
+                assert tried("r", SERVER, port) == "dropped"
+                loaded(rules.replace(balancer, INSIDE))
+                assert tried("r", SERVER, port) == "connected"
 
 
 def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:

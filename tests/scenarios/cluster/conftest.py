@@ -2,4 +2,12 @@
 
 from tests.support.whole_cluster import IS_WHOLE
 
-collect_ignore = [] if IS_WHOLE else ["test_juicefs_contract.py", "test_bucket_fleet.py"]
+collect_ignore = (
+    []
+    if IS_WHOLE
+    else [
+        "test_bucket_fleet.py",
+        "test_juicefs_contract.py",
+        "test_juicefs_nodes.py",
+    ]
+)

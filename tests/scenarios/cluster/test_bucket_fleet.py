@@ -89,19 +89,30 @@ def test_what_was_confirmed_outlives_its_node(fleet: NodeFleet, read: Read) -> N
     check_confirmed(read, FILES)
 
 
+@pytest.mark.parametrize(
+    ("leave", "come_back"),
+    [(PostgreSQL.stop, PostgreSQL.start), (PostgreSQL.freeze, PostgreSQL.thaw)],
+    ids=["stopped", "frozen"],
+)
 def test_postgresql_is_stopped_and_started_under_load(
-    fleet: NodeFleet, database: PostgreSQL, read: Read
+    fleet: NodeFleet,
+    database: PostgreSQL,
+    read: Read,
+    leave: Callable[[PostgreSQL], None],
+    come_back: Callable[[PostgreSQL], None],
 ) -> None:
     def alive() -> int:
         return fleet.ask("one", "nodes").count("ready")
 
     wait_for(lambda: alive() == len(fleet.nodes), "the cluster")
+    for node in fleet.nodes.values():
+        node.lines.clear()  # of another time
     with uploads(fleet, FILES) as client:
         client.line("confirmed 50$")
-        database.stop()
+        leave(database)
         fleet.check_sessions_at_once()  # each node has a share of one
         client.line(f"confirmed {confirmed_count(client.lines) + 50}$")
-        database.start()
+        come_back(database)
         for node in fleet.nodes.values():
             node.line("the cluster answers again")
         fleet.check_sessions_at_once()
