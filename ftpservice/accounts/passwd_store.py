@@ -61,15 +61,13 @@ the accounts that are new or different."""
 class PasswordFileStore:
     """The accounts of one file, which need not exist before the first account is added."""
 
+    place = property(lambda self: os.path.realpath(self._path))
+    """The file itself: where links lead now, as in a volume of a Kubernetes Secret."""
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.path.abspath(path)
         self._last: PasswdContents | None = None
         """The last contents: lines that are still there are not parsed again."""
-
-    @property
-    def place(self) -> str:
-        """The file itself: where links lead now, as in a volume of a Kubernetes Secret."""
-        return os.path.realpath(self._path)
 
     def groups(self) -> Sequence[AccountRecord]:
         """Return all usable groups, in the order of the file."""

@@ -213,7 +213,7 @@ with socket.create_server(("", int(sys.argv[1]))) as server:
 CONNECTS = """
 import socket, sys
 try:
-    socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close()
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), int(sys.argv[3])).close()
 except TimeoutError:
     print("dropped")
 else:
@@ -232,8 +232,9 @@ def test_the_firewall_of_a_node_drops_what_others_send(tmp_path: Path) -> None:
         def loaded(text: str) -> None:
             checked(*network.words("s", program("nft"), f"flush ruleset; {text}"))
 
-        def tried(role: str, address: str, port: int) -> str:
-            words = network.words(role, sys.executable, "-c", CONNECTS, address, str(port))
+        def tried(role: str, address: str, port: int, seconds: int = 30) -> str:
+            places = (address, str(port), str(seconds))
+            words = network.words(role, sys.executable, "-c", CONNECTS, *places)
             return checked(*words).stdout.strip()
 
         for port in (2125, 50001):
@@ -243,7 +244,7 @@ def test_the_firewall_of_a_node_drops_what_others_send(tmp_path: Path) -> None:
                 loaded(rules)
                 assert tried("s", "127.0.0.1", port) == "connected"
                 assert tried("s", SERVER, port) == "connected"
-                assert tried("r", SERVER, port) == "dropped"
+                assert tried("r", SERVER, port, 1) == "dropped"
                 loaded(rules.replace(balancer, INSIDE))
                 assert tried("r", SERVER, port) == "connected"
 
