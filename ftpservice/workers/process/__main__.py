@@ -1,4 +1,7 @@
-"""Begins a worker process; its only argument is the descriptor of its channel."""
+"""Begins a worker process; its only argument is the descriptor of its channel.
+
+What takes long to import comes after the signals are ignored and the main process is watched.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,7 @@ import socket
 import sys
 from typing import Any
 
-from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
-from zope.interface import provider
-
-from ftpservice.concurrency.steady_clock import use_steady_clock
-from ftpservice.workers.process.worker_process import WorkerProcess
+from ftpservice.workers.process.start_watch import StartWatch
 
 __all__ = ["main"]
 
@@ -20,8 +19,7 @@ SIGNALS_OF_MAIN = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1,
 """The main process gets them and tells its workers; a service manager may send them to all."""
 
 
-@provider(ILogObserver)
-def _forget(_event: LogEvent) -> None:
+def _forget(_event: object) -> None:
     """Drop what is logged before the main process can get it: it has said the same."""
 
 
@@ -29,15 +27,23 @@ def main() -> None:
     """Serve until the main process says that it is enough, or is gone."""
     for number in SIGNALS_OF_MAIN:
         signal.signal(number, signal.SIG_IGN)
-    globalLogBeginner.beginLoggingTo([_forget], redirectStandardIO=False)
     own = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(own.fileno(), False)
     own.setblocking(False)
+    watch = StartWatch(own)
     from twisted.internet import reactor
+    from twisted.logger import globalLogBeginner
+
+    from ftpservice.concurrency.steady_clock import use_steady_clock
+    from ftpservice.workers.process.worker_process import WorkerProcess
 
     serving: Any = reactor
+    observer: Any = _forget
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     use_steady_clock(serving)
-    WorkerProcess(serving).connect(own)
+    process = WorkerProcess(serving)
+    process.begun = watch.stop
+    process.connect(own)
     serving.run(installSignalHandlers=False)
 
 

@@ -46,6 +46,9 @@ MAX_ORPHAN_SECONDS = 60.0
 class WorkerProcess:
     """Carries out the messages of the main process."""
 
+    begun: Callable[[], object] = bool
+    """Called when it is about to serve, or cannot start."""
+
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         handlers: dict[str, Callable[..., object]] = {
@@ -105,6 +108,7 @@ class WorkerProcess:
             self._end()
             raise
         self.service = service
+        self.begun()
         globalLogPublisher.addObserver(LogForwarder(self._channel, self._reactor))
         freeze_gc()
         reserve_descriptor_table()
@@ -161,6 +165,7 @@ class WorkerProcess:
         self._end()
 
     def _end(self) -> None:
+        self.begun()
         self.is_ending = True
         if self._reports is not None:
             self._reports.stop()
