@@ -242,11 +242,16 @@ class SimpleServerSession:
         return self._busy
 
     def yield_place(self, reason: str) -> None:
-        """Release the session's place, send ``reason`` and close; before a login."""
+        """Release the session's place, send ``reason`` and close; before a login.
+
+        A login in progress is cancelled: the session has no place any more.
+        """
         self._has_place = False
         self.context.events.publish(Refused, reason)
         self._registry.release_place(self.context)
-        self.disconnect(reason)
+        self._end_with(ErrorCode.BUSY, reason)
+        if self._task is not None:
+            self._task.cancel()
 
     def abort(self) -> None:
         """Abort the connection."""

@@ -353,3 +353,24 @@ def test_a_report_needs_the_admin_right(talk: SimpleTalk) -> None:
     assert admin.say("REPORT\n") == ["OK 1", "all is well"]
     assert admin.say("REPORT never\n") == ["ERR SYNTAX 'never' is no time."]
     assert SimpleTalk().say("REPORT\n")[-1].startswith("ERR AUTH")
+
+
+def test_a_session_that_is_displaced_while_its_password_is_checked_is_forgotten() -> None:
+    """Others are displaced for new sessions afterwards."""
+    one = SimpleTalk(SessionSettings(max_sessions=2))
+    talk = one.talk
+    talk.login()
+    talk.checker.waiting = waiting = Deferred()
+    one.say(LOGIN)
+    _, second = talk.connect("127.0.0.2")
+    assert second.value().startswith(b"220 ")
+    waiting.callback(None)
+    assert one.said() == ["ERR BUSY Not logged in, and all sessions are in use; connect again."]
+    one.protocol.connectionLost(Failure(ConnectionDone()))
+    _, third = talk.connect("127.0.0.3")
+    _, fourth = talk.connect("127.0.0.4")
+    assert fourth.value().startswith(b"220 ")
+    for displaced in (second, third):
+        assert b"\r\n421 Not logged in" in displaced.value()
+    places = talk.factory.services().session_limits
+    assert [places.taken("all", ""), places.taken("user", "ann")] == [2, 1]
