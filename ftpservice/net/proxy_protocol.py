@@ -6,6 +6,7 @@ wrapper it derives from, this one begins the session only when the header has be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -48,6 +49,8 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
         self._session, self.wrappedProtocol = self.wrappedProtocol, EarlyDataProtocol()
         self._deadline = Deadline(self.factory.clock, self.loseConnection)
         self._deadline.set(HEADER_TIMEOUT_SECONDS)
+        self._is_waiting = True
+        self.factory.count_waiting(1)
         self._early: bytes | None = b""
         self._header = b""
         self._read_on(b"")
@@ -69,7 +72,7 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
         super().dataReceived(data)
         beginning = self.wrappedProtocol
         if isinstance(beginning, EarlyDataProtocol) and self._proxyInfo is not None:
-            self._deadline.clear()
+            self._end_wait()
             self.wrappedProtocol = self._session
             self._session.makeConnection(self)  # type: ignore[arg-type]  # as all wrappers do
             if beginning.early:
@@ -89,14 +92,23 @@ class ProxiedProtocol(HAProxyProtocolWrapper):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop waiting; notify the session if it had begun."""
-        self._deadline.clear()
+        self._end_wait()
         super().connectionLost(reason)
+
+    def _end_wait(self) -> None:
+        """Wait for the header no more."""
+        self._deadline.clear()
+        if self._is_waiting:
+            self._is_waiting = False
+            self.factory.count_waiting(-1)
 
 
 class ProxiedFactory(HAProxyWrappingFactory):
     """Wraps a factory whose sessions come through a balancer."""
 
     protocol = ProxiedProtocol  # type: ignore[assignment]  # a class, as Twisted requires
+    count_waiting: Callable[[int], object] = bool
+    """Called with 1 and -1 when a connection begins and ends to wait for its header."""
 
     def __init__(self, wrapped: ServerFactory, clock: IReactorTime, exactly: bool = False) -> None:
         super().__init__(wrapped)

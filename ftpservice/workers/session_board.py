@@ -13,7 +13,7 @@ from typing import Self
 __all__ = ["BoardColumn", "SessionBoard"]
 
 FIELDS = 8
-SESSIONS, NUMBER, EVENTS, ACCEPTS, FULL = range(5)
+SESSIONS, NUMBER, EVENTS, ACCEPTS, FULL, BEGINNING = range(6)
 WORD_BYTES = 8
 
 
@@ -59,6 +59,7 @@ class BoardColumn:
         self._words[self._start + ACCEPTS] = 0
         self._words[self._start + EVENTS] = 0
         self._words[self._start + FULL] = 0
+        self._words[self._start + BEGINNING] = 0
 
     @property
     def sessions(self) -> int:
@@ -68,6 +69,10 @@ class BoardColumn:
     @sessions.setter
     def sessions(self, count: int) -> None:
         self._words[self._start + SESSIONS] = count
+
+    def count_beginning(self, change: int) -> None:
+        """Count connections whose session has not begun."""
+        self._words[self._start + BEGINNING] += change
 
     @property
     def events(self) -> int:
@@ -115,11 +120,14 @@ class BoardColumn:
         return self
 
     def fewest_sessions(self) -> int:
-        """Return the fewest sessions of a process that accepts connections, and is not full."""
+        """Return the fewest sessions of a process that accepts connections, and is not full.
+
+        Those count that are about to begin, too.
+        """
         words = self._words
         return min(
             (
-                words[start + SESSIONS]
+                words[start + SESSIONS] + words[start + BEGINNING]
                 for start in range(0, len(words), FIELDS)
                 if words[start + ACCEPTS] and not words[start + FULL]
             ),

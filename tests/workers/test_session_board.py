@@ -26,8 +26,11 @@ def test_a_process_in_a_column_goes_on_after_the_one_before_it(board: SessionBoa
     column = board.column(2)
     before = {next(column) for _ in range(3)}
     column.sessions, column.accepts, column.events = 3, True, 9
+    column.count_beginning(2)
     column.clear()
     assert (column.sessions, column.accepts, column.events) == (0, False, 0)
+    column.accepts = True
+    assert column.fewest_sessions() == 0
     assert not before & {next(column) for _ in range(3)}
 
 
@@ -46,3 +49,13 @@ def test_only_processes_that_accept_count_for_the_fewest(board: SessionBoard) ->
     assert board.column(1).fewest_sessions() == 0
     board.column(1).accepts = board.column(2).accepts = True
     assert board.column(1).fewest_sessions() == 4
+
+
+def test_sessions_that_are_about_to_begin_count_for_the_fewest(board: SessionBoard) -> None:
+    for number, sessions, beginning in ((1, 3, 4), (2, 1, 5)):
+        column = board.column(number)
+        column.sessions, column.accepts = sessions, True
+        column.count_beginning(beginning)
+    assert board.column(1).fewest_sessions() == 6
+    board.column(2).count_beginning(-3)
+    assert board.column(1).fewest_sessions() == 3

@@ -18,7 +18,7 @@ from typing import Any
 from twisted.application.service import MultiService
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -34,6 +34,7 @@ from ftpservice.control.factory import FTPFactory
 from ftpservice.events import Event, EventStream
 from ftpservice.linux import set_dumpable
 from ftpservice.net.inherited_ports import InheritedEndpoint
+from ftpservice.net.proxy_protocol import ProxiedFactory
 from ftpservice.net.tls.certificate_copies import CertificateCopies, tls_from_copies
 from ftpservice.net.tls.server import CertificateError
 from ftpservice.service.activity.journal_setup import last_events_directory
@@ -84,6 +85,8 @@ class CountedFactory(FTPFactory):
     column: BoardColumn
     peers: PeerRequests
     guard: AcceptGuard
+    beginning = 0
+    """Connections that wait for the header of a balancer."""
 
     def context(self, *words: Any, **more: Any) -> Any:
         """Register a session, and return its state."""
@@ -97,11 +100,17 @@ class CountedFactory(FTPFactory):
         self.column.sessions = len(self.instances)
         self.guard.look_again()
 
+    def count_waiting(self, change: int) -> None:
+        """Count connections that wait for the header of a balancer."""
+        self.beginning += change
+        self.column.count_beginning(change)
+
     def has_more_than_others(self) -> bool:
         """Return whether another process should accept the next connection."""
         if self.column.is_full:
             return self.column.others_accept()
-        own, fewest = len(self.instances), self.column.fewest_sessions()
+        own = len(self.instances) + self.beginning
+        fewest = self.column.fewest_sessions()
         return own - fewest >= max(MIN_UNEVENNESS, int(own * UNEVENNESS))
 
 
@@ -321,7 +330,7 @@ def _options(plan: WorkerPlan) -> ServiceOptions:
 def _listeners(
     plan: WorkerPlan,
     options: ServiceOptions,
-    factory: FTPFactory,
+    factory: CountedFactory,
     guard: AcceptGuard,
     reactor: Any,
 ) -> Listeners:
@@ -336,7 +345,15 @@ def _listeners(
         Listener(text, InheritedEndpoint(descriptor, family, reactor), proxied, option)
         for option, text, proxied, descriptor, family in plan["ports"]
     ]
-    return Listeners(listeners, partial(session_factory_of, factory), check, fail)
+    return Listeners(listeners, partial(_counted, factory), check, fail)
+
+
+def _counted(factory: CountedFactory, listener: Listener) -> IProtocolFactory:
+    """Return the factory for the connections of a listener, which all count."""
+    found = session_factory_of(factory, listener)
+    if isinstance(found, ProxiedFactory):
+        found.count_waiting = factory.count_waiting
+    return found
 
 
 def _gates(settings: ServiceSettings, realm: Realm, factory: FTPFactory, reactor: Any) -> Any:
