@@ -7,6 +7,8 @@ process looks at its limits some times a second, and right away when a transfer 
 - One that uses up its grant gets a part by the number of its waiting transfers.
 - One that does not, because its clients are slow, keeps a little more than it uses.
 - One without transfers has no grant, so a single process with transfers has the whole rate.
+- Bytes that no process has used go into the table, and those with waiting transfers take them at
+  their looks: what is beyond a grant that is enough, and what no grant has given meanwhile.
 
 A grant that has to be lowered first, by the process that has it, is there at its next look.
 """
@@ -20,13 +22,16 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ftpservice.concurrency.table_layout import RecordLayout
 from ftpservice.concurrency.table_lock import TableBusy, TableFull
 from ftpservice.concurrency.table_section import LockedRecord, TableSection
-from ftpservice.stream.rate_limit import RateLimiter, SharedRateLimiters
+from ftpservice.stream.rate_limit import BURST_SECONDS, RateLimiter, SharedRateLimiters
 
 __all__ = ["LOOK_SECONDS", "RATES", "TableRateLimiter", "TableRateLimiters"]
 
 USERS, GRANT, DEMAND = 0, 1, 2
-RATE = 0
-RATES = RecordLayout("rates", fields=3, values=1, slots=16384, oldest=RATE)
+RATE, SPARE, LOOKED = 0, 1, 2
+"""The values: bytes per second, bytes that were not used, and the time of the last look."""
+RATES = RecordLayout("rates", fields=3, values=3, slots=16384, oldest=RATE)
+UNIT = 1_000_000
+"""Of seconds in the table; times are one more, 0: none."""
 LOOK_SECONDS = 0.1
 """Time between two looks at a limit that is in use."""
 RETRY_SECONDS = 0.02
@@ -63,12 +68,23 @@ class TableRateLimiter(RateLimiter):
         self._income = self._saved_before = 0.0
         self._measured = self._last_use = clock.seconds()
         self._usage = 0.0
+        self._unused = 0.0
         self._most_waiting = self._waited = 0
 
     def _earn(self) -> None:
-        before = self._saved
+        before, earned = self._saved, (self._clock.seconds() - self._since) * self._rate
         super()._earn()
         self._income += self._saved - before
+        self._unused += max(0.0, before + earned - self._saved)
+
+    def take_spare(self, spare: float, part: float) -> float:
+        """Take a part of bytes that are spare, with those not used here; return the rest."""
+        spare = min(spare + self._unused, BURST_SECONDS * self.full_rate)
+        self._unused = 0.0
+        taken = spare * part
+        self._saved += taken
+        self._income += taken
+        return spare - taken
 
     def _set_timer(self) -> None:
         super()._set_timer()
@@ -156,7 +172,7 @@ class TableRateLimiters(SharedRateLimiters):
                 for field in (USERS, GRANT, DEMAND):
                     record.add(field, -record.own(field))
                 if not record.total(USERS):
-                    record.set_value(RATE, 0)
+                    record.set_values(0, 0, 0)
         except (TableBusy, TableFull):
             self._clock.callLater(LOOK_SECONDS, self._forget_unused, key)
 
@@ -205,6 +221,7 @@ class TableRateLimiters(SharedRateLimiters):
         """Publish a new grant; returns what is wanted, and the grant."""
         limiter.full_rate = rate = record.value(RATE) or limiter.full_rate
         grants, demands = list(record.columns(GRANT)), list(record.columns(DEMAND))
+        spare = record.value(SPARE) + max(0.0, rate - sum(grants)) * self._since_look(record)
         column, demand = self._section.column, limiter.demand
         if grants:
             grants[column] = demands[column] = 0
@@ -220,5 +237,12 @@ class TableRateLimiters(SharedRateLimiters):
         record.add(USERS, limiter.users - record.own(USERS))
         record.add(GRANT, grant - record.own(GRANT))
         record.add(DEMAND, demand - record.own(DEMAND))
-        record.set_value(RATE, round(rate))
+        spare = limiter.take_spare(spare, demand / (demand + hungry) if demand else 0.0)
+        now = round(self._clock.seconds() * UNIT) + 1
+        record.set_values(round(rate), int(spare), now)
         return wanted, grant
+
+    def _since_look(self, record: LockedRecord) -> float:
+        """Return the seconds since a process has looked at a rate; 0 if none has."""
+        looked = record.value(LOOKED)
+        return max(0.0, self._clock.seconds() - (looked - 1) / UNIT) if looked else 0.0

@@ -125,8 +125,30 @@ def test_what_slow_clients_leave_goes_to_the_others(bench: Bench) -> None:
     bench.run(2)
     slow, fast = bench.run(10)
     assert slow >= RATE * 10 / 10 * 0.8
-    assert fast >= RATE * 10 * 0.7
-    assert slow + fast <= RATE * 10.2
+    assert slow + fast == pytest.approx(10 * RATE, rel=0.03)
+
+
+@pytest.mark.parametrize("own_rates", [(0.3, 0), (0.3, 0.3, 0), (0.2, 0.2, 0), (0.05, 0, 0)])
+def test_slow_clients_in_several_processes_cost_the_others_nothing(
+    bench: Bench, own_rates: tuple[float, ...]
+) -> None:
+    """Whatever they use less than their process has, the user has the whole rate."""
+    for who, own_rate in enumerate(own_rates):
+        bench.begin(who, own_rate=own_rate * RATE)
+    bench.run(1)
+    assert sum(bench.run(10)) == pytest.approx(10 * RATE, rel=0.03)
+    assert sum(transfer.moved for transfer in bench.transfers) <= (11 + 2 * BURST_SECONDS) * RATE
+
+
+def test_bytes_that_nobody_has_used_are_no_more_than_a_burst(bench: Bench) -> None:
+    """A user that is slow for a while does not exceed the rate afterwards."""
+    bench.begin(0, own_rate=RATE / 10)
+    bench.begin(1, own_rate=RATE / 10)
+    bench.run(5)
+    bench.begin(2)
+    for _ in range(20):
+        assert sum(bench.run(1)) <= (1 + 3 * BURST_SECONDS) * RATE
+    assert sum(bench.run(5)) <= (5 + 3 * BURST_SECONDS) * RATE
 
 
 def test_a_transfer_in_another_process_begins_soon(bench: Bench) -> None:
@@ -208,7 +230,7 @@ def test_a_limiter_is_the_same_for_all_sessions_of_a_process(bench: Bench) -> No
 
 
 def test_without_room_in_the_table_a_process_has_a_fixed_part() -> None:
-    bench = Bench(RecordLayout(RATES.name, 3, 1, BUCKET_SLOTS))
+    bench = Bench(RecordLayout(RATES.name, RATES.fields, RATES.values, BUCKET_SLOTS))
     for number in range(BUCKET_SLOTS):
         bench.limiters[0].join(number, RATE)
     bench.begin(0)
