@@ -36,9 +36,10 @@ class Deadline:
                 call.cancel()
                 self._call = None
         elif seconds > 0:
-            self._call = self._clock.callLater(seconds, self._due)
+            self._call = self._clock.callLater(seconds, self)  # a method would be one more object
 
-    def _due(self) -> None:
+    def __call__(self) -> None:
+        """Called by the clock."""
         call, clock = self._call, self._clock
         if call is not None and clock.seconds() - call.getTime() > LATE_SECONDS:
             self._call = clock.callLater(0, self._passed)

@@ -21,6 +21,8 @@ MARK_SECONDS = 2.0
 """How long a worker may take to tell that it has received all; then it hangs, and is ended."""
 SETTLE_SECONDS = 0.001
 """The message of the last worker is carried out to its end."""
+REAP_SECONDS, MAX_REAPS = 0.02, 50
+"""How often, and how many times, to look whether workers that were killed have ended."""
 
 
 class WorkerHandover:
@@ -34,6 +36,8 @@ class WorkerHandover:
         self._marked: set[Worker] = set()
         self._done: Deferred[list[Mapping[str, Any]]] = Deferred()
         self._limit = Deadline(reactor, self._end)
+        self._killed: set[Worker] = set()
+        self._looks = 0
 
     def begin(self) -> Deferred[list[Mapping[str, Any]]]:
         """Fire with what the next program has to know of the workers.
@@ -55,7 +59,7 @@ class WorkerHandover:
 
         One that tells so too late is not handed over: its end is noticed by its channel.
         """
-        if worker.channel is not None and not self._done.called:
+        if worker.channel is not None and not (worker in self._killed or self._done.called):
             worker.channel.detach()
             self._marked.add(worker)
             self._check()
@@ -65,13 +69,21 @@ class WorkerHandover:
             self._limit.set(SETTLE_SECONDS)
 
     def _end(self) -> None:
-        found = []
+        """Kill the others, and wait for their end: the next program does not know them."""
+        found, is_waiting = [], False
         for worker in tuple(self._supervisor.workers):
             if worker in self._marked and not worker.is_cut:
                 found.append(_values_of(worker))
             else:
-                worker.kill()
-        self._done.callback(found)
+                is_waiting = self._looks < MAX_REAPS
+                if worker not in self._killed:
+                    self._killed.add(worker)
+                    worker.kill()
+        if is_waiting:
+            self._looks += 1
+            self._limit.set(REAP_SECONDS)
+        else:
+            self._done.callback(found)
 
 
 def _values_of(worker: Worker) -> Mapping[str, Any]:
