@@ -57,6 +57,11 @@ class SessionBook:
         self._of[key][run] -= 1
         self.totals[key] -= 1
 
+    def forget(self, run: str) -> None:
+        """Count no session of a node that has ended, nor those that were about to begin."""
+        for key, counts in self._of.items():
+            self.totals[key] -= counts.pop(run, 0)
+
     def _check_lease(self, now: float, run: str, key: Key, used: int) -> None:
         if now < self._model.crashed_at + UNCOUNTED_SECONDS:
             return

@@ -139,7 +139,9 @@ class SimulatedFleet:
         clock = NodeClock(self.timeline, rate, random.uniform(0, 1e6))
         facts = NodeFacts(f"{random.getrandbits(64):016x}", name, "1")
         link = NodeDatabase(self.database, clock, facts.run)
-        return SimulatedNode(name, ClusterNode(link, facts, TIMEOUT_SECONDS), clock, link)
+        cluster = ClusterNode(link, facts, TIMEOUT_SECONDS)
+        cluster.random = random
+        return SimulatedNode(name, cluster, clock, link)
 
     def _starting(self, node: SimulatedNode) -> Callable[[], None]:
         return node.cluster.startService
@@ -189,11 +191,12 @@ class SimulatedFleet:
         keys: list[Key] = []
         began = self.timeline.now
         for key, limit in ((ALL, load.most_in_all), (("user", user), load.most_of_user)):
-            if not await limits.obtain(*key, limit):
+            is_obtained = await limits.obtain(*key, limit)
+            if not node.is_alive:
+                return
+            if not is_obtained:
                 self._release(node, keys)
                 self.counts[f"refused: {key[0]}"] += 1
-                return
-            if not node.is_alive:
                 return
             self.book.take(self.timeline.now, node.cluster, key, limit)
             keys.append(key)
@@ -225,11 +228,9 @@ class SimulatedFleet:
         """End a node as a loss of power would."""
         node.is_alive = node.clock.is_running = False
         self.database.listeners.pop(node.run, None)
-        for session in node.sessions:
-            self.counts["transfers interrupted"] += session.has_transfer
-            for key in session.keys:
-                self.book.release(node.run, key)
+        self.counts["transfers interrupted"] += sum(one.has_transfer for one in node.sessions)
         node.sessions.clear()
+        self.book.forget(node.run)
         self.counts["deaths"] += 1
 
     def revive(self, node: SimulatedNode) -> None:
@@ -273,6 +274,7 @@ class SimulatedFleet:
     def _drained(self, node: SimulatedNode) -> None:
         if node.is_drained and node.is_alive and not node.sessions:
             node.is_alive = False
+            self.book.forget(node.run)
             self.drain_seconds.append(self.timeline.now - node.drain_begun)
             Deferred.fromCoroutine(node.cluster.close()).addErrback(self._failed)
             self._later(4.0, lambda: self.revive(node))

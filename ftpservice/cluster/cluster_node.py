@@ -8,11 +8,11 @@ that has never been in the cluster has no share: it waits for the database, and 
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from twisted.application.service import Service
@@ -85,6 +85,8 @@ class ClusterNode(Service):
     state: Callable[[], NodeState] = NodeState
     """Returns what the node says of itself."""
 
+    random = Random()
+    """Spreads what nodes would otherwise do at the same time."""
     _is_due_again = False
     """Whether the heartbeat under way is to be followed by another one at once."""
     refused: Callable[[str], object] = bool
@@ -210,7 +212,7 @@ class ClusterNode(Service):
                 _displace(self)
         elif kind == NODES and not is_own:
             nodes = max(FEW_NODES, self.limits.leases.rule.nodes)
-            self._beat_within(NEWS_SECONDS * nodes * random.uniform(0.5, 1.0))
+            self._beat_within(NEWS_SECONDS * nodes * self.random.uniform(0.5, 1.0))
         else:
             call_each(self.receivers, message)
 
@@ -218,7 +220,7 @@ class ClusterNode(Service):
         """Have one of the other nodes end a session without a login, if it has one."""
         if self._problem or not self.others:
             return False
-        await self.tell(DISPLACE, to=random.choice(self.others))
+        await self.tell(DISPLACE, to=self.random.choice(self.others))
         await deferLater(self.reactor, DISPLACE_SECONDS)
         return True
 
@@ -226,7 +228,9 @@ class ClusterNode(Service):
         """Send a heartbeat if that may show another state: tables may be lost, or be back."""
         if are_lost != bool(self._problem):  # not all nodes at once
             self._is_due_again = are_lost and self._due is None
-            self._beat_within(random.uniform(0.0, NEWS_SECONDS * self.limits.leases.rule.nodes))
+            self._beat_within(
+                self.random.uniform(0.0, NEWS_SECONDS * self.limits.leases.rule.nodes)
+            )
 
     def _beat_within(self, seconds: float) -> None:
         due = self._due

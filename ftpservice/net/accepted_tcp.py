@@ -189,7 +189,7 @@ class AcceptLoop:
         self.last_descriptor = sys.maxsize
         """Beyond it `near_limit` is called: the process may open few more."""
         self.near_limit: Callable[[], object] = bool
-        self._leaves_to_others: Callable[[], bool] = bool
+        self._leaves_to_others: Callable[[bool], bool] = bool
         self._has_left = False
         """Whether a connection was left to others; if they are busy, it is accepted later."""
         self._resuming: IDelayedCall | None = None
@@ -198,19 +198,20 @@ class AcceptLoop:
             port.socket.listen(BACKLOG)
         port.doRead = self.accept  # type: ignore[method-assign]
 
-    def share(self, leaves_to_others: Callable[[], bool]) -> None:
+    def share(self, leaves_to_others: Callable[[bool], bool]) -> None:
         """Leave connections to others for a moment where ``leaves_to_others`` says so.
 
-        Other processes accept on the same socket.
+        Other processes accept on the same socket. Its argument is whether the connection was left
+        to them already, and is still there: they are busy.
         """
         self._leaves_to_others = leaves_to_others
         self._port.doRead = self._accept_or_leave
 
     def _accept_or_leave(self) -> None:
         has_left, self._has_left = self._has_left, False
-        most = 1 if has_left else MAX_ACCEPTS  # those left were not accepted: the others are busy
+        most = 1 if has_left else MAX_ACCEPTS
         for number in range(most):
-            if not has_left and self._leaves_to_others():
+            if self._leaves_to_others(has_left):
                 if not number:
                     self._has_left = True
                     self._pause(YIELD_SECONDS)
@@ -222,7 +223,7 @@ class AcceptLoop:
 
     def look_again(self) -> None:
         """Accept again what was left to others, if this process has no more than they have now."""
-        if self._has_left and self._resuming is not None and not self._leaves_to_others():
+        if self._has_left and self._resuming is not None and not self._leaves_to_others(False):
             self._has_left = False
             self.stop()
             self._resume()

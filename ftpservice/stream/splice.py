@@ -63,8 +63,8 @@ class DupedDescriptor:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = os.dup(descriptor)
 
-    def __del__(self) -> None:
-        os.close(self.descriptor)
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.descriptor)  # the module may be gone when the process ends
 
 
 class ThreadPipes(threading.local):

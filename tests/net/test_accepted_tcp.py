@@ -455,18 +455,19 @@ class OtherProcess:
     """The other process that accepts on the socket; three sessions more are too many."""
 
     sessions = 0
+    is_alone = False
 
     def __init__(self, port):
         self.port = port
 
-    def has_fewer(self):
-        return len(self.port.begun) - self.sessions >= 3
+    def gets_it(self, has_left):
+        return self.is_alone or (not has_left and len(self.port.begun) - self.sessions >= 3)
 
 
 @pytest.fixture
 def other(loop, port):
     other = OtherProcess(port)
-    loop.share(other.has_fewer)
+    loop.share(other.gets_it)
     for _ in range(8):
         port.socket.connect_later()
     port.doRead()
@@ -493,6 +494,17 @@ def test_what_others_do_not_accept_either_is_accepted_one_by_one(other, port):
         assert port.watched
         port.doRead()
         assert len(port.begun) == count
+
+
+def test_what_only_others_can_serve_waits_for_them(other, port):
+    other.is_alone = True
+    for _ in range(5):
+        port.doRead()
+        assert (len(port.begun), port.watched) == (3, False)
+        port.reactor.advance(YIELD_SECONDS)
+    other.is_alone = False
+    port.doRead()
+    assert len(port.begun) == 4
 
 
 def test_when_sessions_end_here_connections_are_accepted_again_at_once(loop, other, port):

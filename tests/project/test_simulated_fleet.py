@@ -24,6 +24,30 @@ def test_limits_are_exact_while_the_database_answers(seed: int) -> None:
     assert fleet.calm_down() == {}
 
 
+def test_a_session_that_was_about_to_begin_at_a_node_that_dies_is_not_counted() -> None:
+    load = Load(logins=0, users=1, most_of_user=3)
+    fleet = SimulatedFleet(2, 1, Network(seconds=0.1), Faults(), load)
+    fleet.run(5)
+    dead, other = fleet.nodes
+    fleet.begin(dead, "user0", 1000.0)
+    while not fleet.book.totals[ALL]:
+        fleet.run(0.01)
+    assert not fleet.book.totals["user", "user0"]
+    fleet.kill(dead)
+    fleet.begin(other, "user0", 1000.0)
+    fleet.run(TIMEOUT_SECONDS)
+    assert fleet.book.totals == {ALL: 1, ("user", "user0"): 1}
+
+
+def test_a_simulation_is_the_same_with_the_same_seed() -> None:
+    def found() -> tuple[object, ...]:
+        fleet = SimulatedFleet(5, 1, BAD_NETWORK, FAULTS, FEW_PLACES)
+        fleet.run(20)
+        return fleet.counts, fleet.timeline.steps, fleet.database.work_counts
+
+    assert found() == found()
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_no_lease_is_used_that_the_database_does_not_know(seed: int) -> None:
     fleet = SimulatedFleet(5, seed, BAD_NETWORK, FAULTS, FEW_PLACES)

@@ -17,8 +17,8 @@ __all__ = [
     "descriptors_left",
     "limit_descriptors",
     "limit_threads",
+    "open_sockets",
     "resident_bytes",
-    "socket_count",
     "thread_count",
 ]
 
@@ -37,13 +37,13 @@ def descriptor_count(process: int) -> int:
     return len(os.listdir(f"/proc/{process}/fd"))
 
 
-def socket_count(process: int) -> int:
-    """Return the number of open sockets of a process: without files that it opens for a moment."""
-    found = 0
+def open_sockets(process: int) -> set[str]:
+    """Return the open sockets of a process: without files that it opens for a moment."""
+    found = set()
     for path in Path(f"/proc/{process}/fd").iterdir():
         with suppress(FileNotFoundError):
-            found += os.readlink(path).startswith("socket:")
-    return found
+            found.add(os.readlink(path))
+    return {name for name in found if name.startswith("socket:")}
 
 
 def thread_count(process: int) -> int:

@@ -80,8 +80,9 @@ class AcceptGuard(Service):
         events.subscribe(self._count_refused, Refused)
         self._refusal = refusal
         self._reactor = reactor
-        self.leaves_to_others: Callable[[], bool] | None = None
-        """Returns whether connections are left to other processes; None: there are no others."""
+        self.leaves_to_others: Callable[[bool], bool] | None = None
+        """Returns whether a connection is left to other processes, also one that they have left so
+        far (`AcceptLoop.share`); None: there are no others."""
         self.full: FullWorker | None = None
         """Leaves connections to others without descriptors for them; None: there are no others."""
         self._refused = 0

@@ -105,10 +105,16 @@ class CountedFactory(FTPFactory):
         self.beginning += change
         self.column.count_beginning(change)
 
-    def has_more_than_others(self) -> bool:
-        """Return whether another process should accept the next connection."""
+    def leaves_to_others(self, has_left: bool) -> bool:
+        """Return whether another process should accept the next connection.
+
+        One that ``has_left`` it to the others already waits for them no longer, unless it has no
+        descriptors for a session.
+        """
         if self.column.is_full:
             return self.column.others_accept()
+        if has_left:
+            return False
         own = len(self.instances) + self.beginning
         fewest = self.column.fewest_sessions()
         return own - fewest >= max(MIN_UNEVENNESS, int(own * UNEVENNESS))
@@ -266,7 +272,7 @@ def assemble_worker(
     forwarder = EventForwarder(channel, column, factory.sessions, reactor)
     events.subscribe(forwarder)
     factory.guard = guard = AcceptGuard(events, factory.address_refusal, reactor)
-    guard.leaves_to_others = factory.has_more_than_others
+    guard.leaves_to_others = factory.leaves_to_others
     guard.full = FullWorker(column, reactor)
     service = WorkerService(options, factory, realm, reactor)
     for part in (bans, guard, account_watch_for(options, factory, reactor)):

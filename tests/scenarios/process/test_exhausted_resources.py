@@ -24,7 +24,7 @@ from tests.support.limited_process import (
     descriptor_count,
     limit_descriptors,
     limit_threads,
-    socket_count,
+    open_sockets,
     thread_count,
 )
 from tests.support.restartable_service import wait_until
@@ -99,10 +99,10 @@ class Exhausted:
 
     def free(self) -> None:
         """End the idle sessions."""
-        before = socket_count(self.process)
+        before = len(open_sockets(self.process))
         for end in self.idle:
             end.close()
-        wait_until(lambda: socket_count(self.process) <= before - len(self.idle))
+        wait_until(lambda: len(open_sockets(self.process)) <= before - len(self.idle))
 
 
 def answer(address: tuple[str, int] | str, request: bytes = b"") -> bytes:

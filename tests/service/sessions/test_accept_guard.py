@@ -174,7 +174,7 @@ def test_in_a_flood_ports_whose_peers_are_no_clients_refuse_nobody_early(guarded
 
 def test_when_a_session_ends_what_was_left_to_others_is_accepted_again(guarded: Guarded) -> None:
     answers = iter((True, False))
-    guarded.guard.leaves_to_others = lambda: next(answers)
+    guarded.guard.leaves_to_others = lambda has_left: next(answers)
     port = guarded.reactor.listenTCP(0, Factory(), interface="127.0.0.1")
     guarded.guard.guard(parse_listener(guarded.reactor, "tcp:0"), port)
     port.doRead()
