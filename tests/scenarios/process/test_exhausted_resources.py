@@ -36,7 +36,7 @@ LOCAL = "127.0.0.1"
 PORTS = [f"--{kind}=tcp:0:interface={LOCAL}" for kind in ("listen", "simple", "implicit")]
 COMMAND = [sys.executable, "-m", "tests.support.injected_faults", "none"]
 REASON = "Out of resources (Too many open files); try again later."
-USER = 64_321
+USER = 20_000 + os.getpid() % 40_000
 """A user that runs nothing else: threads are limited for each user."""
 CONTENT = bytes(range(256)) * 4000
 REFUSED_WHEN_FULL = 50
@@ -163,6 +163,7 @@ def test_without_descriptors_connections_are_refused_in_their_protocol(served: E
 
 
 def test_refused_connections_are_logged_at_a_bounded_rate(served: Exhausted) -> None:
+    served.client()  # opens what the service keeps open
     served.fill()
     for _ in range(300):
         answer((LOCAL, served.port))
@@ -244,4 +245,4 @@ def test_without_threads_logins_and_files_are_refused(place: Path, tls: bool) ->
         again = served.client("late", tls=tls)
         again.storbinary("STOR new", io.BytesIO(CONTENT))
         assert served.files == {"new": CONTENT}
-    assert "no thread can be started for storage" in served.log
+    assert re.search("no thread can be started for (local )?storage", served.log)
