@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -38,7 +40,8 @@ def upgrade(send: Callable[..., Any], *, as_json: bool) -> None:
     installed version does not start, nothing changes, and the status is 1.
     """
     begun = send("upgrade", seconds=UPGRADE_SECONDS)
-    state = _upgraded(send, begun)
+    with _watched(begun["process"]) as has_ended:
+        state = _upgraded(send, begun, has_ended)
     if as_json:
         click.echo(json.dumps(state))
         return
@@ -48,20 +51,20 @@ def upgrade(send: Callable[..., Any], *, as_json: bool) -> None:
     click.echo(f"upgraded to {state['version']}; {sessions}")
 
 
-def _upgraded(send: Callable[..., Any], begun: Mapping[str, Any]) -> Any:
+def _upgraded(
+    send: Callable[..., Any], begun: Mapping[str, Any], has_ended: Callable[[float], bool]
+) -> Any:
     """Return the state of the service when it has changed; raises `RequestRefused`.
 
     Transfers over HTTP may finish within the grace period before that.
     """
     until = time.monotonic() + begun.get("grace", 0) + UPGRADE_SECONDS
-    is_seen = _runs(begun["process"])
     while time.monotonic() < until:
         try:
             state = send("upgrade", ask=True)
         except ServiceUnreachable:
-            if is_seen and not _runs(begun["process"]):
+            if has_ended(UPGRADE_POLL_SECONDS):
                 raise RequestRefused(ENDED_TEXT) from None
-            time.sleep(UPGRADE_POLL_SECONDS)
             continue
         if state["generation"] > begun["generation"] and state["is_serving"]:
             return state
@@ -69,15 +72,27 @@ def _upgraded(send: Callable[..., Any], begun: Mapping[str, Any]) -> Any:
     raise RequestRefused("the service does not answer after its upgrade: see its log")
 
 
-def _runs(process: int) -> bool:
-    """Return whether there is a process of this number."""
+@contextmanager
+def _watched(process: int) -> Iterator[Callable[[float], bool]]:
+    """Yield what waits some seconds for the end of a process, and tells whether it has ended.
+
+    It has, even if nobody has noticed yet (a zombie). One that is not seen, as in another
+    container, does not end.
+    """
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        descriptor = os.pidfd_open(process)
+    except OSError:
+        yield _sleep
+        return
+    try:
+        yield lambda seconds: bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
 @click.command("nodes")

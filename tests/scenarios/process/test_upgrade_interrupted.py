@@ -113,10 +113,10 @@ def test_a_killed_handover_leaves_transfers_alone_and_no_process(
         command = begin_upgrade(tmp_path, upgrading)
         wait_for(lambda: moment(running))
         os.kill(running.process.pid, signal.SIGKILL)
+        _, errors = command.communicate(timeout=PATIENCE)  # before its parent has noticed the end
         running.process.wait(PATIENCE)
         wait_for(lambda: is_refused(port), "the port is still open")
         upload.finish(tmp_path)
-    _, errors = command.communicate(timeout=PATIENCE)
     assert command.returncode == 1
     assert "the service has ended" in errors
     assert_nothing_runs(tmp_path, upgrading)
