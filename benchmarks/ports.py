@@ -8,7 +8,7 @@ import random
 import socket
 from collections.abc import Iterator
 
-__all__ = ["PORTS", "free_port", "reserved_port"]
+__all__ = ["PORTS", "free_port", "free_range", "reserved_port"]
 
 PORTS = range(20_000, 32_000)
 """Below the ephemeral ports: the system gives none of these to a connection."""
@@ -21,14 +21,26 @@ def free_port() -> int:
 
     The next calls of this process return others, until all have been returned.
     """
+    return next(filter(_is_free, _shuffled))
+
+
+def free_range(count: int) -> range:
+    """Return ports next to each other that were free at all addresses a moment ago."""
     while True:
-        port = next(_shuffled)
-        with socket.socket() as own, contextlib.suppress(OSError):
-            own.bind(("0.0.0.0", port))
-            with socket.socket(socket.AF_INET6) as other:
-                other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                other.bind(("::", port))
-            return port
+        first = free_port()
+        found = range(first, first + count)
+        if all(map(_is_free, found)):
+            return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as own, contextlib.suppress(OSError):
+        own.bind(("0.0.0.0", port))
+        with socket.socket(socket.AF_INET6) as other:
+            other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            other.bind(("::", port))
+        return True
+    return False
 
 
 @contextlib.contextmanager

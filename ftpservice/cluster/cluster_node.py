@@ -86,7 +86,6 @@ class ClusterNode(Service):
     """Returns what the node says of itself."""
 
     random = Random()
-    """Spreads what nodes would otherwise do at the same time."""
     _is_due_again = False
     """Whether the heartbeat under way is to be followed by another one at once."""
     refused: Callable[[str], object] = bool

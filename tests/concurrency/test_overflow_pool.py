@@ -4,9 +4,7 @@ import queue
 import threading
 
 import pytest
-import pytest_twisted
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from ftpservice.concurrency.overflow_pool import RECHECK_SECONDS, OverflowPool
@@ -79,16 +77,11 @@ def name():
     return threading.current_thread().name
 
 
-@pytest_twisted.ensureDeferred
-async def test_one_thread_does_them_all():
-    others = BlockingPool(reactor, "others", threads=4)
-    pool = OverflowPool(reactor, others)
-    try:
-        names = set(await gatherResults([pool.run(name) for _ in range(100)]))
-    finally:
-        await pool.stop()
-        await others.stop()
-    assert len(names - {"others 1", "others 2", "others 3", "others 4"}) == 1
+def test_one_thread_does_them_all(bench):
+    done = [results(bench.pool.run(name)) for _ in range(100)]
+    bench.turn_until(lambda: all(done))
+    assert done == [["storage, brief 1"]] * 100
+    bench.hands.advance(RECHECK_SECONDS)  # it looks no more
 
 
 def test_those_behind_one_that_takes_long_are_done_by_others(bench):

@@ -78,7 +78,7 @@ def words(client: str, port: int, rate: str = "") -> list[str]:
         way = ("--limit-rate", rate) if rate else ("-C", "-")
         url = f"ftp://ann:secret@127.0.0.1:{port}/over"
         return [program("curl"), "-q", "-sS", "--max-time", "50", *way, "-T", "over", url]
-    settings = "set ftp:ssl-allow no; set net:max-retries 1"
+    settings = "set ftp:ssl-allow no; set net:max-retries 1; set net:reconnect-interval-base 1"
     if rate:
         settings += f"; set net:limit-rate 0:{rate}"
     put = "put over" if rate else "put -c over"

@@ -6,11 +6,12 @@ import ftplib
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from benchmarks.ports import free_range
 from tests.support.service_process import PATIENCE, Program
 from tests.support.worker_service import process_of, serving, write_accounts
 
@@ -18,22 +19,11 @@ PORTS = 6
 BUSY, QUIET = "127.0.0.2", "127.0.0.3"
 
 
-def free_range() -> tuple[int, int]:
-    """Return ports next to each other that are free now."""
-    while True:
-        with ExitStack() as stack, suppress(OSError, OverflowError):
-            own = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            first = own.getsockname()[1]
-            for port in range(first + 1, first + PORTS):
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first, first + PORTS - 1
-
-
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Program]:
     write_accounts(tmp_path)
-    first, last = free_range()
-    with serving(tmp_path, f"--passive-ports={first}-{last}") as program:
+    ports = free_range(PORTS)
+    with serving(tmp_path, f"--passive-ports={ports[0]}-{ports[-1]}") as program:
         yield program
 
 
