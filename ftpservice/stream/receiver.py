@@ -14,8 +14,9 @@ from ftpservice.stream.tls_receive_file import TLSReceiveSource
 
 __all__ = ["Receiver"]
 
-MAX_BUFFERED_BYTES = 512 * 1024
-"""Unread bytes at which receiving pauses."""
+MAX_BUFFERED_BYTES = 192 * 1024
+"""Unread bytes at which receiving pauses. With the last piece they are fewer than the system maps
+anew for each read (`process_memory`)."""
 MAX_DRAINED_BYTES = 1024 * 1024
 """Unwanted bytes that are received and dropped; then receiving stops."""
 
