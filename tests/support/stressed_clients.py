@@ -52,13 +52,13 @@ class SessionWatch:
         self._sessions: dict[str, set[ftplib.FTP]] = {}
         self.exceeded: list[str] = []
 
-    def began(self, account: Account, client: ftplib.FTP) -> None:
-        """Count a session that has logged in."""
+    def began(self, account: Account, client: ftplib.FTP, since: float) -> None:
+        """Count a session that has logged in, which began to connect at ``since``."""
         with self._lock:
             sessions = self._sessions.setdefault(account.name, set())
             sessions.add(client)
             alive = [one for one in sessions if one is client or _is_alive(one)]
-            if len(alive) > account.sessions and not self._nodes.is_excused:
+            if len(alive) > account.sessions and not self._nodes.is_excused(since):
                 self.exceeded.append(f"{account.name} has {len(alive)} sessions")
                 self._nodes.told(self.exceeded[-1])
 
@@ -106,7 +106,7 @@ class StressedClient:
 
     def _work(self, has_ended: Callable[[], bool]) -> None:
         """Log in at a node, and make some changes."""
-        client = ftplib.FTP()
+        client, since = ftplib.FTP(), time.monotonic()
         port = self._nodes.ports[self._chance.choice(self._nodes.names)]
         try:
             client.connect("127.0.0.1", port, SECONDS)
@@ -119,7 +119,7 @@ class StressedClient:
         except BaseException:
             client.close()
             raise
-        self._watch.began(self.account, client)
+        self._watch.began(self.account, client, since)
         try:
             client.voidcmd("TYPE I")
             for _ in range(self._chance.randrange(1, 12)):

@@ -234,10 +234,12 @@ class StressedNodes:
     def _pause(self, most: float) -> None:
         time.sleep(self.chance.uniform(0.1, most))
 
-    @property
-    def is_excused(self) -> bool:
-        """Whether sessions may exceed a limit, as nodes were without their database lately."""
-        return time.monotonic() < self.troubled_at + EXCUSED_SECONDS
+    def is_excused(self, since: float) -> bool:
+        """Whether sessions may exceed a limit, as nodes were without their database lately.
+
+        That is before the session asked for a place, at ``since``: it may have got it then.
+        """
+        return since < self.troubled_at + EXCUSED_SECONDS
 
     def _watch_logs(self) -> None:
         while not self._ends.wait(0.05):

@@ -60,8 +60,8 @@ class ClusterQuotas:
         self._exchange = TreeExchange(node, book, rooms, clock)
         self.counts = CommonCounts(node, rooms, self._exchange.load, clock)
         node.receivers.append(self.counts.received)
-        node.when_alone.append(rooms.alone)
-        node.when_connected.append(rooms.messages_lost)
+        node.when_alone += [rooms.alone, self.counts.include_all]
+        node.when_connected += [rooms.messages_lost, self.counts.include_all]
         node.when_counted_again.append(self._connected)
         node.before_leaving.append(self._leave)
         assert book.shared is not None
@@ -171,7 +171,7 @@ class ClusterQuotas:
             self._timer.cancel()
             self._timer = None
         self._exchange.close()
-        self.counts.close()
+        self.counts.include_all()
 
 
 def _take(node: ClusterNode, claims: Sequence[RoomClaim]) -> Deferred[list[RoomGrant]]:

@@ -223,8 +223,12 @@ class CommonCounts:
             del self._excluding[leased.tree.place]
             room_of(leased.tree).include()
 
-    def close(self) -> None:
-        """Let changes wait no more, those of workers as well that another program goes on with."""
+    def include_all(self) -> None:
+        """Let changes wait no more: the end of a count may not be told, or is not received.
+
+        Those of workers neither that another program goes on with. A count that has not ended is
+        invalid once one of them has begun.
+        """
         for place, waiting in tuple(self._excluding.items()):
             leased = self._rooms.trees.get(place)
             for count, timer in tuple(waiting.items()):

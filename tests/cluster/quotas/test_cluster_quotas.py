@@ -13,12 +13,14 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from ftpservice.cluster.cluster_listener import call_each
 from ftpservice.cluster.cluster_statements import NodeFacts, NodeState, beat
 from ftpservice.cluster.quotas import common_counts
 from ftpservice.cluster.quotas.quota_statements import RoomClaim, set_count, take_rooms
 from ftpservice.cluster.quotas.tree_exchange import CHANGED
 from ftpservice.storage.errors import Busy, QuotaExceeded, QuotaUnknown
 from ftpservice.storage.interfaces import WriteMode, WriteRequest
+from ftpservice.storage.quota.counted_tree import COUNT_TIMEOUT_SECONDS
 from ftpservice.storage.quota.ledgers.ledger import QuotaLimits
 from ftpservice.wire.paths import VirtualPath
 from tests.support.cluster import cluster_url, until
@@ -239,9 +241,42 @@ async def test_a_node_that_ends_during_the_count_of_another_one_leaves_no_change
         assert await fleet.nodes[1].quotas.counts.begins(leased, is_exclusive=True) is not None
         assert trees[0].counts.is_exclusive
         fleet.nodes[0].quotas.rooms.of(trees[0]).number += 1000  # as after a crash of the database
-        fleet.nodes[0].quotas.counts.close()
+        fleet.nodes[0].quotas.counts.include_all()
         assert not trees[0].counts.is_exclusive
     finally:
+        await fleet.close()
+
+
+@pytest.mark.parametrize("lost", ["messages", "database"])
+@pytest_twisted.ensureDeferred
+async def test_changes_do_not_wait_for_a_count_whose_end_may_be_lost(
+    restartable: PostgreSQL, tmp_path: Path, reactor, lost: str
+) -> None:
+    """A node that lets them wait is cut off from its database, or only its messages are."""
+    fleet = QuotaFleet(cluster_url(restartable), tmp_path, reactor, 2)
+    try:
+        await fleet.joined()
+        storages = [await node.storage(LIMITS) for node in fleet.nodes]
+        assert await stored(fleet.nodes[0], storages[0], "/one", 1000) is None
+        trees = [next(iter(node.book.trees.values())) for node in fleet.nodes]
+        for tree in trees:
+            await tree.count()
+        leased = fleet.nodes[1].quotas.rooms.of(trees[1])
+        assert await fleet.nodes[1].quotas.counts.begins(leased, is_exclusive=True) is not None
+        removal = Deferred.fromCoroutine(storages[0].remove_file(VirtualPath.parse("/one")))
+        assert trees[0].counts.is_exclusive and not removal.called
+        began = reactor.seconds()
+        if lost == "messages":
+            call_each(fleet.nodes[0].cluster.when_connected)
+        else:
+            await deferToThread(restartable.stop)
+            await until(lambda: fleet.nodes[0].cluster.status.problem)
+        await removal
+        assert reactor.seconds() - began < COUNT_TIMEOUT_SECONDS / 2
+        assert used(tmp_path) == 0
+    finally:
+        if lost == "database":
+            await deferToThread(restartable.start)
         await fleet.close()
 
 
@@ -317,7 +352,7 @@ async def test_a_change_whose_message_was_lost_is_known_when_messages_arrive_aga
         await storages[0].remove_file(VirtualPath.parse("/one"))
         await until(lambda: next(iter(first.quotas.rooms.trees.values())).told == (0, 0))
         second.cluster.receivers += receivers
-        second.cluster._listener.lost()
+        call_each(second.cluster.when_connected)  # as after a new connection
         await until(lambda: tree.ledger.used()[0] == 0)
     finally:
         await fleet.close()
