@@ -90,6 +90,8 @@ class StressedClient:
         self.files: dict[str, Contents] = {}
         self.refusals: dict[str, int] = {}
         self.confirmed = self.cuts = 0
+        self.replacements = 0
+        """How often a replacement has begun or ended."""
         self.growing: dict[str, int] = {}
         """The bytes of files that are or were being replaced by uploads without an end."""
         self._own = number
@@ -190,8 +192,10 @@ class StressedClient:
     def _replace(self, client: ftplib.FTP, name: str) -> None:
         (old,) = self.files[name]
         self.growing[name] = len(old or b"")
+        self.replacements += 1
         self._store(client, name)
         del self.growing[name]  # stays if it was cut: its partial upload may be kept
+        self.replacements += 1
 
     def _append(self, client: ftplib.FTP, name: str) -> None:
         (old,) = self.files[name]

@@ -39,10 +39,13 @@ class QuotaWatch:
     """Looks at the files of all accounts all the time; a context manager.
 
     ``replaced`` returns the bytes of the files of an account for which another one is, or was,
-    under way: until it takes their place, both are on the disk.
+    under way: until it takes their place, both are on the disk. It also returns how often that
+    has changed.
     """
 
-    def __init__(self, nodes: StressedNodes, replaced: Callable[[Account], int]) -> None:
+    def __init__(
+        self, nodes: StressedNodes, replaced: Callable[[Account], tuple[int, int]]
+    ) -> None:
         self._nodes = nodes
         self._replaced = replaced
         self._ends = threading.Event()
@@ -68,12 +71,12 @@ class QuotaWatch:
     def _check(self, account: Account) -> None:
         """Compare what is there at one moment, if nothing has changed between two looks."""
         folder = self._nodes.files / account.name
-        allowed = self._replaced(account)
+        replaced = self._replaced(account)
         first = _look(folder)
-        if _look(folder) != first:
+        if _look(folder) != first or self._replaced(account) != replaced:
             return
         self.looks += 1
-        allowed = max(allowed, self._replaced(account))
+        allowed, _changes = replaced
         files = {name: one[1] for name, one in first.items() if not name.startswith(HIDDEN)}
         sizes = sum(files.values()), sum(one[1] for one in first.values())
         self.most[account.name] = tuple(  # type: ignore[assignment]

@@ -59,11 +59,11 @@ class Stress:
         ]
         self.errors: list[BaseException] = []
 
-    def replaced(self, account: Account) -> int:
-        """Return the bytes of the files that are being replaced."""
-        return sum(
-            sum(tuple(one.growing.values())) for one in self.clients if one.account is account
-        )
+    def replaced(self, account: Account) -> tuple[int, int]:
+        """Return the bytes of the files that are being replaced, and the replacements so far."""
+        clients = [one for one in self.clients if one.account is account]
+        growing = sum(sum(tuple(one.growing.values())) for one in clients)
+        return growing, sum(one.replacements for one in clients)
 
     def run(self, faults: tuple[Callable[[StressedNodes], None], ...], seconds: float) -> None:
         """Have all clients work while faults happen."""
