@@ -84,8 +84,8 @@ class ClusterNode(Service):
 
     state: Callable[[], NodeState] = NodeState
     """Returns what the node says of itself."""
-
     random = Random()
+    """Spreads what all nodes would do at the same moment."""
     _is_due_again = False
     """Whether the heartbeat under way is to be followed by another one at once."""
     refused: Callable[[str], object] = bool

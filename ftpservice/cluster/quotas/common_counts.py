@@ -226,14 +226,14 @@ class CommonCounts:
     def include_all(self) -> None:
         """Let changes wait no more: the end of a count may not be told, or is not received.
 
-        Those of workers neither that another program goes on with. A count that has not ended is
-        invalid once one of them has begun.
+        This holds for the changes of all processes of the node. A count that has not ended is
+        invalid once a change has begun.
         """
         for place, waiting in tuple(self._excluding.items()):
             leased = self._rooms.trees.get(place)
             for count, timer in tuple(waiting.items()):
-                if leased is None:
-                    timer.cancel()
+                if leased is None:  # it is not used here any more, perhaps for a moment
+                    timer.reset(0)
                 else:
                     self._include(leased, count)
 
